@@ -1,0 +1,33 @@
+package bus
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Backoff returns how long to wait before try number attempt (1 is the first retry): doubling from base up to limit,
+// of which a random half is taken off, so that many waiting processes do not come back at once.
+func Backoff(attempt int, base, limit time.Duration) time.Duration {
+	wait := limit
+	if shift := max(attempt-1, 0); shift < 30 && base<<shift < limit {
+		wait = base << shift
+	}
+	return wait/2 + rand.N(wait/2+1)
+}
+
+// Sleep waits for d, or less when ctx ends first; then it returns ctx's error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func retryBackoff(attempt int) time.Duration {
+	return Backoff(attempt, 50*time.Millisecond, 2*time.Second)
+}

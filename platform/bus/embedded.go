@@ -1,0 +1,126 @@
+package bus
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// DefaultListen is where the embedded broker listens unless told otherwise.
+const DefaultListen = "127.0.0.1:9092"
+
+// EmbeddedConfig says where the embedded broker lives.
+type EmbeddedConfig struct {
+	// Directory is the data directory: kcat.conf is written to it, the broker's own files to "broker" below it.
+	Directory string
+	// Listen is the address, DefaultListen when empty; port 0 picks a free one.
+	Listen string
+}
+
+// Embedded is a broker in this process that speaks the Kafka protocol: franz-go's kfake with its data on disk, every
+// write synced, and SASL, because any process of this machine could forge events otherwise. It is one node and meant for
+// one machine. It does not notice when the system fails to sync; the database beside it does, and stops (see the ADR).
+type Embedded struct {
+	cluster    *kfake.Cluster
+	connection Connection
+}
+
+// StartEmbedded starts the broker on what its directory holds from before. A busy address is returned as syscall.EADDRINUSE
+// in the chain. The credentials are made once and stay the same as long as kcat.conf is kept.
+func StartEmbedded(config EmbeddedConfig, logger *slog.Logger) (*Embedded, error) {
+	if config.Listen == "" {
+		config.Listen = DefaultListen
+	}
+	host, _, err := net.SplitHostPort(config.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("start embedded broker: %w", err)
+	}
+	if address := net.ParseIP(host); host == "" || (address != nil && address.IsUnspecified()) {
+		return nil, fmt.Errorf("start embedded broker: %s names no address that clients could be sent to", config.Listen)
+	}
+	storage := filepath.Join(config.Directory, "broker")
+	if err := os.MkdirAll(storage, 0o700); err != nil {
+		return nil, fmt.Errorf("start embedded broker: %w", err)
+	}
+	username, password, err := credentials(config.Directory)
+	if err != nil {
+		return nil, fmt.Errorf("start embedded broker: %w", err)
+	}
+	// The broker keeps users of its own in this file and prefers them; ours must win after kcat.conf was made anew.
+	if err := os.Remove(filepath.Join(storage, "sasl.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("start embedded broker: %w", err)
+	}
+	cluster, err := kfake.NewCluster(
+		kfake.NumBrokers(1),
+		kfake.ClusterID("braid"),
+		kfake.DataDir(storage),
+		kfake.SyncWrites(),
+		kfake.EnableSASL(),
+		kfake.Superuser(MechanismScramSHA256, username, password),
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, config.Listen) }),
+		kfake.WithLogger(brokerLogger{logger}),
+		kfake.DefaultNumPartitions(1),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("start embedded broker: %w", err)
+	}
+	connection := Connection{
+		Brokers: cluster.ListenAddrs(),
+		SASL:    SASL{Mechanism: MechanismScramSHA256, Username: username, Password: password},
+	}
+	if err := writeClientConfig(config.Directory, connection); err != nil {
+		cluster.Close()
+		return nil, fmt.Errorf("start embedded broker: %w", err)
+	}
+	return &Embedded{cluster: cluster, connection: connection}, nil
+}
+
+// Connection returns how clients reach the broker.
+func (e *Embedded) Connection() Connection { return e.connection }
+
+// Address returns host:port.
+func (e *Embedded) Address() string { return e.connection.Brokers[0] }
+
+// Port returns the port alone.
+func (e *Embedded) Port() int {
+	_, text, _ := net.SplitHostPort(e.Address())
+	port, _ := strconv.Atoi(text)
+	return port
+}
+
+// Close stops the broker; clients must be closed before it, or they go on trying.
+func (e *Embedded) Close() { e.cluster.Close() }
+
+// credentials returns those of an earlier start, or new random ones.
+func credentials(directory string) (username, password string, err error) {
+	previous, err := ReadClientConfig(directory)
+	switch {
+	case err == nil && previous.SASL.Mechanism == MechanismScramSHA256:
+		return previous.SASL.Username, previous.SASL.Password, nil
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		return "braid", rand.Text() + rand.Text(), nil
+	default:
+		return "", "", err
+	}
+}
+
+// brokerLogger passes on what the broker warns of; a failed write is among it.
+type brokerLogger struct{ logger *slog.Logger }
+
+func (l brokerLogger) Logf(level kfake.LogLevel, format string, arguments ...any) {
+	switch level {
+	case kfake.LogLevelError:
+		l.logger.Log(context.Background(), slog.LevelError, "embedded broker: "+fmt.Sprintf(format, arguments...))
+	case kfake.LogLevelWarn:
+		l.logger.Log(context.Background(), slog.LevelWarn, "embedded broker: "+fmt.Sprintf(format, arguments...))
+	}
+}

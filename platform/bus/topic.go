@@ -1,0 +1,81 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// Topic is a topic as it should be.
+type Topic struct {
+	Name       string
+	Partitions int32
+	// Retention is how long records are kept; zero keeps them for ever.
+	Retention time.Duration
+	// Replication is the number of copies; zero leaves it to the cluster's default.
+	Replication int16
+}
+
+// EnsureTopics creates the topics that are missing. Topics that exist are left as they are: adding partitions would
+// break the order per key, and retention belongs to whoever runs the cluster once it is there.
+func EnsureTopics(ctx context.Context, connection Connection, logger *slog.Logger, topics ...Topic) error {
+	client, err := connection.open(logger)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return ensureTopics(ctx, kadm.NewClient(client), topics)
+}
+
+func ensureTopics(ctx context.Context, admin *kadm.Client, topics []Topic) error {
+	var problems []error
+	for _, topic := range topics {
+		retention := "-1"
+		if topic.Retention > 0 {
+			retention = strconv.FormatInt(topic.Retention.Milliseconds(), 10)
+		}
+		replication := topic.Replication
+		if replication == 0 {
+			replication = -1
+		}
+		configs := map[string]*string{
+			// Set on the topic itself: the embedded broker applies no other retention.
+			"retention.ms":   &retention,
+			"cleanup.policy": kadm.StringPtr("delete"),
+		}
+		response, err := admin.CreateTopic(ctx, max(topic.Partitions, 1), replication, configs, topic.Name)
+		if err == nil {
+			err = response.Err
+		}
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			problems = append(problems, fmt.Errorf("create topic %s: %w", topic.Name, err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// countPartitions returns the partitions of each topic. A topic that does not exist is an error.
+func countPartitions(ctx context.Context, admin *kadm.Client, topics ...string) (map[string]int32, error) {
+	details, err := admin.ListTopics(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	counts := make(map[string]int32, len(topics))
+	for _, topic := range topics {
+		detail, ok := details[topic]
+		if !ok {
+			return nil, fmt.Errorf("list topics: %s: %w", topic, kerr.UnknownTopicOrPartition)
+		}
+		if detail.Err != nil {
+			return nil, fmt.Errorf("list topics: %s: %w", topic, detail.Err)
+		}
+		counts[topic] = int32(len(detail.Partitions)) //nolint:gosec // Kafka itself counts partitions in an int32.
+	}
+	return counts, nil
+}

@@ -1,0 +1,69 @@
+// Package call holds what is known about the work in hand, whatever brought it: a request over REST, Connect or gRPC,
+// an event, a job. It travels in the context. Connect's own metadata is sealed and REST has none, so this is ours.
+package call
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/braidhq/braid/platform/id"
+)
+
+// ActorKind says what sort of thing acts.
+type ActorKind string
+
+// The kinds of actor.
+const (
+	// Anonymous has shown no credential.
+	Anonymous ActorKind = "anonymous"
+	// User is a person with a verified access token.
+	User ActorKind = "user"
+	// Service is another Braid service with a service token.
+	Service ActorKind = "service"
+	// System is Braid itself: a job or a consumer with nobody behind it.
+	System ActorKind = "system"
+)
+
+// Actor is who does the work. An event carries it on, so that a consumer knows who caused what it sees.
+type Actor struct {
+	Kind      ActorKind
+	UserID    id.ID
+	SessionID id.ID
+	// Service is the calling service's name when Kind is Service.
+	Service string
+	// Token is the access token as it came, to be passed on to other services; never logged.
+	Token string
+}
+
+// Call is one piece of work. The chain fills it; everything below only reads it.
+type Call struct {
+	// Procedure is the full RPC name, "/braid.workflow.v1.TaskService/CreateTask"; empty outside RPCs.
+	Procedure string
+	// CorrelationID follows the work through requests, events, e-mails and audit records.
+	CorrelationID string
+	// OrganizationID is the organization the work is done in, checked against the actor's access; zero when none.
+	OrganizationID id.ID
+	Actor          Actor
+	ClientAddress  netip.Addr
+	UserAgent      string
+	IdempotencyKey string
+	// IdempotencyHash is the keyed hash of the request's body; set when IdempotencyKey is.
+	IdempotencyHash []byte
+	// Replayed is set by the idempotency helper when the answer is a stored one.
+	Replayed bool
+}
+
+type key struct{}
+
+// With returns a context that carries call.
+func With(ctx context.Context, call *Call) context.Context {
+	return context.WithValue(ctx, key{}, call)
+}
+
+// From returns the call in ctx. It is never nil: without one it is an anonymous call of its own.
+func From(ctx context.Context) *Call {
+	if call, ok := ctx.Value(key{}).(*Call); ok {
+		return call
+	}
+	return &Call{Actor: Actor{Kind: Anonymous}}
+}

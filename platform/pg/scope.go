@@ -1,0 +1,36 @@
+package pg
+
+import (
+	"context"
+
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/id"
+)
+
+// Scope is whose rows a statement may touch: it becomes app.organization_id and app.user_id, for one transaction only.
+// Zero identifiers become the empty text and match no row.
+type Scope struct {
+	OrganizationID id.ID
+	UserID         id.ID
+}
+
+// ScopeOf returns the scope of the work in ctx: the organization that was checked, and the acting user.
+func ScopeOf(ctx context.Context) Scope {
+	current := call.From(ctx)
+	return Scope{OrganizationID: current.OrganizationID, UserID: current.Actor.UserID}
+}
+
+// setScope and setReadScope are constant texts, so each connection prepares them once. A read is made read-only in
+// the same statement: a write that slips into a read path fails instead of being kept.
+const (
+	setScope = `select set_config('app.organization_id', $1, true), set_config('app.user_id', $2, true)`
+
+	setReadScope = `select set_config('app.organization_id', $1, true), set_config('app.user_id', $2, true), ` +
+		`set_config('transaction_read_only', 'on', true)`
+
+	setReadOnly = `select set_config('transaction_read_only', 'on', true)`
+)
+
+func (s Scope) arguments() []any {
+	return []any{s.OrganizationID.String(), s.UserID.String()}
+}
