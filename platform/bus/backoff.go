@@ -28,6 +28,20 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// WithGrace returns a context that outlives ctx by grace, so that what is in hand when the process is told to stop can be
+// finished. It keeps ctx's values but not its deadline. The returned function ends it at once and must be called.
+func WithGrace(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	graced, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = Sleep(graced, grace)
+		cancel()
+	})
+	return graced, func() {
+		stop()
+		cancel()
+	}
+}
+
 func retryBackoff(attempt int) time.Duration {
 	return Backoff(attempt, 50*time.Millisecond, 2*time.Second)
 }

@@ -17,6 +17,9 @@ const AnyPartition int32 = -1
 // ErrMalformed says that a record is not a well-formed event. It never heals by another try.
 var ErrMalformed = errors.New("not a well-formed event")
 
+// ErrUnknownTopic says that the cluster has no such topic.
+var ErrUnknownTopic = errors.New("no such topic")
+
 // Header is one Kafka record header.
 type Header struct {
 	Key   string

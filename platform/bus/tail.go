@@ -73,14 +73,14 @@ func ReadTopic(ctx context.Context, connection Connection, topic string, logger 
 		err = starts.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("read topic %s: %w", topic, err)
+		return fmt.Errorf("read topic %s: %w", topic, explain(err))
 	}
 	ends, err := admin.ListEndOffsets(ctx, topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("read topic %s: %w", topic, err)
+		return fmt.Errorf("read topic %s: %w", topic, explain(err))
 	}
 	left := make(map[int32]int64)
 	from := make(map[int32]kgo.Offset)
@@ -95,7 +95,7 @@ func ReadTopic(ctx context.Context, connection Connection, topic string, logger 
 	for len(left) > 0 {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			return fmt.Errorf("read topic %s: %w", topic, err)
+			return fmt.Errorf("read topic %s: %w", topic, explain(err))
 		}
 		for iterator := fetches.RecordIter(); !iterator.Done(); {
 			record := iterator.Next()

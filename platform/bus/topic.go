@@ -70,12 +70,20 @@ func countPartitions(ctx context.Context, admin *kadm.Client, topics ...string) 
 	for _, topic := range topics {
 		detail, ok := details[topic]
 		if !ok {
-			return nil, fmt.Errorf("list topics: %s: %w", topic, kerr.UnknownTopicOrPartition)
+			return nil, fmt.Errorf("list topics: %s: %w", topic, ErrUnknownTopic)
 		}
 		if detail.Err != nil {
-			return nil, fmt.Errorf("list topics: %s: %w", topic, detail.Err)
+			return nil, fmt.Errorf("list topics: %s: %w", topic, explain(detail.Err))
 		}
 		counts[topic] = int32(len(detail.Partitions)) //nolint:gosec // Kafka itself counts partitions in an int32.
 	}
 	return counts, nil
+}
+
+// explain gives the client's errors that callers tell apart a name of ours.
+func explain(err error) error {
+	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
+		return fmt.Errorf("%w: %w", ErrUnknownTopic, err)
+	}
+	return err
 }

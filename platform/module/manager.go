@@ -133,6 +133,7 @@ func (m *Manager) startAll(ctx, base context.Context, failures *failureList) {
 			return
 		}
 		failures.add(err)
+		cancel() // before the parts behind this one see it as visited
 	})
 	for _, part := range left {
 		failures.add(fmt.Errorf("part %q: start: abandoned: %w", part.Name, context.Cause(startCtx)))

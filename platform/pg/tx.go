@@ -184,8 +184,9 @@ func (t *Tx) commit(ctx context.Context) error {
 	defer cancel()
 	tag, err := t.sendCommit(ctx)
 	if err != nil {
-		var server *pgconn.PgError
-		if t.connection.Conn().IsClosed() && !errors.As(err, &server) && !t.broken {
+		// The connection is gone and COMMIT may have been on the wire, alone or behind queued statements. Answers come
+		// in order but are lost in bulk, so what arrived before says nothing; only "nothing was sent" is sure.
+		if t.connection.Conn().IsClosed() && !pgconn.SafeToRetry(err) {
 			return errUnavailable.WithMessage("The connection to the database was lost; the change may or may not have been kept.").
 				WithCause(fmt.Errorf("%w: %w", ErrCommitUnknown, err))
 		}

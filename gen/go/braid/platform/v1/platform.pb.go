@@ -149,7 +149,7 @@ func (ErrorReason) EnumDescriptor() ([]byte, []int) {
 	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{0}
 }
 
-// AccessRefused says that a member was refused for lack of a permission. Its type is "<service>.access.refused".
+// AccessRefused: a member was refused for lack of a permission. The service that refused is the event's source.
 type AccessRefused struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The permission that was missing.
@@ -217,13 +217,14 @@ var File_braid_platform_v1_platform_proto protoreflect.FileDescriptor
 
 const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\n" +
-	" braid/platform/v1/platform.proto\x12\x11braid.platform.v1\x1a\x1ebraid/options/v1/options.proto\"c\n" +
+	" braid/platform/v1/platform.proto\x12\x11braid.platform.v1\x1a\x1ebraid/options/v1/options.proto\"\x82\x01\n" +
 	"\rAccessRefused\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
 	"permission\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x05R\x05count*\xe6\x06\n" +
+	"\x05count\x18\x03 \x01(\x05R\x05count:\x1d»\x18\x19\n" +
+	"\x17platform.access.refused*\xe6\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +

@@ -1,0 +1,142 @@
+package obs
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// consoleHandler writes lines for people: time, level, message, attributes. Groups become prefixes with a dot.
+type consoleHandler struct {
+	mu     *sync.Mutex
+	w      io.Writer
+	level  slog.Leveler
+	color  bool
+	prefix string
+	groups []string
+	// before holds the rendered attributes of WithAttrs.
+	before string
+}
+
+func newConsoleHandler(w io.Writer, level slog.Leveler, color bool) *consoleHandler {
+	return &consoleHandler{mu: &sync.Mutex{}, w: w, level: level, color: color}
+}
+
+// Enabled implements slog.Handler.
+func (h *consoleHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
+
+// Handle implements slog.Handler.
+func (h *consoleHandler) Handle(_ context.Context, record slog.Record) error {
+	var line strings.Builder
+	if !record.Time.IsZero() {
+		line.WriteString(h.paint(dim, record.Time.Format("15:04:05.000")) + " ")
+	}
+	line.WriteString(h.paint(levelColor(record.Level), pad(record.Level.String(), 5)) + " ")
+	line.WriteString(pad(printable(scrubText(record.Message)), 32))
+	line.WriteString(h.before)
+	record.Attrs(func(attr slog.Attr) bool {
+		h.writeAttr(&line, h.prefix, h.groups, attr)
+		return true
+	})
+	text := strings.TrimRight(line.String(), " ") + "\n"
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := io.WriteString(h.w, text)
+	return err
+}
+
+// WithAttrs implements slog.Handler.
+func (h *consoleHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	var rendered strings.Builder
+	for _, attr := range attrs {
+		h.writeAttr(&rendered, h.prefix, h.groups, attr)
+	}
+	copied := *h
+	copied.before += rendered.String()
+	return &copied
+}
+
+// WithGroup implements slog.Handler.
+func (h *consoleHandler) WithGroup(name string) slog.Handler {
+	copied := *h
+	copied.prefix += name + "."
+	copied.groups = append(append([]string(nil), h.groups...), name)
+	return &copied
+}
+
+func (h *consoleHandler) writeAttr(line *strings.Builder, prefix string, groups []string, attr slog.Attr) {
+	attr.Value = attr.Value.Resolve()
+	if attr.Value.Kind() == slog.KindGroup {
+		if attr.Key != "" {
+			prefix, groups = prefix+attr.Key+".", append(append([]string(nil), groups...), attr.Key)
+		}
+		for _, inner := range attr.Value.Group() {
+			h.writeAttr(line, prefix, groups, inner)
+		}
+		return
+	}
+	if attr.Equal(slog.Attr{}) {
+		return
+	}
+	attr = redactAttr(append([]string{""}, groups...), attr)
+	value := attr.Value.String()
+	if attr.Value.Kind() == slog.KindTime {
+		value = attr.Value.Time().UTC().Format(time.RFC3339Nano)
+	}
+	if value == "" || strings.ContainsAny(value, " \"=") {
+		value = strconv.Quote(value)
+	}
+	line.WriteString(" " + h.paint(dim, printable(prefix+attr.Key)+"=") + printable(value))
+}
+
+// The colors are those of ECMA-48, which every terminal knows.
+const (
+	dim    = "\x1b[2m"
+	red    = "\x1b[31m"
+	yellow = "\x1b[33m"
+	green  = "\x1b[32m"
+	reset  = "\x1b[0m"
+)
+
+func levelColor(level slog.Level) string {
+	switch {
+	case level >= slog.LevelError:
+		return red
+	case level >= slog.LevelWarn:
+		return yellow
+	case level >= slog.LevelInfo:
+		return green
+	}
+	return dim
+}
+
+func (h *consoleHandler) paint(color, text string) string {
+	if !h.color {
+		return text
+	}
+	return color + text + reset
+}
+
+// printable replaces what could move the cursor, forge a line or hide one: log texts come from outside too.
+func printable(text string) string {
+	return strings.Map(func(letter rune) rune {
+		if letter != '\t' && !unicode.IsPrint(letter) {
+			return '�'
+		}
+		return letter
+	}, text)
+}
+
+func pad(text string, width int) string {
+	if missing := width - len(text); missing > 0 {
+		return text + strings.Repeat(" ", missing)
+	}
+	return text
+}

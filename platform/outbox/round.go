@@ -1,0 +1,190 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/pg"
+)
+
+// schedule remembers when the relay last did what it does not do in each round.
+type schedule struct {
+	prepared   time.Time
+	watermark  time.Time
+	depth      time.Time
+	partitions int32
+}
+
+const (
+	prepareInterval = 10 * time.Second
+	brokerTimeout   = 10 * time.Second
+	deleteTimeout   = 10 * time.Second
+)
+
+// selectHead always begins at the first row there is. A cursor would skip a row that was inserted earlier and committed
+// later than one that has been seen. The window sum cuts the batch in the server, where payloads stay packed.
+const selectHead = `select position, event_id, key, organization_id, type, schema, subject, occurred_at, attributes::text, payload
+from (select *, sum(octet_length(payload)) over (order by position) - octet_length(payload) as ahead
+      from (select * from outbox order by position limit $1) as head) as sized
+where ahead < $2 order by position`
+
+// round publishes one batch from the front of the outbox and deletes what was acknowledged; with nothing there it may
+// still send watermarks. It reports whether more is waiting.
+func (r *Relay) round(ctx context.Context, schedule *schedule) (more bool, err error) {
+	if err := r.prepare(ctx, schedule); err != nil {
+		return false, err
+	}
+	// Taken before the snapshot of the select: whatever was committed by now is in it.
+	before := r.clock.Now()
+	rows, err := r.selectRows(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read the outbox: %w", err)
+	}
+	complete := r.isAll(rows)
+	records := make([]bus.Record, 0, len(rows)+int(schedule.partitions))
+	for _, row := range rows {
+		record, err := row.record(r.config.Topic.Name, r.source)
+		if err != nil {
+			// Nothing may be left out, so this holds up everything until someone looks.
+			return false, fmt.Errorf("encode event %s at position %d: %w", row.eventID, row.position, err)
+		}
+		records = append(records, record)
+	}
+	// Watermarks go with the events: in each partition they are behind them, and are not kept when those fail.
+	due := r.config.Watermark && complete && before.Sub(schedule.watermark) >= watermarkInterval*9/10
+	if due {
+		for number := range schedule.partitions {
+			records = append(records, bus.NewWatermark(r.config.Topic.Name, number, r.source, before))
+		}
+	}
+	if len(records) > 0 {
+		if err := r.publish(ctx, rows, records); err != nil {
+			return false, err
+		}
+	}
+	if due {
+		schedule.watermark = before
+		r.metrics.watermark.Set(float64(before.UnixMicro()) / 1e6)
+	}
+	if len(rows) > 0 {
+		r.metrics.batch.Observe(r.clock.Now().Sub(before).Seconds())
+	}
+	r.measure(ctx, schedule)
+	return !complete, nil
+}
+
+// publish sends the batch and deletes the rows that were acknowledged, also when others were not.
+func (r *Relay) publish(ctx context.Context, rows []row, records []bus.Record) error {
+	sending, cancel := context.WithTimeout(ctx, r.config.PublishTimeout)
+	results := r.producer.Publish(sending, records...)
+	cancel()
+	acknowledged := make([]int64, 0, len(rows))
+	var failed error
+	for position, result := range results {
+		if result != nil {
+			if failed == nil {
+				failed = result // The others mostly say the same.
+			}
+			continue
+		}
+		if position < len(rows) {
+			acknowledged = append(acknowledged, rows[position].position)
+		}
+	}
+	r.metrics.published.Add(float64(len(acknowledged)))
+	if len(acknowledged) > 0 {
+		if err := r.deleteRows(ctx, acknowledged); err != nil {
+			return errors.Join(failed, fmt.Errorf("delete published events: %w", err))
+		}
+	}
+	if failed != nil {
+		return fmt.Errorf("publish events: %w", failed)
+	}
+	return nil
+}
+
+// prepare makes sure of the topic and its partitions: at the beginning, after a failure and now and then.
+func (r *Relay) prepare(ctx context.Context, schedule *schedule) error {
+	if !schedule.prepared.IsZero() && r.clock.Now().Sub(schedule.prepared) < prepareInterval {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	if schedule.prepared.IsZero() {
+		if err := r.producer.EnsureTopics(ctx, r.config.Topic); err != nil {
+			return err
+		}
+	}
+	count, err := r.producer.PartitionCount(ctx, r.config.Topic.Name)
+	if err != nil {
+		return err
+	}
+	schedule.partitions = count
+	schedule.prepared = r.clock.Now()
+	return nil
+}
+
+func (r *Relay) selectRows(ctx context.Context) ([]row, error) {
+	result, err := r.database.WorkerRead().Query(ctx, selectHead, r.config.BatchEvents, r.config.BatchBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer result.Close()
+	var rows []row
+	for result.Next() {
+		var next row
+		var carried string
+		if err := result.Scan(&next.position, &next.eventID, &next.key, &next.organizationID, &next.eventType, &next.schema,
+			&next.subject, &next.occurredAt, &carried, &next.payload); err != nil {
+			return nil, err
+		}
+		next.attributes = []byte(carried)
+		rows = append(rows, next)
+	}
+	return rows, result.Err()
+}
+
+// isAll reports whether no row was left behind by the bounds of a batch. A row is cut off only when those before it
+// reach BatchBytes.
+func (r *Relay) isAll(rows []row) bool {
+	size := 0
+	for _, row := range rows {
+		size += len(row.payload)
+	}
+	return len(rows) < r.config.BatchEvents && size < r.config.BatchBytes
+}
+
+// deleteRows may be forgotten by a crash, so it does not wait for the disk: what comes back is published again.
+func (r *Relay) deleteRows(ctx context.Context, positions []int64) error {
+	// The leader that lost its lock may delete what was acknowledged; nobody is harmed and some are spared a duplicate.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+	defer cancel()
+	return r.database.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
+		tx.Queue(`set local synchronous_commit = off`)
+		tx.Queue(`delete from outbox where position = any($1)`, positions)
+		return nil
+	})
+}
+
+func (r *Relay) measure(ctx context.Context, schedule *schedule) {
+	now := r.clock.Now()
+	if now.Sub(schedule.depth) < depthInterval {
+		return
+	}
+	schedule.depth = now
+	const query = `select count(*), min(occurred_at) from (select occurred_at from outbox order by position limit 100000) as waiting`
+	var depth int64
+	var oldest *time.Time
+	if err := r.database.WorkerRead().QueryRow(ctx, query).Scan(&depth, &oldest); err != nil {
+		r.logger.WarnContext(ctx, "outbox relay cannot count what is waiting", "error", err)
+		return
+	}
+	r.metrics.depth.Set(float64(depth))
+	r.metrics.oldest.Set(0)
+	if oldest != nil {
+		r.metrics.oldest.Set(max(now.Sub(*oldest).Seconds(), 0))
+	}
+}

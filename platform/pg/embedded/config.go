@@ -1,0 +1,46 @@
+package embedded
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+var (
+	// ErrInUse says that another process holds the data directory.
+	ErrInUse = errors.New("another braid uses the PostgreSQL data directory")
+	// ErrVersion says that the data directory was written by another major version of PostgreSQL.
+	ErrVersion = errors.New("the PostgreSQL data directory belongs to another version")
+	// ErrUnreachable says that the unprivileged user PostgreSQL has to run as cannot reach the data directory.
+	ErrUnreachable = errors.New("the PostgreSQL data directory is out of reach for its user")
+	// ErrNoServer says that no PostgreSQL is packed into this program and none was found on the machine.
+	ErrNoServer = errors.New("no PostgreSQL server found")
+)
+
+// Config says where and how the server runs.
+type Config struct {
+	// DataDir holds everything of the server: data, unpacked binaries, password, socket. Required; made when missing.
+	// When running as root, every directory above it must be open (execute) to the server's user.
+	DataDir string
+	// UID is the unprivileged user the server runs as when this process is root: the owner of an existing data
+	// directory when zero, else the user "nobody".
+	UID int
+	// Loopback makes the server listen on 127.0.0.1 even where a Unix socket would do.
+	Loopback bool
+	// Volatile gives up durability for speed. For tests only.
+	Volatile bool
+	// StartTimeout bounds the time from start to the first answer (60 s: crash recovery included).
+	StartTimeout time.Duration
+	// System skips the packed server and uses the machine's.
+	System bool
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.StartTimeout = cmp.Or(c.StartTimeout, time.Minute)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

@@ -1,0 +1,292 @@
+// Package rpc is the one way into a service. It owns the chain that every RPC passes, whatever its protocol, the
+// adapters for REST, Connect, gRPC and server-sent events on top of it, and the clients that services call each other
+// with. It knows no service: what an RPC needs it reads from the contract's options.
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+)
+
+const (
+	// defaultDeadline bounds a unary call whose caller brought no deadline of its own, and maxDeadline one who did.
+	defaultDeadline   = 10 * time.Second
+	maxDeadline       = 60 * time.Second
+	defaultRetryAfter = time.Second
+	maxKeyLength      = 255
+)
+
+// Errors of the chain. Their reasons are enumerated in braid.platform.v1.
+var (
+	errTokenMissing = errs.New(errs.Unauthenticated, "TOKEN_MISSING", "Sign in first: send an access token as Authorization: Bearer.")
+	errNotFound     = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
+)
+
+// Authenticator turns a bearer token into an actor. It answers Unauthenticated for a token that is not good and
+// Unavailable when it can't be sure.
+type Authenticator interface {
+	// AuthenticateUser verifies an access token and that its session is live.
+	AuthenticateUser(ctx context.Context, token string) (call.Actor, error)
+	// AuthenticateService verifies a service token made for this service.
+	AuthenticateService(ctx context.Context, token string) (call.Actor, error)
+}
+
+// Authorizer answers what a user may do in an organization: nil, NotFound for one who is no member, PermissionDenied
+// for a member without the permission, Unavailable when it can't be sure. The empty permission asks for membership.
+type Authorizer interface {
+	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
+}
+
+// Refusals hears of members who were refused for lack of a permission; it must not block.
+type Refusals interface {
+	Refused(ctx context.Context, permission string)
+}
+
+// ChainConfig is what a chain is made of.
+type ChainConfig struct {
+	Authenticator Authenticator
+	Authorizer    Authorizer
+	// Refusals may be nil.
+	Refusals Refusals
+	// HashKeyed hashes a request's body for the idempotency store, so that the store can't be searched for guesses.
+	HashKeyed  func(data []byte) []byte
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Chain is what every RPC passes on its way to its handler, the same for every service and protocol.
+type Chain struct {
+	ChainConfig
+	validator protovalidate.Validator
+	tracer    trace.Tracer
+	metrics   *chainMetrics
+}
+
+// NewChain returns the chain of one service.
+func NewChain(config ChainConfig) (*Chain, error) {
+	validator, err := protovalidate.New()
+	if err != nil {
+		return nil, fmt.Errorf("prepare validation: %w", err)
+	}
+	metrics, err := newChainMetrics(config.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Chain{ChainConfig: config, validator: validator, tracer: otel.Tracer("braid/rpc"), metrics: metrics}, nil
+}
+
+// Unary puts handler behind the chain.
+func Unary[Request, Response any](chain *Chain, method *Method, handler func(context.Context, *Request) (*Response, error)) func(context.Context, *Request) (*Response, error) {
+	return func(ctx context.Context, request *Request) (response *Response, err error) {
+		err = chain.run(ctx, method, any(request).(proto.Message), func(ctx context.Context) (err error) {
+			response, err = handler(ctx, request)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return response, nil
+	}
+}
+
+// Stream puts a server-streaming handler behind the chain; it has no deadline.
+func Stream[Request, Response any](chain *Chain, method *Method, handler func(context.Context, *Request, func(*Response) error) error) func(context.Context, *Request, func(*Response) error) error {
+	return func(ctx context.Context, request *Request, send func(*Response) error) error {
+		return chain.run(ctx, method, any(request).(proto.Message), func(ctx context.Context) error {
+			return handler(ctx, request, send)
+		})
+	}
+}
+
+// run is the chain, step by step. Whatever comes back is a *Failure or nil.
+func (c *Chain) run(ctx context.Context, method *Method, request proto.Message, handle func(context.Context) error) (err error) {
+	started := time.Now()
+	in := inboundFrom(ctx)
+	ctx, work, span := c.correlate(ctx, method, in)
+	defer func() { err = c.finish(ctx, method, work, span, started, err) }()
+	defer recoverInto(&err)
+
+	ctx, cancel := limitTime(ctx, method)
+	defer cancel()
+	if err = c.authenticate(ctx, method, in, work); err != nil {
+		return err
+	}
+	if err = c.validate(request); err != nil {
+		return err
+	}
+	if err = c.authorize(ctx, method, work, request); err != nil {
+		return err
+	}
+	if err = c.readIdempotency(method, in, work, request); err != nil {
+		return err
+	}
+	if err = handle(ctx); err == nil && work.Replayed {
+		in.response.Set(ReplayedHeader, "true")
+	}
+	return err
+}
+
+// recoverInto turns a panic into an error; the stack goes to the log with it.
+func recoverInto(err *error) {
+	if value := recover(); value != nil {
+		*err = errs.From(fmt.Errorf("panic: %v\n%s", value, debug.Stack()))
+	}
+}
+
+// correlate gives the work its call and its span.
+func (c *Chain) correlate(ctx context.Context, method *Method, in *inbound) (context.Context, *call.Call, trace.Span) {
+	work := &call.Call{
+		Procedure:     method.Procedure,
+		CorrelationID: in.correlationID,
+		Actor:         call.Actor{Kind: call.Anonymous},
+		ClientAddress: in.remoteAddress,
+		UserAgent:     in.userAgent,
+	}
+	ctx, span := c.tracer.Start(ctx, method.Procedure[1:], trace.WithSpanKind(trace.SpanKindServer))
+	return call.With(ctx, work), work, span
+}
+
+func limitTime(ctx context.Context, method *Method) (context.Context, context.CancelFunc) {
+	if method.Stream {
+		return ctx, func() {}
+	}
+	limit := defaultDeadline
+	if _, ok := ctx.Deadline(); ok {
+		limit = maxDeadline
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+// authenticate finds out who calls. Internal RPCs take service tokens only, all others users only, so that one sort
+// of token is never good for the other.
+func (c *Chain) authenticate(ctx context.Context, method *Method, in *inbound, work *call.Call) (err error) {
+	if in.forwardedBy != "" {
+		// A peer that proves to be one of ours may speak for the client's address; anybody else speaks for itself.
+		if _, err := c.Authenticator.AuthenticateService(ctx, in.forwardedBy); err == nil {
+			work.ClientAddress = firstAddress(in.forwardedFor, work.ClientAddress)
+		}
+	}
+	if method.Rule == Public {
+		return nil
+	}
+	if in.token == "" {
+		return errTokenMissing
+	}
+	if method.Rule == Internal {
+		work.Actor, err = c.Authenticator.AuthenticateService(ctx, in.token)
+		return err
+	}
+	work.Actor, err = c.Authenticator.AuthenticateUser(ctx, in.token)
+	return err
+}
+
+// firstAddress returns the first address of an X-Forwarded-For list: the gateway puts only what it vouches for there.
+func firstAddress(list string, otherwise netip.Addr) netip.Addr {
+	first, _, _ := strings.Cut(list, ",")
+	if address, err := netip.ParseAddr(strings.TrimSpace(first)); err == nil {
+		return address.Unmap()
+	}
+	return otherwise
+}
+
+func (c *Chain) validate(request proto.Message) error {
+	if violation, ok := findNUL(request.ProtoReflect(), ""); ok {
+		return invalid(violation)
+	}
+	err := c.validator.Validate(request)
+	var failed *protovalidate.ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failed):
+		return invalid(violationsOf(failed)...)
+	default:
+		return fmt.Errorf("validate request: %w", err)
+	}
+}
+
+// authorize asks whether the caller may do this here. Not being a member is the same as there being nothing.
+func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, request proto.Message) error {
+	if method.Rule != Organization {
+		return nil
+	}
+	organizationID := method.organization(request)
+	if organizationID.IsZero() {
+		return errNotFound
+	}
+	permission := method.Permission
+	if method.names(request, work.Actor.UserID) {
+		permission = ""
+	}
+	err := c.Authorizer.Authorize(ctx, organizationID, work.Actor.UserID, permission)
+	if err != nil && errs.KindOf(err) == errs.PermissionDenied && c.Refusals != nil {
+		work.OrganizationID = organizationID
+		c.Refusals.Refused(ctx, permission)
+	}
+	if err != nil {
+		return err
+	}
+	work.OrganizationID = organizationID
+	return nil
+}
+
+// readIdempotency notes the key and the keyed hash of the request; the handler's transaction does the rest
+// (platform/idempotency).
+func (c *Chain) readIdempotency(method *Method, in *inbound, work *call.Call, request proto.Message) error {
+	if !method.Idempotent || in.idempotencyKey == "" {
+		return nil
+	}
+	if len(in.idempotencyKey) > maxKeyLength {
+		return errs.Invalid(IdempotencyHeader, "string.max_len", fmt.Sprintf("must be at most %d characters", maxKeyLength))
+	}
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	work.IdempotencyKey, work.IdempotencyHash = in.idempotencyKey, c.HashKeyed(body)
+	return nil
+}
+
+// finish maps the error, counts, traces and logs.
+func (c *Chain) finish(ctx context.Context, method *Method, work *call.Call, span trace.Span, started time.Time, err error) error {
+	defer span.End()
+	elapsed := time.Since(started)
+	if err == nil {
+		c.metrics.observe(method, "OK", elapsed)
+		c.Logger.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("procedure", method.Procedure),
+			slog.String("status", "OK"), slog.Duration("duration", elapsed))
+		return nil
+	}
+	failure := failureOf(err, work.CorrelationID)
+	status := failure.httpStatus().name
+	c.metrics.observe(method, status, elapsed)
+	span.SetStatus(codes.Error, failure.Problem.Reason)
+	level := slog.LevelInfo
+	attributes := []slog.Attr{slog.String("procedure", method.Procedure), slog.String("status", status),
+		slog.String("reason", failure.Problem.Reason), slog.Duration("duration", elapsed)}
+	if failure.Problem.Kind == errs.Internal {
+		level = slog.LevelError
+	}
+	if cause := failure.Problem.Unwrap(); cause != nil {
+		attributes = append(attributes, slog.String("cause", cause.Error()))
+	}
+	c.Logger.LogAttrs(ctx, level, "request refused", attributes...)
+	return failure
+}

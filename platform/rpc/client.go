@@ -1,0 +1,261 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sony/gobreaker/v2"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
+)
+
+const (
+	clientTimeout   = 5 * time.Second
+	maxTries        = 3
+	retryPause      = 50 * time.Millisecond
+	breakerFailures = 10
+	breakerPause    = 2 * time.Second
+	maxAnswer       = 16 << 20
+)
+
+// TokenSource mints service tokens for an audience.
+type TokenSource interface {
+	Token(audience string) (string, error)
+}
+
+// Target is where a service is: in this process, or at one or more addresses.
+type Target struct {
+	// Handler serves the service in this process; nil when it is elsewhere.
+	Handler http.Handler
+	// URLs are its addresses, tried in turn; a failing one is skipped.
+	URLs []string
+}
+
+// Clients are the ways to the other services. The same generated client runs over HTTP or in memory; which of them is
+// the target's business alone.
+type Clients struct {
+	targets map[string]Target
+	tokens  TokenSource
+	methods map[string]*Method
+	remote  http.RoundTripper
+	calls   *prometheus.CounterVec
+	state   *prometheus.GaugeVec
+}
+
+// NewClients returns clients for targets by service name. methods are the contract's, by procedure.
+func NewClients(targets map[string]Target, tokens TokenSource, registerer prometheus.Registerer) (*Clients, error) {
+	methods, err := Catalog()
+	if err != nil {
+		return nil, err
+	}
+	calls, err := register(registerer, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "braid_rpc_client_calls_total", Help: "Calls to other services, by service and outcome.",
+	}, []string{"service", "outcome"}))
+	if err != nil {
+		return nil, err
+	}
+	state, err := register(registerer, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "braid_rpc_client_breaker_open", Help: "Whether calls to a service are held back because it keeps failing.",
+	}, []string{"service"}))
+	if err != nil {
+		return nil, err
+	}
+	return &Clients{targets: targets, tokens: tokens, methods: methods, calls: calls, state: state, remote: newTransport()}, nil
+}
+
+func newTransport() http.RoundTripper {
+	return &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       90 * time.Second,
+		ResponseHeaderTimeout: clientTimeout,
+	}
+}
+
+// Dial returns what a generated Connect client is made from: New…ServiceClient(clients.Dial("identity")).
+func (c *Clients) Dial(service string) (connect.HTTPClient, string) {
+	breaker := gobreaker.NewCircuitBreaker[*http.Response](gobreaker.Settings{
+		Name:        service,
+		Timeout:     breakerPause,
+		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
+		OnStateChange: func(name string, _, to gobreaker.State) {
+			open := 0.0
+			if to == gobreaker.StateOpen {
+				open = 1
+			}
+			c.state.WithLabelValues(name).Set(open)
+		},
+		IsExcluded: func(err error) bool { return err == context.Canceled },
+	})
+	return &serviceClient{clients: c, service: service, breaker: breaker}, "http://" + service + ".internal"
+}
+
+// serviceClient sends requests to one service.
+type serviceClient struct {
+	clients *Clients
+	service string
+	breaker *gobreaker.CircuitBreaker[*http.Response]
+	next    atomic.Uint64
+}
+
+// Do implements connect.HTTPClient: it adds who calls and for whom, bounds the time, and tries reads again.
+func (s *serviceClient) Do(request *http.Request) (*http.Response, error) {
+	target, ok := s.clients.targets[s.service]
+	if !ok {
+		return nil, fmt.Errorf("no address for service %s", s.service)
+	}
+	method := s.clients.methods[request.URL.Path]
+	if method == nil {
+		return nil, fmt.Errorf("%s is not in the contract", request.URL.Path)
+	}
+	body, err := readOutgoing(request)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sign(request, method); err != nil {
+		return nil, err
+	}
+	tries := 1
+	if method.ReadOnly {
+		tries = maxTries
+	}
+	for try := 1; ; try++ {
+		response, err := s.breaker.Execute(func() (*http.Response, error) { return s.send(request, body, target) })
+		if err == nil || try == tries || request.Context().Err() != nil {
+			s.count(err)
+			if err != nil {
+				return nil, connect.NewError(connect.CodeUnavailable, fmt.Errorf("call %s: %w", s.service, err))
+			}
+			return response, nil
+		}
+		select {
+		case <-request.Context().Done():
+		case <-time.After(retryPause * time.Duration(try)):
+		}
+	}
+}
+
+func (s *serviceClient) count(err error) {
+	outcome := "answered"
+	if err != nil {
+		outcome = "failed"
+	}
+	s.clients.calls.WithLabelValues(s.service, outcome).Inc()
+}
+
+func readOutgoing(request *http.Request) ([]byte, error) {
+	if request.Body == nil {
+		return nil, nil
+	}
+	defer func() { _ = request.Body.Close() }()
+	return io.ReadAll(request.Body)
+}
+
+// sign says who calls: a service token for internal RPCs, the caller's own token for all others.
+func (s *serviceClient) sign(request *http.Request, method *Method) error {
+	work := call.From(request.Context())
+	token := work.Actor.Token
+	if method.Rule == Internal {
+		var err error
+		if token, err = s.clients.tokens.Token(s.service); err != nil {
+			return err
+		}
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	if work.CorrelationID != "" {
+		request.Header.Set(CorrelationHeader, work.CorrelationID)
+	}
+	otel.GetTextMapPropagator().Inject(request.Context(), propagation.HeaderCarrier(request.Header))
+	return nil
+}
+
+// send makes one try. An answer that says the service can't serve counts as a failure, like no answer.
+func (s *serviceClient) send(request *http.Request, body []byte, target Target) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(request.Context(), clientTimeout)
+	defer cancel()
+	attempt := request.Clone(ctx)
+	attempt.Body = io.NopCloser(bytes.NewReader(body))
+	attempt.ContentLength = int64(len(body))
+	var response *http.Response
+	var err error
+	if target.Handler != nil {
+		response = serveInMemory(target.Handler, attempt)
+	} else {
+		response, err = s.sendRemote(attempt, target.URLs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode == http.StatusServiceUnavailable || response.StatusCode == http.StatusBadGateway {
+		return nil, errs.New(errs.Unavailable, "UNAVAILABLE", "The service can't serve at this moment.")
+	}
+	return response, nil
+}
+
+// sendRemote goes round the addresses, so that one that fails is skipped by the next try.
+func (s *serviceClient) sendRemote(attempt *http.Request, urls []string) (*http.Response, error) {
+	if len(urls) == 0 {
+		return nil, fmt.Errorf("no address for service %s", s.service)
+	}
+	base := strings.TrimSuffix(urls[int(s.next.Load())%len(urls)], "/")
+	target, err := attempt.URL.Parse(base + attempt.URL.Path)
+	if err != nil {
+		return nil, fmt.Errorf("address of service %s: %w", s.service, err)
+	}
+	attempt.URL, attempt.Host = target, target.Host
+	response, err := s.clients.remote.RoundTrip(attempt)
+	if err != nil {
+		s.next.Add(1)
+		return nil, err
+	}
+	// The body is read here, inside the try's deadline.
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	_ = response.Body.Close()
+	if err != nil {
+		s.next.Add(1)
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(data))
+	return response, nil
+}
+
+// serveInMemory calls a handler of this process as if over HTTP, without a connection.
+func serveInMemory(handler http.Handler, request *http.Request) *http.Response {
+	recorder := &memoryResponse{header: http.Header{}, status: http.StatusOK}
+	request.RequestURI = request.URL.RequestURI()
+	request.RemoteAddr = "127.0.0.1:0"
+	handler.ServeHTTP(recorder, request)
+	return &http.Response{
+		Status: http.StatusText(recorder.status), StatusCode: recorder.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: recorder.header, Body: io.NopCloser(&recorder.body), ContentLength: int64(recorder.body.Len()), Request: request,
+	}
+}
+
+type memoryResponse struct {
+	header http.Header
+	body   bytes.Buffer
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (m *memoryResponse) Header() http.Header { return m.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (m *memoryResponse) WriteHeader(status int) { m.status = status }
+
+// Write implements http.ResponseWriter.
+func (m *memoryResponse) Write(data []byte) (int, error) { return m.body.Write(data) }

@@ -1,0 +1,165 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"sort"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/braidhq/braid/platform/errs"
+)
+
+// Decoders say that something is wrong, not where. Only when one has failed is the request looked at again, slowly,
+// along its descriptor, to name the field in the caller's spelling. maxExplained bounds the answer.
+const maxExplained = 20
+
+// explainRequest finds what is wrong with a REST request that could not be decoded.
+func explainRequest(method *Method, in *inbound) []errs.Violation {
+	var violations []errs.Violation
+	input := method.Descriptor.Input()
+	if method.Body != "" && len(in.body) > 0 {
+		target := input
+		if method.Body != "*" {
+			target = input.Fields().ByName(protoreflect.Name(method.Body)).Message()
+		}
+		violations = explainJSON(target, in.body)
+	}
+	if values, err := url.ParseQuery(in.query); err != nil {
+		violations = append(violations, errs.Violation{Field: "", Rule: "query.malformed", Message: "the query can't be read"})
+	} else {
+		violations = append(violations, explainQuery(input, values)...)
+	}
+	return violations
+}
+
+// explainJSON names each field of a JSON document that does not fit the message.
+func explainJSON(target protoreflect.MessageDescriptor, data []byte) []errs.Violation {
+	if !utf8.Valid(data) {
+		return []errs.Violation{{Field: "", Rule: "json.utf8", Message: "the body is not valid UTF-8"}}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var document json.RawMessage
+	if err := decoder.Decode(&document); err != nil || decoder.More() {
+		return []errs.Violation{{Field: "", Rule: "json.malformed", Message: "the body is not one JSON document"}}
+	}
+	explainer := explainer{}
+	explainer.message(target, document, "")
+	return explainer.found
+}
+
+type explainer struct{ found []errs.Violation }
+
+func (e *explainer) add(path, rule, message string) {
+	if len(e.found) < maxExplained {
+		e.found = append(e.found, errs.Violation{Field: path, Rule: rule, Message: message})
+	}
+}
+
+func (e *explainer) message(target protoreflect.MessageDescriptor, document json.RawMessage, path string) {
+	if wellKnown(target) {
+		e.value(target, document, path)
+		return
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(document, &fields); err != nil || fields == nil {
+		e.add(path, "json.type", "must be an object")
+		return
+	}
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		fieldPath := name
+		if path != "" {
+			fieldPath = path + "." + name
+		}
+		field := target.Fields().ByJSONName(name)
+		if field == nil {
+			field = target.Fields().ByTextName(name)
+		}
+		if field == nil {
+			e.add(fieldPath, "json.unknown_field", "is not a field of this request")
+			continue
+		}
+		e.field(field, fields[name], fieldPath)
+	}
+}
+
+func (e *explainer) field(field protoreflect.FieldDescriptor, document json.RawMessage, path string) {
+	if string(document) == "null" {
+		return
+	}
+	if !field.IsList() {
+		e.single(field, document, path)
+		return
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(document, &items); err != nil {
+		e.add(path, "json.type", "must be a list")
+		return
+	}
+	for i, item := range items {
+		e.single(field, item, path+"["+itoa(i)+"]")
+	}
+}
+
+func (e *explainer) single(field protoreflect.FieldDescriptor, document json.RawMessage, path string) {
+	if field.Kind() == protoreflect.MessageKind {
+		e.message(field.Message(), document, path)
+		return
+	}
+	// The decoder itself is asked about this one field.
+	holder := dynamicpb.NewMessage(field.ContainingMessage())
+	if field.IsList() {
+		document = append(append([]byte("["), document...), ']')
+	}
+	wrapped := append(append([]byte(`{"`+field.JSONName()+`":`), document...), '}')
+	if err := protojson.Unmarshal(wrapped, holder); err != nil {
+		e.add(path, "json.type", "must be "+typeName(field))
+	}
+}
+
+func (e *explainer) value(target protoreflect.MessageDescriptor, document json.RawMessage, path string) {
+	if err := protojson.Unmarshal(document, dynamicpb.NewMessage(target)); err != nil {
+		switch target.FullName() {
+		case "google.protobuf.Timestamp":
+			e.add(path, "json.type", "must be an RFC 3339 time")
+		default:
+			e.add(path, "json.type", "has the wrong form")
+		}
+	}
+}
+
+func wellKnown(target protoreflect.MessageDescriptor) bool {
+	return target.ParentFile().Package() == "google.protobuf"
+}
+
+func typeName(field protoreflect.FieldDescriptor) string {
+	switch field.Kind() {
+	case protoreflect.StringKind:
+		return "a string of valid Unicode"
+	case protoreflect.BoolKind:
+		return "true or false"
+	case protoreflect.EnumKind:
+		names := ""
+		for i := range field.Enum().Values().Len() {
+			if i > 0 {
+				names += ", "
+			}
+			names += string(field.Enum().Values().Get(i).Name())
+		}
+		return "one of " + names
+	case protoreflect.BytesKind:
+		return "base64"
+	default:
+		return "a whole number in range"
+	}
+}

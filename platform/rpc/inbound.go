@@ -1,0 +1,91 @@
+package rpc
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/braidhq/braid/platform/id"
+)
+
+// Headers that travel beside the body. ForwardedByHeader carries the service token that lets a gateway speak for a
+// client's address; without it X-Forwarded-For means nothing.
+const (
+	CorrelationHeader    = "X-Correlation-Id"
+	IdempotencyHeader    = "Idempotency-Key"
+	ReplayedHeader       = "Idempotency-Replayed"
+	ForwardedForHeader   = "X-Forwarded-For"
+	ForwardedByHeader    = "Braid-Forwarded-By"
+	maxCorrelationLength = 128
+)
+
+// inbound is what the HTTP request said outside its body. The chain reads it; nothing in it is trusted yet.
+type inbound struct {
+	correlationID  string
+	token          string
+	idempotencyKey string
+	userAgent      string
+	remoteAddress  netip.Addr
+	forwardedFor   string
+	forwardedBy    string
+	// response is where the chain puts headers, whatever the protocol.
+	response http.Header
+	// body holds a REST request's body, to explain it when it can't be decoded.
+	body []byte
+	// query is the REST request's query, likewise.
+	query string
+}
+
+type inboundKey struct{}
+
+func inboundFrom(ctx context.Context) *inbound {
+	if in, ok := ctx.Value(inboundKey{}).(*inbound); ok {
+		return in
+	}
+	return &inbound{response: http.Header{}}
+}
+
+// receive reads the request's headers into its context and answers with the correlation id.
+func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
+	in := &inbound{
+		correlationID:  r.Header.Get(CorrelationHeader),
+		idempotencyKey: r.Header.Get(IdempotencyHeader),
+		userAgent:      r.Header.Get("User-Agent"),
+		forwardedFor:   r.Header.Get(ForwardedForHeader),
+		forwardedBy:    r.Header.Get(ForwardedByHeader),
+		response:       w.Header(),
+		query:          r.URL.RawQuery,
+	}
+	if !validCorrelation(in.correlationID) {
+		in.correlationID = id.New().String()
+	}
+	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "bearer") {
+		in.token = strings.TrimSpace(token)
+	}
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		in.remoteAddress = peer.Addr().Unmap()
+	}
+	w.Header().Set(CorrelationHeader, in.correlationID)
+	ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	return in, r.WithContext(context.WithValue(ctx, inboundKey{}, in))
+}
+
+// validCorrelation keeps foreign text out of logs and headers: letters, digits and -_.: only.
+func validCorrelation(text string) bool {
+	if text == "" || len(text) > maxCorrelationLength {
+		return false
+	}
+	for _, char := range []byte(text) {
+		switch {
+		case 'a' <= char && char <= 'z', 'A' <= char && char <= 'Z', '0' <= char && char <= '9':
+		case char == '-', char == '_', char == '.', char == ':':
+		default:
+			return false
+		}
+	}
+	return true
+}

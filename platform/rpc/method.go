@@ -1,0 +1,148 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	optionsv1 "github.com/braidhq/braid/gen/go/braid/options/v1"
+	"github.com/braidhq/braid/platform/id"
+)
+
+// Rule says what a caller must show.
+type Rule int
+
+// The rules of the permission option.
+const (
+	Public Rule = iota + 1
+	Authenticated
+	Internal
+	Organization
+)
+
+// Method is what the contract says of one RPC.
+type Method struct {
+	// Procedure is "/braid.workflow.v1.TaskService/CreateTask".
+	Procedure string
+	// Service is the bounded context, "workflow".
+	Service string
+	Rule    Rule
+	// Permission and Role are set when Rule is Organization; Role is the least system role that holds Permission.
+	Permission string
+	Role       string
+	// ReadOnly RPCs change nothing; only they may be retried by clients without an idempotency key.
+	ReadOnly bool
+	// Idempotent RPCs honor the Idempotency-Key header.
+	Idempotent bool
+	Stream     bool
+	// HTTPMethod and Path are the REST mapping, empty without one. Body is the request field that the body fills,
+	// "*" for the whole request, empty for none.
+	HTTPMethod string
+	Path       string
+	Body       string
+	Descriptor protoreflect.MethodDescriptor
+
+	organizationField protoreflect.FieldDescriptor
+	selfField         protoreflect.FieldDescriptor
+}
+
+// MethodOf reads a method's options. It fails for one without a permission rule: such an RPC must never be served.
+func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
+	options, _ := descriptor.Options().(*descriptorpb.MethodOptions)
+	method := &Method{
+		Procedure:  fmt.Sprintf("/%s/%s", descriptor.Parent().FullName(), descriptor.Name()),
+		Service:    ServiceName(descriptor.ParentFile()),
+		ReadOnly:   options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
+		Stream:     descriptor.IsStreamingServer(),
+		Descriptor: descriptor,
+	}
+	if err := method.readPermission(options); err != nil {
+		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
+	}
+	method.readHTTP(options)
+	method.Idempotent = !method.ReadOnly && method.Rule != Public && method.Rule != Internal &&
+		proto.GetExtension(options, optionsv1.E_Idempotency).(optionsv1.Idempotency) != optionsv1.Idempotency_IDEMPOTENCY_NONE
+	return method, nil
+}
+
+// ServiceName returns the bounded context of a contract file: the part after "braid" in its package.
+func ServiceName(file protoreflect.FileDescriptor) string {
+	parts := strings.Split(string(file.Package()), ".")
+	if len(parts) < 2 {
+		return string(file.Package())
+	}
+	return parts[1]
+}
+
+func (m *Method) readPermission(options *descriptorpb.MethodOptions) error {
+	permission, _ := proto.GetExtension(options, optionsv1.E_Permission).(*optionsv1.Permission)
+	switch rule := permission.GetRule().(type) {
+	case *optionsv1.Permission_Public:
+		m.Rule = Public
+	case *optionsv1.Permission_Authenticated:
+		m.Rule = Authenticated
+	case *optionsv1.Permission_Internal:
+		m.Rule = Internal
+	case *optionsv1.Permission_Name:
+		m.Rule = Organization
+		m.Permission, m.Role = rule.Name, permission.GetRole()
+		if !strings.HasPrefix(m.Permission, m.Service+".") || m.Role == "" {
+			return fmt.Errorf("the permission %q must begin with %q and name a role", m.Permission, m.Service+".")
+		}
+		return m.readFields(permission)
+	default:
+		return errors.New("the RPC has no permission rule")
+	}
+	return nil
+}
+
+func (m *Method) readFields(permission *optionsv1.Permission) error {
+	fields := m.Descriptor.Input().Fields()
+	name := permission.GetOrganizationField()
+	if name == "" {
+		name = "organization_id"
+	}
+	if m.organizationField = fields.ByName(protoreflect.Name(name)); m.organizationField == nil {
+		return fmt.Errorf("the request has no field %q for the organization", name)
+	}
+	if self := permission.GetSelfField(); self != "" {
+		if m.selfField = fields.ByName(protoreflect.Name(self)); m.selfField == nil {
+			return fmt.Errorf("the request has no field %q", self)
+		}
+	}
+	return nil
+}
+
+func (m *Method) readHTTP(options *descriptorpb.MethodOptions) {
+	rule, _ := proto.GetExtension(options, annotations.E_Http).(*annotations.HttpRule)
+	m.Body = rule.GetBody()
+	switch pattern := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Get:
+		m.HTTPMethod, m.Path = "GET", pattern.Get
+	case *annotations.HttpRule_Post:
+		m.HTTPMethod, m.Path = "POST", pattern.Post
+	case *annotations.HttpRule_Patch:
+		m.HTTPMethod, m.Path = "PATCH", pattern.Patch
+	case *annotations.HttpRule_Put:
+		m.HTTPMethod, m.Path = "PUT", pattern.Put
+	case *annotations.HttpRule_Delete:
+		m.HTTPMethod, m.Path = "DELETE", pattern.Delete
+	}
+}
+
+// organization returns the organization a request is about; zero when the field is empty or no identifier, which
+// validation refuses before.
+func (m *Method) organization(request proto.Message) id.ID {
+	parsed, _ := id.Parse(request.ProtoReflect().Get(m.organizationField).String())
+	return parsed
+}
+
+// names reports whether the request's self field holds the user.
+func (m *Method) names(request proto.Message, userID id.ID) bool {
+	return m.selfField != nil && request.ProtoReflect().Get(m.selfField).String() == userID.String()
+}

@@ -1,0 +1,80 @@
+package rpc
+
+import (
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/braidhq/braid/platform/errs"
+)
+
+// invalid is the answer to a request that breaks rules.
+func invalid(violations ...errs.Violation) *errs.Error {
+	return errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The request is not valid.").WithViolation(violations...)
+}
+
+// violationsOf spells protovalidate's findings as the caller would: JSON names, without values.
+func violationsOf(failed *protovalidate.ValidationError) []errs.Violation {
+	violations := make([]errs.Violation, 0, len(failed.Violations))
+	for _, found := range failed.Violations {
+		violations = append(violations, errs.Violation{
+			Field:   jsonPath(protovalidate.FieldPathString(found.Proto.GetField())),
+			Rule:    found.Proto.GetRuleId(),
+			Message: found.Proto.GetMessage(),
+		})
+	}
+	return violations
+}
+
+// jsonPath turns "task.due_time" into "task.dueTime". Map keys in quotes stay as they are; the contract has none.
+func jsonPath(path string) string {
+	var out strings.Builder
+	upper := false
+	for _, char := range path {
+		switch {
+		case char == '_':
+			upper = true
+		case upper && 'a' <= char && char <= 'z':
+			out.WriteRune(char - 'a' + 'A')
+			upper = false
+		default:
+			out.WriteRune(char)
+			upper = false
+		}
+	}
+	return out.String()
+}
+
+// findNUL looks for a NUL character in any text of the message: PostgreSQL can't hold one.
+func findNUL(message protoreflect.Message, path string) (found errs.Violation, ok bool) {
+	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		name := field.JSONName()
+		if path != "" {
+			name = path + "." + name
+		}
+		switch {
+		case field.IsList() && (field.Kind() == protoreflect.StringKind || field.Kind() == protoreflect.MessageKind):
+			list := value.List()
+			for i := 0; i < list.Len() && !ok; i++ {
+				found, ok = nulIn(field, list.Get(i), name+"["+itoa(i)+"]")
+			}
+		case !field.IsList() && !field.IsMap():
+			found, ok = nulIn(field, value, name)
+		}
+		return !ok
+	})
+	return found, ok
+}
+
+func nulIn(field protoreflect.FieldDescriptor, value protoreflect.Value, path string) (errs.Violation, bool) {
+	switch field.Kind() {
+	case protoreflect.StringKind:
+		if strings.IndexByte(value.String(), 0) >= 0 {
+			return errs.Violation{Field: path, Rule: "string.no_nul", Message: "must not contain a NUL character"}, true
+		}
+	case protoreflect.MessageKind:
+		return findNUL(value.Message(), path)
+	}
+	return errs.Violation{}, false
+}

@@ -1,0 +1,117 @@
+// Package service assembles what every bounded context has in common: the chain in front of its handlers, the relay
+// behind its outbox, its consumer, the idempotency store. It knows no service by name.
+package service
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/authz"
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/inbox"
+	"github.com/braidhq/braid/platform/module"
+	"github.com/braidhq/braid/platform/outbox"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/rpc"
+	"github.com/braidhq/braid/platform/secret"
+)
+
+// Environment is what a process gives to each service it runs.
+type Environment struct {
+	// Name is the service's: "workflow".
+	Name string
+	// DB is the service's own database.
+	DB *pg.DB
+	// Bus is how to reach the broker, Topics how the services' event topics are made, by service.
+	Bus    bus.Connection
+	Topics map[string]bus.Topic
+	Keys   *secret.Keys
+	// Authenticator and Access answer who calls and what they may do; they are of this process and this service.
+	Authenticator *authn.Authenticator
+	Access        *authz.Access
+	// Clients lead to the other services.
+	Clients *rpc.Clients
+	// PublicURL is where people reach the gateway, without a slash at the end; links in mails begin with it.
+	PublicURL  string
+	Clock      clock.Clock
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Options are what differs between services.
+type Options struct {
+	// Watermark makes the service's relay promise up to when everything is published: for those whose events every
+	// process must hear within a second.
+	Watermark bool
+}
+
+// Service is one assembled bounded context.
+type Service struct {
+	Name        string
+	environment Environment
+	// Server serves every protocol of the service.
+	Server *rpc.Server
+	// Runner opens the transactions of its mutations.
+	Runner idempotency.Runner
+	// Parts are what must run for it to work.
+	Parts []module.Part
+	// Pages are the service's own pages for the admin port, by pattern.
+	Pages map[string]http.Handler
+}
+
+// New assembles the common parts; the service's module mounts its handlers and adds its consumers and jobs.
+func New(environment Environment, options Options) (*Service, error) {
+	refusals := newRefusals(environment.DB, environment.Clock, environment.Logger)
+	chain, err := rpc.NewChain(rpc.ChainConfig{
+		Authenticator: environment.Authenticator,
+		Authorizer:    environment.Access,
+		Refusals:      refusals,
+		HashKeyed:     func(data []byte) []byte { return environment.Keys.HashKeyed("idempotency", data) },
+		Logger:        environment.Logger,
+		Registerer:    environment.Registerer,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
+	relay, err := outbox.NewRelay(environment.DB, environment.Bus, outbox.RelayConfig{
+		Service: environment.Name, Topic: environment.Topics[environment.Name], Watermark: options.Watermark,
+	}, environment.Clock, environment.Logger, environment.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
+	runner := idempotency.Runner{DB: environment.DB, Clock: environment.Clock}
+	return &Service{
+		Name:        environment.Name,
+		environment: environment,
+		Server:      rpc.NewServer(chain),
+		Runner:      runner,
+		Parts: []module.Part{
+			{Name: environment.Name + ".relay", Run: relay.Run},
+			refusals.part(environment.Name),
+			runner.Part(environment.Name),
+		},
+		Pages: map[string]http.Handler{},
+	}, nil
+}
+
+// Consume adds the service's one consumer: handlers by event type, for the event topics of the services named.
+func (s *Service) Consume(from []string, handlers map[string]inbox.Handler) error {
+	topics := make([]bus.Topic, 0, len(from))
+	for _, publisher := range from {
+		topics = append(topics, s.environment.Topics[publisher])
+	}
+	consumer, err := inbox.NewConsumer(s.environment.DB, s.environment.Bus, inbox.Config{
+		Service: s.Name, Topics: topics, Handlers: handlers,
+	}, s.environment.Clock, s.environment.Logger, s.environment.Registerer)
+	if err != nil {
+		return fmt.Errorf("assemble %s: %w", s.Name, err)
+	}
+	s.Parts = append(s.Parts, module.Part{Name: s.Name + ".consumer", Run: consumer.Run, Ready: consumer.Ready})
+	return nil
+}
