@@ -6,7 +6,6 @@ package authn
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
@@ -54,8 +52,6 @@ type ServiceKey struct {
 
 // Config is what an Authenticator is made of.
 type Config struct {
-	// Service is this service's name, the audience of tokens made for it.
-	Service string
 	// UserKeys fetches identity's public keys, by key id.
 	UserKeys func(ctx context.Context) (map[string]ed25519.PublicKey, error)
 	// ServiceKeys are the services' public keys, by key id.
@@ -69,31 +65,26 @@ type Config struct {
 	Registerer prometheus.Registerer
 }
 
-// Authenticator verifies tokens; it implements rpc.Authenticator.
+// Authenticator verifies access tokens and knows which sessions have ended; there is one in a process. For gives each
+// service of the process its rpc.Authenticator.
 type Authenticator struct {
 	Config
-	keys     *keySet
-	cache    *otter.Cache[[sha256.Size]byte, verified]
-	asking   singleflight.Group
-	asked    prometheus.Counter
-	parser   *jwt.Parser
-	services *jwt.Parser
+	keys   *keySet
+	cache  *tokenCache
+	asking singleflight.Group
+	asked  prometheus.Counter
+	parser *jwt.Parser
 
 	mu            sync.RWMutex
 	ended         map[id.ID]time.Time
 	distrustUntil time.Time
 }
 
-type verified struct {
-	actor   call.Actor
-	expires time.Time
-}
-
 // New returns an authenticator.
 func New(config Config) (*Authenticator, error) {
-	cache, err := otter.New(&otter.Options[[sha256.Size]byte, verified]{MaximumSize: maxCachedTokens})
+	cache, err := newTokenCache(maxCachedTokens, config.Clock)
 	if err != nil {
-		return nil, fmt.Errorf("make token cache: %w", err)
+		return nil, err
 	}
 	asked := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "braid_authn_session_questions_total",
@@ -102,67 +93,30 @@ func New(config Config) (*Authenticator, error) {
 	if err := config.Registerer.Register(asked); err != nil {
 		return nil, fmt.Errorf("register metric: %w", err)
 	}
-	options := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockLeeway), jwt.WithTimeFunc(config.Clock.Now),
-	}
 	return &Authenticator{
-		Config:   config,
-		keys:     &keySet{fetch: config.UserKeys, clock: config.Clock},
-		cache:    cache,
-		asked:    asked,
-		parser:   jwt.NewParser(append(options, jwt.WithAudience(Audience), jwt.WithIssuer(Issuer))...),
-		services: jwt.NewParser(append(options, jwt.WithAudience(config.Service))...),
-		ended:    map[id.ID]time.Time{},
+		Config: config,
+		keys:   &keySet{fetch: config.UserKeys, clock: config.Clock},
+		cache:  cache,
+		asked:  asked,
+		parser: newParser(config.Clock, jwt.WithAudience(Audience), jwt.WithIssuer(Issuer)),
+		ended:  map[id.ID]time.Time{},
 	}, nil
 }
 
-// AuthenticateUser implements rpc.Authenticator.
+// newParser takes EdDSA only and demands an expiry, whatever else is asked of the token.
+func newParser(clock clock.Clock, more ...jwt.ParserOption) *jwt.Parser {
+	return jwt.NewParser(append(more, jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockLeeway), jwt.WithTimeFunc(clock.Now))...)
+}
+
+// AuthenticateUser verifies an access token and that its session is live.
 func (a *Authenticator) AuthenticateUser(ctx context.Context, token string) (call.Actor, error) {
-	if len(token) > maxTokenLength {
-		return call.Actor{}, errTokenInvalid
-	}
-	actor, err := a.verifyCached(token, func() (verified, error) { return a.verifyUser(ctx, token) })
+	actor, err := a.cache.verify(token, func() (verified, error) { return a.verifyUser(ctx, token) })
 	if err != nil {
 		return call.Actor{}, err
 	}
-	if actor.Kind != call.User {
-		return call.Actor{}, errTokenInvalid
-	}
+	actor.Token = token
 	return actor, a.checkSession(ctx, actor.SessionID)
-}
-
-// AuthenticateService implements rpc.Authenticator.
-func (a *Authenticator) AuthenticateService(_ context.Context, token string) (call.Actor, error) {
-	if len(token) > maxTokenLength {
-		return call.Actor{}, errTokenInvalid
-	}
-	actor, err := a.verifyCached(token, func() (verified, error) { return a.verifyService(token) })
-	if err != nil {
-		return call.Actor{}, err
-	}
-	if actor.Kind != call.Service {
-		return call.Actor{}, errTokenInvalid
-	}
-	return actor, nil
-}
-
-// verifyCached remembers good tokens by their hash until they expire: a signature costs a hundred hashes.
-func (a *Authenticator) verifyCached(token string, verify func() (verified, error)) (call.Actor, error) {
-	hash := sha256.Sum256([]byte(token))
-	known, ok := a.cache.GetIfPresent(hash)
-	if !ok {
-		var err error
-		if known, err = verify(); err != nil {
-			return call.Actor{}, err
-		}
-		a.cache.Set(hash, known)
-	}
-	if !a.Clock.Now().Before(known.expires) {
-		a.cache.Invalidate(hash)
-		return call.Actor{}, errTokenInvalid
-	}
-	return known.actor, nil
 }
 
 func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified, error) {
@@ -186,36 +140,9 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 		return verified{}, errTokenInvalid.WithCause(err)
 	}
 	return verified{
-		actor:   call.Actor{Kind: call.User, UserID: userID, SessionID: sessionID, Token: token},
+		actor:   call.Actor{Kind: call.User, UserID: userID, SessionID: sessionID},
 		expires: claims.ExpiresAt.UTC(),
 	}, nil
-}
-
-func (a *Authenticator) verifyService(token string) (verified, error) {
-	claims := &jwt.RegisteredClaims{}
-	_, err := a.services.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
-		keyID, err := header(parsed, ServiceTokenType)
-		if err != nil {
-			return nil, err
-		}
-		known, ok := a.ServiceKeys[keyID]
-		if !ok {
-			return nil, errors.New("unknown key")
-		}
-		// A service signs for itself only: its key is no good for another's name.
-		if issuer, err := parsed.Claims.GetIssuer(); err != nil || issuer != known.Service {
-			return nil, errors.New("the key is not the issuer's")
-		}
-		return known.Key, nil
-	})
-	if err != nil {
-		return verified{}, errTokenInvalid.WithCause(err)
-	}
-	// The callee trusts its own bound, not the caller's: a token that lives longer than it should is refused.
-	if claims.IssuedAt == nil || claims.ExpiresAt.Sub(claims.IssuedAt.Time) > serviceTokenLife {
-		return verified{}, errTokenInvalid.WithCause(errors.New("the service token lives too long"))
-	}
-	return verified{actor: call.Actor{Kind: call.Service, Service: claims.Issuer}, expires: claims.ExpiresAt.UTC()}, nil
 }
 
 // header checks the token's type and returns its key id.

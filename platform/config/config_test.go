@@ -174,15 +174,15 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"BRAID_WORKFLOW_SHARE=half", "BRAID_LISTENING=1", "BRAID_TEST_DATABASE_URL=fine", "BRAIDING=1",
 	}})
 	require.Equal(t, []string{
-		`BRAID_LISTENING: is not known; the nearest known name is BRAID_LISTEN`,
-		`BRAID_WORKFLOW_SHARE: workflow.share: "half" is not a number`,
-		`braid.yaml:10: workflow.level: holds further keys where a value is wanted`,
 		`braid.yaml:1: listn: is not known; the nearest known name is listen`,
 		`braid.yaml:3: workflow.connections: "many" is not a whole number in range`,
 		`braid.yaml:5: workflow.retry.max: is less than 1`,
 		`braid.yaml:6: workflow.retry.pause: "1s,2s" is not a single value`,
 		`braid.yaml:7: workflow.body_limit: "12 stones" is not a valid size`,
 		`braid.yaml:9: workflow.share: is set twice`,
+		`braid.yaml:10: workflow.level: holds further keys where a value is wanted`,
+		`BRAID_LISTENING: is not known; the nearest known name is BRAID_LISTEN`,
+		`BRAID_WORKFLOW_SHARE: workflow.share: "half" is not a number`,
 	}, problems(t, err))
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -46,9 +47,22 @@ func (p Problems) Error() string {
 // rule is checked for both.
 func (p Problems) sorted() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Reason, b.Reason))
+		fileA, lineA := cutLine(a.Source)
+		fileB, lineB := cutLine(b.Source)
+		return cmp.Or(cmp.Compare(fileA, fileB), cmp.Compare(lineA, lineB), cmp.Compare(a.Key, b.Key),
+			cmp.Compare(a.Reason, b.Reason))
 	})
 	return slices.Compact(p)
+}
+
+// cutLine takes the line number off a source that has one, so that line 10 comes after line 9.
+func cutLine(source string) (file string, line int) {
+	if at := strings.LastIndexByte(source, ':'); at >= 0 {
+		if line, err := strconv.Atoi(source[at+1:]); err == nil {
+			return source[:at], line
+		}
+	}
+	return source, 0
 }
 
 // nearest returns the candidate with the smallest edit distance to name, or "" when there is none.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/braidhq/braid/platform/pg"
@@ -97,11 +98,18 @@ func (q *Queue) sendWakes(ctx context.Context, queue string) {
 			return
 		case <-q.wakes[queue]:
 		}
-		const notify = `select pg_notify(current_schema() || '.river_insert', json_build_object('queue', $1::text)::text)`
-		if _, err := q.config.DB.WorkerRead().Exec(ctx, notify, queue); err != nil && ctx.Err() == nil {
+		if err := q.notify(ctx, queue); err != nil && ctx.Err() == nil {
 			// The poll is the safety net.
-			q.logger.WarnContext(ctx, "wake job workers", "queue", queue, "error", err)
+			q.logger.WarnContext(ctx, "wake job workers", slog.String("queue", queue), slog.Any("error", err))
 		}
 		pause.Reset(wakePause)
 	}
+}
+
+func (q *Queue) notify(ctx context.Context, queue string) error {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	const notify = `select pg_notify(current_schema() || '.river_insert', json_build_object('queue', $1::text)::text)`
+	_, err := q.config.DB.WorkerPool().Exec(ctx, notify, queue)
+	return err
 }

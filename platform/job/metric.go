@@ -78,7 +78,7 @@ func (q *Queue) measure(ctx context.Context) {
 
 func (q *Queue) measureOnce(ctx context.Context) error {
 	const query = `select queue, state::text, count(*),
-	coalesce(extract(epoch from now() - min(scheduled_at)) filter (where state = 'available'), 0)::float8
+	coalesce(extract(epoch from now() - min(scheduled_at)), 0)::float8
 from river_job where state in ('available', 'pending', 'retryable', 'running', 'scheduled')
 group by queue, state`
 	rows, err := q.config.DB.WorkerRead().Query(ctx, query)

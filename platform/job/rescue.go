@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/braidhq/braid/platform/pg"
 )
 
 const (
@@ -15,11 +17,16 @@ const (
 	beatTimeout = 5 * time.Second
 )
 
+const insertBeat = `insert into job_client (id, seen_at) values ($1, now())
+on conflict (id) do update set seen_at = excluded.seen_at`
+
 // beat says that this process is alive.
 func (q *Queue) beat(ctx context.Context) error {
-	const statement = `insert into job_client (id, seen_at) values ($1, now())
-on conflict (id) do update set seen_at = excluded.seen_at`
-	if _, err := q.config.DB.WorkerRead().Exec(ctx, statement, q.clientID); err != nil {
+	err := q.config.DB.InWorkerTx(ctx, func(_ context.Context, tx *pg.Tx) error {
+		tx.Queue(insertBeat, q.clientID)
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("tell that jobs are worked: %w", err)
 	}
 	return nil
@@ -27,7 +34,11 @@ on conflict (id) do update set seen_at = excluded.seen_at`
 
 // forget says that this process is gone.
 func (q *Queue) forget(ctx context.Context) error {
-	if _, err := q.config.DB.WorkerRead().Exec(ctx, `delete from job_client where id = $1`, q.clientID); err != nil {
+	err := q.config.DB.InWorkerTx(ctx, func(_ context.Context, tx *pg.Tx) error {
+		tx.Queue(`delete from job_client where id = $1`, q.clientID)
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("tell that jobs are no longer worked: %w", err)
 	}
 	return nil
@@ -51,28 +62,35 @@ func (q *Queue) keepAlive(ctx context.Context) {
 	}
 }
 
-func (q *Queue) beatAndRescue(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
-	defer cancel()
-	if err := q.beat(ctx); err != nil {
-		return err
-	}
-	// A job on its last attempt is left to River, which gives it up: it may be what kills the process.
-	const giveBack = `update river_job set state = 'available', scheduled_at = now()
+// A job on its last attempt is left to River, which gives it up: it may be what kills the process.
+const giveBack = `update river_job set state = 'available', scheduled_at = now()
 where state = 'running' and attempt < max_attempts and attempted_at < now() - $1::interval
 and not exists (select from job_client
 	where id = attempted_by[array_upper(attempted_by, 1)] and seen_at > now() - $1::interval)`
-	tag, err := q.config.DB.WorkerRead().Exec(ctx, giveBack, deadAfter)
+
+func (q *Queue) beatAndRescue(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	var given int64
+	err := q.config.DB.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
+		tx.Queue(insertBeat, q.clientID)
+		tag, err := tx.Exec(ctx, giveBack, deadAfter)
+		if err != nil {
+			return fmt.Errorf("give back jobs of dead processes: %w", err)
+		}
+		given = tag.RowsAffected()
+		tx.Queue(`delete from job_client where seen_at < now() - interval '1 hour'`)
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("give back jobs of dead processes: %w", err)
+		return err
 	}
-	if given := tag.RowsAffected(); given > 0 {
+	if given > 0 {
 		q.metrics.rescued.Add(float64(given))
 		q.logger.WarnContext(ctx, "jobs of a dead process were given back", slog.Int64("jobs", given))
-	}
-	const clear = `delete from job_client where seen_at < now() - interval '1 hour'`
-	if _, err := q.config.DB.WorkerRead().Exec(ctx, clear); err != nil {
-		return fmt.Errorf("forget dead processes: %w", err)
+		for name := range q.wakes {
+			q.wakeUp(name)
+		}
 	}
 	return nil
 }

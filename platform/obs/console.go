@@ -11,14 +11,13 @@ import (
 	"unicode"
 )
 
-// consoleHandler writes lines for people: time, level, message, attributes. Groups become prefixes with a dot.
+// consoleHandler writes lines for people: time, level, message, attributes. Groups become prefixes with a dot. It stands
+// behind contextHandler, which has taken secrets out and resolved values.
 type consoleHandler struct {
-	mu     *sync.Mutex
-	w      io.Writer
-	level  slog.Leveler
-	color  bool
-	prefix string
-	groups []string
+	mu    *sync.Mutex
+	w     io.Writer
+	level slog.Leveler
+	color bool
 	// before holds the rendered attributes of WithAttrs.
 	before string
 }
@@ -36,13 +35,13 @@ func (h *consoleHandler) Enabled(_ context.Context, level slog.Level) bool {
 func (h *consoleHandler) Handle(_ context.Context, record slog.Record) error {
 	var line strings.Builder
 	if !record.Time.IsZero() {
-		line.WriteString(h.paint(dim, record.Time.Format("15:04:05.000")) + " ")
+		line.WriteString(paint(h.color, dim, record.Time.Format("15:04:05.000")) + " ")
 	}
-	line.WriteString(h.paint(levelColor(record.Level), pad(record.Level.String(), 5)) + " ")
-	line.WriteString(pad(printable(scrubText(record.Message)), 32))
+	line.WriteString(paint(h.color, levelColor(record.Level), pad(record.Level.String(), 5)) + " ")
+	line.WriteString(pad(printable(record.Message), 32))
 	line.WriteString(h.before)
 	record.Attrs(func(attr slog.Attr) bool {
-		h.writeAttr(&line, h.prefix, h.groups, attr)
+		writeAttr(&line, "", attr, h.color)
 		return true
 	})
 	text := strings.TrimRight(line.String(), " ") + "\n"
@@ -56,36 +55,29 @@ func (h *consoleHandler) Handle(_ context.Context, record slog.Record) error {
 func (h *consoleHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	var rendered strings.Builder
 	for _, attr := range attrs {
-		h.writeAttr(&rendered, h.prefix, h.groups, attr)
+		writeAttr(&rendered, "", attr, h.color)
 	}
 	copied := *h
 	copied.before += rendered.String()
 	return &copied
 }
 
-// WithGroup implements slog.Handler.
-func (h *consoleHandler) WithGroup(name string) slog.Handler {
-	copied := *h
-	copied.prefix += name + "."
-	copied.groups = append(append([]string(nil), h.groups...), name)
-	return &copied
-}
+// WithGroup implements slog.Handler. The handler in front keeps groups to itself and hands them on as attributes.
+func (h *consoleHandler) WithGroup(string) slog.Handler { return h }
 
-func (h *consoleHandler) writeAttr(line *strings.Builder, prefix string, groups []string, attr slog.Attr) {
-	attr.Value = attr.Value.Resolve()
+func writeAttr(line *strings.Builder, prefix string, attr slog.Attr, color bool) {
 	if attr.Value.Kind() == slog.KindGroup {
 		if attr.Key != "" {
-			prefix, groups = prefix+attr.Key+".", append(append([]string(nil), groups...), attr.Key)
+			prefix += attr.Key + "."
 		}
 		for _, inner := range attr.Value.Group() {
-			h.writeAttr(line, prefix, groups, inner)
+			writeAttr(line, prefix, inner, color)
 		}
 		return
 	}
 	if attr.Equal(slog.Attr{}) {
 		return
 	}
-	attr = redactAttr(append([]string{""}, groups...), attr)
 	value := attr.Value.String()
 	if attr.Value.Kind() == slog.KindTime {
 		value = attr.Value.Time().UTC().Format(time.RFC3339Nano)
@@ -93,7 +85,7 @@ func (h *consoleHandler) writeAttr(line *strings.Builder, prefix string, groups 
 	if value == "" || strings.ContainsAny(value, " \"=") {
 		value = strconv.Quote(value)
 	}
-	line.WriteString(" " + h.paint(dim, printable(prefix+attr.Key)+"=") + printable(value))
+	line.WriteString(" " + paint(color, dim, printable(prefix+attr.Key)+"=") + printable(value))
 }
 
 // The colors are those of ECMA-48, which every terminal knows.
@@ -117,8 +109,8 @@ func levelColor(level slog.Level) string {
 	return dim
 }
 
-func (h *consoleHandler) paint(color, text string) string {
-	if !h.color {
+func paint(enabled bool, color, text string) string {
+	if !enabled {
 		return text
 	}
 	return color + text + reset

@@ -55,12 +55,12 @@ func NewLogger(w io.Writer, options LogOptions) (logger *slog.Logger, closeLog f
 	if options.Format == Console {
 		inner = newConsoleHandler(buffer, level, options.Color)
 	} else {
-		inner = slog.NewJSONHandler(buffer, &slog.HandlerOptions{Level: level, ReplaceAttr: redactAttr})
+		inner = slog.NewJSONHandler(buffer, &slog.HandlerOptions{Level: level})
 	}
 	return slog.New(&contextHandler{inner: inner, flush: buffer.Flush}), buffer.Close
 }
 
-// contextHandler adds what the context knows about the work in hand.
+// contextHandler adds what the context knows about the work in hand, and takes secrets out. What it hands on is safe.
 type contextHandler struct {
 	inner slog.Handler
 	flush func() error
@@ -72,6 +72,8 @@ type contextHandler struct {
 type grouped struct {
 	group string
 	attrs []slog.Attr
+	// sensitive says that this group or one around it has a name under which nothing may be shown.
+	sensitive bool
 }
 
 // Enabled implements slog.Handler.
@@ -81,6 +83,7 @@ func (h *contextHandler) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (h *contextHandler) Handle(ctx context.Context, record slog.Record) error {
+	record = redactRecord(record, h.sensitive())
 	if len(h.later) > 0 {
 		record = h.nest(record)
 	}
@@ -130,6 +133,7 @@ func (h *contextHandler) nest(record slog.Record) slog.Record {
 
 // WithAttrs implements slog.Handler.
 func (h *contextHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	attrs = redactAttrs(attrs, h.sensitive())
 	if len(h.later) == 0 {
 		return &contextHandler{inner: h.inner.WithAttrs(attrs), flush: h.flush}
 	}
@@ -144,6 +148,12 @@ func (h *contextHandler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	later := append(append([]grouped(nil), h.later...), grouped{group: name})
+	later := append(append([]grouped(nil), h.later...),
+		grouped{group: name, sensitive: h.sensitive() || IsSensitiveKey(name)})
 	return &contextHandler{inner: h.inner, flush: h.flush, later: later}
+}
+
+// sensitive reports whether what is added now stands in a group with a sensitive name.
+func (h *contextHandler) sensitive() bool {
+	return len(h.later) > 0 && h.later[len(h.later)-1].sensitive
 }

@@ -112,41 +112,71 @@ func splitWords(name string) []string {
 	return words
 }
 
-// redactAttr is the ReplaceAttr of the handlers.
-func redactAttr(groups []string, attr slog.Attr) slog.Attr {
-	if len(groups) == 0 {
-		switch attr.Key {
-		case slog.TimeKey, slog.LevelKey:
-			return attr
-		case slog.MessageKey:
-			return slog.String(attr.Key, scrubText(attr.Value.String()))
+// redactRecord returns record without secrets. Most records have none, so a new one is made only when it must be.
+func redactRecord(record slog.Record, within bool) slog.Record {
+	clean := !mayHoldCredentials(record.Message)
+	if clean {
+		record.Attrs(func(attr slog.Attr) bool {
+			_, changed := redactAttr(attr, within)
+			clean = !changed
+			return clean
+		})
+	}
+	if clean {
+		return record
+	}
+	redactedRecord := slog.NewRecord(record.Time, record.Level, scrubText(record.Message), record.PC)
+	record.Attrs(func(attr slog.Attr) bool {
+		attr, _ = redactAttr(attr, within)
+		redactedRecord.AddAttrs(attr)
+		return true
+	})
+	return redactedRecord
+}
+
+// redactAttrs is redactAttr for a list.
+func redactAttrs(attrs []slog.Attr, within bool) []slog.Attr {
+	clean := make([]slog.Attr, len(attrs))
+	for i, attr := range attrs {
+		clean[i], _ = redactAttr(attr, within)
+	}
+	return clean
+}
+
+// redactAttr returns attr without secrets and whether it had to be changed. Within says that it stands in a group
+// whose own name is sensitive.
+func redactAttr(attr slog.Attr, within bool) (slog.Attr, bool) {
+	resolved := attr.Value.Kind() == slog.KindLogValuer
+	if resolved {
+		attr.Value = attr.Value.Resolve()
+	}
+	kind := attr.Value.Kind()
+	if kind == slog.KindBool {
+		return attr, resolved
+	}
+	sensitive := within || IsSensitiveKey(attr.Key)
+	if kind == slog.KindGroup {
+		for _, inner := range attr.Value.Group() {
+			if _, changed := redactAttr(inner, sensitive); changed {
+				attr.Value = slog.GroupValue(redactAttrs(attr.Value.Group(), sensitive)...)
+				return attr, true
+			}
 		}
+		return attr, resolved
 	}
-	switch attr.Value.Kind() {
-	case slog.KindBool, slog.KindGroup:
-		return attr
+	if sensitive {
+		return slog.String(attr.Key, redacted), true
 	}
-	if IsSensitiveKey(attr.Key) || insideSensitive(groups) {
-		return slog.String(attr.Key, redacted)
-	}
-	switch attr.Value.Kind() {
+	switch kind {
 	case slog.KindString:
 		if text := attr.Value.String(); mayHoldCredentials(text) {
-			return slog.String(attr.Key, scrubText(text))
+			return slog.String(attr.Key, scrubText(text)), true
 		}
 	case slog.KindAny:
 		attr.Value = closeAny(attr.Value.Any())
+		return attr, true
 	}
-	return attr
-}
-
-func insideSensitive(groups []string) bool {
-	for _, group := range groups {
-		if IsSensitiveKey(group) {
-			return true
-		}
-	}
-	return false
+	return attr, resolved
 }
 
 // closeAny keeps values whose text is meant for people and names the type of all others: a struct printed field by

@@ -57,6 +57,8 @@ const (
 // their errors, as OpenTelemetry's globals, which is where libraries look for them. It doesn't contact the collector.
 // Shutdown sends what waits, as long as its context allows.
 //
+// Only trace context is passed on. Baggage is not: it is whatever a client sent, and would travel into every event.
+//
 // A caller's own "sampled" flag is not believed, or any client could have everything recorded: the decision depends
 // on the trace id and the ratio alone, so that processes with one ratio agree on it.
 func SetupTracing(ctx context.Context, config TracingConfig, build Build, logger *slog.Logger) (
@@ -69,8 +71,7 @@ func SetupTracing(ctx context.Context, config TracingConfig, build Build, logger
 	complaints := &rateLimitedLog{logger: logger, clock: clock.System{}}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(complaints.handle))
 	otel.SetTracerProvider(provider)
-	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(
-		propagation.TraceContext{}, propagation.Baggage{}))
+	otel.SetTextMapPropagator(propagation.TraceContext{})
 	return shutdown, nil
 }
 

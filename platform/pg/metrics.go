@@ -52,6 +52,26 @@ func newMetrics(service string) *metrics {
 	}
 }
 
+// pointMetrics are the figures of point reads with their labels bound: looking one up costs more than counting.
+type pointMetrics struct {
+	ok, failed, abandoned, rejected, unavailable prometheus.Counter
+	flushes, connectFailures                     prometheus.Counter
+	queue                                        prometheus.Gauge
+}
+
+func (m *metrics) bindPoints() *pointMetrics {
+	return &pointMetrics{
+		ok:              m.points.WithLabelValues("ok"),
+		failed:          m.points.WithLabelValues("error"),
+		abandoned:       m.points.WithLabelValues("abandoned"),
+		rejected:        m.points.WithLabelValues("rejected"),
+		unavailable:     m.points.WithLabelValues("unavailable"),
+		flushes:         m.flushes,
+		connectFailures: m.reconnects,
+		queue:           m.queue,
+	}
+}
+
 func (m *metrics) register(registerer prometheus.Registerer, app, worker *pgxpool.Pool) error {
 	m.registerer = prometheus.WrapRegistererWith(prometheus.Labels{"service": m.service}, registerer)
 	for _, collector := range []prometheus.Collector{

@@ -77,6 +77,9 @@ type Chain struct {
 	validator protovalidate.Validator
 	tracer    trace.Tracer
 	metrics   *chainMetrics
+	// streaming ends when streams must: the process drains.
+	streaming  context.Context
+	endStreams context.CancelFunc
 }
 
 // NewChain returns the chain of one service.
@@ -89,7 +92,11 @@ func NewChain(config ChainConfig) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Chain{ChainConfig: config, validator: validator, tracer: otel.Tracer("braid/rpc"), metrics: metrics}, nil
+	streaming, endStreams := context.WithCancel(context.Background())
+	return &Chain{
+		ChainConfig: config, validator: validator, tracer: otel.Tracer("braid/rpc"), metrics: metrics,
+		streaming: streaming, endStreams: endStreams,
+	}, nil
 }
 
 // Unary puts handler behind the chain.
@@ -123,7 +130,7 @@ func (c *Chain) run(ctx context.Context, method *Method, request proto.Message, 
 	defer func() { err = c.finish(ctx, method, work, span, started, err) }()
 	defer recoverInto(&err)
 
-	ctx, cancel := limitTime(ctx, method)
+	ctx, cancel := c.limitTime(ctx, method)
 	defer cancel()
 	if err = c.authenticate(ctx, method, in, work); err != nil {
 		return err
@@ -163,9 +170,15 @@ func (c *Chain) correlate(ctx context.Context, method *Method, in *inbound) (con
 	return call.With(ctx, work), work, span
 }
 
-func limitTime(ctx context.Context, method *Method) (context.Context, context.CancelFunc) {
+// limitTime gives a unary call its deadline; a stream ends when the process drains.
+func (c *Chain) limitTime(ctx context.Context, method *Method) (context.Context, context.CancelFunc) {
 	if method.Stream {
-		return ctx, func() {}
+		ctx, cancel := context.WithCancel(ctx)
+		release := context.AfterFunc(c.streaming, cancel)
+		return ctx, func() {
+			release()
+			cancel()
+		}
 	}
 	limit := defaultDeadline
 	if _, ok := ctx.Deadline(); ok {

@@ -60,7 +60,7 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
 		response:       w.Header(),
 		query:          r.URL.RawQuery,
 	}
-	if !validCorrelation(in.correlationID) {
+	if !ValidCorrelation(in.correlationID) {
 		in.correlationID = id.New().String()
 	}
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "bearer") {
@@ -74,8 +74,8 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
 	return in, r.WithContext(context.WithValue(ctx, inboundKey{}, in))
 }
 
-// validCorrelation keeps foreign text out of logs and headers: letters, digits and -_.: only.
-func validCorrelation(text string) bool {
+// ValidCorrelation keeps foreign text out of logs and headers: letters, digits and -_.: only.
+func ValidCorrelation(text string) bool {
 	if text == "" || len(text) > maxCorrelationLength {
 		return false
 	}

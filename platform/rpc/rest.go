@@ -21,6 +21,9 @@ import (
 	"github.com/braidhq/braid/platform/errs"
 )
 
+// ErrNotHere answers a request for a service that runs elsewhere: the caller has a wrong address.
+var ErrNotHere = errs.New(errs.Unavailable, "UNAVAILABLE", "The service does not run here.")
+
 var (
 	errPathUnknown      = errs.New(errs.NotFound, "PATH_UNKNOWN", "No method has this path.")
 	errMethodNotAllowed = errs.New(errs.Unimplemented, "METHOD_NOT_ALLOWED", "The path takes another HTTP method.")

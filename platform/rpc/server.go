@@ -23,6 +23,9 @@ type Server struct {
 	methods map[string]*Method
 }
 
+// EndStreams ends every stream, so that clients go elsewhere while the process drains; they resume by their last id.
+func (s *Server) EndStreams() { s.chain.endStreams() }
+
 // NewServer returns a server without methods; the generated Mount functions add them.
 func NewServer(chain *Chain) *Server {
 	server := &Server{chain: chain, connect: http.NewServeMux(), methods: map[string]*Method{}}

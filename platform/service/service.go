@@ -32,8 +32,8 @@ type Environment struct {
 	Bus    bus.Connection
 	Topics map[string]bus.Topic
 	Keys   *secret.Keys
-	// Authenticator and Access answer who calls and what they may do; they are of this process and this service.
-	Authenticator *authn.Authenticator
+	// Authenticator and Access answer who calls and what they may do; the first is this service's view of the process's.
+	Authenticator *authn.ServiceAuthenticator
 	Access        *authz.Access
 	// Clients lead to the other services.
 	Clients *rpc.Clients

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/braidhq/braid/platform/secret"
+)
+
+func newConfig() *cobra.Command {
+	command := &cobra.Command{Use: "config", Short: "Check or print the configuration"}
+	command.AddCommand(newConfigCheck(), newConfigPrint())
+	return command
+}
+
+func newConfigCheck() *cobra.Command {
+	s := newSettings()
+	var names []string
+	command := &cobra.Command{
+		Use: "check", Short: "Report everything that is wrong with the configuration", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			services, err := chooseServices(names)
+			if err != nil {
+				return err
+			}
+			s.Notification.Mailbox = len(names) == 0
+			if err := s.load(command.Flags(), services); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(command.OutOrStdout(), "the configuration is good")
+			return err
+		},
+	}
+	command.Flags().StringSliceVar(&names, "services", nil, "services to check it for, as for serve; by default as for up")
+	s.registry.BindFlags(command.Flags())
+	return command
+}
+
+func newConfigPrint() *cobra.Command {
+	s := newSettings()
+	command := &cobra.Command{
+		Use: "print", Short: "Print the configuration in force with where each value comes from; secrets are masked", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			s.Notification.Mailbox = true
+			if err := s.load(command.Flags(), keyHolders()); err != nil {
+				return err
+			}
+			return s.registry.Print(command.OutOrStdout())
+		},
+	}
+	s.registry.BindFlags(command.Flags())
+	return command
+}
+
+func newKeys() *cobra.Command {
+	s := newSettings()
+	command := &cobra.Command{Use: "keys", Short: "Look after the services' keys"}
+	initialize := &cobra.Command{
+		Use: "init", Short: "Make the keys that are missing; what is there stays", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := s.load(command.Flags(), nil); err != nil {
+				return err
+			}
+			if err := secret.Init(s.Process.KeyDir, keyHolders()); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(command.OutOrStdout(), "keys are in", s.Process.KeyDir)
+			return err
+		},
+	}
+	s.registry.BindFlags(initialize.Flags())
+	command.AddCommand(initialize)
+	return command
+}

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/braidhq/braid/gateway"
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
+	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/authz"
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/module"
+	"github.com/braidhq/braid/platform/obs"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/rpc"
+	"github.com/braidhq/braid/platform/secret"
+	"github.com/braidhq/braid/platform/service"
+	"github.com/braidhq/braid/services/identity"
+	"github.com/braidhq/braid/services/organization"
+)
+
+// maxStaleness is how old the watermark may be before the owners are asked: the promise is a second.
+const maxStaleness = time.Second
+
+// process is one running braid: the services it was told to run, and what they share.
+type process struct {
+	settings *settings
+	// services are the names to run; the gateway may be among them.
+	services []string
+	// connection leads to the broker, databases to each service's database.
+	connection bus.Connection
+	databases  map[string]pg.Config
+	logger     *slog.Logger
+	metrics    *prometheus.Registry
+	clock      clock.Clock
+
+	manager *module.Manager
+	admin   *obs.Admin
+	keys    map[string]*secret.Keys
+	public  map[string]authn.ServiceKey
+	signers map[string]*authn.Signer
+	// handlers are the local services; they are known by name before they are built, because they call each other.
+	handlers      map[string]*lateHandler
+	broadcast     *bus.Broadcast
+	authenticator *authn.Authenticator
+	access        *authz.Access
+	servers       []*rpc.Server
+	// cleanups run, last first, when assembly fails or the process ends.
+	cleanups []func()
+	// infrastructure names the parts that everything else depends on.
+	infrastructure []string
+}
+
+// lateHandler is a handler that is set after others were given it.
+type lateHandler struct{ handler http.Handler }
+
+// ServeHTTP implements http.Handler.
+func (l *lateHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.handler.ServeHTTP(w, r) }
+
+func (p *process) onEnd(cleanup func()) { p.cleanups = append(p.cleanups, cleanup) }
+
+func (p *process) end() {
+	for i := len(p.cleanups) - 1; i >= 0; i-- {
+		p.cleanups[i]()
+	}
+	p.cleanups = nil
+}
+
+// newProcess prepares what needs no other part: logs, metrics, traces.
+func newProcess(ctx context.Context, settings *settings, services []string) (*process, error) {
+	logger, closeLog := newLogger(settings)
+	p := &process{
+		settings: settings, services: services, logger: logger, metrics: obs.NewMetrics(build()), clock: clock.System{},
+		databases: map[string]pg.Config{}, handlers: map[string]*lateHandler{},
+	}
+	p.onEnd(func() { _ = closeLog() })
+	p.manager = module.New(module.Options{Grace: settings.Process.DrainGrace}, logger)
+	shutdown, err := obs.SetupTracing(ctx, settings.Trace, build(), logger)
+	if err != nil {
+		p.end()
+		return nil, err
+	}
+	p.onEnd(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = shutdown(ctx)
+	})
+	return p, nil
+}
+
+// assemble builds everything in reading order. What it has opened is closed by end.
+func (p *process) assemble(ctx context.Context) error {
+	if err := p.loadKeys(); err != nil {
+		return err
+	}
+	for _, name := range p.services {
+		if name != gateway.Name {
+			p.handlers[name] = &lateHandler{}
+		}
+	}
+	if err := p.buildAccess(); err != nil {
+		return err
+	}
+	p.admin = obs.NewAdmin(p.settings.Process.AdminConfig, p.metrics, p.manager.Ready, p.logger)
+	topics := p.settings.Kafka.topics()
+	for _, bounded := range contexts {
+		if p.handlers[bounded.name] == nil {
+			continue
+		}
+		if err := p.buildService(ctx, bounded, topics); err != nil {
+			return err
+		}
+	}
+	if err := p.buildDoors(); err != nil {
+		return err
+	}
+	p.manager.Add(p.admin.Part())
+	return p.manager.Validate()
+}
+
+// loadKeys reads the keys of the services that run here and the public halves of all.
+func (p *process) loadKeys() error {
+	dir := p.settings.Process.KeyDir
+	published, err := secret.LoadPublic(dir)
+	if err != nil {
+		return fmt.Errorf("%w (make keys with: braid keys init)", err)
+	}
+	p.keys, p.public, p.signers = map[string]*secret.Keys{}, map[string]authn.ServiceKey{}, map[string]*authn.Signer{}
+	for keyID, key := range published {
+		p.public[keyID] = authn.ServiceKey{Service: key.Service, Key: key.Key}
+	}
+	for _, name := range p.services {
+		keys, err := secret.Load(dir, name)
+		if err != nil {
+			return fmt.Errorf("%w (make keys with: braid keys init)", err)
+		}
+		p.keys[name] = keys
+		p.signers[name] = authn.NewSigner(name, keys.CallerKey().ID, keys.CallerKey().Private, p.clock)
+	}
+	return nil
+}
+
+// clients are the ways to the other services, signed by one of this process.
+func (p *process) clients(signer string) (*rpc.Clients, error) {
+	targets := map[string]rpc.Target{}
+	for name, place := range p.settings.placements() {
+		target := rpc.Target{URLs: place.URL}
+		if local := p.handlers[name]; local != nil {
+			target.Handler = local
+		}
+		targets[name] = target
+	}
+	return rpc.NewClients(targets, p.signers[signer], p.metrics)
+}
+
+// buildAccess assembles who-may-what of the process: the broadcast reader, and the two caches it keeps honest.
+func (p *process) buildAccess() error {
+	clients, err := p.clients(p.services[0])
+	if err != nil {
+		return err
+	}
+	fresh := func() bool { return p.clock.Now().Sub(p.broadcast.Freshness()) < maxStaleness }
+	auth := identityv1connect.NewAuthServiceClient(clients.Dial(identity.Name))
+	directory := identityv1connect.NewDirectoryServiceClient(clients.Dial(identity.Name))
+	p.authenticator, err = authn.New(authn.Config{
+		UserKeys:    func(ctx context.Context) (map[string]ed25519.PublicKey, error) { return fetchUserKeys(ctx, auth) },
+		ServiceKeys: p.public,
+		SessionLive: func(ctx context.Context, sessionID id.ID) (bool, error) {
+			state, err := directory.GetSessionState(ctx, &identityv1.GetSessionStateRequest{SessionId: sessionID.String()})
+			return state.GetLive(), err
+		},
+		Fresh: fresh, Clock: p.clock, Logger: p.logger, Registerer: p.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	owner := organizationv1connect.NewAccessServiceClient(clients.Dial(organization.Name))
+	p.access, err = authz.New(authz.Config{
+		Source: func(ctx context.Context, organizationID, userID id.ID) (authz.Permissions, error) {
+			return fetchPermissions(ctx, owner, organizationID, userID)
+		},
+		Fresh: fresh, Logger: p.logger, Registerer: p.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	p.broadcast, err = bus.NewBroadcast(p.connection, bus.BroadcastConfig{
+		Topics:   []string{bus.EventTopic(identity.Name), bus.EventTopic(organization.Name)},
+		Lookback: authn.AccessTokenLife + time.Minute,
+		Handle:   p.hear,
+		Reset: func() {
+			p.authenticator.Distrust()
+			p.access.Clear()
+		},
+	}, p.clock, p.logger)
+	if err != nil {
+		return err
+	}
+	p.addPart(module.Part{Name: "broadcast", Run: p.broadcast.Run})
+	return nil
+}
+
+// hear applies an event to the caches. One that can't be read may have taken something away, so everything is dropped.
+func (p *process) hear(ctx context.Context, event bus.Event) {
+	if err := errors.Join(p.authenticator.HandleEvent(event), p.access.HandleEvent(event)); err != nil {
+		p.logger.ErrorContext(ctx, "broadcast event not understood, caches dropped", slog.String("cause", err.Error()))
+		p.authenticator.Distrust()
+		p.access.Clear()
+	}
+}
+
+func fetchUserKeys(ctx context.Context, auth identityv1connect.AuthServiceClient) (map[string]ed25519.PublicKey, error) {
+	set, err := auth.GetJwks(ctx, &identityv1.GetJwksRequest{})
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]ed25519.PublicKey{}
+	for _, jwk := range set.GetKeys() {
+		parsed, err := secret.ParseJWK(secret.JWK{
+			KeyType: jwk.GetKty(), Curve: jwk.GetCrv(), X: jwk.GetX(), ID: jwk.GetKid(), Algorithm: jwk.GetAlg(), Use: jwk.GetUse(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		keys[parsed.ID] = parsed.Key
+	}
+	return keys, nil
+}
+
+func fetchPermissions(ctx context.Context, owner organizationv1connect.AccessServiceClient, organizationID, userID id.ID) (authz.Permissions, error) {
+	answer, err := owner.GetEffectivePermissions(ctx, &organizationv1.GetEffectivePermissionsRequest{
+		OrganizationId: organizationID.String(), UserId: userID.String(),
+	})
+	if err != nil {
+		return authz.Permissions{}, err
+	}
+	names := make(map[string]struct{}, len(answer.GetPermissions()))
+	for _, name := range answer.GetPermissions() {
+		names[name] = struct{}{}
+	}
+	return authz.Permissions{Member: answer.GetMember(), Names: names}, nil
+}
+
+// addPart adds a part that needs the infrastructure.
+func (p *process) addPart(part module.Part) {
+	part.DependsOn = append(part.DependsOn, p.infrastructure...)
+	p.manager.Add(part)
+}
+
+func (p *process) buildService(ctx context.Context, bounded boundedContext, topics map[string]bus.Topic) error {
+	logger := p.logger.With(slog.String("service", bounded.name))
+	registerer := prometheus.WrapRegistererWith(prometheus.Labels{"service": bounded.name}, p.metrics)
+	database, err := pg.Open(ctx, p.databases[bounded.name], logger, p.metrics)
+	if err != nil {
+		return err
+	}
+	p.onEnd(database.Close)
+	clients, err := p.clients(bounded.name)
+	if err != nil {
+		return err
+	}
+	authenticator, err := p.authenticator.For(bounded.name)
+	if err != nil {
+		return err
+	}
+	built, err := bounded.build(p.settings, service.Environment{
+		Name: bounded.name, DB: database, Bus: p.connection, Topics: topics, Keys: p.keys[bounded.name],
+		Authenticator: authenticator, Access: p.access, Clients: clients, PublicURL: p.settings.Process.PublicURL,
+		Clock: p.clock, Logger: logger, Registerer: registerer,
+	})
+	if err != nil {
+		return err
+	}
+	p.handlers[bounded.name].handler = built.Server
+	p.servers = append(p.servers, built.Server)
+	for _, part := range built.Parts {
+		p.addPart(part)
+	}
+	for pattern, page := range built.Pages {
+		p.admin.Handle(pattern, page)
+	}
+	return nil
+}
+
+// run serves until a signal or a failing part.
+func (p *process) run(ctx context.Context) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	return p.manager.RunUntilSignal(ctx, signals)
+}

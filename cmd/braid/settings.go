@@ -1,0 +1,265 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/braidhq/braid/gateway"
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/config"
+	"github.com/braidhq/braid/platform/obs"
+	"github.com/braidhq/braid/services/audit"
+	"github.com/braidhq/braid/services/identity"
+	"github.com/braidhq/braid/services/notification"
+	"github.com/braidhq/braid/services/organization"
+	"github.com/braidhq/braid/services/workflow"
+)
+
+// processSettings are the global keys.
+type processSettings struct {
+	Listen        string        `config:"listen" default:"127.0.0.1:8080" flag:"listen" help:"Address of the public port, or of the services' port in a process without the gateway."`
+	ServiceListen string        `config:"service_listen" help:"Address where other processes reach the services of a process that also runs the gateway; none by default."`
+	DataDir       string        `config:"data_dir" flag:"data-dir" help:"Directory for everything this process keeps on disk."`
+	KeyDir        string        `config:"key_dir" help:"Directory with the services' keys; keys below the data directory by default."`
+	PublicURL     string        `config:"public_url" help:"Where people reach the gateway; links in mails begin with it. Made from listen by default."`
+	DatabaseURL   string        `config:"database_url" secret:"true" help:"PostgreSQL server for up: one database per service is made there. Without it up runs its own."`
+	DrainGrace    time.Duration `config:"drain_grace" default:"0s" help:"How long a process goes on serving after it says that it is not ready, for load balancers."`
+	obs.AdminConfig
+}
+
+// Validate implements config.Validator.
+func (p *processSettings) Validate(report func(key, reason string)) {
+	if _, _, err := net.SplitHostPort(p.Listen); err != nil {
+		report("listen", "is not an address such as 127.0.0.1:8080")
+	}
+	if p.ServiceListen != "" {
+		if _, _, err := net.SplitHostPort(p.ServiceListen); err != nil {
+			report("service_listen", "is not an address such as 10.0.0.7:8090")
+		}
+	}
+	if p.DataDir == "" {
+		report("data_dir", "no home directory to put it in: set it")
+	}
+	if p.PublicURL != "" {
+		parsed, err := url.Parse(p.PublicURL)
+		if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {
+			report("public_url", "is not an address such as https://work.example.com")
+		}
+	}
+	p.AdminConfig.Validate(report)
+}
+
+type logSettings struct {
+	Level  string `config:"level" default:"info" help:"debug, info, warn or error."`
+	Format string `config:"format" default:"auto" help:"json, console, or auto: console on a terminal, json otherwise."`
+}
+
+// Validate implements config.Validator.
+func (l *logSettings) Validate(report func(key, reason string)) {
+	if _, err := parseLevel(l.Level); err != nil {
+		report("level", "is not debug, info, warn or error")
+	}
+	switch l.Format {
+	case "json", "console", "auto":
+	default:
+		report("format", "is not json, console or auto")
+	}
+}
+
+type kafkaSettings struct {
+	Listen    string        `config:"listen" default:"127.0.0.1:9092" flag:"kafka-listen" help:"Address of the embedded broker that up runs without brokers."`
+	Brokers   []string      `config:"brokers" help:"Addresses of a Kafka cluster, host:port."`
+	TLS       bool          `config:"tls" help:"Speak TLS to the brokers."`
+	CAFile    string        `config:"ca_file" help:"PEM file with the authorities that the brokers' certificates are checked against."`
+	CertFile  string        `config:"certificate_file" help:"PEM file with a client certificate."`
+	KeyFile   string        `config:"private_key_file" help:"PEM file with the client certificate's key."`
+	Mechanism string        `config:"sasl_mechanism" help:"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; none without."`
+	Username  string        `config:"sasl_username" help:"User name for SASL."`
+	Password  string        `config:"sasl_password" secret:"true" help:"Password for SASL."`
+	Partition int           `config:"partitions" default:"6" help:"Partitions of a topic that has to be created."`
+	Retention time.Duration `config:"retention" default:"168h" help:"How long topics that have to be created keep events."`
+	Replicas  int           `config:"replication" default:"0" help:"Copies of each partition of a topic that has to be created; 0 leaves it to the cluster."`
+}
+
+// Validate implements config.Validator.
+func (k *kafkaSettings) Validate(report func(key, reason string)) {
+	if k.Partition < 1 {
+		report("partitions", "must be at least 1")
+	}
+	if k.Retention < time.Hour {
+		report("retention", "must be at least 1h")
+	}
+	if len(k.Brokers) > 0 {
+		connection := k.connection()
+		if err := connection.Validate(); err != nil {
+			report("brokers", err.Error())
+		}
+	}
+}
+
+func (k *kafkaSettings) connection() bus.Connection {
+	return bus.Connection{
+		Brokers: k.Brokers,
+		TLS:     bus.TLS{Enabled: k.TLS, CAFile: k.CAFile, CertificateFile: k.CertFile, KeyFile: k.KeyFile},
+		SASL:    bus.SASL{Mechanism: k.Mechanism, Username: k.Username, Password: k.Password},
+	}
+}
+
+func (k *kafkaSettings) topics() map[string]bus.Topic {
+	topics := map[string]bus.Topic{}
+	for _, name := range serviceNames() {
+		topics[name] = bus.Topic{
+			Name: bus.EventTopic(name), Partitions: int32(k.Partition), Retention: k.Retention, Replication: int16(k.Replicas),
+		}
+	}
+	return topics
+}
+
+type redisSettings struct {
+	URL string `config:"url" secret:"true" help:"Redis server that several gateways share their rate limits through."`
+}
+
+// placement says where a service and its database are.
+type placement struct {
+	DatabaseURL          string   `config:"database_url" secret:"true" help:"Connection string of the service's own database."`
+	MigrationDatabaseURL string   `config:"migration_database_url" secret:"true" help:"Connection string of the login that owns the tables; database_url by default."`
+	URL                  []string `config:"url" help:"Addresses of the service when it runs elsewhere; a failing one is skipped."`
+}
+
+type (
+	identitySettings struct {
+		placement
+		identity.Config
+	}
+	organizationSettings struct {
+		placement
+		organization.Config
+	}
+	workflowSettings struct {
+		placement
+		workflow.Config
+	}
+	notificationSettings struct {
+		placement
+		notification.Config
+	}
+	auditSettings struct {
+		placement
+		audit.Config
+	}
+)
+
+// settings is the whole configuration.
+type settings struct {
+	registry *config.Registry
+
+	Process      processSettings
+	Log          logSettings
+	Trace        obs.TracingConfig
+	Kafka        kafkaSettings
+	Redis        redisSettings
+	Gateway      gateway.Config
+	Identity     identitySettings
+	Organization organizationSettings
+	Workflow     workflowSettings
+	Notification notificationSettings
+	Audit        auditSettings
+}
+
+func newSettings() *settings {
+	s := &settings{registry: config.New()}
+	s.Process.DataDir = defaultDataDir()
+	s.registry.Section("", &s.Process)
+	s.registry.Section("log", &s.Log)
+	s.registry.Section("trace", &s.Trace)
+	s.registry.Section("kafka", &s.Kafka)
+	s.registry.Section("redis", &s.Redis)
+	s.registry.Section(gateway.Name, &s.Gateway)
+	s.registry.Section(identity.Name, &s.Identity)
+	s.registry.Section(organization.Name, &s.Organization)
+	s.registry.Section(workflow.Name, &s.Workflow)
+	s.registry.Section(notification.Name, &s.Notification)
+	s.registry.Section(audit.Name, &s.Audit)
+	return s
+}
+
+// load reads the configuration of a process that runs the services named; the sections of others are not judged.
+func (s *settings) load(flags *pflag.FlagSet, services []string) error {
+	var unused []string
+	for _, name := range keyHolders() {
+		if !contains(services, name) {
+			unused = append(unused, name)
+		}
+	}
+	if err := s.registry.Load(config.Sources{Env: os.Environ(), Flags: flags, Unused: unused}); err != nil {
+		return err
+	}
+	if s.Process.PublicURL == "" {
+		scheme := "http"
+		if s.Gateway.TLSCertificate != "" {
+			scheme = "https"
+		}
+		s.Process.PublicURL = scheme + "://" + s.Process.Listen
+	}
+	s.Process.PublicURL = strings.TrimSuffix(s.Process.PublicURL, "/")
+	if s.Process.KeyDir == "" {
+		s.Process.KeyDir = filepath.Join(s.Process.DataDir, "keys")
+	}
+	return nil
+}
+
+// placements returns where each service is, by name.
+func (s *settings) placements() map[string]*placement {
+	return map[string]*placement{
+		identity.Name:     &s.Identity.placement,
+		organization.Name: &s.Organization.placement,
+		workflow.Name:     &s.Workflow.placement,
+		notification.Name: &s.Notification.placement,
+		audit.Name:        &s.Audit.placement,
+	}
+}
+
+// requireDatabases reports every service of this process without a database.
+func (s *settings) requireDatabases(services []string) error {
+	var problems []error
+	places := s.placements()
+	for _, name := range services {
+		if place := places[name]; place != nil && place.DatabaseURL == "" {
+			problems = append(problems, fmt.Errorf("BRAID_%s_DATABASE_URL (%s.database_url): is required", strings.ToUpper(name), name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// defaultDataDir is below the home directory; as root it is one that the unprivileged PostgreSQL can reach, which
+// root's home is not.
+func defaultDataDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/braid"
+	}
+	if base := os.Getenv("XDG_DATA_HOME"); base != "" {
+		return filepath.Join(base, "braid")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".local", "share", "braid")
+}
+
+func contains(list []string, wanted string) bool {
+	for _, item := range list {
+		if item == wanted {
+			return true
+		}
+	}
+	return false
+}

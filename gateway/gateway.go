@@ -1,0 +1,347 @@
+// Package gateway is the only public door: it finds the service a request is for, signs the caller in early, limits,
+// and passes the request on unchanged to the service's own handler, in this process or behind a reverse proxy. It
+// never transcodes, holds no data, and decides nothing that a service would not decide again for itself.
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpcreflect"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/rpc"
+)
+
+// Name is the gateway's name among the services: its service tokens carry it.
+const Name = "gateway"
+
+var (
+	errTokenMissing = errs.New(errs.Unauthenticated, "TOKEN_MISSING", "Sign in first: send an access token as Authorization: Bearer.")
+	errPathUnknown  = errs.New(errs.NotFound, "PATH_UNKNOWN", "No method has this path.")
+	errBodyTooLarge = errs.New(errs.InvalidArgument, "BODY_TOO_LARGE", "The body is larger than 1 MiB.")
+	errRateLimited  = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests.")
+	errOverloaded   = errs.New(errs.Unavailable, "OVERLOADED", "More requests are under way than can be served.")
+	errUnavailable  = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.")
+)
+
+// Environment is what a process gives to the gateway.
+type Environment struct {
+	Config Config
+	// Services are the handlers of this process, URLs the addresses of the services that are elsewhere, by name.
+	Services map[string]http.Handler
+	URLs     map[string][]string
+	// RedisURL shares limits between gateways; empty for one gateway.
+	RedisURL      string
+	PublicURL     string
+	Authenticator *authn.Authenticator
+	Signer        *authn.Signer
+	// Ready says what is not ready, for /readyz.
+	Ready      func() map[string]error
+	Clock      clock.Clock
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Gateway serves the public port.
+type Gateway struct {
+	Environment
+	router   *rpc.Router
+	backends map[string]http.Handler
+	proxies  []netip.Prefix
+	limiter  limiter
+	pages    http.Handler
+	metrics  *metrics
+	failures *connect.ErrorWriter
+	requests atomic.Int64
+	streams  atomic.Int64
+	close    func()
+}
+
+// New assembles a gateway. It fails when a service of the contract is neither here nor has an address.
+func New(environment Environment) (*Gateway, error) {
+	methods, err := rpc.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	router, err := rpc.NewRouter(methods)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := newMetrics(environment.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	gateway := &Gateway{
+		Environment: environment, router: router, backends: map[string]http.Handler{}, metrics: metrics,
+		failures: connect.NewErrorWriter(), close: func() {},
+	}
+	for _, network := range environment.Config.TrustedProxies {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies: %w", err)
+		}
+		gateway.proxies = append(gateway.proxies, prefix)
+	}
+	if err := gateway.findBackends(methods); err != nil {
+		return nil, err
+	}
+	if err := gateway.chooseLimiter(); err != nil {
+		return nil, err
+	}
+	gateway.pages = gateway.newPages(methods)
+	return gateway, nil
+}
+
+func (g *Gateway) findBackends(methods map[string]*rpc.Method) error {
+	transport := newBackendTransport()
+	for _, method := range methods {
+		name := method.Service
+		switch {
+		case g.backends[name] != nil:
+		case g.Services[name] != nil:
+			g.backends[name] = g.Services[name]
+		case len(g.URLs[name]) > 0:
+			proxy, err := newProxy(name, g.URLs[name], transport, g.Logger)
+			if err != nil {
+				return err
+			}
+			g.backends[name] = proxy
+		default:
+			return fmt.Errorf("the gateway has no address for service %s: set BRAID_%s_URL", name, strings.ToUpper(name))
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) chooseLimiter() error {
+	memory, err := newMemoryLimiter(g.Clock)
+	if err != nil {
+		return err
+	}
+	g.limiter = memory
+	if g.RedisURL == "" {
+		return nil
+	}
+	shared, err := newRedisLimiter(g.RedisURL, memory, g.Registerer, g.Logger)
+	if err != nil {
+		return err
+	}
+	g.limiter, g.close = shared, shared.close
+	return nil
+}
+
+// Close releases what New took.
+func (g *Gateway) Close() { g.close() }
+
+// reflectionServices lists the public services for gRPC reflection.
+func reflectionServices(methods map[string]*rpc.Method) []string {
+	seen := map[string]bool{}
+	var names []string
+	for _, method := range methods {
+		name := string(method.Descriptor.Parent().FullName())
+		if method.Rule != rpc.Internal && !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// newPages serves what is not in the contract: health, documents, reflection.
+func (g *Gateway) newPages(methods map[string]*rpc.Method) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, true) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, len(g.Ready()) == 0) })
+	mux.HandleFunc("GET /invitations/accept", g.serveInvitationPage)
+	mountDocuments(mux)
+	reflector := grpcreflect.NewStaticReflector(reflectionServices(methods)...)
+	mux.Handle(grpcreflect.NewHandlerV1(reflector))
+	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
+	return mux
+}
+
+// writeState answers without details: those are the admin port's.
+func writeState(w http.ResponseWriter, good bool) {
+	w.Header().Set("Content-Type", "application/json")
+	if !good {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("{\"status\":\"unavailable\"}\n"))
+		return
+	}
+	_, _ = w.Write([]byte("{\"status\":\"ok\"}\n"))
+}
+
+// ServeHTTP takes a request through the door.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := time.Now()
+	writer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	correlationID := g.prepare(writer, r)
+	if !g.answerCORS(writer, r) {
+		g.serve(writer, r, correlationID)
+	}
+	g.metrics.observe(r.Method, writer.status, time.Since(started))
+}
+
+func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) {
+	method, err := g.router.Find(r.Method, r.URL.Path)
+	if err == nil && method.Rule == rpc.Internal {
+		method, err = nil, errPathUnknown
+	}
+	if method == nil {
+		if g.isPage(r) {
+			g.pages.ServeHTTP(w, r)
+			return
+		}
+		g.refuse(w, r, correlationID, err)
+		return
+	}
+	release, err := g.admit(w, r, method)
+	if err != nil {
+		g.refuse(w, r, correlationID, err)
+		return
+	}
+	defer release()
+	if err := g.readBody(w, r); err != nil {
+		g.refuse(w, r, correlationID, err)
+		return
+	}
+	g.pass(w, r, method, correlationID)
+}
+
+// isPage reports whether a path without a method is one of the gateway's own pages.
+func (g *Gateway) isPage(r *http.Request) bool {
+	mux, ok := g.pages.(*http.ServeMux)
+	if !ok {
+		return false
+	}
+	_, pattern := mux.Handler(r)
+	return pattern != ""
+}
+
+// admit signs the caller in, spends from the budgets and takes a place.
+func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) (release func(), err error) {
+	key, rate := "address:"+clientFrom(r).String(), g.Config.AddressRate
+	switch {
+	case strings.HasPrefix(method.Procedure, "/braid.identity.v1.AuthService/") && method.Rule == rpc.Public && !method.ReadOnly:
+		key, rate = "auth:"+clientFrom(r).String(), g.Config.AuthRate
+	case method.Rule != rpc.Public:
+		// The budget of the address pays for tokens that are not good, so guessing them is limited.
+		actor, err := g.signIn(r)
+		if err != nil {
+			if spendErr := g.spend(w, r, key, rate); spendErr != nil {
+				return nil, spendErr
+			}
+			return nil, err
+		}
+		key, rate = "user:"+actor.UserID.String(), g.Config.UserRate
+	}
+	if err := g.spend(w, r, key, rate); err != nil {
+		return nil, err
+	}
+	return g.takePlace(method)
+}
+
+func (g *Gateway) signIn(r *http.Request) (call.Actor, error) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "bearer") || token == "" {
+		return call.Actor{}, errTokenMissing
+	}
+	return g.Authenticator.AuthenticateUser(r.Context(), strings.TrimSpace(token))
+}
+
+func (g *Gateway) spend(w http.ResponseWriter, r *http.Request, key string, rate int) error {
+	outcome, err := g.limiter.take(r.Context(), key, rate)
+	if err != nil {
+		return errUnavailable.WithCause(err)
+	}
+	outcome.writeHeaders(w.Header(), rate)
+	if !outcome.allowed {
+		g.metrics.limited.Inc()
+		return errRateLimited.WithRetryAfter(outcome.retryAfter)
+	}
+	return nil
+}
+
+// takePlace bounds what is under way: streams apart from requests, because they stay.
+func (g *Gateway) takePlace(method *rpc.Method) (release func(), err error) {
+	counter, limit := &g.requests, int64(g.Config.RequestsLimit)
+	if method.Stream {
+		counter, limit = &g.streams, int64(g.Config.StreamsLimit)
+	}
+	if counter.Add(1) > limit {
+		counter.Add(-1)
+		return nil, errOverloaded
+	}
+	return func() { counter.Add(-1) }, nil
+}
+
+// readBody takes the whole body in before a service sees the request: a slow client holds up only itself, and a
+// backend that refuses the connection can be passed over for the next.
+func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if r.ContentLength > rpc.MaxBody {
+		return errBodyTooLarge
+	}
+	controller := http.NewResponseController(w)
+	_ = controller.SetReadDeadline(time.Now().Add(g.Config.BodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxBody))
+	_ = controller.SetReadDeadline(time.Time{})
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errBodyTooLarge
+	case err != nil:
+		return errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The body did not arrive whole in time.").WithCause(err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return nil
+}
+
+// pass hands the request to its service, vouching for the client's address.
+func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, method *rpc.Method, correlationID string) {
+	token, err := g.Signer.Token(method.Service)
+	if err != nil {
+		g.refuse(w, r, correlationID, errUnavailable.WithCause(err))
+		return
+	}
+	r.Header.Set(rpc.ForwardedForHeader, clientFrom(r).String())
+	r.Header.Set(rpc.ForwardedByHeader, token)
+	g.backends[method.Service].ServeHTTP(w, r)
+}
+
+// refuse answers for the gateway itself, in the protocol of the request.
+func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, correlationID string, err error) {
+	if errs.KindOf(err) == errs.Internal || errs.KindOf(err) == errs.Unavailable {
+		g.Logger.WarnContext(r.Context(), "request not passed on", slog.String("path", r.URL.Path),
+			slog.String("correlation_id", correlationID), slog.String("cause", err.Error()))
+	}
+	g.metrics.refused.WithLabelValues(errs.From(err).Reason).Inc()
+	failure := rpc.Fail(err, correlationID)
+	if strings.HasPrefix(r.URL.Path, "/braid.") && g.failures.IsSupported(r) {
+		_ = g.failures.Write(w, r, failure)
+		return
+	}
+	rpc.WriteError(w, failure)
+}
+
+// newCorrelationID names a request that brought no name of its own.
+func newCorrelationID() string { return id.New().String() }

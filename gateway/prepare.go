@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/braidhq/braid/platform/rpc"
+)
+
+type clientKey struct{}
+
+// clientFrom returns the client's address as the gateway found it.
+func clientFrom(r *http.Request) netip.Addr {
+	address, _ := r.Context().Value(clientKey{}).(netip.Addr)
+	return address
+}
+
+// prepare sets the headers every answer has, takes away what no client may say, and finds out where the request
+// comes from. It returns the correlation id, which the request carries from here on.
+func (g *Gateway) prepare(w http.ResponseWriter, r *http.Request) string {
+	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	header.Set("Cache-Control", "no-store")
+	if r.TLS != nil {
+		header.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	}
+	client := g.findClient(r)
+	*r = *r.WithContext(context.WithValue(r.Context(), clientKey{}, client))
+	r.Header.Del(rpc.ForwardedByHeader)
+	r.Header.Del(rpc.ForwardedForHeader)
+	correlationID := r.Header.Get(rpc.CorrelationHeader)
+	if !rpc.ValidCorrelation(correlationID) {
+		correlationID = newCorrelationID()
+		r.Header.Set(rpc.CorrelationHeader, correlationID)
+	}
+	header.Set(rpc.CorrelationHeader, correlationID)
+	return correlationID
+}
+
+// findClient walks X-Forwarded-For from the right, past the proxies that are trusted; what is left of the first that
+// is not is that one's own claim, and not believed.
+func (g *Gateway) findClient(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.IPv4Unspecified()
+	}
+	client := peer.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values(rpc.ForwardedForHeader), ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		if !g.trusts(client) {
+			return client
+		}
+		address, err := netip.ParseAddr(strings.TrimSpace(hop))
+		if err != nil {
+			return client
+		}
+		client = address.Unmap()
+	}
+	return client
+}
+
+func (g *Gateway) trusts(address netip.Addr) bool {
+	return slices.ContainsFunc(g.proxies, func(network netip.Prefix) bool { return network.Contains(address) })
+}
+
+const (
+	allowedMethods = "GET, POST, PATCH, DELETE"
+	allowedHeaders = "Authorization, Content-Type, Idempotency-Key, X-Correlation-Id, Last-Event-Id, Connect-Protocol-Version, Connect-Timeout-Ms, X-Grpc-Web, X-User-Agent, Grpc-Timeout"
+	exposedHeaders = "X-Correlation-Id, Idempotency-Replayed, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"
+)
+
+// answerCORS lets listed origins in and reports whether it has answered the request, a preflight.
+func (g *Gateway) answerCORS(w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	header := w.Header()
+	header.Add("Vary", "Origin")
+	preflight := r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+	if slices.Contains(g.Config.CORSOrigins, origin) {
+		header.Set("Access-Control-Allow-Origin", origin)
+		header.Set("Access-Control-Expose-Headers", exposedHeaders)
+		if preflight {
+			header.Set("Access-Control-Allow-Methods", allowedMethods)
+			header.Set("Access-Control-Allow-Headers", allowedHeaders)
+			header.Set("Access-Control-Max-Age", "600")
+		}
+	}
+	if preflight {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return preflight
+}

@@ -1,0 +1,53 @@
+package authn
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
+)
+
+// tokenCache remembers good tokens of one type by their hash until they expire: a signature costs a hundred hashes.
+// It holds no token itself.
+type tokenCache struct {
+	cache *otter.Cache[[sha256.Size]byte, verified]
+	clock clock.Clock
+}
+
+// verified is what a good token says.
+type verified struct {
+	actor   call.Actor
+	expires time.Time
+}
+
+func newTokenCache(size int, clock clock.Clock) (*tokenCache, error) {
+	cache, err := otter.New(&otter.Options[[sha256.Size]byte, verified]{MaximumSize: size})
+	if err != nil {
+		return nil, fmt.Errorf("make token cache: %w", err)
+	}
+	return &tokenCache{cache: cache, clock: clock}, nil
+}
+
+func (c *tokenCache) verify(token string, verify func() (verified, error)) (call.Actor, error) {
+	if len(token) > maxTokenLength {
+		return call.Actor{}, errTokenInvalid
+	}
+	hash := sha256.Sum256([]byte(token))
+	known, ok := c.cache.GetIfPresent(hash)
+	if !ok {
+		var err error
+		if known, err = verify(); err != nil {
+			return call.Actor{}, err
+		}
+		c.cache.Set(hash, known)
+	}
+	if !c.clock.Now().Before(known.expires) {
+		c.cache.Invalidate(hash)
+		return call.Actor{}, errTokenInvalid
+	}
+	return known.actor, nil
+}

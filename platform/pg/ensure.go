@@ -1,0 +1,43 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// duplicateDatabase is what PostgreSQL answers when another process made the database meanwhile.
+const duplicateDatabase = "42P04"
+
+// EnsureDatabase makes a database on the server of serverURL when it is missing, and returns its connection string:
+// serverURL with the other database's name. The login in it needs CREATEDB, and CREATEROLE for Migrate, unless both
+// were used up by an administrator before.
+func EnsureDatabase(ctx context.Context, serverURL, name string) (string, error) {
+	target, err := url.Parse(serverURL)
+	if err != nil || (target.Scheme != "postgres" && target.Scheme != "postgresql") {
+		return "", errors.New("database URL: must begin with postgres://")
+	}
+	target.Path = "/" + name
+	connection, err := pgx.Connect(ctx, serverURL)
+	if err != nil {
+		return "", fmt.Errorf("make database %s: %w", name, explainConnect(err))
+	}
+	defer func() { _ = connection.Close(context.WithoutCancel(ctx)) }()
+	var there bool
+	if err := connection.QueryRow(ctx, `select exists (select from pg_database where datname = $1)`, name).Scan(&there); err != nil {
+		return "", fmt.Errorf("look for database %s: %w", name, Translate(err))
+	}
+	if there {
+		return target.String(), nil
+	}
+	_, err = connection.Exec(ctx, `create database `+pgx.Identifier{name}.Sanitize()+` template template0 encoding 'UTF8'`)
+	var refused *pgconn.PgError
+	if err != nil && !(errors.As(err, &refused) && refused.Code == duplicateDatabase) {
+		return "", fmt.Errorf("make database %s: %w", name, Translate(err))
+	}
+	return target.String(), nil
+}

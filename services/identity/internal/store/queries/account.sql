@@ -1,0 +1,19 @@
+-- name: InsertAccount :exec
+insert into account (id, email, display_name, revision, created_at, updated_at)
+values (@id, @email, @display_name, @revision, @created_at, @updated_at);
+
+-- name: InsertCredential :exec
+insert into credential (email_key, account_id, password_hash, updated_at)
+values (@email_key, @account_id, @password_hash, @updated_at);
+
+-- name: UpdatePasswordHash :exec
+update credential set password_hash = @password_hash, updated_at = @updated_at where account_id = @account_id;
+
+-- name: GetAccount :one
+select id, email, display_name, revision, created_at, updated_at from account where id = @id;
+
+-- name: LockAccount :one
+select id, email, display_name, revision, created_at, updated_at from account where id = @id for update;
+
+-- name: UpdateAccount :exec
+update account set display_name = @display_name, revision = @revision, updated_at = @updated_at where id = @id;

@@ -1,0 +1,20 @@
+-- name: InsertSession :exec
+insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at)
+values (@id, @account_id, @user_agent, @client_address, @created_at, @last_used_at, @expires_at);
+
+-- name: ExtendSession :exec
+update session set last_used_at = @last_used_at, expires_at = @expires_at where id = @id and account_id = @account_id;
+
+-- name: DeleteSession :execrows
+delete from session where id = @id and account_id = @account_id and expires_at > @now;
+
+-- name: InsertRefreshToken :exec
+insert into refresh_token (hash, session_id, account_id, created_at, expires_at)
+values (@hash, @session_id, @account_id, @created_at, @expires_at);
+
+-- name: WipeAnswers :exec
+update refresh_token set sealed_answer = null
+where session_id = @session_id and account_id = @account_id and sealed_answer is not null;
+
+-- name: UseRefreshToken :exec
+update refresh_token set used_at = @used_at, sealed_answer = @sealed_answer where hash = @hash;

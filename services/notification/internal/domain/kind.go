@@ -1,0 +1,30 @@
+// Package domain holds what a notification is and who gets which: kinds, channels, preferences, and the rules that
+// nobody hears of their own doing and that one event tells each person once. It does no IO.
+package domain
+
+// Kind says what a notification or a mail is about.
+type Kind string
+
+// The kinds. Those of a person's own account or invitation can't be turned off: without them nobody gets in.
+const (
+	TaskAssigned      Kind = "task_assigned"
+	TaskCommented     Kind = "task_commented"
+	TaskStatusChanged Kind = "task_status_changed"
+	Invitation        Kind = "invitation"
+	Registration      Kind = "registration"
+)
+
+// Channel is a way to reach a person.
+type Channel string
+
+// The channels.
+const (
+	InApp Channel = "in_app"
+	Email Channel = "email"
+)
+
+// PreferenceKinds lists the kinds a person may turn off, in the order they are shown.
+func PreferenceKinds() []Kind { return []Kind{TaskAssigned, TaskCommented, TaskStatusChanged} }
+
+// Channels lists the channels in the order they are shown.
+func Channels() []Channel { return []Channel{InApp, Email} }

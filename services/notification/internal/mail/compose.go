@@ -1,0 +1,115 @@
+package mail
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"net/url"
+	texttemplate "text/template"
+	"time"
+
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/services/notification/internal/domain"
+)
+
+// ErrAddress says that a recipient's address can't be mailed to; it does not repeat it.
+var ErrAddress = errors.New("the recipient's address is not valid")
+
+//go:embed templates/*
+var templates embed.FS
+
+// Composer writes the content of mails. Its templates are read once; a broken one is found by New.
+type Composer struct {
+	publicURL string
+	text      map[string]*texttemplate.Template
+	html      map[string]*htmltemplate.Template
+}
+
+// templateNames are the mails there are.
+var templateNames = []string{"registration", "account_exists", "invitation", "task"}
+
+// New returns a composer whose links begin with publicURL, which has no slash at its end.
+func New(publicURL string) (*Composer, error) {
+	composer := &Composer{publicURL: publicURL, text: map[string]*texttemplate.Template{}, html: map[string]*htmltemplate.Template{}}
+	for _, name := range templateNames {
+		text, err := texttemplate.New(name+".txt").Option("missingkey=error").ParseFS(templates, "templates/"+name+".txt")
+		if err != nil {
+			return nil, fmt.Errorf("read mail template: %w", err)
+		}
+		html, err := htmltemplate.New("layout.html").Option("missingkey=error").
+			ParseFS(templates, "templates/layout.html", "templates/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("read mail template: %w", err)
+		}
+		composer.text[name], composer.html[name] = text, html
+	}
+	return composer, nil
+}
+
+// Registration is the mail with the code that proves an address. It repeats nothing that whoever registered typed:
+// anybody may register anybody's address, and must not get to write to it.
+func (c *Composer) Registration(code string, expires time.Time) (Content, error) {
+	return c.compose("registration", "Your Braid code", struct{ Code, Expires string }{line(code), formatTime(expires)})
+}
+
+// AccountExists tells the owner of an address that somebody tried to register it again.
+func (c *Composer) AccountExists() (Content, error) {
+	return c.compose("account_exists", "You already have a Braid account", struct{ URL string }{c.publicURL})
+}
+
+// Invitation is the mail that brings a person into an organization.
+func (c *Composer) Invitation(organization, inviter, token string, expires time.Time) (Content, error) {
+	organization, inviter = line(organization), line(inviter)
+	if inviter == "" {
+		inviter = "Somebody"
+	}
+	return c.compose("invitation", inviter+" invites you to "+organization, struct{ Organization, Inviter, Link, Expires string }{
+		organization, inviter, c.publicURL + "/invitations/accept?token=" + url.QueryEscape(token), formatTime(expires),
+	})
+}
+
+// Task tells a person what happened to a task; actor is who did it, "" when that is not known.
+func (c *Composer) Task(delivery domain.Delivery, actor string) (Content, error) {
+	key, title, actor := line(delivery.TaskKey), line(delivery.TaskTitle), line(actor)
+	if actor == "" {
+		actor = "Somebody"
+	}
+	var subject, sentence string
+	switch delivery.Kind {
+	case domain.TaskAssigned:
+		subject, sentence = key+" was assigned to you: "+title, actor+" assigned "+key+" to you."
+	case domain.TaskCommented:
+		subject, sentence = "New comment on "+key+": "+title, actor+" commented on "+key+"."
+	case domain.TaskStatusChanged:
+		status := line(domain.StatusName(delivery.TaskStatus))
+		subject, sentence = key+" is now "+status+": "+title, actor+" moved "+key+" to "+status+"."
+	default:
+		return Content{}, fmt.Errorf("compose mail: a delivery of kind %q is not about a task", delivery.Kind)
+	}
+	return c.compose("task", subject, struct{ Sentence, Key, Title, Link, Preferences string }{
+		sentence, key, title, c.taskLink(delivery.OrganizationID, delivery.TaskID), c.publicURL + "/settings/notifications",
+	})
+}
+
+func (c *Composer) taskLink(organizationID, taskID id.ID) string {
+	return c.publicURL + "/organizations/" + organizationID.String() + "/tasks/" + taskID.String()
+}
+
+func (c *Composer) compose(name, subject string, data any) (Content, error) {
+	var text, html bytes.Buffer
+	if err := c.text[name].Execute(&text, data); err != nil {
+		return Content{}, fmt.Errorf("compose mail: %w", err)
+	}
+	page := struct {
+		Subject string
+		Data    any
+	}{subject, data}
+	if err := c.html[name].Execute(&html, page); err != nil {
+		return Content{}, fmt.Errorf("compose mail: %w", err)
+	}
+	return Content{Subject: subject, Text: text.String(), HTML: html.String()}, nil
+}
+
+func formatTime(moment time.Time) string { return moment.UTC().Format("2 January 2006, 15:04 UTC") }

@@ -1,0 +1,194 @@
+package app
+
+import (
+	"context"
+
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/organization/internal/domain"
+	"github.com/braidhq/braid/services/organization/internal/store"
+)
+
+// CreateInvitation invites an address.
+func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id.ID, email, roleID string) (domain.Invitation, error) {
+	if err := a.Roles.CheckKnown(roleID); err != nil {
+		return domain.Invitation{}, err
+	}
+	now, inviterID := a.Clock.Now(), call.From(ctx).Actor.UserID
+	inviterRoleIDs, isMember, err := store.ReadInviter(ctx, tx, organizationID, inviterID, email)
+	if err != nil {
+		return domain.Invitation{}, err
+	}
+	if err := a.Roles.CheckGrant(inviterRoleIDs, roleID); err != nil {
+		return domain.Invitation{}, err
+	}
+	if isMember {
+		return domain.Invitation{}, domain.ErrMemberExists
+	}
+	created := domain.Invitation{
+		OrganizationID: organizationID, ID: id.New(), Email: email, RoleID: roleID, Stored: domain.Pending,
+		InviterID: inviterID, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(domain.InvitationLifetime), Sending: 1,
+	}
+	if err := store.InsertInvitation(ctx, tx, created, a.Tokens.Hash(created.ID, created.Sending)); err != nil {
+		return domain.Invitation{}, err
+	}
+	return created, a.tellInvitationSent(ctx, tx, created)
+}
+
+// ListInvitations returns a page of an organization's invitations.
+func (a *App) ListInvitations(ctx context.Context, organizationID id.ID, query *list.Query) (string, []domain.Invitation, error) {
+	return store.ListInvitations(ctx, a.DB.Read(pg.ScopeOf(ctx)), organizationID, query)
+}
+
+// RevokeInvitation takes back a pending invitation.
+func (a *App) RevokeInvitation(ctx context.Context, tx *pg.Tx, organizationID, invitationID id.ID) (domain.Invitation, error) {
+	current, _, err := store.LockInvitation(ctx, tx, organizationID, invitationID, call.From(ctx).Actor.UserID)
+	if err != nil {
+		return domain.Invitation{}, err
+	}
+	return a.settle(ctx, tx, current, domain.Revoked)
+}
+
+// ResendInvitation mails a pending invitation again: with a new token and another week. As that gives the role anew,
+// whoever resends must be able to give it.
+func (a *App) ResendInvitation(ctx context.Context, tx *pg.Tx, organizationID, invitationID id.ID) (domain.Invitation, error) {
+	current, actorRoleIDs, err := store.LockInvitation(ctx, tx, organizationID, invitationID, call.From(ctx).Actor.UserID)
+	if err != nil {
+		return domain.Invitation{}, err
+	}
+	if err := a.Roles.CheckGrant(actorRoleIDs, current.RoleID); err != nil {
+		return domain.Invitation{}, err
+	}
+	now := a.Clock.Now()
+	if err := current.CheckPending(now); err != nil {
+		return domain.Invitation{}, err
+	}
+	resent := current.Resend(now)
+	if err := store.UpdateInvitation(ctx, tx, resent); err != nil {
+		return domain.Invitation{}, err
+	}
+	if err := store.UpdateInvitationToken(ctx, tx, organizationID, invitationID, a.Tokens.Hash(invitationID, resent.Sending)); err != nil {
+		return domain.Invitation{}, err
+	}
+	return resent, a.tellInvitationSent(ctx, tx, resent)
+}
+
+// Answer is what somebody with an invitation's token is about to do.
+type Answer struct {
+	token        string
+	person       domain.Person
+	invitationID id.ID
+	// OrganizationID is where the token leads.
+	OrganizationID id.ID
+}
+
+// FindInvitation finds out where a token leads and who holds it. It comes before the transaction, because it asks
+// another service.
+func (a *App) FindInvitation(ctx context.Context, token string) (Answer, error) {
+	organizationID, invitationID, err := store.FindInvitation(ctx, a.DB.Point(pg.ScopeOf(ctx)), HashToken(token))
+	if err != nil {
+		return Answer{}, err
+	}
+	person, err := a.Directory.GetPerson(ctx, call.From(ctx).Actor.UserID)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{token: token, person: person, invitationID: invitationID, OrganizationID: organizationID}, nil
+}
+
+// lockAnswered enters the organization of the invitation, locks it, and refuses whoever may not answer. The token is
+// looked at again: the invitation may have been sent anew while this waited for the lock.
+func (a *App) lockAnswered(ctx context.Context, tx *pg.Tx, answer Answer) (domain.Invitation, error) {
+	if err := store.EnterOrganization(ctx, tx, answer.OrganizationID); err != nil {
+		return domain.Invitation{}, err
+	}
+	current, _, err := store.LockInvitation(ctx, tx, answer.OrganizationID, answer.invitationID, answer.person.UserID)
+	if err != nil {
+		return domain.Invitation{}, err
+	}
+	if !a.Tokens.matches(answer.token, current.ID, current.Sending) {
+		return domain.Invitation{}, domain.ErrNotFound
+	}
+	return current, current.CheckInvited(answer.person)
+}
+
+// AcceptInvitation makes the invited person a member.
+func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (domain.Membership, error) {
+	current, err := a.lockAnswered(ctx, tx, answer)
+	if err != nil {
+		return domain.Membership{}, err
+	}
+	now := a.Clock.Now()
+	if err := current.CheckPending(now); err != nil {
+		return domain.Membership{}, err
+	}
+	joined := domain.Membership{
+		OrganizationID: answer.OrganizationID, Person: answer.person, RoleIDs: []string{current.RoleID}, JoinedAt: now, Revision: 1,
+	}
+	if _, err := a.settle(ctx, tx, current, domain.Accepted); err != nil {
+		return domain.Membership{}, err
+	}
+	return joined, a.addMember(ctx, tx, joined)
+}
+
+// RejectInvitation declines for the invited person.
+func (a *App) RejectInvitation(ctx context.Context, tx *pg.Tx, answer Answer) error {
+	current, err := a.lockAnswered(ctx, tx, answer)
+	if err != nil {
+		return err
+	}
+	_, err = a.settle(ctx, tx, current, domain.Rejected)
+	return err
+}
+
+// settle ends a pending invitation and tells how. The token stays known, so that it is answered with where the
+// invitation stands.
+func (a *App) settle(ctx context.Context, tx *pg.Tx, current domain.Invitation, state domain.State) (domain.Invitation, error) {
+	now := a.Clock.Now()
+	if err := current.CheckPending(now); err != nil {
+		return domain.Invitation{}, err
+	}
+	settled := current.Settle(state, now)
+	if err := store.UpdateInvitation(ctx, tx, settled); err != nil {
+		return domain.Invitation{}, err
+	}
+	organizationID, invitationID := settled.OrganizationID.String(), settled.ID.String()
+	switch state {
+	case domain.Accepted:
+		return settled, a.tellInvitation(ctx, tx, settled, &organizationv1.InvitationAccepted{
+			OrganizationId: organizationID, InvitationId: invitationID, UserId: call.From(ctx).Actor.UserID.String(),
+		})
+	case domain.Rejected:
+		return settled, a.tellInvitation(ctx, tx, settled, &organizationv1.InvitationRejected{
+			OrganizationId: organizationID, InvitationId: invitationID,
+		})
+	default:
+		return settled, a.tellInvitation(ctx, tx, settled, &organizationv1.InvitationRevoked{
+			OrganizationId: organizationID, InvitationId: invitationID,
+		})
+	}
+}
+
+// InvitationMail is what notification must say in an invitation's mail.
+type InvitationMail struct {
+	store.InvitationMail
+	// Token is empty when the invitation is not pending: there is nothing to mail then.
+	Token string
+}
+
+// GetInvitationMail reads what a mail says and derives its token. The caller is a service, so the organization comes
+// from the request.
+func (a *App) GetInvitationMail(ctx context.Context, organizationID, invitationID id.ID) (InvitationMail, error) {
+	found, err := store.GetInvitationMail(ctx, a.DB.Point(pg.Scope{OrganizationID: organizationID}), organizationID, invitationID)
+	if err != nil {
+		return InvitationMail{}, err
+	}
+	mail := InvitationMail{InvitationMail: found}
+	if found.Invitation.State(a.Clock.Now()) == domain.Pending {
+		mail.Token = a.Tokens.Derive(found.Invitation.ID, found.Invitation.Sending)
+	}
+	return mail, nil
+}

@@ -1,0 +1,27 @@
+// Package domain holds the rules of organizations: who may give which role to whom, that an organization keeps an
+// owner, and where an invitation stands. It does no IO and knows no database, protocol or clock.
+package domain
+
+import "github.com/braidhq/braid/platform/errs"
+
+// The refusals of this service. Their reasons stand in the contract: braid.organization.v1 or braid.platform.v1.
+var (
+	ErrNotFound = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
+	ErrEtag     = errs.New(errs.Aborted, "ETAG_MISMATCH", "It has changed since you read it.")
+
+	ErrLastOwner       = errs.New(errs.FailedPrecondition, "LAST_OWNER", "An organization must keep an owner.")
+	ErrSlugTaken       = errs.New(errs.AlreadyExists, "SLUG_TAKEN", "The short name belongs to another organization.")
+	ErrRoleUnknown     = errs.New(errs.InvalidArgument, "ROLE_UNKNOWN", "There is no such role.")
+	ErrGrantExceedsOwn = errs.New(errs.PermissionDenied, "GRANT_EXCEEDS_OWN", "You can't give or take away a role above your own.")
+
+	ErrInvitationNotPending = errs.New(errs.FailedPrecondition, "INVITATION_NOT_PENDING", "The invitation no longer waits for an answer.")
+	ErrInvitationOtherEmail = errs.New(errs.PermissionDenied, "INVITATION_OTHER_EMAIL", "The invitation is for another address than yours.")
+	ErrInvitationExists     = errs.New(errs.AlreadyExists, "INVITATION_EXISTS", "The address is already invited.")
+	ErrMemberExists         = errs.New(errs.AlreadyExists, "MEMBER_EXISTS", "The person is a member already.")
+)
+
+// Errors lists every refusal above, for the test that holds them against the contract.
+func Errors() []*errs.Error {
+	return []*errs.Error{ErrNotFound, ErrEtag, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
+		ErrInvitationNotPending, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists}
+}

@@ -1,0 +1,52 @@
+package domain
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+)
+
+// Membership is a user in an organization, with the user's name and address as last heard of.
+type Membership struct {
+	OrganizationID id.ID
+	Person
+	RoleIDs  []string
+	JoinedAt time.Time
+	// Revision grows with every change of the roles.
+	Revision int64
+}
+
+// Person is a user as identity describes them.
+type Person struct {
+	UserID      id.ID
+	DisplayName string
+	Email       string
+	// Revision is identity's of the user; 0 when it is not known, which is older than every known one.
+	Revision int64
+}
+
+// CheckRoleIDs refuses a member without roles.
+func CheckRoleIDs(field string, roleIDs []string) error {
+	if len(roleIDs) == 0 {
+		return errs.Invalid(field, "repeated.min_items", "must name at least one role")
+	}
+	return nil
+}
+
+// EmailKey returns the form in which addresses are compared. Mail servers may tell cases apart before the @, but none
+// that people use does, and identity doesn't.
+func EmailKey(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+// Etag is what clients send back to guard an update.
+func Etag(revision int64) string { return strconv.FormatInt(revision, 16) }
+
+// CheckEtag refuses an update of something that has changed since; an empty etag guards nothing.
+func CheckEtag(etag string, revision int64) error {
+	if current := Etag(revision); etag != "" && etag != current {
+		return ErrEtag.With("etag", current)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/organization/internal/domain"
+	"github.com/braidhq/braid/services/organization/internal/store/db"
+)
+
+// Members is the list of an organization's members.
+var Members = list.Spec{
+	Name:     "members",
+	Orders:   map[string]list.Order{"joinTime": {Column: "member.joined_at", Type: list.Time}},
+	Default:  "joinTime",
+	Tiebreak: list.Order{Column: "member.user_id", Type: list.ID},
+}
+
+// Roles are a user's roles in an organization; not being a member is an empty list.
+func Roles(ctx context.Context, querier pg.Querier, organizationID, userID id.ID) ([]string, error) {
+	roleIDs, err := db.New(querier).GetRoles(ctx, organizationID, userID)
+	if errors.Is(err, pg.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read roles: %w", err)
+	}
+	return roleIDs, nil
+}
+
+// Standing is what decides about a change of a member.
+type Standing struct {
+	Target domain.Membership
+	// ActorRoleIDs are the roles of who changes, empty for one who is no member (any more).
+	ActorRoleIDs []string
+	Owners       int
+}
+
+// LockStanding locks the organization, so that no two changes of its members happen at once, and reads what holds
+// then. The lock is a statement of its own: the statement that waited for it would still see the owners of before.
+// A target that is no member is ErrNotFound.
+func LockStanding(ctx context.Context, tx *pg.Tx, organizationID, actorID, targetID id.ID) (Standing, error) {
+	if err := queue(tx).LockOrganization(ctx, organizationID); err != nil {
+		return Standing{}, err
+	}
+	row, err := db.New(tx).GetActorAndTarget(ctx, organizationID, actorID, targetID)
+	if err != nil {
+		return Standing{}, one("read members", err)
+	}
+	return Standing{
+		Target:       membership(row.Member, row.DisplayName, row.Email),
+		ActorRoleIDs: row.ActorRoleIds,
+		Owners:       int(row.Owners),
+	}, nil
+}
+
+func membership(row db.Member, displayName, email string) domain.Membership {
+	return domain.Membership{
+		OrganizationID: row.OrganizationID,
+		Person:         domain.Person{UserID: row.UserID, DisplayName: displayName, Email: email},
+		RoleIDs:        row.RoleIds, JoinedAt: row.JoinedAt, Revision: row.Revision,
+	}
+}
+
+// InsertMember adds a member and what is known of the person. One who is a member already is ErrMemberExists.
+func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) error {
+	_, err := db.New(tx).InsertMember(ctx, member.OrganizationID, member.UserID, member.RoleIDs, member.JoinedAt)
+	if err := inserted("insert member", err, domain.ErrMemberExists); err != nil {
+		return err
+	}
+	// The profile follows the membership, because only that lets the app role see it.
+	return keepProfile(ctx, queue(tx), member.Person)
+}
+
+// UpdateMember writes a member's roles, with the transaction's next statement.
+func UpdateMember(ctx context.Context, tx *pg.Tx, member domain.Membership) error {
+	return queue(tx).UpdateMember(ctx, member.OrganizationID, member.UserID, member.RoleIDs, member.Revision)
+}
+
+// DeleteMember removes a member, with the transaction's next statement.
+func DeleteMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) error {
+	return queue(tx).DeleteMember(ctx, organizationID, userID)
+}
+
+// KeepProfile writes what was heard of a person, unless something newer is known. It is for the worker role.
+func KeepProfile(ctx context.Context, tx *pg.Tx, person domain.Person) error {
+	return keepProfile(ctx, queue(tx), person)
+}
+
+func keepProfile(ctx context.Context, queries *db.Queries, person domain.Person) error {
+	return queries.KeepProfile(ctx, db.KeepProfileParams{
+		UserID: person.UserID, DisplayName: person.DisplayName, Email: person.Email,
+		EmailKey: domain.EmailKey(person.Email), Revision: person.Revision,
+	})
+}
+
+// ListMembers returns a page of an organization's members.
+func ListMembers(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Membership, error) {
+	sql, arguments := query.Build(`select member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision,
+    profile.display_name, profile.email
+from member join profile on profile.user_id = member.user_id
+where member.organization_id = $1`, organizationID)
+	rows, err := querier.Query(ctx, sql, arguments...)
+	if err != nil {
+		return "", nil, fmt.Errorf("list members: %w", err)
+	}
+	defer rows.Close()
+	var found []domain.Membership
+	for rows.Next() {
+		var row domain.Membership
+		if err := rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision, &row.DisplayName, &row.Email); err != nil {
+			return "", nil, fmt.Errorf("list members: %w", err)
+		}
+		found = append(found, row)
+	}
+	if err := rows.Err(); err != nil {
+		return "", nil, fmt.Errorf("list members: %w", err)
+	}
+	token, page := list.Page(query, found, func(row domain.Membership, order string) any {
+		if order == "joinTime" {
+			return row.JoinedAt
+		}
+		return row.UserID
+	})
+	return token, page, nil
+}

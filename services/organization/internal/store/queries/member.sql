@@ -1,0 +1,25 @@
+-- name: GetRoles :one
+select role_ids from member where organization_id = $1 and user_id = $2;
+
+-- name: GetActorAndTarget :one
+select
+    (select a.role_ids from member a where a.organization_id = $1 and a.user_id = sqlc.arg(actor_id)) as actor_role_ids,
+    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids)) as owners,
+    sqlc.embed(member), profile.display_name, profile.email
+from member join profile on profile.user_id = member.user_id
+where member.organization_id = $1 and member.user_id = sqlc.arg(target_id);
+
+-- name: InsertMember :one
+insert into member (organization_id, user_id, role_ids, joined_at, revision)
+values ($1, $2, $3, $4, 1)
+on conflict do nothing
+returning true;
+
+-- name: LockOrganization :exec
+select true from organization where id = $1 for no key update;
+
+-- name: UpdateMember :exec
+update member set role_ids = $3, revision = $4 where organization_id = $1 and user_id = $2;
+
+-- name: DeleteMember :exec
+delete from member where organization_id = $1 and user_id = $2;

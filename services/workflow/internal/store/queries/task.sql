@@ -1,0 +1,52 @@
+-- name: InsertTask :one
+-- InsertTask takes the project's next number and revision, and makes the task, in one statement. It returns no row for
+-- a project that is missing and one without a task for an archived project.
+with taken as (
+    update project set next_number = next_number + 1, revision = revision + 1
+    where project.organization_id = @organization_id and project.id = @project_id and not project.archived
+    returning project.organization_id, project.id, project.key, project.next_number - 1 as number, project.revision
+), made as (
+    insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
+        assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision)
+    select taken.organization_id, @id, taken.id, taken.number, taken.key, @title, @description, @status, @priority,
+        @assignee_id::uuid, @reporter_id, @due_at, @labels, @created_at, @created_at, taken.revision
+    from taken
+    returning task.number, task.project_key, task.revision
+)
+select coalesce(made.number, 0)::int as number, coalesce(made.project_key, '')::text as project_key,
+    coalesce(made.revision, 0)::bigint as revision
+from project left join made on true
+where project.organization_id = @organization_id and project.id = @project_id;
+
+-- name: GetTask :one
+select * from task where organization_id = @organization_id and id = @id;
+
+-- name: LockTask :one
+-- LockTask locks a task's project, then the task, and returns both as they are then: row locks in PostgreSQL read the
+-- newest version, however long they waited.
+select sqlc.embed(project), sqlc.embed(task)
+from project join task on task.organization_id = project.organization_id and task.project_id = project.id
+where task.organization_id = @organization_id and task.id = @id
+for no key update of project, task;
+
+-- name: UpdateTask :exec
+update task
+set title = @title, description = @description, status = @status, priority = @priority, assignee_id = @assignee_id,
+    due_at = @due_at, labels = @labels, updated_at = @updated_at, revision = @revision
+where organization_id = @organization_id and id = @id;
+
+-- name: UpdateTaskAssignee :exec
+update task set assignee_id = @assignee_id, updated_at = @updated_at, revision = @revision
+where organization_id = @organization_id and id = @id;
+
+-- name: UpdateTaskCommenters :exec
+update task set commenter_ids = @commenter_ids where organization_id = @organization_id and id = @id;
+
+-- name: DeleteTask :exec
+delete from task where organization_id = @organization_id and id = @id;
+
+-- name: ListOpenTasksOfAssignee :many
+select id from task
+where organization_id = @organization_id and assignee_id = @assignee_id and status not in ('done', 'cancelled')
+order by project_id, number
+limit @batch;
