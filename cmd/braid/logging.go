@@ -19,7 +19,7 @@ func build() obs.Build {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
-				made.Revision = setting.Value
+				made.Commit = setting.Value
 			}
 		}
 	}
@@ -56,7 +56,7 @@ func newVersion() *cobra.Command {
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			made := build()
-			_, err := fmt.Fprintln(command.OutOrStdout(), "braid", made.Version, made.Revision)
+			_, err := fmt.Fprintln(command.OutOrStdout(), "braid", made.Version, made.Commit)
 			return err
 		},
 	}

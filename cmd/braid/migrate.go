@@ -79,10 +79,10 @@ func printStatus(ctx context.Context, out io.Writer, config pg.MigrateConfig) er
 	}
 	for _, line := range lines {
 		state := "pending"
-		if line.Applied {
+		if !line.AppliedTime.IsZero() {
 			state = "applied"
 		}
-		if _, err := fmt.Fprintf(out, "%-14s %-14s %-40s %s\n", config.Service, line.Set, line.Name, state); err != nil {
+		if _, err := fmt.Fprintf(out, "%-14s %-14s %-40s %s\n", config.Service, line.Set, line.File, state); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -42,8 +41,6 @@ const (
 	// maxHeaderValue bounds what is read into an event's fields; nothing Braid writes comes near it.
 	maxHeaderValue = 8 << 10
 )
-
-var errNotUTF8 = errors.New("not UTF-8")
 
 // Encode returns the event as a record for topic. It refuses an event that Decode would not take back.
 func Encode(topic string, event Event) (Record, error) {
@@ -133,13 +130,10 @@ func attributeOf(header string) attribute { return attributeBits[header] }
 
 func (a attribute) first() string { return attributeNames[bits.TrailingZeros32(uint32(a))] }
 
-// set takes one header into its field.
+// set takes one header into its field; check looks at the text itself.
 func (e *Event) set(name attribute, value []byte) error {
 	if len(value) == 0 || len(value) > maxHeaderValue {
 		return fmt.Errorf("length %d", len(value))
-	}
-	if !utf8.Valid(value) {
-		return errNotUTF8
 	}
 	text := string(value)
 	var err error

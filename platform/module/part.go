@@ -88,7 +88,7 @@ func checkParts(parts []*runner) error {
 			}
 		}
 	}
-	if cycle := findCycle(parts, byName); cycle != nil && false {
+	if cycle := findCycle(parts, byName); cycle != nil {
 		problems = append(problems, fmt.Errorf("parts depend on each other: %s", strings.Join(cycle, " → ")))
 	}
 	return errors.Join(problems...)

@@ -216,12 +216,13 @@ func TestHarmlessValuesAreShown(t *testing.T) {
 	line := logged(t, func(logger *slog.Logger) {
 		logger.Info("see https://example.com/docs", "status_code", 404, "token_id", "t-1", "idempotency_key", "k-1",
 			"has_token", true, "error", errors.New("refused by mail.example.com"), "tags", []string{"a", "b"},
-			"duration", time.Second, "count", 3, "address", "ada@example.com", "level", "x")
+			"duration", time.Second, "count", 3, "address", "ada@example.com", "level", "x", "raw", []byte("abc"))
 	})
 	require.Equal(t, map[string]any{
 		"level": "x", "msg": "see https://example.com/docs", "status_code": 404.0, "token_id": "t-1",
 		"idempotency_key": "k-1", "has_token": true, "error": "refused by mail.example.com", "tags": []any{"a", "b"},
 		"duration": float64(time.Second), "count": 3.0, "address": "ada@example.com",
+		"raw": "[3 bytes]",
 	}, line)
 }
 

@@ -290,7 +290,7 @@ func TestBatchesAreBoundedByBytes(t *testing.T) {
 		events = append(events, event(key, text))
 	}
 	commit(t, bundle.DB, events...)
-	relay := bundle.relay(t, bundle.DB, func(c *outbox.RelayConfig) { c.BatchBytes = 250_000 })
+	relay := bundle.relay(t, bundle.DB, func(c *outbox.RelayConfig) { c.BatchBytes, c.PollInterval = 250_000, never })
 	bundle.requireDrained(t)
 	require.Equal(t, want, bundle.texts(t))
 	count, err := testutil.GatherAndCount(relay.registry, "braid_outbox_batch_seconds")

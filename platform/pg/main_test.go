@@ -2,6 +2,7 @@ package pg_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/fstest"
 
@@ -80,3 +81,5 @@ func (b *bundle) names(t *testing.T) []string {
 	require.NoError(t, b.Admin.QueryRow(t.Context(), `select coalesce(array_agg(name order by name), '{}') from item`).Scan(&names))
 	return names
 }
+
+func nopLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -33,7 +33,8 @@ func platformSet() pg.MigrationSet {
 func serviceSet(versions ...string) pg.MigrationSet {
 	files := map[string]string{}
 	for _, version := range versions {
-		files[version+"_step.sql"] = `create table step_` + version + ` (base_id integer references base); select pg_sleep(0.05);`
+		files[version+"_step.sql"] = `create table step_` + version + ` (base_id integer references base);
+			select pg_sleep(0.2); -- long enough for another migrator to arrive in between`
 	}
 	return pg.MigrationSet{Name: "service", FS: migrations(files)}
 }
@@ -52,6 +53,8 @@ func TestMigrationsRunOnceInOrder(t *testing.T) {
 	require.Equal(t, []string{"platform/0001_base.sql", "service/0001_step.sql", "service/0002_step.sql", "service/0003_step.sql"}, pending)
 	require.Empty(t, tables(t, database.Admin), "looking changes nothing")
 
+	// The version tables are there already: goose itself takes turns only in making them.
+	require.NoError(t, pg.Migrate(t.Context(), configure(database, platformSet(), serviceSet("0001"))))
 	var migrators sync.WaitGroup
 	outcomes := make(chan error, 4)
 	for range 4 {

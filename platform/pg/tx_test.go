@@ -59,13 +59,20 @@ func TestRolesSeeWhatTheirPoliciesShow(t *testing.T) {
 func TestScopeEndsWithItsTransaction(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.insert(t, b.mine, "a")
-	for range 30 { // more than there are connections
-		var scope string
-		require.NoError(t, b.DB.Read(pg.Scope{}).QueryRow(t.Context(), `select current_setting('app.organization_id', true)`).Scan(&scope))
-		require.Empty(t, scope)
-		require.NoError(t, b.DB.Read(b.mine).QueryRow(t.Context(), `select current_setting('app.organization_id', true)`).Scan(&scope))
-		require.Equal(t, b.mine.OrganizationID.String(), scope)
+	for name, use := range map[string]func(){
+		"transaction": func() { b.insert(t, pg.Scope{OrganizationID: b.mine.OrganizationID, UserID: id.New()}, "a") },
+		"read": func() {
+			scope := pg.Scope{OrganizationID: b.mine.OrganizationID, UserID: id.New()}
+			require.NoError(t, b.DB.Read(scope).QueryRow(t.Context(), `select 1`).Scan(new(int)))
+		},
+	} {
+		use()
+		scopes, err := pg.SessionScopes(t.Context(), b.DB)
+		require.NoError(t, err)
+		require.NotEmpty(t, scopes, name)
+		for _, scope := range scopes {
+			require.Empty(t, scope, name)
+		}
 	}
 }
 

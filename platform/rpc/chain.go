@@ -220,7 +220,10 @@ func firstAddress(list string, otherwise netip.Addr) netip.Addr {
 }
 
 func (c *Chain) validate(request proto.Message) error {
-	if violation, ok := findNUL(request.ProtoReflect(), ""); ok {
+	if violations := rejectionOf(request); len(violations) > 0 {
+		return invalid(violations...)
+	}
+	if violation, ok := findUnstorable(request.ProtoReflect(), ""); ok {
 		return invalid(violation)
 	}
 	err := c.validator.Validate(request)
@@ -268,6 +271,9 @@ func (c *Chain) readIdempotency(method *Method, in *inbound, work *call.Call, re
 	}
 	if len(in.idempotencyKey) > maxKeyLength {
 		return errs.Invalid(IdempotencyHeader, "string.max_len", fmt.Sprintf("must be at most %d characters", maxKeyLength))
+	}
+	if !printable(in.idempotencyKey) {
+		return errs.Invalid(IdempotencyHeader, "string.ascii", "must be printable ASCII")
 	}
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(request)
 	if err != nil {

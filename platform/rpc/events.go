@@ -30,8 +30,10 @@ func HandleEvents[Request, Response any](server *Server, method *Method, path st
 		err := stream(r.Context(), request, func(response *Response) error {
 			return events.send(any(response).(proto.Message).ProtoReflect())
 		})
+		defer events.release()
 		switch {
 		case err == nil:
+			events.begin()
 		case !events.begun:
 			WriteError(w, failureOf(err, in.correlationID))
 		default:
@@ -130,6 +132,9 @@ func (e *eventWriter) write(text []byte) error {
 	}
 	return nil
 }
+
+// release lifts the deadline: the connection may serve other requests.
+func (e *eventWriter) release() { _ = e.controller.SetWriteDeadline(time.Time{}) }
 
 // end tells a client why its stream stops.
 func (e *eventWriter) end(failure *Failure) {

@@ -53,7 +53,13 @@ func explainJSON(target protoreflect.MessageDescriptor, data []byte) []errs.Viol
 	return explainer.found
 }
 
-type explainer struct{ found []errs.Violation }
+// maxLooks bounds the work for one document: looking is slow, and anybody may send a long one.
+const maxLooks = 2000
+
+type explainer struct {
+	found []errs.Violation
+	looks int
+}
 
 func (e *explainer) add(path, rule, message string) {
 	if len(e.found) < maxExplained {
@@ -112,6 +118,9 @@ func (e *explainer) field(field protoreflect.FieldDescriptor, document json.RawM
 }
 
 func (e *explainer) single(field protoreflect.FieldDescriptor, document json.RawMessage, path string) {
+	if e.looks++; e.looks > maxLooks || len(e.found) >= maxExplained {
+		return
+	}
 	if field.Kind() == protoreflect.MessageKind {
 		e.message(field.Message(), document, path)
 		return

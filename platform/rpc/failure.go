@@ -81,8 +81,11 @@ func failureOf(err error, correlationID string) *Failure {
 		return failure
 	}
 	var known *errs.Error
+	var remote *connect.Error
 	switch {
 	case errors.As(err, &known):
+	case errors.As(err, &remote) && slices.Contains(passingCodes, remote.Code()):
+		known = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.").WithCause(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		known = errs.New(errs.DeadlineExceeded, "DEADLINE_EXCEEDED", "The request took longer than its deadline.").WithCause(err)
 	case errors.Is(err, context.Canceled):
@@ -95,6 +98,10 @@ func failureOf(err error, correlationID string) *Failure {
 	}
 	return &Failure{Problem: known, CorrelationID: correlationID}
 }
+
+// passingCodes are the answers of other services that say nothing about the request itself: the caller may come back.
+// Every other answer is for whoever called the service to understand; one that was not is a fault of ours.
+var passingCodes = []connect.Code{connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeResourceExhausted}
 
 var connectCodes = map[errs.Kind]connect.Code{
 	errs.Internal:           connect.CodeInternal,

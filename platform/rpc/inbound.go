@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
@@ -21,6 +23,7 @@ const (
 	ForwardedForHeader   = "X-Forwarded-For"
 	ForwardedByHeader    = "Braid-Forwarded-By"
 	maxCorrelationLength = 128
+	maxUserAgentLength   = 512
 )
 
 // inbound is what the HTTP request said outside its body. The chain reads it; nothing in it is trusted yet.
@@ -54,7 +57,7 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
 	in := &inbound{
 		correlationID:  r.Header.Get(CorrelationHeader),
 		idempotencyKey: r.Header.Get(IdempotencyHeader),
-		userAgent:      r.Header.Get("User-Agent"),
+		userAgent:      readable(r.Header.Get("User-Agent")),
 		forwardedFor:   r.Header.Get(ForwardedForHeader),
 		forwardedBy:    r.Header.Get(ForwardedByHeader),
 		response:       w.Header(),
@@ -72,6 +75,32 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
 	w.Header().Set(CorrelationHeader, in.correlationID)
 	ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	return in, r.WithContext(context.WithValue(ctx, inboundKey{}, in))
+}
+
+// readable makes a header that is kept fit for any store: HTTP lets any byte through.
+func readable(text string) string {
+	if len(text) > maxUserAgentLength {
+		text = text[:maxUserAgentLength]
+	}
+	if printable(text) {
+		return text
+	}
+	return strings.Map(func(char rune) rune {
+		if unicode.IsPrint(char) && char != utf8.RuneError {
+			return char
+		}
+		return -1
+	}, text)
+}
+
+// printable reports whether text is printable ASCII.
+func printable(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // ValidCorrelation keeps foreign text out of logs and headers: letters, digits and -_.: only.

@@ -8,6 +8,8 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/braidhq/braid/platform/errs"
 )
 
 // One JSON for REST and Connect: fields without a value are written, so that a client sees the whole shape; unknown
@@ -39,10 +41,11 @@ func (c strictCodec) Unmarshal(data []byte, message any) error {
 		return fmt.Errorf("%T is no message", message)
 	}
 	if err := decodeJSON.Unmarshal(data, known); err != nil {
-		if violations := explainJSON(known.ProtoReflect().Descriptor(), data); len(violations) > 0 {
-			return failureOf(invalid(violations...), "")
+		violations := explainJSON(known.ProtoReflect().Descriptor(), data)
+		if len(violations) == 0 {
+			violations = []errs.Violation{malformed}
 		}
-		return err
+		return reject(known, violations)
 	}
 	return nil
 }

@@ -106,7 +106,7 @@ func (s *Server) explain(ctx context.Context, in *inbound, err error) error {
 		}
 	}
 	if code := status.Code(err); code == codes.InvalidArgument {
-		return invalid(errs.Violation{Field: "", Rule: "request.malformed", Message: "can't be read"}).WithCause(err)
+		return invalid(malformed).WithCause(err)
 	}
 	return err
 }

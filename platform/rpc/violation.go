@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -46,8 +47,9 @@ func jsonPath(path string) string {
 	return out.String()
 }
 
-// findNUL looks for a NUL character in any text of the message: PostgreSQL can't hold one.
-func findNUL(message protoreflect.Message, path string) (found errs.Violation, ok bool) {
+// findUnstorable looks for text that PostgreSQL can't hold: with a NUL character, or, from a path or a header, which
+// no decoder has checked, not valid UTF-8.
+func findUnstorable(message protoreflect.Message, path string) (found errs.Violation, ok bool) {
 	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		name := field.JSONName()
 		if path != "" {
@@ -57,24 +59,28 @@ func findNUL(message protoreflect.Message, path string) (found errs.Violation, o
 		case field.IsList() && (field.Kind() == protoreflect.StringKind || field.Kind() == protoreflect.MessageKind):
 			list := value.List()
 			for i := 0; i < list.Len() && !ok; i++ {
-				found, ok = nulIn(field, list.Get(i), name+"["+itoa(i)+"]")
+				found, ok = unstorableIn(field, list.Get(i), name+"["+itoa(i)+"]")
 			}
 		case !field.IsList() && !field.IsMap():
-			found, ok = nulIn(field, value, name)
+			found, ok = unstorableIn(field, value, name)
 		}
 		return !ok
 	})
 	return found, ok
 }
 
-func nulIn(field protoreflect.FieldDescriptor, value protoreflect.Value, path string) (errs.Violation, bool) {
+func unstorableIn(field protoreflect.FieldDescriptor, value protoreflect.Value, path string) (errs.Violation, bool) {
 	switch field.Kind() {
 	case protoreflect.StringKind:
-		if strings.IndexByte(value.String(), 0) >= 0 {
+		text := value.String()
+		if !utf8.ValidString(text) {
+			return errs.Violation{Field: path, Rule: "string.utf8", Message: "must be valid UTF-8"}, true
+		}
+		if strings.IndexByte(text, 0) >= 0 {
 			return errs.Violation{Field: path, Rule: "string.no_nul", Message: "must not contain a NUL character"}, true
 		}
 	case protoreflect.MessageKind:
-		return findNUL(value.Message(), path)
+		return findUnstorable(value.Message(), path)
 	}
 	return errs.Violation{}, false
 }

@@ -36,6 +36,8 @@ create table profile (
     -- Identity's revision of the user; 0 when the values came by a call, so that every event is newer.
     revision     bigint not null
 );
+-- Whether an invited address is a member's already.
+create index profile_email on profile (email_key);
 
 create table invitation (
     organization_id uuid        not null references organization (id),

@@ -43,14 +43,11 @@ type Message struct {
 // WriteTo writes the message in its form on the wire (RFC 5322): text and HTML as alternatives, UTF-8, lines in CRLF.
 func (m Message) WriteTo(writer io.Writer) (int64, error) {
 	encoded := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP))
-	from, to := cleanAddress(m.From), cleanAddress(m.To)
-	if err := encoded.From(from.String()); err != nil {
-		return 0, fmt.Errorf("write mail: bad sender: %w", err)
-	}
-	// The library's error would quote the address into a log.
-	if err := encoded.To(to.String()); err != nil {
+	if !isAddress(m.From.Address) || !isAddress(m.To.Address) {
 		return 0, ErrAddress
 	}
+	encoded.FromMailAddress(&netmail.Address{Name: displayName(m.From.Name), Address: m.From.Address})
+	encoded.ToMailAddress(&netmail.Address{Name: displayName(m.To.Name), Address: m.To.Address})
 	encoded.Subject(line(m.Subject))
 	encoded.SetDateWithValue(m.Time)
 	encoded.SetMessageIDWithValue(m.messageID())
@@ -73,8 +70,14 @@ func (m Message) messageID() string {
 	return m.DeliveryID.String() + "@" + domain
 }
 
-func cleanAddress(address netmail.Address) *netmail.Address {
-	return &netmail.Address{Name: line(address.Name), Address: address.Address}
+// displayName is a name as it may stand before an address. The standard library leaves a backslash as it is in an encoded
+// word, where no reader expects one.
+func displayName(name string) string { return line(strings.ReplaceAll(name, `\`, " ")) }
+
+// isAddress reports whether a text is one plain address and nothing more.
+func isAddress(text string) bool {
+	parsed, err := netmail.ParseAddress("<" + text + ">")
+	return err == nil && parsed.Address == text && line(text) == text
 }
 
 // line makes a text fit one line: what would end it, or reorder it on the screen, becomes a space, and what is too long

@@ -5,7 +5,6 @@ import (
 
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
-	"github.com/braidhq/braid/services/organization/internal/domain"
 	"github.com/braidhq/braid/services/organization/internal/store"
 )
 
@@ -50,4 +49,3 @@ func (a *App) GetEffectivePermissions(ctx context.Context, organizationID, userI
 	}
 	return len(roleIDs) > 0, a.Roles.Permissions(roleIDs), nil
 }
-

@@ -38,8 +38,12 @@ func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id
 	return created, a.tellInvitationSent(ctx, tx, created)
 }
 
-// ListInvitations returns a page of an organization's invitations.
-func (a *App) ListInvitations(ctx context.Context, organizationID id.ID, query *list.Query) (string, []domain.Invitation, error) {
+// ListInvitations returns a page of an organization's invitations and the token of the next one.
+func (a *App) ListInvitations(ctx context.Context, organizationID id.ID, pageSize int32, pageToken string) (string, []domain.Invitation, error) {
+	query, err := store.Invitations.Parse(list.Request{PageSize: pageSize, PageToken: pageToken, Binding: []string{organizationID.String()}})
+	if err != nil {
+		return "", nil, err
+	}
 	return store.ListInvitations(ctx, a.DB.Read(pg.ScopeOf(ctx)), organizationID, query)
 }
 
@@ -121,15 +125,13 @@ func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (d
 	if err != nil {
 		return domain.Membership{}, err
 	}
-	now := a.Clock.Now()
-	if err := current.CheckPending(now); err != nil {
+	settled, err := a.settle(ctx, tx, current, domain.Accepted)
+	if err != nil {
 		return domain.Membership{}, err
 	}
 	joined := domain.Membership{
-		OrganizationID: answer.OrganizationID, Person: answer.person, RoleIDs: []string{current.RoleID}, JoinedAt: now, Revision: 1,
-	}
-	if _, err := a.settle(ctx, tx, current, domain.Accepted); err != nil {
-		return domain.Membership{}, err
+		OrganizationID: answer.OrganizationID, Person: answer.person, RoleIDs: []string{current.RoleID},
+		JoinedAt: settled.UpdatedAt, Revision: 1,
 	}
 	return joined, a.addMember(ctx, tx, joined)
 }

@@ -12,8 +12,12 @@ import (
 	"github.com/braidhq/braid/services/organization/internal/store"
 )
 
-// ListMembers returns a page of an organization's members.
-func (a *App) ListMembers(ctx context.Context, organizationID id.ID, query *list.Query) (string, []domain.Membership, error) {
+// ListMembers returns a page of an organization's members and the token of the next one.
+func (a *App) ListMembers(ctx context.Context, organizationID id.ID, pageSize int32, pageToken string) (string, []domain.Membership, error) {
+	query, err := store.Members.Parse(list.Request{PageSize: pageSize, PageToken: pageToken, Binding: []string{organizationID.String()}})
+	if err != nil {
+		return "", nil, err
+	}
 	return store.ListMembers(ctx, a.DB.Read(pg.ScopeOf(ctx)), organizationID, query)
 }
 

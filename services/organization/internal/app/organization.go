@@ -67,9 +67,14 @@ func (a *App) GetOrganization(ctx context.Context, organizationID id.ID) (domain
 	return store.GetOrganization(ctx, a.DB.Point(pg.ScopeOf(ctx)), organizationID)
 }
 
-// ListOrganizations returns a page of the caller's organizations.
-func (a *App) ListOrganizations(ctx context.Context, query *list.Query) (string, []domain.Organization, error) {
-	return store.ListOrganizations(ctx, a.DB.Read(pg.ScopeOf(ctx)), call.From(ctx).Actor.UserID, query)
+// ListOrganizations returns a page of the caller's organizations and the token of the next one.
+func (a *App) ListOrganizations(ctx context.Context, pageSize int32, pageToken string) (string, []domain.Organization, error) {
+	userID := call.From(ctx).Actor.UserID
+	query, err := store.Organizations.Parse(list.Request{PageSize: pageSize, PageToken: pageToken, Binding: []string{userID.String()}})
+	if err != nil {
+		return "", nil, err
+	}
+	return store.ListOrganizations(ctx, a.DB.Read(pg.ScopeOf(ctx)), userID, query)
 }
 
 // OrganizationChange holds what is to change; nil leaves a value as it is.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -99,27 +101,13 @@ func GetInvitationMail(ctx context.Context, querier pg.Querier, organizationID, 
 func ListInvitations(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Invitation, error) {
 	sql, arguments := query.Build(`select id, email, role_id, state, inviter_id, created_at, updated_at, expires_at, sending
 from invitation where organization_id = $1`, organizationID)
-	rows, err := querier.Query(ctx, sql, arguments...)
-	if err != nil {
-		return "", nil, fmt.Errorf("list invitations: %w", err)
-	}
-	defer rows.Close()
-	var found []domain.Invitation
-	for rows.Next() {
-		row := domain.Invitation{OrganizationID: organizationID}
-		if err := rows.Scan(&row.ID, &row.Email, &row.RoleID, &row.Stored, &row.InviterID, &row.CreatedAt, &row.UpdatedAt, &row.ExpiresAt, &row.Sending); err != nil {
-			return "", nil, fmt.Errorf("list invitations: %w", err)
-		}
-		found = append(found, row)
-	}
-	if err := rows.Err(); err != nil {
-		return "", nil, fmt.Errorf("list invitations: %w", err)
-	}
-	token, page := list.Page(query, found, func(row domain.Invitation, order string) any {
+	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Invitation) error {
+		row.OrganizationID = organizationID
+		return rows.Scan(&row.ID, &row.Email, &row.RoleID, &row.Stored, &row.InviterID, &row.CreatedAt, &row.UpdatedAt, &row.ExpiresAt, &row.Sending)
+	}, func(row domain.Invitation, order string) any {
 		if order == "createTime" {
 			return row.CreatedAt
 		}
 		return row.ID
 	})
-	return token, page, nil
 }

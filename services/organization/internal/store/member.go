@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -15,9 +17,9 @@ import (
 // Members is the list of an organization's members.
 var Members = list.Spec{
 	Name:     "members",
-	Orders:   map[string]list.Order{"joinTime": {Column: "member.joined_at", Type: list.Time}},
+	Orders:   map[string]list.Order{"joinTime": {Column: "joined_at", Type: list.Time}},
 	Default:  "joinTime",
-	Tiebreak: list.Order{Column: "member.user_id", Type: list.ID},
+	Tiebreak: list.Order{Column: "user_id", Type: list.ID},
 }
 
 // Roles are a user's roles in an organization; not being a member is an empty list.
@@ -98,33 +100,18 @@ func keepProfile(ctx context.Context, queries *db.Queries, person domain.Person)
 	})
 }
 
-// ListMembers returns a page of an organization's members.
+// ListMembers returns a page of an organization's members. Only the page's people are looked up: the others' profiles
+// would cost as much as the organization is large.
 func ListMembers(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Membership, error) {
-	sql, arguments := query.Build(`select member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision,
-    profile.display_name, profile.email
-from member join profile on profile.user_id = member.user_id
-where member.organization_id = $1`, organizationID)
-	rows, err := querier.Query(ctx, sql, arguments...)
-	if err != nil {
-		return "", nil, fmt.Errorf("list members: %w", err)
-	}
-	defer rows.Close()
-	var found []domain.Membership
-	for rows.Next() {
-		var row domain.Membership
-		if err := rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision, &row.DisplayName, &row.Email); err != nil {
-			return "", nil, fmt.Errorf("list members: %w", err)
-		}
-		found = append(found, row)
-	}
-	if err := rows.Err(); err != nil {
-		return "", nil, fmt.Errorf("list members: %w", err)
-	}
-	token, page := list.Page(query, found, func(row domain.Membership, order string) any {
+	members, arguments := query.Build(`select organization_id, user_id, role_ids, joined_at, revision from member where organization_id = $1`, organizationID)
+	sql := `select member.*, profile.display_name, profile.email from (` + members + `) as member
+join profile on profile.user_id = member.user_id order by member.joined_at, member.user_id`
+	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Membership) error {
+		return rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision, &row.DisplayName, &row.Email)
+	}, func(row domain.Membership, order string) any {
 		if order == "joinTime" {
 			return row.JoinedAt
 		}
 		return row.UserID
 	})
-	return token, page, nil
 }

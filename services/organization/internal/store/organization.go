@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -59,27 +61,12 @@ func ListOrganizations(ctx context.Context, querier pg.Querier, userID id.ID, qu
     organization.updated_at, organization.revision
 from member join organization on organization.id = member.organization_id
 where member.user_id = $1`, userID)
-	rows, err := querier.Query(ctx, sql, arguments...)
-	if err != nil {
-		return "", nil, fmt.Errorf("list organizations: %w", err)
-	}
-	defer rows.Close()
-	var found []domain.Organization
-	for rows.Next() {
-		var row domain.Organization
-		if err := rows.Scan(&row.ID, &row.DisplayName, &row.Slug, &row.CreatedAt, &row.UpdatedAt, &row.Revision); err != nil {
-			return "", nil, fmt.Errorf("list organizations: %w", err)
-		}
-		found = append(found, row)
-	}
-	if err := rows.Err(); err != nil {
-		return "", nil, fmt.Errorf("list organizations: %w", err)
-	}
-	token, page := list.Page(query, found, func(row domain.Organization, order string) any {
+	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Organization) error {
+		return rows.Scan(&row.ID, &row.DisplayName, &row.Slug, &row.CreatedAt, &row.UpdatedAt, &row.Revision)
+	}, func(row domain.Organization, order string) any {
 		if order == "createTime" {
 			return row.CreatedAt
 		}
 		return row.ID
 	})
-	return token, page, nil
 }

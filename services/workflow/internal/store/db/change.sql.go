@@ -12,21 +12,21 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const DeleteChanges = `-- name: DeleteChanges :execrows
+const deleteChanges = `-- name: DeleteChanges :execrows
 delete from project_change where ctid in (
     select old.ctid from project_change as old where old.created_at < $1 limit $2
 )
 `
 
 func (q *Queries) DeleteChanges(ctx context.Context, before time.Time, batch int32) (int64, error) {
-	result, err := q.db.Exec(ctx, DeleteChanges, before, batch)
+	result, err := q.db.Exec(ctx, deleteChanges, before, batch)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const InsertChange = `-- name: InsertChange :exec
+const insertChange = `-- name: InsertChange :exec
 insert into project_change (organization_id, project_id, revision, payload, created_at)
 values ($1, $2, $3, $4, $5)
 `
@@ -40,7 +40,7 @@ type InsertChangeParams struct {
 }
 
 func (q *Queries) InsertChange(ctx context.Context, arg InsertChangeParams) error {
-	_, err := q.db.Exec(ctx, InsertChange,
+	_, err := q.db.Exec(ctx, insertChange,
 		arg.OrganizationID,
 		arg.ProjectID,
 		arg.Revision,
@@ -50,7 +50,7 @@ func (q *Queries) InsertChange(ctx context.Context, arg InsertChangeParams) erro
 	return err
 }
 
-const ListChanges = `-- name: ListChanges :many
+const listChanges = `-- name: ListChanges :many
 select revision, payload from project_change
 where organization_id = $1 and project_id = $2 and revision > $3
 order by revision
@@ -70,7 +70,7 @@ type ListChangesRow struct {
 }
 
 func (q *Queries) ListChanges(ctx context.Context, arg ListChangesParams) ([]ListChangesRow, error) {
-	rows, err := q.db.Query(ctx, ListChanges,
+	rows, err := q.db.Query(ctx, listChanges,
 		arg.OrganizationID,
 		arg.ProjectID,
 		arg.After,

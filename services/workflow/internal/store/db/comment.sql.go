@@ -12,25 +12,25 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const DeleteComment = `-- name: DeleteComment :exec
+const deleteComment = `-- name: DeleteComment :exec
 delete from comment where organization_id = $1 and id = $2
 `
 
 func (q *Queries) DeleteComment(ctx context.Context, organizationID id.ID, iD id.ID) error {
-	_, err := q.db.Exec(ctx, DeleteComment, organizationID, iD)
+	_, err := q.db.Exec(ctx, deleteComment, organizationID, iD)
 	return err
 }
 
-const DeleteTaskComments = `-- name: DeleteTaskComments :exec
+const deleteTaskComments = `-- name: DeleteTaskComments :exec
 delete from comment where organization_id = $1 and task_id = $2
 `
 
 func (q *Queries) DeleteTaskComments(ctx context.Context, organizationID id.ID, taskID id.ID) error {
-	_, err := q.db.Exec(ctx, DeleteTaskComments, organizationID, taskID)
+	_, err := q.db.Exec(ctx, deleteTaskComments, organizationID, taskID)
 	return err
 }
 
-const InsertComment = `-- name: InsertComment :exec
+const insertComment = `-- name: InsertComment :exec
 insert into comment (organization_id, id, task_id, author_id, body, created_at, updated_at, revision)
 values ($1, $2, $3, $4, $5, $6, $6, $7)
 `
@@ -46,7 +46,7 @@ type InsertCommentParams struct {
 }
 
 func (q *Queries) InsertComment(ctx context.Context, arg InsertCommentParams) error {
-	_, err := q.db.Exec(ctx, InsertComment,
+	_, err := q.db.Exec(ctx, insertComment,
 		arg.OrganizationID,
 		arg.ID,
 		arg.TaskID,
@@ -58,7 +58,7 @@ func (q *Queries) InsertComment(ctx context.Context, arg InsertCommentParams) er
 	return err
 }
 
-const LockComment = `-- name: LockComment :one
+const lockComment = `-- name: LockComment :one
 select project.organization_id, project.id, project.key, project.display_name, project.description, project.archived, project.created_at, project.updated_at, project.next_number, project.revision, project.own_revision, task.organization_id, task.id, task.project_id, task.number, task.project_key, task.title, task.description, task.status, task.priority, task.assignee_id, task.reporter_id, task.due_at, task.labels, task.created_at, task.updated_at, task.revision, task.commenter_ids, comment.organization_id, comment.id, comment.task_id, comment.author_id, comment.body, comment.created_at, comment.updated_at, comment.revision
 from project
 join task on task.organization_id = project.organization_id and task.project_id = project.id
@@ -75,7 +75,7 @@ type LockCommentRow struct {
 
 // LockComment is LockTask with one comment of the task.
 func (q *Queries) LockComment(ctx context.Context, organizationID id.ID, taskID id.ID, iD id.ID) (LockCommentRow, error) {
-	row := q.db.QueryRow(ctx, LockComment, organizationID, taskID, iD)
+	row := q.db.QueryRow(ctx, lockComment, organizationID, taskID, iD)
 	var i LockCommentRow
 	err := row.Scan(
 		&i.Project.OrganizationID,
@@ -118,7 +118,7 @@ func (q *Queries) LockComment(ctx context.Context, organizationID id.ID, taskID 
 	return i, err
 }
 
-const UpdateComment = `-- name: UpdateComment :exec
+const updateComment = `-- name: UpdateComment :exec
 update comment set body = $1, updated_at = $2, revision = $3
 where organization_id = $4 and id = $5
 `
@@ -132,7 +132,7 @@ type UpdateCommentParams struct {
 }
 
 func (q *Queries) UpdateComment(ctx context.Context, arg UpdateCommentParams) error {
-	_, err := q.db.Exec(ctx, UpdateComment,
+	_, err := q.db.Exec(ctx, updateComment,
 		arg.Body,
 		arg.UpdatedAt,
 		arg.Revision,

@@ -12,12 +12,12 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const GetProject = `-- name: GetProject :one
+const getProject = `-- name: GetProject :one
 select organization_id, id, key, display_name, description, archived, created_at, updated_at, next_number, revision, own_revision from project where organization_id = $1 and id = $2
 `
 
 func (q *Queries) GetProject(ctx context.Context, organizationID id.ID, iD id.ID) (Project, error) {
-	row := q.db.QueryRow(ctx, GetProject, organizationID, iD)
+	row := q.db.QueryRow(ctx, getProject, organizationID, iD)
 	var i Project
 	err := row.Scan(
 		&i.OrganizationID,
@@ -35,7 +35,7 @@ func (q *Queries) GetProject(ctx context.Context, organizationID id.ID, iD id.ID
 	return i, err
 }
 
-const InsertProject = `-- name: InsertProject :exec
+const insertProject = `-- name: InsertProject :exec
 insert into project (organization_id, id, key, display_name, description, created_at, updated_at)
 values ($1, $2, $3, $4, $5, $6, $6)
 `
@@ -50,7 +50,7 @@ type InsertProjectParams struct {
 }
 
 func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) error {
-	_, err := q.db.Exec(ctx, InsertProject,
+	_, err := q.db.Exec(ctx, insertProject,
 		arg.OrganizationID,
 		arg.ID,
 		arg.Key,
@@ -61,7 +61,7 @@ func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) er
 	return err
 }
 
-const ListProjectRevisions = `-- name: ListProjectRevisions :many
+const listProjectRevisions = `-- name: ListProjectRevisions :many
 select organization_id, id, revision from project
 where (organization_id, id) in (select unnest($1::uuid[]), unnest($2::uuid[]))
 `
@@ -73,7 +73,7 @@ type ListProjectRevisionsRow struct {
 }
 
 func (q *Queries) ListProjectRevisions(ctx context.Context, organizationIds []id.ID, ids []id.ID) ([]ListProjectRevisionsRow, error) {
-	rows, err := q.db.Query(ctx, ListProjectRevisions, organizationIds, ids)
+	rows, err := q.db.Query(ctx, listProjectRevisions, organizationIds, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +92,12 @@ func (q *Queries) ListProjectRevisions(ctx context.Context, organizationIds []id
 	return items, nil
 }
 
-const LockProject = `-- name: LockProject :one
+const lockProject = `-- name: LockProject :one
 select organization_id, id, key, display_name, description, archived, created_at, updated_at, next_number, revision, own_revision from project where organization_id = $1 and id = $2 for no key update
 `
 
 func (q *Queries) LockProject(ctx context.Context, organizationID id.ID, iD id.ID) (Project, error) {
-	row := q.db.QueryRow(ctx, LockProject, organizationID, iD)
+	row := q.db.QueryRow(ctx, lockProject, organizationID, iD)
 	var i Project
 	err := row.Scan(
 		&i.OrganizationID,
@@ -115,7 +115,7 @@ func (q *Queries) LockProject(ctx context.Context, organizationID id.ID, iD id.I
 	return i, err
 }
 
-const UpdateProject = `-- name: UpdateProject :exec
+const updateProject = `-- name: UpdateProject :exec
 update project
 set display_name = $1, description = $2, archived = $3, updated_at = $4,
     revision = $5, own_revision = $5
@@ -133,7 +133,7 @@ type UpdateProjectParams struct {
 }
 
 func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) error {
-	_, err := q.db.Exec(ctx, UpdateProject,
+	_, err := q.db.Exec(ctx, updateProject,
 		arg.DisplayName,
 		arg.Description,
 		arg.Archived,
@@ -145,11 +145,11 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) er
 	return err
 }
 
-const UpdateProjectRevision = `-- name: UpdateProjectRevision :exec
+const updateProjectRevision = `-- name: UpdateProjectRevision :exec
 update project set revision = $1 where organization_id = $2 and id = $3
 `
 
 func (q *Queries) UpdateProjectRevision(ctx context.Context, revision int64, organizationID id.ID, iD id.ID) error {
-	_, err := q.db.Exec(ctx, UpdateProjectRevision, revision, organizationID, iD)
+	_, err := q.db.Exec(ctx, updateProjectRevision, revision, organizationID, iD)
 	return err
 }

@@ -12,21 +12,21 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const DeleteTask = `-- name: DeleteTask :exec
+const deleteTask = `-- name: DeleteTask :exec
 delete from task where organization_id = $1 and id = $2
 `
 
 func (q *Queries) DeleteTask(ctx context.Context, organizationID id.ID, iD id.ID) error {
-	_, err := q.db.Exec(ctx, DeleteTask, organizationID, iD)
+	_, err := q.db.Exec(ctx, deleteTask, organizationID, iD)
 	return err
 }
 
-const GetTask = `-- name: GetTask :one
+const getTask = `-- name: GetTask :one
 select organization_id, id, project_id, number, project_key, title, description, status, priority, assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision, commenter_ids from task where organization_id = $1 and id = $2
 `
 
 func (q *Queries) GetTask(ctx context.Context, organizationID id.ID, iD id.ID) (Task, error) {
-	row := q.db.QueryRow(ctx, GetTask, organizationID, iD)
+	row := q.db.QueryRow(ctx, getTask, organizationID, iD)
 	var i Task
 	err := row.Scan(
 		&i.OrganizationID,
@@ -50,7 +50,7 @@ func (q *Queries) GetTask(ctx context.Context, organizationID id.ID, iD id.ID) (
 	return i, err
 }
 
-const InsertTask = `-- name: InsertTask :one
+const insertTask = `-- name: InsertTask :one
 with taken as (
     update project set next_number = next_number + 1, revision = revision + 1
     where project.organization_id = $1 and project.id = $2 and not project.archived
@@ -93,7 +93,7 @@ type InsertTaskRow struct {
 // InsertTask takes the project's next number and revision, and makes the task, in one statement. It returns no row for
 // a project that is missing and one without a task for an archived project.
 func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) (InsertTaskRow, error) {
-	row := q.db.QueryRow(ctx, InsertTask,
+	row := q.db.QueryRow(ctx, insertTask,
 		arg.OrganizationID,
 		arg.ProjectID,
 		arg.ID,
@@ -112,7 +112,7 @@ func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) (InsertT
 	return i, err
 }
 
-const ListOpenTasksOfAssignee = `-- name: ListOpenTasksOfAssignee :many
+const listOpenTasksOfAssignee = `-- name: ListOpenTasksOfAssignee :many
 select id from task
 where organization_id = $1 and assignee_id = $2 and status not in ('done', 'cancelled')
 order by project_id, number
@@ -120,7 +120,7 @@ limit $3
 `
 
 func (q *Queries) ListOpenTasksOfAssignee(ctx context.Context, organizationID id.ID, assigneeID id.ID, batch int32) ([]id.ID, error) {
-	rows, err := q.db.Query(ctx, ListOpenTasksOfAssignee, organizationID, assigneeID, batch)
+	rows, err := q.db.Query(ctx, listOpenTasksOfAssignee, organizationID, assigneeID, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (q *Queries) ListOpenTasksOfAssignee(ctx context.Context, organizationID id
 	return items, nil
 }
 
-const LockTask = `-- name: LockTask :one
+const lockTask = `-- name: LockTask :one
 select project.organization_id, project.id, project.key, project.display_name, project.description, project.archived, project.created_at, project.updated_at, project.next_number, project.revision, project.own_revision, task.organization_id, task.id, task.project_id, task.number, task.project_key, task.title, task.description, task.status, task.priority, task.assignee_id, task.reporter_id, task.due_at, task.labels, task.created_at, task.updated_at, task.revision, task.commenter_ids
 from project join task on task.organization_id = project.organization_id and task.project_id = project.id
 where task.organization_id = $1 and task.id = $2
@@ -154,7 +154,7 @@ type LockTaskRow struct {
 // LockTask locks a task's project, then the task, and returns both as they are then: row locks in PostgreSQL read the
 // newest version, however long they waited.
 func (q *Queries) LockTask(ctx context.Context, organizationID id.ID, iD id.ID) (LockTaskRow, error) {
-	row := q.db.QueryRow(ctx, LockTask, organizationID, iD)
+	row := q.db.QueryRow(ctx, lockTask, organizationID, iD)
 	var i LockTaskRow
 	err := row.Scan(
 		&i.Project.OrganizationID,
@@ -189,7 +189,7 @@ func (q *Queries) LockTask(ctx context.Context, organizationID id.ID, iD id.ID) 
 	return i, err
 }
 
-const UpdateTask = `-- name: UpdateTask :exec
+const updateTask = `-- name: UpdateTask :exec
 update task
 set title = $1, description = $2, status = $3, priority = $4, assignee_id = $5,
     due_at = $6, labels = $7, updated_at = $8, revision = $9
@@ -211,7 +211,7 @@ type UpdateTaskParams struct {
 }
 
 func (q *Queries) UpdateTask(ctx context.Context, arg UpdateTaskParams) error {
-	_, err := q.db.Exec(ctx, UpdateTask,
+	_, err := q.db.Exec(ctx, updateTask,
 		arg.Title,
 		arg.Description,
 		arg.Status,
@@ -227,7 +227,7 @@ func (q *Queries) UpdateTask(ctx context.Context, arg UpdateTaskParams) error {
 	return err
 }
 
-const UpdateTaskAssignee = `-- name: UpdateTaskAssignee :exec
+const updateTaskAssignee = `-- name: UpdateTaskAssignee :exec
 update task set assignee_id = $1, updated_at = $2, revision = $3
 where organization_id = $4 and id = $5
 `
@@ -241,7 +241,7 @@ type UpdateTaskAssigneeParams struct {
 }
 
 func (q *Queries) UpdateTaskAssignee(ctx context.Context, arg UpdateTaskAssigneeParams) error {
-	_, err := q.db.Exec(ctx, UpdateTaskAssignee,
+	_, err := q.db.Exec(ctx, updateTaskAssignee,
 		arg.AssigneeID,
 		arg.UpdatedAt,
 		arg.Revision,
@@ -251,11 +251,11 @@ func (q *Queries) UpdateTaskAssignee(ctx context.Context, arg UpdateTaskAssignee
 	return err
 }
 
-const UpdateTaskCommenters = `-- name: UpdateTaskCommenters :exec
+const updateTaskCommenters = `-- name: UpdateTaskCommenters :exec
 update task set commenter_ids = $1 where organization_id = $2 and id = $3
 `
 
 func (q *Queries) UpdateTaskCommenters(ctx context.Context, commenterIds []id.ID, organizationID id.ID, iD id.ID) error {
-	_, err := q.db.Exec(ctx, UpdateTaskCommenters, commenterIds, organizationID, iD)
+	_, err := q.db.Exec(ctx, updateTaskCommenters, commenterIds, organizationID, iD)
 	return err
 }

@@ -1,0 +1,22 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+)
+
+// SessionScopes returns what each idle connection of the app pool would take for its scope outside any transaction.
+func SessionScopes(ctx context.Context, db *DB) ([]string, error) {
+	var scopes []string
+	for _, connection := range db.app.AcquireAllIdle(ctx) {
+		defer connection.Release()
+		var scope string
+		err := connection.QueryRow(ctx, `select coalesce(current_setting('app.organization_id', true), '') ||
+			coalesce(current_setting('app.user_id', true), '')`).Scan(&scope)
+		if err != nil {
+			return nil, fmt.Errorf("read a session's scope: %w", err)
+		}
+		scopes = append(scopes, scope)
+	}
+	return scopes, nil
+}

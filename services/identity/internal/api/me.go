@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/identity/internal/app"
+	"github.com/braidhq/braid/services/identity/internal/domain"
+)
+
+// Me implements MeService.
+type Me struct {
+	app    *app.App
+	runner idempotency.Runner
+}
+
+// NewMe returns the handlers of MeService.
+func NewMe(app *app.App, runner idempotency.Runner) *Me { return &Me{app, runner} }
+
+// GetMe implements MeService.
+func (m *Me) GetMe(ctx context.Context, _ *identityv1.GetMeRequest) (*identityv1.User, error) {
+	user, err := m.app.User(ctx, call.From(ctx).Actor.UserID)
+	if err != nil {
+		return nil, err
+	}
+	return encodeUser(user), nil
+}
+
+// UpdateMe implements MeService.
+func (m *Me) UpdateMe(ctx context.Context, request *identityv1.UpdateMeRequest) (*identityv1.User, error) {
+	change, err := decodeProfile(request)
+	if err != nil {
+		return nil, err
+	}
+	return idempotency.Run(ctx, m.runner, func(ctx context.Context, tx *pg.Tx) (*identityv1.User, error) {
+		user, err := m.app.UpdateMe(ctx, tx, change)
+		if err != nil {
+			return nil, err
+		}
+		return encodeUser(user), nil
+	})
+}
+
+// ListSessions implements MeService.
+func (m *Me) ListSessions(ctx context.Context, request *identityv1.ListSessionsRequest) (*identityv1.ListSessionsResponse, error) {
+	next, sessions, err := m.app.ListSessions(ctx, request.GetPageSize(), request.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	response := &identityv1.ListSessionsResponse{NextPageToken: next}
+	for _, session := range sessions {
+		response.Sessions = append(response.Sessions, encodeSession(session, call.From(ctx).Actor.SessionID))
+	}
+	return response, nil
+}
+
+// DeleteSession implements MeService.
+func (m *Me) DeleteSession(ctx context.Context, request *identityv1.DeleteSessionRequest) (*identityv1.DeleteSessionResponse, error) {
+	sessionID, err := id.Parse(request.GetSessionId())
+	if err != nil {
+		return nil, domain.ErrNotFound
+	}
+	return idempotency.Run(ctx, m.runner, func(ctx context.Context, tx *pg.Tx) (*identityv1.DeleteSessionResponse, error) {
+		return &identityv1.DeleteSessionResponse{}, m.app.DeleteSession(ctx, tx, sessionID)
+	})
+}

@@ -1,0 +1,49 @@
+// Package app holds identity's use cases, one file per noun: what is read, decided by the domain, written and told, in
+// which transaction. It knows no protocol. No password, token or code leaves it but in an answer.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/secret"
+	"github.com/braidhq/braid/services/identity/internal/password"
+	"github.com/braidhq/braid/services/identity/internal/token"
+)
+
+// App is identity's use cases with what they need.
+type App struct {
+	DB     *pg.DB
+	Keys   *secret.Keys
+	Hasher *password.Hasher
+	Issuer *token.Issuer
+	// Authenticator hears of ended sessions at once, before their events come around.
+	Authenticator *authn.Authenticator
+	// SessionIdleLifetime is how long a session lives without its tokens being traded.
+	SessionIdleLifetime time.Duration
+	Clock               clock.Clock
+	Logger              *slog.Logger
+}
+
+// Tokens are what a client holds of a session.
+type Tokens struct {
+	Access  string `json:"access"`
+	Refresh string `json:"refresh"`
+}
+
+// Format implements fmt.Formatter: tokens are never shown.
+func (Tokens) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte("tokens")) }
+
+// actingAs returns a context in which events say that the user did it: who logs in is nobody until it has worked.
+func actingAs(ctx context.Context, userID, sessionID id.ID) context.Context {
+	acting := *call.From(ctx)
+	acting.Actor = call.Actor{Kind: call.User, UserID: userID, SessionID: sessionID}
+	return call.With(ctx, &acting)
+}

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/identity/internal/domain"
+	"github.com/braidhq/braid/services/identity/internal/store"
+	"github.com/braidhq/braid/services/identity/internal/token"
+)
+
+// RegistrationMail is what the mail of a registration says.
+type RegistrationMail struct {
+	Email       string
+	DisplayName string
+	// Code is empty when the address already has an account.
+	Code          string
+	AccountExists bool
+	ExpiresAt     time.Time
+}
+
+// Register writes down that someone asked for an account. It does the same for an address that has one, and the mail
+// will say so: nobody but the mailbox's owner learns which.
+func (a *App) Register(ctx context.Context, email, password, displayName string) error {
+	displayName, err := domain.ParseDisplayName(displayName, "displayName")
+	if err != nil {
+		return err
+	}
+	// Outside the transaction: a connection must not wait for its turn to hash.
+	hash, err := a.Hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	now := a.Clock.Now()
+	registration := domain.Registration{
+		ID: id.New(), Address: domain.ParseAddress(email), DisplayName: displayName, PasswordHash: hash,
+		Nonce: token.NewNonce(), CreatedAt: now, ExpiresAt: now.Add(domain.CodeLifetime),
+	}
+	code := token.Code(a.Keys, registration.ID, registration.Nonce)
+	registration.CodeHash = token.HashCode(a.Keys, registration.ID, code)
+	return a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
+		store.UseAddress(tx, registration.Address)
+		if err := store.CreateRegistration(ctx, tx, registration); err != nil {
+			return err
+		}
+		return a.registrationRequested(ctx, tx, registration)
+	})
+}
+
+// VerifyEmail turns the registration that the code belongs to into a user, and ends all others of the address. A wrong
+// code counts against everything pending for the address; that is kept although the answer is an error.
+func (a *App) VerifyEmail(ctx context.Context, email, code string) (domain.User, error) {
+	address := domain.ParseAddress(email)
+	var user domain.User
+	var matched bool
+	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
+		store.UseAddress(tx, address)
+		now := a.Clock.Now()
+		pending, err := store.LockPending(ctx, tx, address, now)
+		if err != nil {
+			return err
+		}
+		var proven domain.Registration
+		proven, matched = domain.MatchCode(pending, func(registrationID id.ID) []byte {
+			return token.HashCode(a.Keys, registrationID, code)
+		})
+		if !matched {
+			return store.CountTry(ctx, tx, address, pending)
+		}
+		user = domain.NewUser(proven.Address.Typed, proven.DisplayName, now)
+		return a.createUser(actingAs(ctx, user.ID, id.ID{}), tx, user, proven)
+	})
+	switch {
+	case store.IsAddressTaken(err):
+		// Another registration of the address was proven in the meantime.
+		return domain.User{}, domain.ErrCodeInvalid
+	case err != nil:
+		return domain.User{}, err
+	case !matched:
+		return domain.User{}, domain.ErrCodeInvalid
+	}
+	return user, nil
+}
+
+func (a *App) createUser(ctx context.Context, tx *pg.Tx, user domain.User, proven domain.Registration) error {
+	store.ActAs(tx, user.ID)
+	if err := store.CreateUser(ctx, tx, user, proven.Address, proven.PasswordHash); err != nil {
+		return err
+	}
+	if err := store.DeletePending(ctx, tx, proven.Address); err != nil {
+		return err
+	}
+	return a.userRegistered(ctx, tx, user)
+}
+
+// RegistrationMail derives what a registration's mail says at this moment. It is not found once the registration has
+// expired, was proven or made room for others: then there is nothing left to mail.
+func (a *App) RegistrationMail(ctx context.Context, registrationID id.ID) (RegistrationMail, error) {
+	registration, err := store.FindRegistration(ctx, a.DB.Point(pg.Scope{}), registrationID)
+	if err != nil {
+		return RegistrationMail{}, err
+	}
+	if !a.Clock.Now().Before(registration.ExpiresAt) {
+		return RegistrationMail{}, domain.ErrNotFound
+	}
+	mail := RegistrationMail{
+		Email: registration.Address.Typed, DisplayName: registration.DisplayName,
+		AccountExists: registration.AccountExists, ExpiresAt: registration.ExpiresAt,
+	}
+	if !mail.AccountExists {
+		mail.Code = token.Code(a.Keys, registration.ID, registration.Nonce)
+	}
+	return mail, nil
+}

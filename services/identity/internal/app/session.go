@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/identity/internal/domain"
+	"github.com/braidhq/braid/services/identity/internal/store"
+	"github.com/braidhq/braid/services/identity/internal/token"
+)
+
+// TokenState is what an access token is worth. The zero value is a token that is not good.
+type TokenState struct {
+	Active    bool
+	UserID    id.ID
+	SessionID id.ID
+	ExpiresAt time.Time
+}
+
+// Logout ends the caller's session. One that has ended in the meantime is fine.
+func (a *App) Logout(ctx context.Context, tx *pg.Tx) error {
+	actor := call.From(ctx).Actor
+	_, err := a.endSession(ctx, tx, actor.UserID, actor.SessionID, identityv1.SessionRevoked_LOGOUT, a.Clock.Now())
+	return err
+}
+
+// DeleteSession ends one of the caller's sessions.
+func (a *App) DeleteSession(ctx context.Context, tx *pg.Tx, sessionID id.ID) error {
+	removed, err := a.endSession(ctx, tx, call.From(ctx).Actor.UserID, sessionID, identityv1.SessionRevoked_ENDED_BY_USER, a.Clock.Now())
+	if err == nil && !removed {
+		err = domain.ErrNotFound
+	}
+	return err
+}
+
+// ListSessions returns a page of the caller's live sessions and the token of the next.
+func (a *App) ListSessions(ctx context.Context, pageSize int32, pageToken string) (string, []domain.Session, error) {
+	userID := call.From(ctx).Actor.UserID
+	query, err := store.Sessions.Parse(list.Request{PageSize: pageSize, PageToken: pageToken, Binding: []string{userID.String()}})
+	if err != nil {
+		return "", nil, err
+	}
+	return store.ListSessions(ctx, a.DB.Read(pg.ScopeOf(ctx)), userID, query, a.Clock.Now())
+}
+
+// LiveSession returns a session that has not ended; ErrNotFound when there is none.
+func (a *App) LiveSession(ctx context.Context, sessionID id.ID) (domain.Session, error) {
+	session, err := store.FindSession(ctx, a.DB.Point(pg.Scope{}), sessionID)
+	if err == nil && !a.Clock.Now().Before(session.ExpiresAt) {
+		err = domain.ErrNotFound
+	}
+	return session, err
+}
+
+// Validate says what an access token is worth at this moment. Why one is not good stays unsaid; not being able to tell
+// is an error.
+func (a *App) Validate(ctx context.Context, accessToken string) (TokenState, error) {
+	actor, err := a.Authenticator.AuthenticateUser(ctx, accessToken)
+	if errs.KindOf(err) == errs.Unauthenticated && err != nil {
+		return TokenState{}, nil
+	}
+	if err != nil {
+		return TokenState{}, err
+	}
+	session, err := a.LiveSession(ctx, actor.SessionID)
+	if errors.Is(err, domain.ErrNotFound) || err == nil && session.UserID != actor.UserID {
+		return TokenState{}, nil
+	}
+	if err != nil {
+		return TokenState{}, err
+	}
+	expiresAt, err := token.ReadExpiry(accessToken)
+	if err != nil {
+		return TokenState{}, err
+	}
+	return TokenState{Active: true, UserID: actor.UserID, SessionID: actor.SessionID, ExpiresAt: expiresAt}, nil
+}
+
+// PublicKeys returns the keys that verify access tokens, the newest first.
+func (a *App) PublicKeys(ctx context.Context) ([]store.SigningKey, error) {
+	return store.ListPublicKeys(ctx, a.DB.Point(pg.Scope{}))
+}

@@ -1,0 +1,51 @@
+package domain
+
+import (
+	"crypto/subtle"
+	"time"
+
+	"github.com/braidhq/braid/platform/id"
+)
+
+const (
+	// CodeLifetime is how long a mailed code works.
+	CodeLifetime = 15 * time.Minute
+	// MaxTries is how many wrong codes an address may be tried with before what is pending for it is worth nothing.
+	MaxTries = 5
+	// MaxPending is how many registrations of one address wait side by side; the oldest make room.
+	MaxPending = 10
+)
+
+// Registration is an account that was asked for. Several of one address wait side by side, each with the password and
+// the code of whoever asked: only who reads the mailbox can make one of them real.
+type Registration struct {
+	ID           id.ID
+	Address      Address
+	DisplayName  string
+	PasswordHash string
+	// Nonce and ID are what the code is derived from; CodeHash is how it is recognized.
+	Nonce    []byte
+	CodeHash []byte
+	// AccountExists says that the address already had an account, so that no code proves it.
+	AccountExists bool
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+}
+
+// MatchCode returns the registration that a code belongs to. hash is computed MaxPending times, whatever is pending,
+// so that the time it takes doesn't tell an address in use from one that is not.
+func MatchCode(pending []Registration, hash func(registrationID id.ID) []byte) (Registration, bool) {
+	var match Registration
+	found := 0
+	for i := range MaxPending {
+		candidate := Registration{}
+		if i < len(pending) {
+			candidate = pending[i]
+		}
+		same := subtle.ConstantTimeCompare(hash(candidate.ID), candidate.CodeHash)
+		if same == 1 && !candidate.AccountExists && found == 0 {
+			match, found = candidate, 1
+		}
+	}
+	return match, found == 1
+}

@@ -1,0 +1,81 @@
+package domain
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/braidhq/braid/platform/id"
+)
+
+const (
+	// RetryWindow is how long the use of a refresh token may be repeated for the same answer.
+	RetryWindow = 10 * time.Second
+
+	maxUserAgent = 256
+)
+
+// Session is one login on one device. It ends by being removed.
+type Session struct {
+	ID            id.ID
+	UserID        id.ID
+	UserAgent     string
+	ClientAddress string
+	CreatedAt     time.Time
+	LastUsedAt    time.Time
+	ExpiresAt     time.Time
+}
+
+// CutUserAgent keeps of a header what can be stored and shown: valid UTF-8, at most 256 bytes.
+func CutUserAgent(header string) string {
+	text := strings.ToValidUTF8(header, "\uFFFD")
+	if len(text) <= maxUserAgent {
+		return text
+	}
+	cut := maxUserAgent
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut]
+}
+
+// RefreshToken is what is known of a refresh token that someone presents.
+type RefreshToken struct {
+	SessionID        id.ID
+	UserID           id.ID
+	SessionExpiresAt time.Time
+	ExpiresAt        time.Time
+	// UsedAt is nil for one that was not used.
+	UsedAt *time.Time
+	// SealedAnswer is what its use was answered with; gone once the new token was used or the retry window has passed.
+	SealedAnswer []byte
+}
+
+// Verdict is what follows from presenting a refresh token.
+type Verdict int
+
+// The verdicts.
+const (
+	// Expired tokens are refused without more.
+	Expired Verdict = iota
+	// Rotate trades the token for a new one.
+	Rotate
+	// Repeat gives the answer of the first use again: the client did not get it.
+	Repeat
+	// Reused means that two parties hold the token: the session ends.
+	Reused
+)
+
+// Judge says what follows from presenting the token now.
+func (t RefreshToken) Judge(now time.Time) Verdict {
+	switch {
+	case !now.Before(t.ExpiresAt) || !now.Before(t.SessionExpiresAt):
+		return Expired
+	case t.UsedAt == nil:
+		return Rotate
+	case len(t.SealedAnswer) > 0 && now.Sub(*t.UsedAt) < RetryWindow:
+		return Repeat
+	default:
+		return Reused
+	}
+}

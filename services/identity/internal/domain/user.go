@@ -1,0 +1,92 @@
+// Package domain holds identity's types and rules: what an address, a registration, a session and a refresh token are,
+// and what may happen to them. It does no IO and knows no clock; the time comes in as a parameter.
+package domain
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+)
+
+const maxDisplayName = 100
+
+// Address is an e-mail address: as a person typed it, for showing and sending, and in the one spelling it is
+// recognized by.
+type Address struct {
+	Typed string
+	Key   string
+}
+
+// ParseAddress takes what a person typed. Whether it is an address at all only a mail can prove.
+func ParseAddress(text string) Address {
+	typed := strings.TrimSpace(text)
+	return Address{Typed: typed, Key: strings.ToLower(typed)}
+}
+
+// User is a person with a proven address.
+type User struct {
+	ID          id.ID
+	Email       string
+	DisplayName string
+	// Revision grows with every change.
+	Revision  int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// NewUser returns a user who has just proven an address.
+func NewUser(email, displayName string, now time.Time) User {
+	return User{ID: id.New(), Email: email, DisplayName: displayName, Revision: 1, CreatedAt: now, UpdatedAt: now}
+}
+
+// Etag names the user's present state.
+func (u User) Etag() string { return strconv.FormatInt(u.Revision, 16) }
+
+// ProfileChange is what a person wants to be different. Nil and the empty etag ask for nothing.
+type ProfileChange struct {
+	DisplayName *string
+	// Email is what the caller believes the address to be: it can't be changed here, but sending it back unchanged
+	// is no mistake.
+	Email *string
+	Etag  string
+}
+
+// Change applies a change and reports whether anything is different afterwards.
+func (u User) Change(change ProfileChange, now time.Time) (User, bool, error) {
+	if change.Etag != "" && change.Etag != u.Etag() {
+		return u, false, ErrEtagMismatch.With("etag", u.Etag())
+	}
+	if change.Email != nil && *change.Email != u.Email {
+		return u, false, errs.Invalid("updateMask", "immutable", "email can't be changed here")
+	}
+	if change.DisplayName == nil {
+		return u, false, nil
+	}
+	displayName, err := ParseDisplayName(*change.DisplayName, "user.displayName")
+	if err != nil {
+		return u, false, err
+	}
+	if displayName == u.DisplayName {
+		return u, false, nil
+	}
+	u.DisplayName = displayName
+	u.Revision++
+	u.UpdatedAt = now
+	return u, true, nil
+}
+
+// ParseDisplayName trims a name and refuses one that shows nothing; field is how the caller spells it.
+func ParseDisplayName(text, field string) (string, error) {
+	name := strings.TrimSpace(text)
+	if name == "" {
+		return "", errs.Invalid(field, "string.min_len", "must have at least 1 visible character")
+	}
+	if utf8.RuneCountInString(name) > maxDisplayName {
+		return "", errs.Invalid(field, "string.max_len", "must have at most 100 characters")
+	}
+	return name, nil
+}

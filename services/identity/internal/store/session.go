@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/identity/internal/domain"
+	"github.com/braidhq/braid/services/identity/internal/store/db"
+)
+
+// Sessions declares the list of a user's sessions.
+var Sessions = list.Spec{
+	Name:     "sessions",
+	Orders:   map[string]list.Order{"createTime": {Column: "created_at", Type: list.Time}},
+	Default:  "createTime desc",
+	Tiebreak: list.Order{Column: "id", Type: list.ID},
+}
+
+// CreateSession queues a session. The transaction must act as its user.
+func CreateSession(ctx context.Context, tx *pg.Tx, session domain.Session) error {
+	return queue(tx).InsertSession(ctx, db.InsertSessionParams{
+		ID: session.ID, AccountID: session.UserID, UserAgent: session.UserAgent, ClientAddress: session.ClientAddress,
+		CreatedAt: session.CreatedAt, LastUsedAt: session.LastUsedAt, ExpiresAt: session.ExpiresAt,
+	})
+}
+
+// DeleteSession removes a user's live session with its tokens and reports whether there was one.
+func DeleteSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID, now time.Time) (bool, error) {
+	removed, err := db.New(tx).DeleteSession(ctx, sessionID, userID, now)
+	return removed > 0, explain("delete session", err)
+}
+
+// FindSession returns a session's user and end, whoever asks; ErrNotFound when there is none.
+func FindSession(ctx context.Context, querier pg.Querier, sessionID id.ID) (domain.Session, error) {
+	found := domain.Session{ID: sessionID}
+	err := querier.QueryRow(ctx, `select account_id, expires_at from find_session($1)`, sessionID).
+		Scan(&found.UserID, &found.ExpiresAt)
+	return found, explain("load session", err)
+}
+
+// ListSessions returns a page of a user's live sessions and the token of the next.
+func ListSessions(ctx context.Context, querier pg.Querier, userID id.ID, query *list.Query, now time.Time) (string, []domain.Session, error) {
+	sql, arguments := query.Build(`select id, account_id, user_agent, client_address, created_at, last_used_at, expires_at
+from session where account_id = $1 and expires_at > $2`, userID, now)
+	rows, err := querier.Query(ctx, sql, arguments...)
+	if err != nil {
+		return "", nil, explain("list sessions", err)
+	}
+	sessions, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (session domain.Session, err error) {
+		err = row.Scan(&session.ID, &session.UserID, &session.UserAgent, &session.ClientAddress, &session.CreatedAt,
+			&session.LastUsedAt, &session.ExpiresAt)
+		return session, err
+	})
+	if err != nil {
+		return "", nil, explain("list sessions", err)
+	}
+	next, page := list.Page(query, sessions, func(session domain.Session, order string) any {
+		if order == "createTime" {
+			return session.CreatedAt
+		}
+		return session.ID
+	})
+	return next, page, nil
+}
+
+// CreateRefreshToken queues the session's next token, known by its hash.
+func CreateRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte, session domain.Session) error {
+	return queue(tx).InsertRefreshToken(ctx, db.InsertRefreshTokenParams{
+		Hash: hash, SessionID: session.ID, AccountID: session.UserID,
+		CreatedAt: session.LastUsedAt, ExpiresAt: session.ExpiresAt,
+	})
+}
+
+// ClaimRefreshToken returns what is known of a token and locks its session until the transaction ends; ErrNotFound
+// when nothing is known.
+func ClaimRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte) (domain.RefreshToken, error) {
+	var token domain.RefreshToken
+	err := tx.QueryRow(ctx, `select session_id, account_id, session_expires_at, expires_at, used_at, sealed_answer
+from claim_refresh_token($1)`, hash).Scan(&token.SessionID, &token.UserID, &token.SessionExpiresAt, &token.ExpiresAt,
+		&token.UsedAt, &token.SealedAnswer)
+	return token, explain("claim refresh token", err)
+}
+
+// RotateRefreshToken queues the use of a token: it is marked, its answer kept for a retry, the answer to its predecessor
+// wiped, the session extended and the next token stored. The transaction must act as the session's user.
+func RotateRefreshToken(ctx context.Context, tx *pg.Tx, usedHash, sealedAnswer, nextHash []byte, session domain.Session) error {
+	queries := queue(tx)
+	return errors.Join(
+		queries.WipeAnswers(ctx, session.ID, session.UserID),
+		queries.UseRefreshToken(ctx, &session.LastUsedAt, sealedAnswer, usedHash),
+		queries.ExtendSession(ctx, db.ExtendSessionParams{
+			ID: session.ID, AccountID: session.UserID, LastUsedAt: session.LastUsedAt, ExpiresAt: session.ExpiresAt,
+		}),
+		CreateRefreshToken(ctx, tx, nextHash, session),
+	)
+}

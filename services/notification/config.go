@@ -1,0 +1,51 @@
+package notification
+
+import (
+	netmail "net/mail"
+	"strings"
+	"time"
+
+	"github.com/braidhq/braid/services/notification/internal/smtp"
+)
+
+// Config says how mails leave the service.
+type Config struct {
+	SMTPURL string `config:"smtp_url" secret:"true" help:"The mail server: smtp://user:password@host:587 (STARTTLS; ?tls=none for none) or smtps://user:password@host:465."`
+	// Mailbox is on by default where nothing else is configured for development only; smtp_url wins over it.
+	Mailbox         bool          `config:"mailbox" help:"Without smtp_url: catch all mails in the development mailbox on the admin port."`
+	MailboxMessages int           `config:"mailbox_messages" default:"1000" help:"How many mails the development mailbox keeps."`
+	From            string        `config:"from" default:"Braid <braid@localhost.localdomain>" help:"The sender of mails. Its domain is in their Message-ID."`
+	SMTPTimeout     time.Duration `config:"smtp_timeout" default:"30s" help:"How long handing over one mail may take."`
+	MailWorkers     int           `config:"mail_workers" default:"2" help:"How many mails of each queue one process sends at a time."`
+}
+
+const (
+	maxMailWorkers     = 16
+	maxMailboxMessages = 10_000
+	maxSMTPTimeout     = 5 * time.Minute
+)
+
+// Validate reports what is wrong with the settings.
+func (c Config) Validate(report func(key, reason string)) {
+	switch {
+	case c.SMTPURL != "":
+		if _, err := smtp.ParseTarget(c.SMTPURL); err != nil {
+			report("smtp_url", err.Error())
+		}
+	case !c.Mailbox:
+		report("smtp_url", "notification.smtp_url is required unless notification.mailbox is on")
+	}
+	from, err := netmail.ParseAddress(c.From)
+	if err != nil || strings.ContainsAny(c.From, "\r\n") || strings.ContainsAny(from.Address, " <>\"") {
+		report("from", `must be an address, with or without a name: "Braid <braid@example.com>"`)
+	}
+	if c.MailboxMessages < 1 || c.MailboxMessages > maxMailboxMessages {
+		report("mailbox_messages", "must be between 1 and 10000")
+	}
+	if c.SMTPTimeout < time.Second || c.SMTPTimeout > maxSMTPTimeout {
+		report("smtp_timeout", "must be between 1s and 5m")
+	}
+	if c.MailWorkers < 1 || c.MailWorkers > maxMailWorkers {
+		report("mail_workers", "must be between 1 and 16")
+	}
+}

@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	netmail "net/mail"
+	"time"
+
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/job"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/notification/internal/domain"
+	"github.com/braidhq/braid/services/notification/internal/mail"
+	"github.com/braidhq/braid/services/notification/internal/smtp"
+	"github.com/braidhq/braid/services/notification/internal/store"
+)
+
+const (
+	// ownerPause is how long a mail waits when a service that must be asked does not answer; such a try does not count.
+	ownerPause = 5 * time.Second
+	// deliveryLifetime is how long a delivery is kept after its end, to be looked into.
+	deliveryLifetime = 30 * 24 * time.Hour
+	purgeBatch       = 5000
+	purgeBatches     = 200
+)
+
+// Deliveries sends mails. A mail is sent at least once: between the server's taking it and our noting that, the process
+// may die, and the same mail with the same Message-ID goes out again.
+type Deliveries struct {
+	DB          *pg.DB
+	Clock       clock.Clock
+	Logger      *slog.Logger
+	Membership  Membership
+	Directory   Directory
+	Invitations Invitations
+	Composer    *mail.Composer
+	Mailer      Mailer
+	From        netmail.Address
+	Metrics     *Metrics
+}
+
+// Send is the handler of SendMail: it fetches what the mail must say, hands it over and notes the outcome. Its errors
+// are the job's: permanent ones end it, others are tried again.
+func (d *Deliveries) Send(ctx context.Context, args SendMail) error {
+	delivery, found, err := store.GetDelivery(ctx, d.DB.WorkerRead(), args.DeliveryID)
+	if err != nil {
+		return err
+	}
+	if !found || delivery.State != domain.Pending {
+		return nil
+	}
+	message, skip, err := d.prepare(ctx, delivery)
+	switch {
+	case err != nil && isOutage(err):
+		return job.Later(ownerPause, err)
+	case err != nil:
+		return d.fail(ctx, delivery, "the mail could not be written", false, err)
+	case skip != "":
+		return d.finish(ctx, delivery, domain.Outcome{State: domain.Skipped, Reason: skip})
+	}
+	started := d.Clock.Now()
+	err = d.Mailer.Send(ctx, message)
+	d.Metrics.conversation.Observe(d.Clock.Now().Sub(started).Seconds())
+	if err == nil {
+		return d.finish(ctx, delivery, domain.Outcome{State: domain.Sent})
+	}
+	var refused *smtp.Failure
+	switch {
+	case errors.Is(err, mail.ErrAddress):
+		return d.fail(ctx, delivery, mail.ErrAddress.Error(), true, err)
+	case errors.As(err, &refused):
+		return d.fail(ctx, delivery, refused.Error(), refused.Permanent, err)
+	default:
+		return d.fail(ctx, delivery, "the mail could not be sent", false, err)
+	}
+}
+
+// fail ends a delivery that can't succeed or has had its last try; before that it only lets the job try again.
+func (d *Deliveries) fail(ctx context.Context, delivery domain.Delivery, reason string, permanent bool, cause error) error {
+	problem := errs.New(errs.Unavailable, "UNAVAILABLE", "The mail was not taken: "+reason+".").WithCause(cause)
+	if !permanent && !job.From(ctx).Last {
+		d.Metrics.attempts.WithLabelValues(string(delivery.Kind), "retried").Inc()
+		return problem
+	}
+	if err := d.finish(ctx, delivery, domain.Outcome{State: domain.Failed, Reason: reason}); err != nil {
+		return err
+	}
+	return job.Permanent(problem)
+}
+
+// finish notes the outcome and tells of it, in one transaction.
+func (d *Deliveries) finish(ctx context.Context, delivery domain.Delivery, outcome domain.Outcome) error {
+	outcome.Attempts = job.From(ctx).Attempt
+	err := d.DB.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
+		changed, err := store.FinishDelivery(ctx, tx, delivery.ID, outcome, d.Clock.Now())
+		if err != nil || !changed {
+			return err
+		}
+		return appendOutcome(ctx, tx, d.Clock, delivery, outcome)
+	})
+	if err != nil {
+		return fmt.Errorf("finish delivery: %w", err)
+	}
+	d.Metrics.attempts.WithLabelValues(string(delivery.Kind), string(outcome.State)).Inc()
+	d.Logger.InfoContext(ctx, "mail delivery ended", slog.String("delivery_id", delivery.ID.String()),
+		slog.String("kind", string(delivery.Kind)), slog.String("state", string(outcome.State)),
+		slog.Int("attempts", outcome.Attempts), slog.String("reason", outcome.Reason))
+	return nil
+}
+
+// prepare fetches what the mail must say. skip, when not empty, is why it need not be sent any more.
+func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (message mail.Message, skip string, err error) {
+	switch delivery.Kind {
+	case domain.Registration:
+		message, skip, err = d.prepareRegistration(ctx, delivery)
+	case domain.Invitation:
+		message, skip, err = d.prepareInvitation(ctx, delivery)
+	default:
+		message, skip, err = d.prepareTask(ctx, delivery)
+	}
+	if err != nil || skip != "" {
+		return mail.Message{}, skip, err
+	}
+	message.DeliveryID, message.From, message.Time = delivery.ID, d.From, d.Clock.Now()
+	message.CorrelationID = call.From(ctx).CorrelationID
+	return message, "", nil
+}
+
+// Purge is the handler of PurgeDeliveries. It works in batches, so that no transaction is long.
+func (d *Deliveries) Purge(ctx context.Context, _ PurgeDeliveries) error {
+	before := d.Clock.Now().Add(-deliveryLifetime)
+	for range purgeBatches {
+		var deleted int64
+		err := d.DB.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) (err error) {
+			deleted, err = store.DeleteFinishedDeliveries(ctx, tx, before, purgeBatch)
+			return err
+		})
+		if err != nil || deleted < purgeBatch {
+			return err
+		}
+	}
+	return nil
+}
+
+// isMember asks whether a person may still know of the organization's things.
+func (d *Deliveries) isMember(ctx context.Context, organizationID, userID id.ID) (bool, error) {
+	err := d.Membership.Authorize(ctx, organizationID, userID, "")
+	if err != nil && errs.KindOf(err) == errs.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}

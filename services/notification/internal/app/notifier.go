@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/job"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/notification/internal/domain"
+	"github.com/braidhq/braid/services/notification/internal/store"
+)
+
+// Notifier turns facts into notifications and planned mails, in the consumer's transaction. Everything it writes is
+// keyed by event and person: a fact told twice changes nothing.
+type Notifier struct {
+	Membership Membership
+	Jobs       Jobs
+}
+
+// TellTask tells those concerned by a fact about a task, as far as they are members at this moment: who has left must
+// not learn what happens later. It answers Unavailable when nobody can say who is a member.
+func (n *Notifier) TellTask(ctx context.Context, tx *pg.Tx, fact domain.TaskFact) error {
+	var members []id.ID
+	for _, userID := range fact.Recipients() {
+		err := n.Membership.Authorize(ctx, fact.OrganizationID, userID, "")
+		switch {
+		case err == nil:
+			members = append(members, userID)
+		case errs.KindOf(err) != errs.NotFound:
+			return err
+		}
+	}
+	if len(members) == 0 {
+		return nil
+	}
+	if err := store.InsertNotifications(ctx, tx, fact, members); err != nil {
+		return err
+	}
+	deliveries, err := store.InsertTaskDeliveries(ctx, tx, fact, members)
+	if err != nil {
+		return err
+	}
+	for _, deliveryID := range deliveries {
+		// A delivery that the person did not want is not there; its job finds nothing and ends. That is cheaper than
+		// waiting here for the database to say which ones there are.
+		if err := n.enqueue(ctx, tx, deliveryID, TaskQueue); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PlanRegistrationMail plans the mail of a registration.
+func (n *Notifier) PlanRegistrationMail(ctx context.Context, tx *pg.Tx, eventID, registrationID id.ID, happened time.Time) error {
+	return n.planMail(ctx, tx, eventID, happened, domain.Delivery{Kind: domain.Registration, RegistrationID: registrationID})
+}
+
+// PlanInvitationMail plans the mail of an invitation.
+func (n *Notifier) PlanInvitationMail(ctx context.Context, tx *pg.Tx, eventID, organizationID, invitationID id.ID, happened time.Time) error {
+	return n.planMail(ctx, tx, eventID, happened, domain.Delivery{
+		Kind: domain.Invitation, OrganizationID: organizationID, InvitationID: invitationID,
+	})
+}
+
+func (n *Notifier) planMail(ctx context.Context, tx *pg.Tx, eventID id.ID, happened time.Time, delivery domain.Delivery) error {
+	delivery.ID = domain.DeriveID(eventID, id.ID{}, domain.Email)
+	if err := store.InsertMailDelivery(ctx, tx, delivery, eventID, happened); err != nil {
+		return err
+	}
+	return n.enqueue(ctx, tx, delivery.ID, PromptQueue)
+}
+
+func (n *Notifier) enqueue(ctx context.Context, tx *pg.Tx, deliveryID id.ID, queue string) error {
+	return n.Jobs.Enqueue(ctx, tx, SendMail{deliveryID}, job.OnQueue(queue), job.WithMaxAttempts(MailAttempts),
+		job.Unique(deliveryID.String()))
+}

@@ -1,0 +1,46 @@
+// Package app holds the use cases of notification: reading and marking what one was told, choosing what to hear,
+// telling people of facts, and sending mails.
+package app
+
+import (
+	"context"
+
+	"connectrpc.com/connect"
+
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/job"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/notification/internal/mail"
+)
+
+// Membership says whether a person may know what happens in an organization: nil for a member (with the empty
+// permission), a NotFound error for anybody else.
+type Membership interface {
+	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
+}
+
+// Directory is what identity tells at the moment of sending.
+type Directory interface {
+	GetUser(context.Context, *identityv1.GetUserRequest) (*identityv1.User, error)
+	GetRegistrationMail(context.Context, *identityv1.GetRegistrationMailRequest) (*identityv1.GetRegistrationMailResponse, error)
+}
+
+// Invitations is what organization tells at the moment of sending.
+type Invitations interface {
+	GetInvitationMail(context.Context, *organizationv1.GetInvitationMailRequest) (*organizationv1.GetInvitationMailResponse, error)
+}
+
+// Mailer hands one mail to a mail server; nil means that the server has taken it.
+type Mailer interface {
+	Send(ctx context.Context, message mail.Message) error
+}
+
+// Jobs adds durable work to a transaction.
+type Jobs interface {
+	Enqueue(ctx context.Context, tx *pg.Tx, args job.Args, options ...job.Option) error
+}
+
+// isGone reports that another service no longer has, or never had, what it was asked for.
+func isGone(err error) bool { return connect.CodeOf(err) == connect.CodeNotFound }

@@ -1,0 +1,27 @@
+package consumer
+
+import (
+	"context"
+
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/inbox"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/notification/internal/app"
+)
+
+func identityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
+	return map[string]inbox.Handler{
+		bus.TypeOf(&identityv1.RegistrationRequested{}): func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+			var payload identityv1.RegistrationRequested
+			if err := event.Unmarshal(&payload); err != nil {
+				return err
+			}
+			registrationID, err := parseID("registration_id", payload.GetRegistrationId())
+			if err != nil {
+				return err
+			}
+			return notifier.PlanRegistrationMail(ctx, tx, event.ID, registrationID, event.Time)
+		},
+	}
+}

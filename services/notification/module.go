@@ -1,0 +1,168 @@
+// Package notification tells people what happened: within the product and by mail, as each of them wants it. It owns
+// notifications, preferences and deliveries, and learns everything else from other services: facts by their events,
+// addresses, codes and links by asking at the moment of sending.
+package notification
+
+import (
+	"embed"
+	"fmt"
+	netmail "net/mail"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
+	"github.com/braidhq/braid/gen/go/braid/notification/v1/notificationv1braid"
+	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
+	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/inbox"
+	"github.com/braidhq/braid/platform/job"
+	"github.com/braidhq/braid/platform/outbox"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/service"
+	"github.com/braidhq/braid/services/notification/internal/api"
+	"github.com/braidhq/braid/services/notification/internal/app"
+	"github.com/braidhq/braid/services/notification/internal/consumer"
+	"github.com/braidhq/braid/services/notification/internal/mail"
+	"github.com/braidhq/braid/services/notification/internal/mailbox"
+	"github.com/braidhq/braid/services/notification/internal/smtp"
+	"github.com/braidhq/braid/services/notification/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	purgeInterval = 24 * time.Hour
+	// sendMargin is what a mail's job may take beside the conversation with the mail server.
+	sendMargin = 30 * time.Second
+)
+
+// Migrations returns the tables of notification's database, in the order they are made.
+func Migrations() []pg.MigrationSet {
+	jobs, err := job.Migrations()
+	if err != nil {
+		// They are compiled in: this is a broken build, which nothing at run time can mend.
+		panic("notification: " + err.Error())
+	}
+	return []pg.MigrationSet{
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), jobs, {Name: "notification", FS: migrations},
+	}
+}
+
+// New builds the service.
+func New(environment service.Environment, config Config) (*service.Service, error) {
+	assembled, err := service.New(environment, service.Options{})
+	if err != nil {
+		return nil, err
+	}
+	mailer, dependsOn, err := newMailer(environment, config, assembled)
+	if err != nil {
+		return nil, err
+	}
+	deliveries, err := newDeliveries(environment, config, mailer)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := newJobs(environment, config, deliveries)
+	if err != nil {
+		return nil, err
+	}
+	assembled.Parts = append(assembled.Parts, jobs.Part(dependsOn...))
+
+	notifier := &app.Notifier{Membership: environment.Access, Jobs: jobs}
+	if err := assembled.Consume(consumer.Sources(), consumer.Handlers(notifier)); err != nil {
+		return nil, err
+	}
+	handler := &api.Handler{
+		Runner:        assembled.Runner,
+		Notifications: &app.Notifications{DB: environment.DB, Clock: environment.Clock, Spec: store.NotificationSpec()},
+		Preferences:   &app.Preferences{DB: environment.DB, Clock: environment.Clock},
+	}
+	if err := notificationv1braid.MountNotificationService(assembled.Server, handler); err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
+	return assembled, nil
+}
+
+// newMailer returns the way mails leave: the mail server of the configuration, else the mailbox, which it adds to the
+// service. dependsOn names the parts that must be there before mails are sent.
+func newMailer(environment service.Environment, config Config, assembled *service.Service) (mailer app.Mailer, dependsOn []string, err error) {
+	sender := smtp.Config{HELO: hostname(), Timeout: config.SMTPTimeout}
+	if config.SMTPURL != "" {
+		target, err := smtp.ParseTarget(config.SMTPURL)
+		if err != nil {
+			return nil, nil, fmt.Errorf("assemble %s: smtp_url %w", environment.Name, err)
+		}
+		sender.Target = func() smtp.Target { return target }
+		return smtp.NewSender(sender), nil, nil
+	}
+	if !config.Mailbox {
+		return nil, nil, fmt.Errorf("assemble %s: notification.smtp_url is required unless notification.mailbox is on", environment.Name)
+	}
+	caught := mailbox.New(mailbox.Config{
+		Name: environment.Name + ".mailbox", DB: environment.DB, Sealer: environment.Keys,
+		MaxMessages: config.MailboxMessages, Clock: environment.Clock, Logger: environment.Logger,
+	})
+	pages, err := caught.Pages()
+	if err != nil {
+		return nil, nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
+	for pattern, page := range pages {
+		assembled.Pages[pattern] = page
+	}
+	part := caught.Part()
+	assembled.Parts = append(assembled.Parts, part)
+	sender.Target = caught.Target
+	return smtp.NewSender(sender), []string{part.Name}, nil
+}
+
+func newDeliveries(environment service.Environment, config Config, mailer app.Mailer) (*app.Deliveries, error) {
+	from, err := netmail.ParseAddress(config.From)
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: notification.from is not an address", environment.Name)
+	}
+	composer, err := mail.New(environment.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
+	metrics, err := app.NewMetrics(environment.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
+	return &app.Deliveries{
+		DB: environment.DB, Clock: environment.Clock, Logger: environment.Logger, Membership: environment.Access,
+		Directory:   identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity")),
+		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
+		Composer:    composer, Mailer: mailer, From: *from, Metrics: metrics,
+	}, nil
+}
+
+func newJobs(environment service.Environment, config Config, deliveries *app.Deliveries) (*job.Queue, error) {
+	handlers := job.NewHandlers()
+	if err := job.Handle(handlers, config.SMTPTimeout+sendMargin, deliveries.Send); err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
+	if err := job.Handle(handlers, 0, deliveries.Purge); err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
+	return job.New(job.Config{
+		Service: environment.Name, DB: environment.DB, Handlers: handlers,
+		Queues: map[string]int{
+			app.PromptQueue: config.MailWorkers, app.TaskQueue: config.MailWorkers, job.DefaultQueue: 1,
+		},
+		Periodic:   []job.Periodic{{Every: purgeInterval, Args: app.PurgeDeliveries{}}},
+		Clock:      environment.Clock,
+		Logger:     environment.Logger,
+		Registerer: environment.Registerer,
+	})
+}
+
+// hostname is how this machine introduces itself to mail servers; they only ask that it looks like a name.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" || strings.ContainsAny(name, " \r\n") {
+		return "localhost"
+	}
+	return name
+}

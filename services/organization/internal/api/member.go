@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/organization/internal/domain"
+)
+
+// ListMembers lists the members in the order they joined.
+func (h *Handlers) ListMembers(ctx context.Context, request *organizationv1.ListMembersRequest) (*organizationv1.ListMembersResponse, error) {
+	next, members, err := h.app.ListMembers(ctx, decodeID(request.GetOrganizationId()), request.GetPageSize(), request.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	response := &organizationv1.ListMembersResponse{NextPageToken: next}
+	for _, member := range members {
+		response.Members = append(response.Members, encodeMember(member))
+	}
+	return response, nil
+}
+
+// UpdateMember replaces a member's roles.
+func (h *Handlers) UpdateMember(ctx context.Context, request *organizationv1.UpdateMemberRequest) (*organizationv1.Member, error) {
+	wanted := request.GetMember()
+	fields, err := changedFields(wanted, request.GetUpdateMask(),
+		[]string{"role_ids"}, []string{"user_id", "display_name", "email", "join_time", "etag"})
+	if err != nil {
+		return nil, err
+	}
+	var roleIDs []string
+	if slices.Contains(fields, "role_ids") {
+		if roleIDs = wanted.GetRoleIds(); len(roleIDs) == 0 {
+			return nil, domain.CheckRoleIDs("member.roleIds", roleIDs)
+		}
+	}
+	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.Member, error) {
+		updated, err := h.app.UpdateMember(ctx, tx, decodeID(request.GetOrganizationId()), decodeID(request.GetUserId()), roleIDs, wanted.GetEtag())
+		if err != nil {
+			return nil, err
+		}
+		return encodeMember(updated), nil
+	})
+}
+
+// RemoveMember takes a member out, or lets the caller leave.
+func (h *Handlers) RemoveMember(ctx context.Context, request *organizationv1.RemoveMemberRequest) (*organizationv1.RemoveMemberResponse, error) {
+	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.RemoveMemberResponse, error) {
+		err := h.app.RemoveMember(ctx, tx, decodeID(request.GetOrganizationId()), decodeID(request.GetUserId()))
+		if err != nil {
+			return nil, err
+		}
+		return &organizationv1.RemoveMemberResponse{}, nil
+	})
+}

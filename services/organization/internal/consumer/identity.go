@@ -1,0 +1,37 @@
+// Package consumer turns other services' events into changes here. Each handler is right when it runs twice and when
+// events of different users come in any order.
+package consumer
+
+import (
+	"context"
+	"fmt"
+
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/inbox"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/organization/internal/app"
+	"github.com/braidhq/braid/services/organization/internal/domain"
+)
+
+// Identity returns the handlers of identity's events.
+func Identity(app *app.App) map[string]inbox.Handler {
+	return map[string]inbox.Handler{"identity.user.updated": updateProfile(app)}
+}
+
+func updateProfile(app *app.App) inbox.Handler {
+	return func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		updated := &identityv1.UserUpdated{}
+		if err := event.Unmarshal(updated); err != nil {
+			return err
+		}
+		userID, err := id.Parse(updated.GetUserId())
+		if err != nil {
+			return fmt.Errorf("read user: %w", err)
+		}
+		return app.KeepProfile(ctx, tx, domain.Person{
+			UserID: userID, DisplayName: updated.GetDisplayName(), Email: updated.GetEmail(), Revision: updated.GetRevision(),
+		})
+	}
+}

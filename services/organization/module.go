@@ -1,0 +1,95 @@
+// Package organization is the bounded context of tenants: organizations, who belongs to them, who is invited, and what
+// each member may do. It owns the database braid_organization and nothing outside it; people are identity's, of whom it
+// keeps a copy of name and address. This file is the only way in for other packages.
+package organization
+
+import (
+	"embed"
+	"fmt"
+
+	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
+	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1braid"
+	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/inbox"
+	"github.com/braidhq/braid/platform/outbox"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/rpc"
+	"github.com/braidhq/braid/platform/service"
+	"github.com/braidhq/braid/services/organization/internal/api"
+	"github.com/braidhq/braid/services/organization/internal/app"
+	"github.com/braidhq/braid/services/organization/internal/consumer"
+	"github.com/braidhq/braid/services/organization/internal/domain"
+)
+
+// Name is the service's, and the first part of its permissions and events.
+const Name = "organization"
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrations returns what makes the service's database, in order.
+func Migrations() []pg.MigrationSet {
+	return []pg.MigrationSet{
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), {Name: Name, FS: migrations},
+	}
+}
+
+// New builds the service. Its relay promises watermarks: every process must hear within a second who may do what.
+func New(environment service.Environment, _ Config) (*service.Service, error) {
+	built, err := service.New(environment, service.Options{Watermark: true})
+	if err != nil {
+		return nil, err
+	}
+	roles, err := rolesOfContract()
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", Name, err)
+	}
+	useCases := &app.App{
+		DB: environment.DB, Clock: environment.Clock, Roles: roles,
+		Directory:  directory{identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity"))},
+		Tokens:     app.Tokens{Keys: environment.Keys},
+		DropAccess: environment.Access.Drop,
+	}
+	if err := mount(built.Server, api.New(useCases, built.Runner)); err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", Name, err)
+	}
+	if err := built.Consume([]string{"identity"}, consumer.Identity(useCases)); err != nil {
+		return nil, err
+	}
+	return built, nil
+}
+
+// rolesOfContract gives the system roles the permissions that the contract's methods ask for; there are no others.
+func rolesOfContract() (*domain.Roles, error) {
+	methods, err := rpc.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	least := map[string]string{}
+	for _, method := range methods {
+		if method.Permission == "" {
+			continue
+		}
+		if other, ok := least[method.Permission]; ok && other != method.Role {
+			return nil, fmt.Errorf("the permission %s is given to %s by one method and to %s by another", method.Permission, other, method.Role)
+		}
+		least[method.Permission] = method.Role
+	}
+	return domain.NewRoles(least)
+}
+
+func mount(server *rpc.Server, handlers *api.Handlers) error {
+	for _, err := range []error{
+		organizationv1braid.MountOrganizationService(server, handlers),
+		organizationv1braid.MountMemberService(server, handlers),
+		organizationv1braid.MountInvitationService(server, handlers),
+		organizationv1braid.MountInvitationMailService(server, handlers),
+		organizationv1braid.MountRoleService(server, handlers),
+		organizationv1braid.MountAccessService(server, handlers),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

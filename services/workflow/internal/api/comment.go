@@ -1,0 +1,74 @@
+package api
+
+import (
+	"context"
+
+	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/workflow/internal/app"
+)
+
+// Comments serves braid.workflow.v1.CommentService.
+type Comments struct {
+	app    *app.App
+	runner idempotency.Runner
+}
+
+// NewComments returns the handlers of comments.
+func NewComments(app *app.App, runner idempotency.Runner) *Comments {
+	return &Comments{app: app, runner: runner}
+}
+
+// CreateComment implements CommentServiceHandler.
+func (c *Comments) CreateComment(ctx context.Context, request *workflowv1.CreateCommentRequest) (*workflowv1.Comment, error) {
+	return idempotency.Run(ctx, c.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Comment, error) {
+		comment, err := c.app.CreateComment(ctx, tx, decodeID(request.GetTaskId()), request.GetBody())
+		if err != nil {
+			return nil, err
+		}
+		return app.EncodeComment(comment), nil
+	})
+}
+
+// ListComments implements CommentServiceHandler.
+func (c *Comments) ListComments(ctx context.Context, request *workflowv1.ListCommentsRequest) (*workflowv1.ListCommentsResponse, error) {
+	comments, next, err := c.app.ListComments(ctx, decodeID(request.GetTaskId()), decodePage(request, "", ""))
+	if err != nil {
+		return nil, err
+	}
+	return &workflowv1.ListCommentsResponse{Comments: encodeAll(comments, app.EncodeComment), NextPageToken: next}, nil
+}
+
+var (
+	commentChangeable = []string{"body"}
+	commentShown      = []string{"id", "task_id", "author_id", "create_time", "update_time", "etag"}
+)
+
+// UpdateComment implements CommentServiceHandler.
+func (c *Comments) UpdateComment(ctx context.Context, request *workflowv1.UpdateCommentRequest) (*workflowv1.Comment, error) {
+	wanted, err := readMask(request.GetUpdateMask(), request.GetComment(), commentChangeable, commentShown)
+	if err != nil {
+		return nil, err
+	}
+	var body *string
+	if wanted["body"] {
+		body = &request.GetComment().Body
+	}
+	return idempotency.Run(ctx, c.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Comment, error) {
+		comment, err := c.app.UpdateComment(ctx, tx, decodeID(request.GetTaskId()), decodeID(request.GetCommentId()), body,
+			request.GetComment().GetEtag())
+		if err != nil {
+			return nil, err
+		}
+		return app.EncodeComment(comment), nil
+	})
+}
+
+// DeleteComment implements CommentServiceHandler.
+func (c *Comments) DeleteComment(ctx context.Context, request *workflowv1.DeleteCommentRequest) (*workflowv1.DeleteCommentResponse, error) {
+	return idempotency.Run(ctx, c.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.DeleteCommentResponse, error) {
+		return &workflowv1.DeleteCommentResponse{}, c.app.DeleteComment(ctx, tx, decodeID(request.GetTaskId()),
+			decodeID(request.GetCommentId()), request.GetEtag())
+	})
+}

@@ -1,0 +1,42 @@
+package api
+
+import (
+	"context"
+
+	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/rpc"
+	"github.com/braidhq/braid/services/workflow/internal/live"
+	"github.com/braidhq/braid/services/workflow/internal/store"
+)
+
+// watchPermission is what a stream needs from its first to its last event; the contract asks for it at the beginning.
+const watchPermission = "workflow.project.watch"
+
+// Watching is what decides whether a stream may go on: the same two that decided that it may begin.
+type Watching struct {
+	Authenticator rpc.Authenticator
+	Authorizer    rpc.Authorizer
+}
+
+// check asks again whether the caller may watch. A stream ends with its session, its token or its permission; a client
+// with a fresh token goes on where it was.
+func (w Watching) check(work *call.Call) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if _, err := w.Authenticator.AuthenticateUser(ctx, work.Actor.Token); err != nil {
+			return err
+		}
+		return w.Authorizer.Authorize(ctx, work.OrganizationID, work.Actor.UserID, watchPermission)
+	}
+}
+
+// WatchProject implements ProjectServiceHandler.
+func (p *Projects) WatchProject(ctx context.Context, request *workflowv1.WatchProjectRequest, send func(*workflowv1.WatchProjectResponse) error) error {
+	work := call.From(ctx)
+	return p.hub.Watch(ctx, live.Request{
+		Project:     store.ProjectRef{OrganizationID: work.OrganizationID, ProjectID: decodeID(request.GetProjectId())},
+		UserID:      work.Actor.UserID,
+		LastEventID: request.GetLastEventId(),
+		Check:       p.watching.check(work),
+	}, send)
+}

@@ -1,0 +1,54 @@
+// Package app holds the use cases of projects, tasks and comments. Each takes the transaction it works in, asks the
+// domain what may be done, keeps the outcome, and tells of it twice: to other services by an event, and to those who
+// watch the project by a change. It opens no transaction and knows no protocol.
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/workflow/internal/domain"
+	"github.com/braidhq/braid/services/workflow/internal/store"
+)
+
+// Members answers whether a user may do something in an organization; the organization service owns that. The empty
+// permission asks for membership alone. NotFound says that the user is no member, Unavailable that nobody can tell.
+type Members interface {
+	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
+}
+
+// App is the use cases of this service.
+type App struct {
+	database *pg.DB
+	clock    clock.Clock
+	members  Members
+	// changed hears of every project that was changed, right after the commit. It must not block.
+	changed func(store.ProjectRef)
+}
+
+// New returns the use cases.
+func New(database *pg.DB, clock clock.Clock, members Members, changed func(store.ProjectRef)) *App {
+	return &App{database: database, clock: clock, members: members, changed: changed}
+}
+
+// CheckAssignee refuses an assignee who is no member. It asks another service, so it is called before a transaction
+// takes a connection; its verdict is only given inside, so that a repeated request gets its stored answer first.
+func (a *App) CheckAssignee(ctx context.Context, assigneeID id.ID) error {
+	if assigneeID.IsZero() {
+		return nil
+	}
+	err := a.members.Authorize(ctx, call.From(ctx).OrganizationID, assigneeID, "")
+	if err != nil && errs.KindOf(err) == errs.NotFound {
+		var refusal *errs.Error
+		errors.As(err, &refusal)
+		return domain.ErrAssigneeNotMember.WithViolation(errs.Violation{
+			Field: "assigneeId", Rule: "member", Message: "must be a member of the organization",
+		}).WithCause(refusal)
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/workflow/internal/domain"
+	"github.com/braidhq/braid/services/workflow/internal/store"
+)
+
+const (
+	// unassignBatch is how many of a former member's tasks are read at once, maxUnassignBatches how often in one
+	// transaction.
+	unassignBatch      = 200
+	maxUnassignBatches = 100
+)
+
+// errTooManyTasks can't happen to people; it bounds the loop.
+var errTooManyTasks = errors.New("the user has more open tasks than one transaction may take away")
+
+// UnassignMember takes the open tasks of a user who has left from them, in archived projects too: an assignee is a
+// member, whatever the project's state. It runs under the worker role. A user who came back meanwhile and lost a task
+// by it can be given it again.
+func (a *App) UnassignMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) error {
+	for range maxUnassignBatches {
+		taskIDs, err := store.ListOpenTasksOf(ctx, tx, organizationID, userID, unassignBatch)
+		if err != nil {
+			return err
+		}
+		for _, taskID := range taskIDs {
+			if err := a.unassign(ctx, tx, organizationID, taskID, userID); err != nil {
+				return fmt.Errorf("unassign task %s: %w", taskID, err)
+			}
+		}
+		if len(taskIDs) < unassignBatch {
+			return nil
+		}
+	}
+	return errTooManyTasks
+}
+
+// unassign looks again once the task is locked: it may have been moved, given away or deleted meanwhile.
+func (a *App) unassign(ctx context.Context, tx *pg.Tx, organizationID, taskID, userID id.ID) error {
+	project, task, err := store.LockTask(ctx, tx, organizationID, taskID)
+	if errors.Is(err, domain.ErrNotFound) {
+		return nil
+	}
+	if err != nil || task.AssigneeID != userID || !task.Status.Open() {
+		return err
+	}
+	now := a.clock.Now()
+	task.Assign(id.ID{}, now)
+	task.Revision = project.NextRevision()
+	if err := store.SaveAssignee(ctx, tx, project, task); err != nil {
+		return err
+	}
+	return a.record(ctx, tx, project, taskAssigned(task, userID), now)
+}

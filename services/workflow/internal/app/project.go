@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/workflow/internal/domain"
+	"github.com/braidhq/braid/services/workflow/internal/store"
+)
+
+// ProjectUpdate is what a caller wants changed.
+type ProjectUpdate struct {
+	domain.ProjectPatch
+	ETag string
+	// Key and Archived are not changed by an update. A caller who sends back all of what was read may name them, with
+	// the values they have.
+	Key      *string
+	Archived *bool
+}
+
+// CreateProject makes a project. It is the one change that no watcher can see: there was nothing to watch.
+func (a *App) CreateProject(ctx context.Context, tx *pg.Tx, key, displayName, description string) (domain.Project, error) {
+	now := a.clock.Now()
+	project, err := domain.NewProject(call.From(ctx).OrganizationID, key, displayName, description, now)
+	if err != nil {
+		return domain.Project{}, err
+	}
+	if err := store.InsertProject(ctx, tx, project); err != nil {
+		return domain.Project{}, err
+	}
+	return project, a.record(ctx, tx, project, fact{
+		subject: projectSubject(project), event: &workflowv1.ProjectCreated{Project: EncodeProject(project)},
+	}, now)
+}
+
+// GetProject returns a project of the caller's organization.
+func (a *App) GetProject(ctx context.Context, projectID id.ID) (domain.Project, error) {
+	scope := pg.ScopeOf(ctx)
+	return store.GetProject(ctx, a.database.Point(scope), scope.OrganizationID, projectID)
+}
+
+// ListProjects returns a page of the organization's projects and the token of the next one.
+func (a *App) ListProjects(ctx context.Context, request list.Request) ([]domain.Project, string, error) {
+	scope := pg.ScopeOf(ctx)
+	request.Binding = []string{scope.OrganizationID.String()}
+	query, err := store.Projects.Parse(request)
+	if err != nil {
+		return nil, "", err
+	}
+	return store.ListProjects(ctx, a.database.Read(scope), query, scope.OrganizationID)
+}
+
+// UpdateProject changes a project's texts. Without a difference nothing happens.
+func (a *App) UpdateProject(ctx context.Context, tx *pg.Tx, projectID id.ID, update ProjectUpdate) (domain.Project, error) {
+	now := a.clock.Now()
+	project, err := store.LockProject(ctx, tx, call.From(ctx).OrganizationID, projectID)
+	if err != nil {
+		return domain.Project{}, err
+	}
+	if err := project.CheckWritable(); err != nil {
+		return domain.Project{}, err
+	}
+	if err := domain.CheckETag(update.ETag, project.OwnRevision); err != nil {
+		return domain.Project{}, err
+	}
+	if update.Key != nil && *update.Key != project.Key {
+		return domain.Project{}, immutable("key", "can't be changed")
+	}
+	if update.Archived != nil && *update.Archived != project.Archived {
+		return domain.Project{}, immutable("archived", "is changed by :archive and :unarchive")
+	}
+	changed, err := project.Update(update.ProjectPatch, now)
+	if err != nil || !changed {
+		return project, err
+	}
+	encoded := EncodeProject(project)
+	return project, a.saveProject(ctx, tx, project, "project.updated", encoded, &workflowv1.ProjectUpdated{Project: encoded})
+}
+
+// ArchiveProject makes a project read-only.
+func (a *App) ArchiveProject(ctx context.Context, tx *pg.Tx, projectID id.ID, etag string) (domain.Project, error) {
+	project, err := store.LockProject(ctx, tx, call.From(ctx).OrganizationID, projectID)
+	if err != nil {
+		return domain.Project{}, err
+	}
+	if err := project.CheckWritable(); err != nil {
+		return domain.Project{}, err
+	}
+	if err := domain.CheckETag(etag, project.OwnRevision); err != nil {
+		return domain.Project{}, err
+	}
+	if err := project.Archive(a.clock.Now()); err != nil {
+		return domain.Project{}, err
+	}
+	encoded := EncodeProject(project)
+	return project, a.saveProject(ctx, tx, project, "project.archived", encoded, &workflowv1.ProjectArchived{Project: encoded})
+}
+
+// UnarchiveProject makes a project writable again; one that is stays as it is.
+func (a *App) UnarchiveProject(ctx context.Context, tx *pg.Tx, projectID id.ID, etag string) (domain.Project, error) {
+	project, err := store.LockProject(ctx, tx, call.From(ctx).OrganizationID, projectID)
+	if err != nil {
+		return domain.Project{}, err
+	}
+	if err := domain.CheckETag(etag, project.OwnRevision); err != nil {
+		return domain.Project{}, err
+	}
+	if !project.Unarchive(a.clock.Now()) {
+		return project, nil
+	}
+	encoded := EncodeProject(project)
+	return project, a.saveProject(ctx, tx, project, "project.unarchived", encoded, &workflowv1.ProjectUnarchived{Project: encoded})
+}
+
+func (a *App) saveProject(ctx context.Context, tx *pg.Tx, project domain.Project, change string, encoded *workflowv1.Project, event proto.Message) error {
+	if err := store.SaveProject(ctx, tx, project); err != nil {
+		return err
+	}
+	return a.record(ctx, tx, project, fact{
+		subject: projectSubject(project), revision: project.Revision, event: event,
+		change: &workflowv1.ProjectChange{Type: change, Project: encoded},
+	}, project.UpdateTime)
+}
+
+func immutable(field, message string) error {
+	return errs.Invalid("updateMask", "immutable", field+" "+message)
+}

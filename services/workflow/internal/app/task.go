@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/workflow/internal/domain"
+	"github.com/braidhq/braid/services/workflow/internal/store"
+)
+
+// TaskUpdate is what a caller wants changed.
+type TaskUpdate struct {
+	domain.TaskPatch
+	ETag string
+	// AssigneeID, when set, assigns the task as well; the zero id to nobody.
+	AssigneeID *id.ID
+	// Status is not changed by an update. A caller who sends back all of what was read may name the one it has.
+	Status *string
+}
+
+// CreateTask makes a task with the project's next number. It costs one round trip, and one with COMMIT.
+func (a *App) CreateTask(ctx context.Context, tx *pg.Tx, projectID id.ID, draft domain.TaskDraft) (domain.Task, error) {
+	now := a.clock.Now()
+	work := call.From(ctx)
+	task, err := domain.NewTask(work.OrganizationID, projectID, work.Actor.UserID, draft, now)
+	if err != nil {
+		return domain.Task{}, err
+	}
+	if err := store.InsertTask(ctx, tx, &task); err != nil {
+		return domain.Task{}, err
+	}
+	project := domain.Project{OrganizationID: task.OrganizationID, ID: task.ProjectID, Revision: task.Revision}
+	return task, a.record(ctx, tx, project, taskCreated(task), now)
+}
+
+// GetTask returns a task of the caller's organization.
+func (a *App) GetTask(ctx context.Context, taskID id.ID) (domain.Task, error) {
+	scope := pg.ScopeOf(ctx)
+	return store.GetTask(ctx, a.database.Point(scope), scope.OrganizationID, taskID)
+}
+
+// ListTasks returns a page of a project's tasks and the token of the next one.
+func (a *App) ListTasks(ctx context.Context, projectID id.ID, request list.Request) ([]domain.Task, string, error) {
+	scope := pg.ScopeOf(ctx)
+	request.Binding = []string{scope.OrganizationID.String(), projectID.String()}
+	query, err := store.Tasks.Parse(request)
+	if err != nil {
+		return nil, "", err
+	}
+	return store.ListTasks(ctx, a.database.Read(scope), query, scope.OrganizationID, projectID)
+}
+
+// lockTask returns a task that may be changed, with its project locked.
+func (a *App) lockTask(ctx context.Context, tx *pg.Tx, taskID id.ID, etag string) (domain.Project, domain.Task, error) {
+	project, task, err := store.LockTask(ctx, tx, call.From(ctx).OrganizationID, taskID)
+	if err != nil {
+		return domain.Project{}, domain.Task{}, err
+	}
+	if err := project.CheckWritable(); err != nil {
+		return domain.Project{}, domain.Task{}, err
+	}
+	return project, task, domain.CheckETag(etag, task.Revision)
+}
+
+// UpdateTask changes a task's fields. Assigning is a change of its own: each has its revision and its event, and
+// without a difference nothing happens.
+func (a *App) UpdateTask(ctx context.Context, tx *pg.Tx, taskID id.ID, update TaskUpdate) (domain.Task, error) {
+	now := a.clock.Now()
+	project, task, err := a.lockTask(ctx, tx, taskID, update.ETag)
+	if err != nil {
+		return domain.Task{}, err
+	}
+	if update.Status != nil && *update.Status != string(task.Status) {
+		return domain.Task{}, immutable("status", "is changed by :transition")
+	}
+	var facts []fact
+	changedFields, err := task.Update(update.TaskPatch, now)
+	if err != nil {
+		return domain.Task{}, err
+	}
+	if len(changedFields) > 0 {
+		task.Revision = project.NextRevision()
+		facts = append(facts, taskUpdated(task, changedFields))
+	}
+	if update.AssigneeID != nil {
+		previous := task.AssigneeID
+		if task.Assign(*update.AssigneeID, now) {
+			task.Revision = project.NextRevision()
+			facts = append(facts, taskAssigned(task, previous))
+		}
+	}
+	return task, a.saveTask(ctx, tx, project, task, facts)
+}
+
+// AssignTask gives a task to a member, or with the zero id to nobody. Without a difference nothing happens.
+func (a *App) AssignTask(ctx context.Context, tx *pg.Tx, taskID, assigneeID id.ID, etag string) (domain.Task, error) {
+	project, task, err := a.lockTask(ctx, tx, taskID, etag)
+	if err != nil {
+		return domain.Task{}, err
+	}
+	previous := task.AssigneeID
+	if !task.Assign(assigneeID, a.clock.Now()) {
+		return task, nil
+	}
+	task.Revision = project.NextRevision()
+	return task, a.saveTask(ctx, tx, project, task, []fact{taskAssigned(task, previous)})
+}
+
+// TransitionTask moves a task to another status.
+func (a *App) TransitionTask(ctx context.Context, tx *pg.Tx, taskID id.ID, to domain.Status, etag string) (domain.Task, error) {
+	project, task, err := a.lockTask(ctx, tx, taskID, etag)
+	if err != nil {
+		return domain.Task{}, err
+	}
+	previous := task.Status
+	if err := task.Move(to, a.clock.Now()); err != nil {
+		return domain.Task{}, err
+	}
+	task.Revision = project.NextRevision()
+	return task, a.saveTask(ctx, tx, project, task, []fact{taskStatusChanged(task, previous)})
+}
+
+// DeleteTask removes a task with its comments. Its number stays used.
+func (a *App) DeleteTask(ctx context.Context, tx *pg.Tx, taskID id.ID, etag string) error {
+	project, task, err := a.lockTask(ctx, tx, taskID, etag)
+	if err != nil {
+		return err
+	}
+	revision := project.NextRevision()
+	if err := store.DeleteTask(ctx, tx, project, task); err != nil {
+		return err
+	}
+	return a.record(ctx, tx, project, taskDeleted(task, revision), a.clock.Now())
+}
+
+func (a *App) saveTask(ctx context.Context, tx *pg.Tx, project domain.Project, task domain.Task, facts []fact) error {
+	if len(facts) == 0 {
+		return nil
+	}
+	if err := store.SaveTask(ctx, tx, project, task); err != nil {
+		return err
+	}
+	for _, happened := range facts {
+		if err := a.record(ctx, tx, project, happened, task.UpdateTime); err != nil {
+			return err
+		}
+	}
+	return nil
+}

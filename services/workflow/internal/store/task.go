@@ -1,0 +1,221 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/workflow/internal/domain"
+	"github.com/braidhq/braid/services/workflow/internal/store/db"
+)
+
+// Tasks declares what a list of tasks can be asked for.
+var Tasks = list.Spec{
+	Name: "tasks",
+	Fields: map[string]list.Field{
+		"status":     {Column: "status", Type: list.String},
+		"assigneeId": {Column: "assignee_id", Type: list.ID},
+		"reporterId": {Column: "reporter_id", Type: list.ID},
+		"priority":   {Column: "priority", Type: list.Enum, Values: priorities},
+		"labels":     {Column: "labels", Type: list.StringSet},
+		"title":      {Column: "title", Type: list.Text},
+		"dueTime":    {Column: "due_at", Type: list.Time},
+		"createTime": {Column: "created_at", Type: list.Time},
+		"updateTime": {Column: "updated_at", Type: list.Time},
+	},
+	Orders: map[string]list.Order{
+		"number":     {Column: "number", Type: list.Int, Unique: true},
+		"createTime": {Column: "created_at", Type: list.Time},
+		"updateTime": {Column: "updated_at", Type: list.Time},
+		"dueTime":    {Column: "due_at", Type: list.Time, Nullable: true},
+		"priority":   {Column: "priority", Type: list.Int},
+	},
+	Default:  "number",
+	Tiebreak: list.Order{Column: "id", Type: list.ID},
+}
+
+var priorities = map[string]any{
+	"LOW": int(domain.Low), "NORMAL": int(domain.Normal), "HIGH": int(domain.High), "URGENT": int(domain.Urgent),
+}
+
+// InsertTask keeps a new task with its project's next number and revision, which it sets in task. The project is locked
+// from then on. ErrNotFound and ErrProjectArchived say what is wrong with the project.
+func InsertTask(ctx context.Context, tx *pg.Tx, task *domain.Task) error {
+	row, err := db.New(tx).InsertTask(ctx, db.InsertTaskParams{
+		OrganizationID: task.OrganizationID, ProjectID: task.ProjectID, ID: task.ID, Title: task.Title,
+		Description: task.Description, Status: string(task.Status), Priority: int16(task.Priority), AssigneeID: task.AssigneeID,
+		ReporterID: task.ReporterID, DueAt: nullTime(task.DueTime), Labels: task.Labels, CreatedAt: task.CreateTime,
+	})
+	if err != nil {
+		return explain("insert task", err)
+	}
+	if row.Number == 0 {
+		// Projects are never deleted: one that is there and gave no number is archived, maybe since a moment ago.
+		return domain.ErrProjectArchived
+	}
+	task.Number, task.ProjectKey, task.Revision = row.Number, row.ProjectKey, row.Revision
+	return nil
+}
+
+// GetTask reads a task.
+func GetTask(ctx context.Context, querier pg.Querier, organizationID, taskID id.ID) (domain.Task, error) {
+	row, err := db.New(querier).GetTask(ctx, organizationID, taskID)
+	return toTask(row), explain("read task", err)
+}
+
+// LockTask reads a task and its project, and keeps all other changes in the project waiting until the transaction ends.
+func LockTask(ctx context.Context, tx *pg.Tx, organizationID, taskID id.ID) (domain.Project, domain.Task, error) {
+	row, err := db.New(tx).LockTask(ctx, organizationID, taskID)
+	return toProject(row.Project), toTask(row.Task), explain("lock task", err)
+}
+
+// SaveTask queues the task's fields and the project's revision.
+func SaveTask(ctx context.Context, tx *pg.Tx, project domain.Project, task domain.Task) error {
+	if err := SaveRevision(ctx, tx, project); err != nil {
+		return err
+	}
+	return queued(tx).UpdateTask(ctx, db.UpdateTaskParams{
+		OrganizationID: task.OrganizationID, ID: task.ID, Title: task.Title, Description: task.Description,
+		Status: string(task.Status), Priority: int16(task.Priority), AssigneeID: task.AssigneeID, DueAt: nullTime(task.DueTime),
+		Labels: task.Labels, UpdatedAt: task.UpdateTime, Revision: task.Revision,
+	})
+}
+
+// SaveAssignee queues who does the task, and the project's revision: all that the worker role may change.
+func SaveAssignee(ctx context.Context, tx *pg.Tx, project domain.Project, task domain.Task) error {
+	if err := SaveRevision(ctx, tx, project); err != nil {
+		return err
+	}
+	return queued(tx).UpdateTaskAssignee(ctx, db.UpdateTaskAssigneeParams{
+		OrganizationID: task.OrganizationID, ID: task.ID, AssigneeID: task.AssigneeID, UpdatedAt: task.UpdateTime,
+		Revision: task.Revision,
+	})
+}
+
+// SaveCommenters queues who has commented.
+func SaveCommenters(ctx context.Context, tx *pg.Tx, task domain.Task) error {
+	return queued(tx).UpdateTaskCommenters(ctx, task.CommenterIDs, task.OrganizationID, task.ID)
+}
+
+// DeleteTask queues the removal of a task with its comments, and the project's revision.
+func DeleteTask(ctx context.Context, tx *pg.Tx, project domain.Project, task domain.Task) error {
+	if err := SaveRevision(ctx, tx, project); err != nil {
+		return err
+	}
+	if err := queued(tx).DeleteTaskComments(ctx, task.OrganizationID, task.ID); err != nil {
+		return err
+	}
+	return queued(tx).DeleteTask(ctx, task.OrganizationID, task.ID)
+}
+
+// ListOpenTasksOf returns some of the open tasks that a user does, not locked.
+func ListOpenTasksOf(ctx context.Context, tx *pg.Tx, organizationID, assigneeID id.ID, limit int) ([]id.ID, error) {
+	taskIDs, err := db.New(tx).ListOpenTasksOfAssignee(ctx, organizationID, assigneeID, int32(limit))
+	return taskIDs, explain("list open tasks of a user", err)
+}
+
+// The page hangs on the project's row, so that a missing project (no row) and an empty page (one row without a task) are
+// told apart in one statement. A project is one row, so its left join can only be a nested loop over the page, which
+// keeps the page's order.
+const (
+	listTasks = `select organization_id, id, project_id, number, project_key, title, description, status, priority,
+    assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision
+from task where organization_id = $1 and project_id = $2`
+	listTasksBefore = "select page.* from project left join ("
+	listTasksAfter  = ") as page on true where project.organization_id = $1 and project.id = $2"
+)
+
+// ListTasks reads a page of a project's tasks; ErrNotFound when there is no such project.
+func ListTasks(ctx context.Context, querier pg.Querier, query *list.Query, organizationID, projectID id.ID) ([]domain.Task, string, error) {
+	sql, arguments := query.Build(listTasks, organizationID, projectID)
+	rows, err := querier.Query(ctx, listTasksBefore+sql+listTasksAfter, arguments...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list tasks: %w", err)
+	}
+	tasks, err := readPage(rows, scanTask)
+	if err != nil {
+		return nil, "", explain("list tasks", err)
+	}
+	next, page := list.Page(query, tasks, taskOrder)
+	return page, next, nil
+}
+
+// readPage reads the rows of a page that hangs on its parent's row; ErrNoRows when there was not even that.
+func readPage[Row any](rows pgx.Rows, scan func(pgx.Rows, *Row) error) ([]Row, error) {
+	defer rows.Close()
+	found := false
+	var page []Row
+	for rows.Next() {
+		found = true
+		if rows.RawValues()[0] == nil {
+			continue
+		}
+		var row Row
+		if err := scan(rows, &row); err != nil {
+			return nil, err
+		}
+		page = append(page, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, pg.ErrNoRows
+	}
+	return page, nil
+}
+
+func scanTask(rows pgx.Rows, task *domain.Task) error {
+	var due *time.Time
+	err := rows.Scan(&task.OrganizationID, &task.ID, &task.ProjectID, &task.Number, &task.ProjectKey, &task.Title,
+		&task.Description, &task.Status, &task.Priority, &task.AssigneeID, &task.ReporterID, &due, &task.Labels,
+		&task.CreateTime, &task.UpdateTime, &task.Revision)
+	task.DueTime = zeroTime(due)
+	return err
+}
+
+func taskOrder(task domain.Task, order string) any {
+	switch order {
+	case "number":
+		return task.Number
+	case "createTime":
+		return task.CreateTime
+	case "updateTime":
+		return task.UpdateTime
+	case "dueTime":
+		return nullTime(task.DueTime)
+	case "priority":
+		return int(task.Priority)
+	default:
+		return task.ID
+	}
+}
+
+func toTask(row db.Task) domain.Task {
+	return domain.Task{
+		OrganizationID: row.OrganizationID, ID: row.ID, ProjectID: row.ProjectID, ProjectKey: row.ProjectKey,
+		Number: row.Number, Title: row.Title, Description: row.Description, Status: domain.Status(row.Status),
+		Priority: domain.Priority(row.Priority), AssigneeID: row.AssigneeID, ReporterID: row.ReporterID,
+		DueTime: zeroTime(row.DueAt), Labels: row.Labels, CreateTime: row.CreatedAt.UTC(), UpdateTime: row.UpdatedAt.UTC(),
+		Revision: row.Revision, CommenterIDs: row.CommenterIds,
+	}
+}
+
+func nullTime(value time.Time) *time.Time {
+	if value.IsZero() {
+		return nil
+	}
+	return &value
+}
+
+func zeroTime(value *time.Time) time.Time {
+	if value == nil {
+		return time.Time{}
+	}
+	return value.UTC()
+}

@@ -1,0 +1,163 @@
+// Package rpctest puts a service's handlers behind the real chain and a real HTTP server, with tokens and roles that a
+// test hands out as it likes. It is for tests only: its tokens prove nothing. What tokens and permissions really are is
+// tested in platform/authn and platform/authz.
+package rpctest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/rpc"
+)
+
+// Tokens are the tokens of a test: token text to actor. It implements rpc.Authenticator. A user's token is no good
+// where a service's is wanted, nor the other way round.
+type Tokens struct {
+	mu     sync.RWMutex
+	actors map[string]call.Actor
+	fault  error
+}
+
+// NewTokens returns no tokens: everybody is a stranger.
+func NewTokens() *Tokens { return &Tokens{actors: map[string]call.Actor{}} }
+
+// User makes a user known by a token. The actor has a session of its own.
+func (t *Tokens) User(token string, userID id.ID) call.Actor {
+	actor := call.Actor{Kind: call.User, UserID: userID, SessionID: id.New(), Token: token}
+	t.set(token, actor)
+	return actor
+}
+
+// Service makes a calling service known by a token.
+func (t *Tokens) Service(token, service string) call.Actor {
+	actor := call.Actor{Kind: call.Service, Service: service}
+	t.set(token, actor)
+	return actor
+}
+
+// Revoke makes a token no good.
+func (t *Tokens) Revoke(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.actors, token)
+}
+
+// Fail lets every question end in err from now on, as when identity can't be reached; nil ends that.
+func (t *Tokens) Fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fault = err
+}
+
+func (t *Tokens) set(token string, actor call.Actor) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.actors[token] = actor
+}
+
+var errTokenInvalid = errs.New(errs.Unauthenticated, "TOKEN_INVALID", "The access token is not good: sign in again.")
+
+// AuthenticateUser implements rpc.Authenticator.
+func (t *Tokens) AuthenticateUser(_ context.Context, token string) (call.Actor, error) {
+	return t.authenticate(token, call.User)
+}
+
+// AuthenticateService implements rpc.Authenticator.
+func (t *Tokens) AuthenticateService(_ context.Context, token string) (call.Actor, error) {
+	return t.authenticate(token, call.Service)
+}
+
+func (t *Tokens) authenticate(token string, kind call.ActorKind) (call.Actor, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.fault != nil {
+		return call.Actor{}, t.fault
+	}
+	if actor, ok := t.actors[token]; ok && actor.Kind == kind {
+		return actor, nil
+	}
+	return call.Actor{}, errTokenInvalid
+}
+
+type membership struct{ organizationID, userID id.ID }
+
+// Roles are the members of a test's organizations. It implements rpc.Authorizer with the permissions that the contract
+// gives to each system role.
+type Roles struct {
+	permissions map[string]int
+
+	mu    sync.RWMutex
+	held  map[membership]int
+	fault error
+}
+
+// NewRoles returns no members: everybody is an outsider everywhere.
+func NewRoles() (*Roles, error) {
+	catalog, err := rpc.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	permissions := map[string]int{}
+	for _, method := range catalog {
+		if method.Rule == rpc.Organization {
+			permissions[method.Permission] = rank(method.Role)
+		}
+	}
+	return &Roles{permissions: permissions, held: map[membership]int{}}, nil
+}
+
+// rank is a role's place among the system roles, from 1; 0 is none.
+func rank(role string) int {
+	for i, known := range rpc.SystemRoles {
+		if known == role {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// Grant makes a user a member with one of rpc.SystemRoles. It panics for another role: the test is wrong.
+func (r *Roles) Grant(organizationID, userID id.ID, role string) {
+	if rank(role) == 0 {
+		panic("rpctest: no role " + role)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held[membership{organizationID, userID}] = rank(role)
+}
+
+// Remove makes a user an outsider.
+func (r *Roles) Remove(organizationID, userID id.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.held, membership{organizationID, userID})
+}
+
+// Fail lets every question end in err from now on, as when organization can't be reached; nil ends that.
+func (r *Roles) Fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault = err
+}
+
+// Authorize implements rpc.Authorizer.
+func (r *Roles) Authorize(_ context.Context, organizationID, userID id.ID, permission string) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.fault != nil {
+		return r.fault
+	}
+	held := r.held[membership{organizationID, userID}]
+	needed, known := r.permissions[permission]
+	switch {
+	case held == 0:
+		return errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
+	case permission == "" || (known && needed > 0 && held >= needed):
+		return nil
+	default:
+		return errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lack the permission "+permission+".").With("permission", permission)
+	}
+}
