@@ -154,7 +154,11 @@ func (a *Access) load(ctx context.Context, wanted key) (Permissions, error) {
 	if err != nil {
 		return Permissions{}, err
 	}
+	if generation.Load() != before {
+		return held, nil
+	}
 	a.cache.Set(wanted, held)
+	// Looked at again: a drop between the look and the store must win.
 	if generation.Load() != before {
 		a.cache.Invalidate(wanted)
 	}

@@ -20,7 +20,6 @@ import (
 const (
 	// shutdownGrace lets the batch in hand be committed when the process is told to stop.
 	shutdownGrace = 5 * time.Second
-	brokerTimeout = 10 * time.Second
 	lagInterval   = 10 * time.Second
 )
 
@@ -115,7 +114,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 // awaitTopics reports false when ctx has ended before the topics were there.
 func (c *Consumer) awaitTopics(ctx context.Context, group *bus.Group, topics []bus.Topic) bool {
 	for attempt := 1; ; attempt++ {
-		asking, cancel := context.WithTimeout(ctx, brokerTimeout)
+		asking, cancel := context.WithTimeout(ctx, c.config.BrokerTimeout)
 		err := group.EnsureTopics(asking, topics...)
 		cancel()
 		if err == nil {
@@ -133,7 +132,7 @@ func (c *Consumer) awaitTopics(ctx context.Context, group *bus.Group, topics []b
 
 // commit needs no second try: what is not committed is read again at worst, and the next commit covers it.
 func (c *Consumer) commit(ctx context.Context, group *bus.Group) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.config.BrokerTimeout)
 	defer cancel()
 	if err := group.Commit(ctx); err != nil {
 		c.logger.WarnContext(ctx, "consumer cannot commit its offsets; some events may be read again", "error", err)
@@ -142,7 +141,7 @@ func (c *Consumer) commit(ctx context.Context, group *bus.Group) {
 
 func (c *Consumer) measureLag(ctx context.Context, group *bus.Group) {
 	for {
-		asking, cancel := context.WithTimeout(ctx, brokerTimeout)
+		asking, cancel := context.WithTimeout(ctx, c.config.BrokerTimeout)
 		lags, err := group.Lag(asking)
 		cancel()
 		if err != nil && ctx.Err() == nil {

@@ -172,15 +172,17 @@ func TestDeadLetterThatCannotBeWrittenIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)
 	var stopped atomic.Bool
-	bundle.consume(t, storeBut(map[string]func() error{"poison": func() error {
+	consumer := bundle.consume(t, storeBut(map[string]func() error{"poison": func() error {
 		if stopped.CompareAndSwap(false, true) {
 			bundle.broker.Stop()
 		}
 		return errPoison
-	}}), nil)
+	}}), func(c *inbox.Config) { c.BrokerTimeout, c.Attempts = 300*time.Millisecond, 1 })
 	bundle.publish(t, bundle.records(t, "poison", "a")...)
 	require.Eventually(t, stopped.Load, patience, tick)
-	require.Never(t, func() bool { return len(bundle.effects(t)) > 0 }, 200*time.Millisecond, tick, "the partition waits")
+	before := metric(t, consumer, "braid_consumer_retries_total")
+	require.Eventually(t, func() bool { return metric(t, consumer, "braid_consumer_retries_total") > before+2 }, patience, tick)
+	require.Empty(t, bundle.effects(t), "the partition waits")
 	bundle.broker.Start()
 	bundle.requireEffects(t, "a")
 	bundle.letters(t, 1)
@@ -190,12 +192,14 @@ func TestReplayGoesToTheConsumerAndIsIdempotent(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)
 	var healed atomic.Bool
-	consumer := bundle.consume(t, storeBut(map[string]func() error{"poison": func() error {
-		if healed.Load() {
-			return nil
+	var last atomic.Pointer[bus.Event]
+	consumer := bundle.consume(t, func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		last.Store(&event)
+		if !healed.Load() {
+			return errPoison
 		}
-		return errPoison
-	}}), nil)
+		return store(ctx, tx, event)
+	}, nil)
 	poison := bundle.record(t, 1, "poison")
 	bundle.publish(t, poison)
 	letter := bundle.letters(t, 1)[0]
@@ -211,6 +215,9 @@ func TestReplayGoesToTheConsumerAndIsIdempotent(t *testing.T) {
 	require.NoError(t, desk.Replay(t.Context(), service, letter.ID))
 	bundle.requireEffects(t, "poison")
 	bundle.letters(t, 0)
+	original, err := letter.Event()
+	require.NoError(t, err)
+	require.Equal(t, &original, last.Load(), "a handler cannot tell a replay from the first time")
 	require.ErrorIs(t, desk.Replay(t.Context(), service, letter.ID), deadletter.ErrNotFound)
 
 	// As if the replay had been interrupted before the letter was marked, and the source repeated it too.

@@ -54,6 +54,8 @@ type Config struct {
 	// RetryBase and RetryLimit bound the wait between tries (100 ms, 15 s).
 	RetryBase  time.Duration
 	RetryLimit time.Duration
+	// BrokerTimeout bounds one request to the broker (10 s).
+	BrokerTimeout time.Duration
 }
 
 func (c Config) validate() error {
@@ -92,6 +94,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RetryLimit <= 0 {
 		c.RetryLimit = 15 * time.Second
+	}
+	if c.BrokerTimeout <= 0 {
+		c.BrokerTimeout = 10 * time.Second
 	}
 	return c
 }

@@ -144,12 +144,9 @@ func (c *Consumer) applyPersistently(ctx, work context.Context, items []item) (e
 	}
 }
 
-// isInfrastructure tells what another try may mend without anyone's doing from what is the event's own.
+// isInfrastructure tells what another try may mend without anyone's doing from what is the event's own. A panic is never
+// the former: panicError does not unwrap to what was thrown.
 func isInfrastructure(err error) bool {
-	var panicked *panicError
-	if errors.As(err, &panicked) {
-		return false
-	}
 	switch errs.KindOf(pg.Translate(err)) {
 	case errs.Unavailable, errs.DeadlineExceeded, errs.ResourceExhausted, errs.Canceled:
 		return true
@@ -169,7 +166,7 @@ func (c *Consumer) putAside(ctx, work context.Context, failed item, cause error,
 		Record: failed.record, Consumer: c.config.Service, Reason: cause.Error(), Attempts: attempts, Time: c.clock.Now(),
 	})
 	for attempt := 1; ; attempt++ {
-		publishing, cancel := context.WithTimeout(work, brokerTimeout)
+		publishing, cancel := context.WithTimeout(work, c.config.BrokerTimeout)
 		err := c.producer.Publish(publishing, letter)[0]
 		cancel()
 		if err == nil {

@@ -149,7 +149,7 @@ func TestMigrationLoginNeedsOnlyCreateRole(t *testing.T) {
 
 	db := pgtest.OpenDB(t, served, newRegistry())
 	var role string
-	require.NoError(t, db.Read(pg.Scope{}).QueryRow(t.Context(), `select current_user::text from base right join (select 1) on true`).Scan(&role))
+	require.NoError(t, db.Read(pg.Scope{}).QueryRow(t.Context(), `select current_user::text from base right join (select 1) as one on true`).Scan(&role))
 	require.Equal(t, pg.AppRole(database.Name), role)
 	owns, err := db.LoginOwnsTables(t.Context())
 	require.NoError(t, err)

@@ -3,11 +3,13 @@ package rpc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,9 +51,12 @@ type Clients struct {
 	targets map[string]Target
 	tokens  TokenSource
 	methods map[string]*Method
-	remote  http.RoundTripper
+	remote  *http.Transport
 	calls   *prometheus.CounterVec
 	state   *prometheus.GaugeVec
+
+	mu     sync.Mutex
+	dialed map[string]*serviceClient
 }
 
 // NewClients returns clients for targets by service name. methods are the contract's, by procedure.
@@ -72,10 +77,10 @@ func NewClients(targets map[string]Target, tokens TokenSource, registerer promet
 	if err != nil {
 		return nil, err
 	}
-	return &Clients{targets: targets, tokens: tokens, methods: methods, calls: calls, state: state, remote: newTransport()}, nil
+	return &Clients{targets: targets, tokens: tokens, methods: methods, calls: calls, state: state, remote: newTransport(), dialed: map[string]*serviceClient{}}, nil
 }
 
-func newTransport() http.RoundTripper {
+func newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 		MaxIdleConnsPerHost:   64,
@@ -85,8 +90,21 @@ func newTransport() http.RoundTripper {
 }
 
 // Dial returns what a generated Connect client is made from: New…ServiceClient(clients.Dial("identity")).
+// All clients of one service share what is known of its health.
 func (c *Clients) Dial(service string) (connect.HTTPClient, string) {
-	breaker := gobreaker.NewCircuitBreaker[*http.Response](gobreaker.Settings{
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dialed[service] == nil {
+		c.dialed[service] = &serviceClient{clients: c, service: service, breaker: c.newBreaker(service)}
+	}
+	return c.dialed[service], "http://" + service + ".internal"
+}
+
+// Close lets go of idle connections.
+func (c *Clients) Close() { c.remote.CloseIdleConnections() }
+
+func (c *Clients) newBreaker(service string) *gobreaker.CircuitBreaker[*http.Response] {
+	return gobreaker.NewCircuitBreaker[*http.Response](gobreaker.Settings{
 		Name:        service,
 		Timeout:     breakerPause,
 		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
@@ -97,9 +115,9 @@ func (c *Clients) Dial(service string) (connect.HTTPClient, string) {
 			}
 			c.state.WithLabelValues(name).Set(open)
 		},
-		IsExcluded: func(err error) bool { return err == context.Canceled },
+		// A caller that went away says nothing about the service.
+		IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
 	})
-	return &serviceClient{clients: c, service: service, breaker: breaker}, "http://" + service + ".internal"
 }
 
 // serviceClient sends requests to one service.
@@ -135,6 +153,9 @@ func (s *serviceClient) Do(request *http.Request) (*http.Response, error) {
 		response, err := s.breaker.Execute(func() (*http.Response, error) { return s.send(request, body, target) })
 		if err == nil || try == tries || request.Context().Err() != nil {
 			s.count(err)
+			if ended := request.Context().Err(); err != nil && ended != nil {
+				return nil, ended
+			}
 			if err != nil {
 				return nil, connect.NewError(connect.CodeUnavailable, fmt.Errorf("call %s: %w", s.service, err))
 			}
@@ -190,18 +211,17 @@ func (s *serviceClient) send(request *http.Request, body []byte, target Target) 
 	attempt := request.Clone(ctx)
 	attempt.Body = io.NopCloser(bytes.NewReader(body))
 	attempt.ContentLength = int64(len(body))
-	var response *http.Response
-	var err error
 	if target.Handler != nil {
-		response = serveInMemory(target.Handler, attempt)
-	} else {
-		response, err = s.sendRemote(attempt, target.URLs)
+		return answered(serveInMemory(target.Handler, attempt))
 	}
-	if err != nil {
-		return nil, err
-	}
+	return s.sendRemote(attempt, target.URLs)
+}
+
+var errCantServe = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.")
+
+func answered(response *http.Response) (*http.Response, error) {
 	if response.StatusCode == http.StatusServiceUnavailable || response.StatusCode == http.StatusBadGateway {
-		return nil, errs.New(errs.Unavailable, "UNAVAILABLE", "The service can't serve at this moment.")
+		return nil, errCantServe
 	}
 	return response, nil
 }
@@ -211,26 +231,37 @@ func (s *serviceClient) sendRemote(attempt *http.Request, urls []string) (*http.
 	if len(urls) == 0 {
 		return nil, fmt.Errorf("no address for service %s", s.service)
 	}
-	base := strings.TrimSuffix(urls[int(s.next.Load())%len(urls)], "/")
+	turn := s.next.Load()
+	base := strings.TrimSuffix(urls[turn%uint64(len(urls))], "/")
 	target, err := attempt.URL.Parse(base + attempt.URL.Path)
 	if err != nil {
 		return nil, fmt.Errorf("address of service %s: %w", s.service, err)
 	}
 	attempt.URL, attempt.Host = target, target.Host
+	response, err := s.exchange(attempt)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		// Many that fail at once on one address move on by one, or they would come round to it again.
+		s.next.CompareAndSwap(turn, turn+1)
+	}
+	return response, err
+}
+
+// exchange reads the answer whole, inside the try's deadline.
+func (s *serviceClient) exchange(attempt *http.Request) (*http.Response, error) {
 	response, err := s.clients.remote.RoundTrip(attempt)
 	if err != nil {
-		s.next.Add(1)
 		return nil, err
 	}
-	// The body is read here, inside the try's deadline.
-	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	_ = response.Body.Close()
 	if err != nil {
-		s.next.Add(1)
 		return nil, err
 	}
+	if len(data) > maxAnswer {
+		return nil, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+	}
 	response.Body = io.NopCloser(bytes.NewReader(data))
-	return response, nil
+	return answered(response)
 }
 
 // serveInMemory calls a handler of this process as if over HTTP, without a connection.

@@ -84,12 +84,12 @@ func failureOf(err error, correlationID string) *Failure {
 	var remote *connect.Error
 	switch {
 	case errors.As(err, &known):
-	case errors.As(err, &remote) && slices.Contains(passingCodes, remote.Code()):
-		known = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.").WithCause(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		known = errs.New(errs.DeadlineExceeded, "DEADLINE_EXCEEDED", "The request took longer than its deadline.").WithCause(err)
 	case errors.Is(err, context.Canceled):
 		known = errs.New(errs.Canceled, "CANCELED", "The caller went away.").WithCause(err)
+	case errors.As(err, &remote) && slices.Contains(passingCodes, remote.Code()):
+		known = errCantServe.WithCause(err)
 	default:
 		known = errs.From(err)
 	}

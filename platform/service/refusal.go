@@ -2,9 +2,13 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	platformv1 "github.com/braidhq/braid/gen/go/braid/platform/v1"
 	"github.com/braidhq/braid/platform/call"
@@ -37,20 +41,36 @@ type refusal struct {
 }
 
 // refusals writes refused accesses to the outbox for the audit: the first of an actor and permission at once, more of
-// them at most once a minute with their count. What does not fit its bounds is counted in the log and let go: an
+// them at most once a minute with their count. What does not fit its bounds is counted in a metric and let go: an
 // attacker must not fill our memory or our log of facts.
 type refusals struct {
 	db     *pg.DB
 	clock  clock.Clock
 	logger *slog.Logger
 	queue  chan refusalKey
+	// dropped counts refusals that found no room.
+	dropped prometheus.Counter
 
 	mu    sync.Mutex
 	known map[refusalKey]*refusal
 }
 
-func newRefusals(db *pg.DB, clock clock.Clock, logger *slog.Logger) *refusals {
-	return &refusals{db: db, clock: clock, logger: logger, queue: make(chan refusalKey, refusalQueue), known: map[refusalKey]*refusal{}}
+func newRefusals(service string, db *pg.DB, clock clock.Clock, logger *slog.Logger, registerer prometheus.Registerer) (*refusals, error) {
+	dropped := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "braid_service_refusals_dropped_total",
+		Help: "Refused accesses that were not recorded because too many others were.",
+	}, []string{"service"})
+	// The services of one process share the metric.
+	var already prometheus.AlreadyRegisteredError
+	if err := registerer.Register(dropped); errors.As(err, &already) {
+		dropped = already.ExistingCollector.(*prometheus.CounterVec)
+	} else if err != nil {
+		return nil, fmt.Errorf("register metric: %w", err)
+	}
+	return &refusals{
+		db: db, clock: clock, logger: logger, queue: make(chan refusalKey, refusalQueue),
+		dropped: dropped.WithLabelValues(service), known: map[refusalKey]*refusal{},
+	}, nil
 }
 
 // Refused implements rpc.Refusals.
@@ -65,6 +85,10 @@ func (r *refusals) Refused(ctx context.Context, permission string) {
 		known.work = *work
 	case len(r.known) < maxRefusals:
 		r.known[key] = &refusal{work: *work, count: 1}
+	default:
+		r.mu.Unlock()
+		r.dropped.Inc()
+		return
 	}
 	r.mu.Unlock()
 	if ok {

@@ -19,13 +19,12 @@ import (
 	"github.com/braidhq/braid/services/workflow/internal/api"
 	"github.com/braidhq/braid/services/workflow/internal/app"
 	"github.com/braidhq/braid/services/workflow/internal/live"
+	"github.com/braidhq/braid/services/workflow/internal/store"
 	"github.com/braidhq/braid/testkit/pgtest"
 	"github.com/braidhq/braid/testkit/rpctest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, pgtest.IgnoreServer()...) }
 
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
@@ -177,4 +176,9 @@ func (f *fixture) count(sql string, arguments ...any) (rows int) {
 	f.t.Helper()
 	require.NoError(f.t, f.pg.Admin.QueryRow(f.t.Context(), sql, arguments...).Scan(&rows))
 	return rows
+}
+
+// silentCases are the use cases of a process that tells nobody of its changes.
+func silentCases(f *fixture) *app.App {
+	return app.New(f.database, f.clock, f.Roles, func(store.ProjectRef) {})
 }

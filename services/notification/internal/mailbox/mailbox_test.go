@@ -197,4 +197,4 @@ func TestAMailIsTakenOnlyWhenItIsKept(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, get(t, caught, "/mailbox", "").Code)
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, pgtest.IgnoreServer()...) }

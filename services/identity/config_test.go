@@ -1,0 +1,33 @@
+package identity_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/braidhq/braid/services/identity"
+)
+
+func TestConfigRefusesWeakHashes(t *testing.T) {
+	t.Parallel()
+	good := identity.Config{PasswordMemory: 19 << 20, PasswordIterations: 2, PasswordQueue: 64, SessionIdleLifetime: 720 * time.Hour}
+	problems := func(change func(*identity.Config)) []string {
+		config := good
+		change(&config)
+		keys := []string{}
+		config.Validate(func(key, _ string) { keys = append(keys, key) })
+		return keys
+	}
+	require.Empty(t, problems(func(*identity.Config) {}))
+	require.Empty(t, problems(func(c *identity.Config) { c.PasswordMemory, c.PasswordIterations = 7<<20, 5 }))
+	require.Empty(t, problems(func(c *identity.Config) { c.PasswordMemory, c.PasswordIterations = 64<<20, 1 }))
+	require.Equal(t, []string{"password_memory"}, problems(func(c *identity.Config) { c.PasswordIterations = 1 }))
+	require.Equal(t, []string{"password_memory"}, problems(func(c *identity.Config) { c.PasswordMemory = 18 << 20 }))
+	require.Equal(t, []string{"password_memory"}, problems(func(c *identity.Config) { c.PasswordMemory, c.PasswordIterations = 6<<20, 60 }))
+	require.Equal(t, []string{"password_memory"}, problems(func(c *identity.Config) { c.PasswordMemory = 2 << 30 }))
+	require.Equal(t, []string{"password_iterations"}, problems(func(c *identity.Config) { c.PasswordIterations = 65 }))
+	require.Equal(t, []string{"password_concurrency"}, problems(func(c *identity.Config) { c.PasswordConcurrency = -1 }))
+	require.Equal(t, []string{"password_queue"}, problems(func(c *identity.Config) { c.PasswordQueue = -1 }))
+	require.Equal(t, []string{"session_idle_lifetime"}, problems(func(c *identity.Config) { c.SessionIdleLifetime = time.Minute }))
+}
