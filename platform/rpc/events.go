@@ -108,7 +108,7 @@ func formatEvent(field protoreflect.FieldDescriptor, value protoreflect.Value) [
 		return []byte(": heartbeat\n\n")
 	}
 	message := value.Message()
-	data, err := encodeJSON.Marshal(message.Interface())
+	data, err := marshalJSON(message.Interface())
 	if err != nil {
 		return nil
 	}

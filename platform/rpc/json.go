@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/braidhq/braid/platform/errs"
+
+	"github.com/braidhq/braid/platform/jsonwire"
 )
 
 // One JSON for REST and Connect: fields without a value are written, so that a client sees the whole shape; unknown
@@ -18,6 +20,14 @@ var (
 	encodeJSON = protojson.MarshalOptions{EmitDefaultValues: true}
 	decodeJSON = protojson.UnmarshalOptions{}
 )
+
+// marshalJSON writes a message with its generated encoder, or by reflection when it is none of the contract's.
+func marshalJSON(message proto.Message) ([]byte, error) {
+	if generated, ok := message.(jsonwire.Appender); ok {
+		return generated.AppendJSON(make([]byte, 0, 1024)), nil
+	}
+	return encodeJSON.Marshal(message)
+}
 
 // strictCodec is Connect's JSON, as strict as REST's: Connect's own would drop unknown fields.
 type strictCodec struct{ name string }
@@ -31,7 +41,7 @@ func (c strictCodec) Marshal(message any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is no message", message)
 	}
-	return encodeJSON.Marshal(known)
+	return marshalJSON(known)
 }
 
 // Unmarshal implements connect.Codec.
@@ -62,7 +72,7 @@ func (restMarshaler) Marshal(value any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is no message", value)
 	}
-	return encodeJSON.Marshal(known)
+	return marshalJSON(known)
 }
 
 // Unmarshal implements runtime.Marshaler. The value is a message, or a pointer to a field that holds one.

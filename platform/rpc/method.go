@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -83,21 +84,31 @@ func (m *Method) readPermission(options *descriptorpb.MethodOptions) error {
 	permission, _ := proto.GetExtension(options, optionsv1.E_Permission).(*optionsv1.Permission)
 	switch rule := permission.GetRule().(type) {
 	case *optionsv1.Permission_Public:
-		m.Rule = Public
+		return m.setRule(Public, rule.Public)
 	case *optionsv1.Permission_Authenticated:
-		m.Rule = Authenticated
+		return m.setRule(Authenticated, rule.Authenticated)
 	case *optionsv1.Permission_Internal:
-		m.Rule = Internal
+		return m.setRule(Internal, rule.Internal)
 	case *optionsv1.Permission_Name:
 		m.Rule = Organization
 		m.Permission, m.Role = rule.Name, permission.GetRole()
-		if !strings.HasPrefix(m.Permission, m.Service+".") || m.Role == "" {
-			return fmt.Errorf("the permission %q must begin with %q and name a role", m.Permission, m.Service+".")
+		if !strings.HasPrefix(m.Permission, m.Service+".") || !slices.Contains(SystemRoles, m.Role) {
+			return fmt.Errorf("the permission %q must begin with %q and name a system role", m.Permission, m.Service+".")
 		}
 		return m.readFields(permission)
 	default:
-		return errors.New("the RPC has no permission rule")
+		return errNoRule
 	}
+}
+
+var errNoRule = errors.New("the RPC has no permission rule")
+
+// setRule takes a rule that is set to true; "public: false" says nothing about who may.
+func (m *Method) setRule(rule Rule, set bool) error {
+	if !set {
+		return errNoRule
+	}
+	m.Rule = rule
 	return nil
 }
 
@@ -107,15 +118,23 @@ func (m *Method) readFields(permission *optionsv1.Permission) error {
 	if name == "" {
 		name = "organization_id"
 	}
-	if m.organizationField = fields.ByName(protoreflect.Name(name)); m.organizationField == nil {
+	if m.organizationField = textField(fields, name); m.organizationField == nil {
 		return fmt.Errorf("the request has no field %q for the organization", name)
 	}
 	if self := permission.GetSelfField(); self != "" {
-		if m.selfField = fields.ByName(protoreflect.Name(self)); m.selfField == nil {
+		if m.selfField = textField(fields, self); m.selfField == nil {
 			return fmt.Errorf("the request has no field %q", self)
 		}
 	}
 	return nil
+}
+
+func textField(fields protoreflect.FieldDescriptors, name string) protoreflect.FieldDescriptor {
+	field := fields.ByName(protoreflect.Name(name))
+	if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {
+		return nil
+	}
+	return field
 }
 
 func (m *Method) readHTTP(options *descriptorpb.MethodOptions) {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/braidhq/braid/platform/errs"
 )
@@ -27,7 +28,39 @@ func (queryParser) Parse(message proto.Message, values url.Values, filter *utili
 	if violations := explainQuery(message.ProtoReflect().Descriptor(), values); len(violations) > 0 {
 		return fmt.Errorf("query parameter %s", violations[0].Field)
 	}
-	return (&runtime.DefaultQueryParser{}).Parse(message, values, filter)
+	if err := (&runtime.DefaultQueryParser{}).Parse(message, values, filter); err != nil {
+		return err
+	}
+	spellMasks(message.ProtoReflect())
+	return nil
+}
+
+// spellMasks gives the paths of field masks the contract's spelling: callers write them as in JSON, "dueTime", and
+// grpc-gateway leaves them so where they come from the query.
+func spellMasks(message protoreflect.Message) {
+	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if field.Kind() != protoreflect.MessageKind || field.IsList() {
+			return true
+		}
+		if mask, ok := value.Message().Interface().(*fieldmaskpb.FieldMask); ok {
+			for i, path := range mask.GetPaths() {
+				mask.Paths[i] = snakeCase(path)
+			}
+		}
+		return true
+	})
+}
+
+func snakeCase(path string) string {
+	var out strings.Builder
+	for _, char := range path {
+		if 'A' <= char && char <= 'Z' {
+			out.WriteByte('_')
+			char += 'a' - 'A'
+		}
+		out.WriteRune(char)
+	}
+	return out.String()
 }
 
 // explainQuery names each parameter that does not fit the request.

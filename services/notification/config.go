@@ -11,13 +11,15 @@ import (
 // Config says how mails leave the service.
 type Config struct {
 	SMTPURL string `config:"smtp_url" secret:"true" help:"The mail server: smtp://user:password@host:587 (STARTTLS; ?tls=none for none) or smtps://user:password@host:465."`
-	// Mailbox is on by default where nothing else is configured for development only; smtp_url wins over it.
+	// Mailbox has no default of its own: "up" turns it on, everything else must say so. smtp_url wins over it.
 	Mailbox         bool          `config:"mailbox" help:"Without smtp_url: catch all mails in the development mailbox on the admin port."`
 	MailboxMessages int           `config:"mailbox_messages" default:"1000" help:"How many mails the development mailbox keeps."`
 	From            string        `config:"from" default:"Braid <braid@localhost.localdomain>" help:"The sender of mails. Its domain is in their Message-ID."`
 	SMTPTimeout     time.Duration `config:"smtp_timeout" default:"30s" help:"How long handing over one mail may take."`
 	MailWorkers     int           `config:"mail_workers" default:"2" help:"How many mails of each queue one process sends at a time."`
 }
+
+const noWayToSend = "notification.smtp_url is required unless notification.mailbox is on"
 
 const (
 	maxMailWorkers     = 16
@@ -33,7 +35,7 @@ func (c Config) Validate(report func(key, reason string)) {
 			report("smtp_url", err.Error())
 		}
 	case !c.Mailbox:
-		report("smtp_url", "notification.smtp_url is required unless notification.mailbox is on")
+		report("smtp_url", noWayToSend)
 	}
 	from, err := netmail.ParseAddress(c.From)
 	if err != nil || strings.ContainsAny(c.From, "\r\n") || strings.ContainsAny(from.Address, " <>\"") {

@@ -29,6 +29,9 @@ import (
 	"github.com/braidhq/braid/services/notification/internal/store"
 )
 
+// Name is the service's name.
+const Name = "notification"
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 
@@ -43,15 +46,18 @@ func Migrations() []pg.MigrationSet {
 	jobs, err := job.Migrations()
 	if err != nil {
 		// They are compiled in: this is a broken build, which nothing at run time can mend.
-		panic("notification: " + err.Error())
+		panic(Name + ": " + err.Error())
 	}
 	return []pg.MigrationSet{
-		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), jobs, {Name: "notification", FS: migrations},
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), jobs, {Name: Name, FS: migrations},
 	}
 }
 
 // New builds the service.
 func New(environment service.Environment, config Config) (*service.Service, error) {
+	if config.SMTPURL == "" && !config.Mailbox {
+		return nil, fmt.Errorf("assemble %s: %s", environment.Name, noWayToSend)
+	}
 	assembled, err := service.New(environment, service.Options{})
 	if err != nil {
 		return nil, err
@@ -96,9 +102,6 @@ func newMailer(environment service.Environment, config Config, assembled *servic
 		}
 		sender.Target = func() smtp.Target { return target }
 		return smtp.NewSender(sender), nil, nil
-	}
-	if !config.Mailbox {
-		return nil, nil, fmt.Errorf("assemble %s: notification.smtp_url is required unless notification.mailbox is on", environment.Name)
 	}
 	caught := mailbox.New(mailbox.Config{
 		Name: environment.Name + ".mailbox", DB: environment.DB, Sealer: environment.Keys,

@@ -14,10 +14,12 @@ import (
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/services/workflow/internal/api"
 	"github.com/braidhq/braid/services/workflow/internal/app"
+	"github.com/braidhq/braid/services/workflow/internal/domain"
 	"github.com/braidhq/braid/services/workflow/internal/live"
 	"github.com/braidhq/braid/services/workflow/internal/store"
 	"github.com/braidhq/braid/testkit/pgtest"
@@ -56,10 +58,14 @@ type fixture struct {
 	viewerID       id.ID
 }
 
+func newFixtureClock() *clock.Manual {
+	return clock.NewManual(time.Date(2026, 3, 4, 5, 6, 7, 8000, time.UTC))
+}
+
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	database := pgtest.Open(t, "workflow", Migrations()...)
-	f := &fixture{pg: database, clock: clock.NewManual(time.Date(2026, 3, 4, 5, 6, 7, 8000, time.UTC)), organizationID: id.New()}
+	f := &fixture{pg: database, clock: newFixtureClock(), organizationID: id.New()}
 	f.process = newProcess(t, database.DB, f.clock, quick)
 	f.adminToken, _ = f.SignIn(f.organizationID, "admin")
 	f.memberToken, f.memberID = f.SignIn(f.organizationID, "member")
@@ -181,4 +187,11 @@ func (f *fixture) count(sql string, arguments ...any) (rows int) {
 // silentCases are the use cases of a process that tells nobody of its changes.
 func silentCases(f *fixture) *app.App {
 	return app.New(f.database, f.clock, f.Roles, func(store.ProjectRef) {})
+}
+
+var listRequest = list.Request{PageSize: list.MaxPageSize}
+
+// updateOf changes a title and gives the task to somebody.
+func updateOf(title string, assigneeID id.ID) app.TaskUpdate {
+	return app.TaskUpdate{TaskPatch: domain.TaskPatch{Title: &title}, AssigneeID: &assigneeID}
 }

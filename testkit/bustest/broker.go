@@ -25,7 +25,13 @@ type Broker struct {
 // New starts a broker that is stopped at the end of the test.
 func New(t testing.TB) *Broker {
 	t.Helper()
-	broker := &Broker{t: t, directory: t.TempDir(), address: "127.0.0.1:0"}
+	return NewIn(t, t.TempDir())
+}
+
+// NewIn is New with a data directory of the test's choice.
+func NewIn(t testing.TB, directory string) *Broker {
+	t.Helper()
+	broker := &Broker{t: t, directory: directory, address: "127.0.0.1:0"}
 	broker.Start()
 	t.Cleanup(broker.Stop)
 	return broker

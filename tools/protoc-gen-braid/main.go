@@ -1,6 +1,6 @@
 // Command protoc-gen-braid generates, for each service of the contract, the interface its handler implements and the
 // function that mounts the handler: each method wrapped once in the chain, with REST, Connect, gRPC and server-sent
-// events as thin adapters on top.
+// events as thin adapters on top. For each message it generates a JSON encoder.
 package main
 
 import (
@@ -22,8 +22,14 @@ func main() {
 	protogen.Options{}.Run(func(plugin *protogen.Plugin) error {
 		plugin.SupportedFeatures = uint64(pluginpb.CodeGeneratorResponse_FEATURE_PROTO3_OPTIONAL)
 		for _, file := range plugin.Files {
-			if file.Generate && len(file.Services) > 0 {
+			if !file.Generate || file.Desc.Package() == "braid.options.v1" {
+				continue
+			}
+			if len(file.Services) > 0 {
 				generateFile(plugin, file)
+			}
+			if err := generateJSON(plugin, file); err != nil {
+				return err
 			}
 		}
 		return nil

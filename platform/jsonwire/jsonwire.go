@@ -1,0 +1,110 @@
+// Package jsonwire holds the pieces that the generated JSON encoders are made of. What they write is what protojson
+// would with EmitDefaultValues, without reflection: the lists that people wait for are mostly encoding.
+package jsonwire
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Appender is implemented by every generated message of the contract.
+type Appender interface {
+	// AppendJSON adds the message in its JSON form to dst.
+	AppendJSON(dst []byte) []byte
+}
+
+const hexDigits = "0123456789abcdef"
+
+// AppendString adds a JSON string. Bytes that are no UTF-8 become U+FFFD: an answer must never be broken by one row.
+func AppendString(dst []byte, text string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(text); {
+		char := text[i]
+		if char >= utf8.RuneSelf {
+			decoded, size := utf8.DecodeRuneInString(text[i:])
+			if decoded == utf8.RuneError && size == 1 {
+				dst = append(append(dst, text[start:i]...), "\uFFFD"...)
+				start = i + 1
+			}
+			i += size
+			continue
+		}
+		if char >= ' ' && char != '"' && char != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, text[start:i]...)
+		dst = appendEscaped(dst, char)
+		i++
+		start = i
+	}
+	return append(append(dst, text[start:]...), '"')
+}
+
+func appendEscaped(dst []byte, char byte) []byte {
+	switch char {
+	case '"', '\\':
+		return append(dst, '\\', char)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	default:
+		return append(dst, '\\', 'u', '0', '0', hexDigits[char>>4], hexDigits[char&0xf])
+	}
+}
+
+// AppendInt64 adds a 64-bit number, which JSON carries as a string.
+func AppendInt64(dst []byte, number int64) []byte {
+	return append(strconv.AppendInt(append(dst, '"'), number, 10), '"')
+}
+
+// AppendInt32 adds a 32-bit number.
+func AppendInt32(dst []byte, number int32) []byte { return strconv.AppendInt(dst, int64(number), 10) }
+
+// AppendBool adds true or false.
+func AppendBool(dst []byte, value bool) []byte { return strconv.AppendBool(dst, value) }
+
+// AppendEnum adds a value's name, or its number when this version has no name for it.
+func AppendEnum(dst []byte, name string, known bool, number int32) []byte {
+	if !known {
+		return AppendInt32(dst, number)
+	}
+	return append(append(append(dst, '"'), name...), '"')
+}
+
+// AppendTimestamp adds an RFC 3339 time in UTC with 0, 3, 6 or 9 digits behind the second.
+func AppendTimestamp(dst []byte, stamp *timestamppb.Timestamp) []byte {
+	at := stamp.AsTime()
+	layout := "2006-01-02T15:04:05.000000000Z"
+	switch nanos := at.Nanosecond(); {
+	case nanos == 0:
+		layout = "2006-01-02T15:04:05Z"
+	case nanos%int(time.Millisecond) == 0:
+		layout = "2006-01-02T15:04:05.000Z"
+	case nanos%int(time.Microsecond) == 0:
+		layout = "2006-01-02T15:04:05.000000Z"
+	}
+	return append(at.AppendFormat(append(dst, '"'), layout), '"')
+}
+
+// AppendMessage adds a message of a well-known type that has a form of its own.
+func AppendMessage(dst []byte, message proto.Message) []byte {
+	encoded, err := protojson.MarshalOptions{EmitDefaultValues: true}.MarshalAppend(dst, message)
+	if err != nil {
+		return append(dst, "null"...)
+	}
+	return encoded
+}
