@@ -10,12 +10,12 @@ import (
 
 func newConfig() *cobra.Command {
 	command := &cobra.Command{Use: "config", Short: "Check or print the configuration"}
-	command.AddCommand(newConfigCheck(), newConfigPrint())
+	command.AddCommand(newConfigCheck(), newConfigPrint(), newConfigReference())
 	return command
 }
 
 func newConfigCheck() *cobra.Command {
-	s := newSettings()
+	s := newSettings(true)
 	var names []string
 	command := &cobra.Command{
 		Use: "check", Short: "Report everything that is wrong with the configuration", Args: cobra.NoArgs,
@@ -24,8 +24,11 @@ func newConfigCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s.Notification.Mailbox = len(names) == 0
-			if err := s.load(command.Flags(), services); err != nil {
+			checked := s
+			if len(names) > 0 {
+				checked = newSettings(false)
+			}
+			if err := checked.load(command.Flags(), services); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(command.OutOrStdout(), "the configuration is good")
@@ -38,11 +41,10 @@ func newConfigCheck() *cobra.Command {
 }
 
 func newConfigPrint() *cobra.Command {
-	s := newSettings()
+	s := newSettings(true)
 	command := &cobra.Command{
 		Use: "print", Short: "Print the configuration in force with where each value comes from; secrets are masked", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			s.Notification.Mailbox = true
 			if err := s.load(command.Flags(), keyHolders()); err != nil {
 				return err
 			}
@@ -54,7 +56,7 @@ func newConfigPrint() *cobra.Command {
 }
 
 func newKeys() *cobra.Command {
-	s := newSettings()
+	s := newSettings(true)
 	command := &cobra.Command{Use: "keys", Short: "Look after the services' keys"}
 	initialize := &cobra.Command{
 		Use: "init", Short: "Make the keys that are missing; what is there stays", Args: cobra.NoArgs,

@@ -13,7 +13,7 @@ import (
 )
 
 func newDemo() *cobra.Command {
-	s := newSettings()
+	s := newSettings(true)
 	var url, adminURL string
 	command := &cobra.Command{
 		Use: "demo", Short: "Walk through a running instance with real requests, and leave a filled organization behind", Args: cobra.NoArgs,

@@ -63,7 +63,7 @@ func newDLQ() *cobra.Command {
 }
 
 func newDLQCommand(use, short string, args cobra.PositionalArgs, act func(context.Context, io.Writer, *deadletter.Desk, []string) error) *cobra.Command {
-	s := newSettings()
+	s := newSettings(true)
 	command := &cobra.Command{
 		Use: use, Short: short, Args: args,
 		RunE: func(command *cobra.Command, args []string) error {

@@ -20,7 +20,7 @@ func newEvents() *cobra.Command {
 }
 
 func newEventsTail() *cobra.Command {
-	s := newSettings()
+	s := newSettings(true)
 	var topics []string
 	var last int
 	command := &cobra.Command{

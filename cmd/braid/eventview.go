@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -23,7 +22,7 @@ func brokerFor(s *settings, flags *pflag.FlagSet) (bus.Connection, error) {
 	if len(s.Kafka.Brokers) > 0 {
 		return s.Kafka.connection(), nil
 	}
-	connection, err := bus.ReadClientConfig(filepath.Join(s.Process.DataDir, bus.ClientConfigFile))
+	connection, err := bus.ReadClientConfig(s.Process.DataDir)
 	if err != nil {
 		return bus.Connection{}, fmt.Errorf("find the broker: set BRAID_KAFKA_BROKERS, or name the data directory of a running up with --data-dir: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func newMigrate() *cobra.Command {
-	s := newSettings()
+	s := newSettings(false)
 	var names []string
 	var statusOnly bool
 	command := &cobra.Command{
@@ -64,7 +64,7 @@ func migrate(ctx context.Context, out io.Writer, s *settings, services []string,
 }
 
 // loginOf names the login that serves, when another one owns the tables.
-func loginOf(place *placement) string {
+func loginOf(place *Placement) string {
 	parsed, err := url.Parse(place.DatabaseURL)
 	if err != nil || place.MigrationDatabaseURL == "" || parsed.User == nil {
 		return ""

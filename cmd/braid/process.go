@@ -264,7 +264,6 @@ func (p *process) addPart(part module.Part) {
 
 func (p *process) buildService(ctx context.Context, bounded boundedContext, topics map[string]bus.Topic) error {
 	logger := p.logger.With(slog.String("service", bounded.name))
-	registerer := prometheus.WrapRegistererWith(prometheus.Labels{"service": bounded.name}, p.metrics)
 	database, err := pg.Open(ctx, p.databases[bounded.name], logger, p.metrics)
 	if err != nil {
 		return err
@@ -281,7 +280,7 @@ func (p *process) buildService(ctx context.Context, bounded boundedContext, topi
 	built, err := bounded.build(p.settings, service.Environment{
 		Name: bounded.name, DB: database, Bus: p.connection, Topics: topics, Keys: p.keys[bounded.name],
 		Authenticator: authenticator, Access: p.access, Clients: clients, PublicURL: p.settings.Process.PublicURL,
-		Clock: p.clock, Logger: logger, Registerer: registerer,
+		Clock: p.clock, Logger: logger, Registerer: p.metrics,
 	})
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 )
 
 func newServe() *cobra.Command {
-	s := newSettings()
+	s := newSettings(false)
 	var names []string
 	command := &cobra.Command{
 		Use:   "serve",

@@ -127,8 +127,8 @@ type redisSettings struct {
 	URL string `config:"url" secret:"true" help:"Redis server that several gateways share their rate limits through."`
 }
 
-// placement says where a service and its database are.
-type placement struct {
+// Placement says where a service and its database are.
+type Placement struct {
 	DatabaseURL          string   `config:"database_url" secret:"true" help:"Connection string of the service's own database."`
 	MigrationDatabaseURL string   `config:"migration_database_url" secret:"true" help:"Connection string of the login that owns the tables; database_url by default."`
 	URL                  []string `config:"url" help:"Addresses of the service when it runs elsewhere; a failing one is skipped."`
@@ -136,23 +136,23 @@ type placement struct {
 
 type (
 	identitySettings struct {
-		placement
+		Placement
 		identity.Config
 	}
 	organizationSettings struct {
-		placement
+		Placement
 		organization.Config
 	}
 	workflowSettings struct {
-		placement
+		Placement
 		workflow.Config
 	}
 	notificationSettings struct {
-		placement
+		Placement
 		notification.Config
 	}
 	auditSettings struct {
-		placement
+		Placement
 		audit.Config
 	}
 )
@@ -174,8 +174,11 @@ type settings struct {
 	Audit        auditSettings
 }
 
-func newSettings() *settings {
+// newSettings returns the configuration with its defaults. Without an SMTP server up catches mail in its own mailbox;
+// serve must be told to.
+func newSettings(mailbox bool) *settings {
 	s := &settings{registry: config.New()}
+	s.Notification.Mailbox = mailbox
 	s.Process.DataDir = defaultDataDir()
 	s.registry.Section("", &s.Process)
 	s.registry.Section("log", &s.Log)
@@ -217,13 +220,13 @@ func (s *settings) load(flags *pflag.FlagSet, services []string) error {
 }
 
 // placements returns where each service is, by name.
-func (s *settings) placements() map[string]*placement {
-	return map[string]*placement{
-		identity.Name:     &s.Identity.placement,
-		organization.Name: &s.Organization.placement,
-		workflow.Name:     &s.Workflow.placement,
-		notification.Name: &s.Notification.placement,
-		audit.Name:        &s.Audit.placement,
+func (s *settings) placements() map[string]*Placement {
+	return map[string]*Placement{
+		identity.Name:     &s.Identity.Placement,
+		organization.Name: &s.Organization.Placement,
+		workflow.Name:     &s.Workflow.Placement,
+		notification.Name: &s.Notification.Placement,
+		audit.Name:        &s.Audit.Placement,
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -25,15 +27,13 @@ import (
 const stopTimeout = 30 * time.Second
 
 func newUp() *cobra.Command {
-	s := newSettings()
+	s := newSettings(true)
 	command := &cobra.Command{
 		Use:   "up",
 		Short: "Run every service in this process, with its own PostgreSQL and broker unless told of others",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			services := keyHolders()
-			// Without an SMTP server up catches mail itself; serve must be told to.
-			s.Notification.Mailbox = true
 			if err := s.load(command.Flags(), services); err != nil {
 				return err
 			}
@@ -104,6 +104,13 @@ func (p *process) startInfrastructure(ctx context.Context) error {
 	p.adoptBroker(broker)
 	if err != nil {
 		return err
+	}
+	if broker != nil {
+		// Consumers and readers make what they miss, but complain first; here nothing has to complain.
+		topics := slices.Collect(maps.Values(p.settings.Kafka.topics()))
+		if err := bus.EnsureTopics(ctx, p.connection, p.logger, topics...); err != nil {
+			return err
+		}
 	}
 	return p.placeDatabases(ctx, server)
 }

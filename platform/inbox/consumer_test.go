@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
@@ -154,6 +155,16 @@ func TestMembersShareAndHandOver(t *testing.T) {
 	for _, mine := range byPartition {
 		require.IsIncreasing(t, mine)
 	}
+}
+
+func TestMetricsAreWellNamed(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	consumer := bundle.consume(t, store, nil)
+	require.Eventually(t, func() bool { return metric(t, consumer, "braid_consumer_lag_events") == 0 }, patience, tick)
+	problems, err := testutil.GatherAndLint(consumer.registry)
+	require.NoError(t, err)
+	require.Empty(t, problems)
 }
 
 func TestLagIsMeasured(t *testing.T) {

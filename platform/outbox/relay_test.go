@@ -123,6 +123,15 @@ func firstOf(texts []string) (first []string) {
 	return first
 }
 
+func TestMetricsAreWellNamed(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	relay := bundle.relay(t, bundle.DB, nil)
+	problems, err := testutil.GatherAndLint(relay.registry)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
 func TestOneRelayIsActiveAndTheNextTakesOver(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)

@@ -150,7 +150,7 @@ func (s *serviceClient) Do(request *http.Request) (*http.Response, error) {
 		tries = maxTries
 	}
 	for try := 1; ; try++ {
-		response, err := s.breaker.Execute(func() (*http.Response, error) { return s.send(request, body, target) })
+		response, err := s.breaker.Execute(func() (*http.Response, error) { return s.send(request, body, target, method) })
 		if err == nil || try == tries || request.Context().Err() != nil {
 			s.count(err)
 			if ended := request.Context().Err(); err != nil && ended != nil {
@@ -205,16 +205,38 @@ func (s *serviceClient) sign(request *http.Request, method *Method) error {
 }
 
 // send makes one try. An answer that says the service can't serve counts as a failure, like no answer.
-func (s *serviceClient) send(request *http.Request, body []byte, target Target) (*http.Response, error) {
+func (s *serviceClient) send(request *http.Request, body []byte, target Target, method *Method) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(request.Context(), clientTimeout)
 	defer cancel()
+	if target.Handler != nil {
+		return answered(serveInMemory(target.Handler, withBody(ctx, request, body)))
+	}
+	err := fmt.Errorf("no address for service %s", s.service)
+	// One address that fails must not look like a service that fails: the others are asked within the same try,
+	// unless the request may have had its effect.
+	for range target.URLs {
+		var response *http.Response
+		if response, err = s.sendRemote(withBody(ctx, request, body), target.URLs); err == nil {
+			return response, nil
+		}
+		if ctx.Err() != nil || (!method.ReadOnly && !neverSent(err)) {
+			break
+		}
+	}
+	return nil, err
+}
+
+func withBody(ctx context.Context, request *http.Request, body []byte) *http.Request {
 	attempt := request.Clone(ctx)
 	attempt.Body = io.NopCloser(bytes.NewReader(body))
 	attempt.ContentLength = int64(len(body))
-	if target.Handler != nil {
-		return answered(serveInMemory(target.Handler, attempt))
-	}
-	return s.sendRemote(attempt, target.URLs)
+	return attempt
+}
+
+// neverSent reports whether a request failed before a connection was there to carry it.
+func neverSent(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) && network.Op == "dial"
 }
 
 var errCantServe = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.")
@@ -226,11 +248,8 @@ func answered(response *http.Response) (*http.Response, error) {
 	return response, nil
 }
 
-// sendRemote goes round the addresses, so that one that fails is skipped by the next try.
+// sendRemote asks the address whose turn it is. One that fails gives the turn to the next.
 func (s *serviceClient) sendRemote(attempt *http.Request, urls []string) (*http.Response, error) {
-	if len(urls) == 0 {
-		return nil, fmt.Errorf("no address for service %s", s.service)
-	}
 	turn := s.next.Load()
 	base := strings.TrimSuffix(urls[turn%uint64(len(urls))], "/")
 	target, err := attempt.URL.Parse(base + attempt.URL.Path)

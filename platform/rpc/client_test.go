@@ -209,6 +209,7 @@ func TestClientSkipsAFailingAddress(t *testing.T) {
 	b := newBundle(t)
 	b.Tokens.Service("service-token-for-identity", "workflow")
 	b.directory.answer = func(context.Context) (*identityv1.User, error) { return &identityv1.User{}, nil }
+	_, _ = b.seen()
 	refusing := &flaky{}
 	refusing.broken.Store(1 << 20)
 	sick := httptest.NewServer(refusing)
@@ -224,6 +225,12 @@ func TestClientSkipsAFailingAddress(t *testing.T) {
 		})
 	}
 	group.Wait()
+	// A mutation goes on to the next address when the first one can't have had it.
+	clients, _ = newClients(t, rpc.Target{URLs: []string{"http://" + closedAddress(t), b.URL}})
+	ctx := call.With(t.Context(), &call.Call{Actor: call.Actor{Token: b.token}})
+	_, err := workflowv1connect.NewTaskServiceClient(clients.Dial("workflow")).CreateTask(ctx,
+		&workflowv1.CreateTaskRequest{OrganizationId: b.organization.String(), ProjectId: id.New().String(), Title: "x"})
+	require.NoError(t, err)
 	before := refusing.count.Load()
 	for range 20 {
 		_, err := directory.GetUser(t.Context(), &identityv1.GetUserRequest{UserId: id.New().String()})

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc/codes"
@@ -31,7 +34,14 @@ var (
 	errMediaType        = errs.New(errs.InvalidArgument, "MEDIA_TYPE_UNSUPPORTED", "Send JSON as application/json.")
 )
 
+// installQueryParser sets what grpc-gateway keeps as one variable for the whole process: doing it for each server would
+// be a race with those that serve already.
+var installQueryParser = sync.OnceFunc(func() {
+	runtime.NewServeMux(runtime.SetQueryParameterParser(queryParser{}))
+})
+
 func newREST(server *Server) *runtime.ServeMux {
+	installQueryParser()
 	drop := func(string) (string, bool) { return "", false }
 	return runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, restMarshaler{}),
@@ -40,7 +50,6 @@ func newREST(server *Server) *runtime.ServeMux {
 		runtime.WithIncomingHeaderMatcher(drop),
 		runtime.WithOutgoingHeaderMatcher(drop),
 		runtime.WithDisablePathLengthFallback(),
-		runtime.SetQueryParameterParser(queryParser{}),
 	)
 }
 
@@ -130,10 +139,21 @@ func (s *Server) writeRoutingError(_ context.Context, _ *runtime.ServeMux, _ run
 	switch code {
 	case http.StatusMethodNotAllowed:
 		answer = errMethodNotAllowed
+		w.Header().Set("Allow", strings.Join(s.allowed(r.URL.Path), ", "))
 	case http.StatusBadRequest:
 		answer = errs.Invalid("", "path.malformed", "the path can't be read")
 	}
 	WriteError(w, failureOf(answer, in.correlationID))
+}
+
+// allowed lists the HTTP methods that a path takes, sorted. It is slow, and only asked for those it does not take.
+func (s *Server) allowed(path string) []string {
+	router, err := NewRouter(s.methods)
+	if err != nil {
+		return nil
+	}
+	segments, verb := splitPath(path)
+	return slices.Sorted(maps.Keys(router.root.find(segments, verb)))
 }
 
 // WriteError writes the error body of REST: google.rpc.Status in JSON with the correlation id beside it.

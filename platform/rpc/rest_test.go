@@ -202,7 +202,9 @@ func TestHTTPItselfIsHeldTo(t *testing.T) {
 	requireOne(t, b.REST("POST", b.newTasks(), b.token, `{}`, rpctest.Header("Content-Type", "")), 415, "MEDIA_TYPE_UNSUPPORTED")
 	requireOne(t, b.REST("GET", "/api/v1/nothing", b.token, nil), 404, "PATH_UNKNOWN")
 	requireOne(t, b.REST("GET", "/", "", nil), 404, "PATH_UNKNOWN")
-	requireOne(t, b.REST("PUT", b.newTasks(), b.token, `{}`), 405, "METHOD_NOT_ALLOWED")
+	answer := b.REST("PUT", b.newTasks(), b.token, `{}`)
+	requireOne(t, answer, 405, "METHOD_NOT_ALLOWED")
+	require.Equal(t, "GET, POST", answer.Header.Get("Allow"))
 	requireOne(t, b.REST("POST", b.newTasks(), b.token, `{}`, rpctest.Header("X-HTTP-Method-Override", "GET")), 400, "INVALID_ARGUMENT")
 
 	// A body of unknown length is cut off at the same size.
@@ -215,7 +217,7 @@ func TestHTTPItselfIsHeldTo(t *testing.T) {
 	require.Equal(t, 413, response.StatusCode)
 
 	_, seen := b.seen()
-	answer := b.REST("POST", b.newTasks(), b.token, `{"title":"x"}`, rpctest.Header("Content-Type", "application/json; charset=utf-8"))
+	answer = b.REST("POST", b.newTasks(), b.token, `{"title":"x"}`, rpctest.Header("Content-Type", "application/json; charset=utf-8"))
 	require.Equal(t, 200, answer.Status, answer.Text)
 	require.Equal(t, "x", (*seen).(*workflowv1.CreateTaskRequest).GetTitle())
 	require.Contains(t, answer.Body, "description", "fields without a value are written")

@@ -154,7 +154,12 @@ func TestManyProcessesMakeOneSigningKey(t *testing.T) {
 	h := newHarness(t)
 	_, err := h.database.Admin.Exec(t.Context(), `delete from signing_key`)
 	require.NoError(t, err)
-	done := make(chan error, 6)
+	// All may look for a key and none may write one, until every one of them has come as far as it can.
+	gate, err := h.database.Admin.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = gate.Exec(t.Context(), `lock table signing_key in share mode`)
+	require.NoError(t, err)
+	done := make(chan error, 4)
 	for range cap(done) {
 		go func() {
 			for _, part := range h.service.Parts {
@@ -164,6 +169,10 @@ func TestManyProcessesMakeOneSigningKey(t *testing.T) {
 			}
 		}()
 	}
+	require.Eventually(t, func() bool {
+		return h.count(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) == cap(done)
+	}, 20*time.Second, 10*time.Millisecond)
+	require.NoError(t, gate.Commit(t.Context()))
 	for range cap(done) {
 		require.NoError(t, <-done)
 	}

@@ -19,6 +19,9 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
 
+// Name is the service's name, in configuration, topics and databases.
+const Name = "identity"
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 

@@ -227,7 +227,7 @@ func TestAMailIsGivenUp(t *testing.T) {
 			require.Eventually(t, func() bool {
 				return b.count(`select count(*) from river_job where finalized_at is null`) == 0
 			}, patience, 20*time.Millisecond)
-			require.Equal(t, 1, b.mailer.tries)
+			require.Equal(t, 1, b.mailer.tried())
 			var failed notificationv1.NotificationFailed
 			b.outcome("notification.notification.failed", &failed)
 			require.Equal(t, test.reason, failed.GetReason())
@@ -239,7 +239,7 @@ func TestAMailIsGivenUp(t *testing.T) {
 func TestAnOutageOfAnOwnerCountsNoTry(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.owners.fault = connect.NewError(connect.CodeUnavailable, errors.New("away"))
+	b.owners.put(func() { b.owners.fault = connect.NewError(connect.CodeUnavailable, errors.New("away")) })
 	event := b.registration(nil)
 	require.NoError(t, b.apply(event))
 	b.work()
@@ -264,7 +264,7 @@ func TestADeliveryThatIsOverIsNotSentAgain(t *testing.T) {
 		require.NoError(t, b.delivery.Send(t.Context(), app.SendMail{DeliveryID: deliveryID}))
 	}
 	require.NoError(t, b.delivery.Send(t.Context(), app.SendMail{DeliveryID: id.New()}))
-	require.Equal(t, 1, b.mailer.tries)
+	require.Equal(t, 1, b.mailer.tried())
 	require.Equal(t, 1, b.count(`select count(*) from outbox`))
 }
 

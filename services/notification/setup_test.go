@@ -243,6 +243,12 @@ func (m *mailer) all() []mail.Message {
 	return append([]mail.Message(nil), m.sent...)
 }
 
+func (m *mailer) tried() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tries
+}
+
 type logBuffer struct {
 	mu      sync.Mutex
 	written bytes.Buffer

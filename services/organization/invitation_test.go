@@ -338,3 +338,46 @@ func TestGetInvitationMailIsForServicesOnly(t *testing.T) {
 	require.Empty(t, mail.GetInviterDisplayName())
 	require.Equal(t, token, mail.GetToken())
 }
+
+func TestInvitationsAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	ada := bundle.meet("ada")
+	_, path := bundle.found(t, ada, "Acme")
+	var want []string
+	for _, name := range []string{"ben", "cleo", "dan"} {
+		bundle.invite(t, ada, path, name+"@example.com", "viewer")
+		want = append([]string{name + "@example.com"}, want...)
+		bundle.clock.Advance(time.Second)
+	}
+	var got []string
+	token := ""
+	for range 10 {
+		answer := bundle.REST("GET", path+"/invitations?pageSize=2&pageToken="+token, ada.token, nil)
+		require.Equal(t, 200, answer.Status, answer.Text)
+		for _, listed := range answer.Body["invitations"].([]any) {
+			got = append(got, listed.(map[string]any)["email"].(string))
+		}
+		if token, _ = answer.Body["nextPageToken"].(string); token == "" {
+			break
+		}
+	}
+	require.Equal(t, want, got)
+}
+
+func TestPageTokensAreGoodForOneOrganizationOnly(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	ada := bundle.meet("ada")
+	_, path := bundle.found(t, ada, "Acme")
+	_, other := bundle.found(t, ada, "Other")
+	for _, name := range []string{"ben", "cleo"} {
+		bundle.join(t, ada, path, bundle.meet(name), "viewer")
+	}
+	for _, list := range []string{"/members", "/invitations", "/roles"} {
+		token := bundle.REST("GET", path+list+"?pageSize=1", ada.token, nil).Body["nextPageToken"].(string)
+		require.Equal(t, 200, bundle.REST("GET", path+list+"?pageToken="+token, ada.token, nil).Status, list)
+		answer := bundle.REST("GET", other+list+"?pageToken="+token, ada.token, nil)
+		require.Equal(t, "PAGE_TOKEN_INVALID", answer.Reason(), list)
+	}
+}

@@ -79,7 +79,7 @@ func TestUpdateMemberRoles(t *testing.T) {
 		field  []string
 	}{
 		"no roles":       {`{"roleIds":[]}`, 400, "INVALID_ARGUMENT", []string{"roleIds"}},
-		"unknown role":   {`{"roleIds":["king"]}`, 400, "ROLE_UNKNOWN", []string{}},
+		"unknown role":   {`{"roleIds":["king"]}`, 400, "ROLE_UNKNOWN", []string{"roleIds"}},
 		"twice the same": {`{"roleIds":["admin","admin"]}`, 400, "INVALID_ARGUMENT", []string{"roleIds"}},
 		"stale etag":     {`{"roleIds":["viewer"],"etag":"1"}`, 409, "ETAG_MISMATCH", []string{}},
 	} {

@@ -57,7 +57,7 @@ func TestMixedChangesAtOnce(t *testing.T) {
 	f.requireRevisions(projectID, f.count(`select count(*) from project_change`))
 	require.Equal(t, f.count(`select count(*) from project_change`)+1, len(f.events()), "one event each, and the project's creation")
 	require.Zero(t, f.count(`select count(*) from task join project on project.id = project_id where task.revision > project.revision`))
-	retries, err := testutil.GatherAndCount(f.pg.Registry, "braid_pg_retries_total")
+	retries, err := testutil.GatherAndCount(f.pg.Registry, "braid_pg_transaction_retries_total")
 	require.NoError(t, err)
 	require.Zero(t, retries, "no transaction was run again: locks are taken in one order")
 }

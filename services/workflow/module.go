@@ -20,6 +20,9 @@ import (
 	"github.com/braidhq/braid/services/workflow/internal/live"
 )
 
+// Name is the service's name, in configuration, topics and databases.
+const Name = "workflow"
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 

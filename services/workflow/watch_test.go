@@ -471,6 +471,26 @@ func TestStreamSurvivesALostDatabase(t *testing.T) {
 	w.sees(1, 3)
 }
 
+// Notifications are heard again after the connection that heard them was lost; no poll helps here.
+func TestListeningBeginsAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	config := quick
+	config.PollInterval = time.Hour
+	other := newProcess(t, pgtest.OpenDB(t, pg.Config{Service: "other", URL: f.pg.URL}, f.pg.Registry), f.clock, config)
+	project := f.watched()
+	w := other.watch(project, "", nil, nil).opened()
+	listening := func() bool {
+		return f.count(`select count(*) from pg_stat_activity
+			where query like 'listen braid_project_change%' and datname = current_database()`) == 2
+	}
+	require.Eventually(t, listening, patience, 10*time.Millisecond)
+	f.pg.Terminate(t)
+	require.Eventually(t, listening, patience, 10*time.Millisecond)
+	f.create(f.process, project.ProjectID, 3)
+	w.sees(1, 3)
+}
+
 func TestWatchOverServerSentEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -1,6 +1,10 @@
 package domain_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,11 +12,6 @@ import (
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	platformv1 "github.com/braidhq/braid/gen/go/braid/platform/v1"
 	"github.com/braidhq/braid/platform/errs"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"strconv"
-
 	"github.com/braidhq/braid/services/identity/internal/domain"
 )
 

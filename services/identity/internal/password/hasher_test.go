@@ -48,8 +48,6 @@ func TestHashAndVerify(t *testing.T) {
 	require.False(t, right, "nobody's password is never right")
 }
 
-// A hash made by the reference implementation: argon2 with -id -t 2 -k 64 -p 1 -l 32 would be as good, this one is from
-// RFC-compatible parameters of another process of ours with other settings.
 func TestVerifyUsesTheParametersOfTheHash(t *testing.T) {
 	t.Parallel()
 	other, err := password.New(password.Config{
@@ -85,8 +83,8 @@ func TestMalformedHashesAreRefused(t *testing.T) {
 
 func TestMoreThanTheQueueHoldsIsRefused(t *testing.T) {
 	t.Parallel()
-	hasher := newHasher(t, 1, 2)
 	synctest.Test(t, func(t *testing.T) {
+		hasher := newHasher(t, 1, 2)
 		leave := hasher.Occupy()
 		ctx, cancel := context.WithCancel(t.Context())
 		results := make(chan error, 2)

@@ -8,6 +8,11 @@ import (
 	netmail "net/mail"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
@@ -63,10 +68,7 @@ func (d *Deliveries) Send(ctx context.Context, args SendMail) error {
 	case skip != "":
 		return d.finish(ctx, delivery, domain.Outcome{State: domain.Skipped, Reason: skip})
 	}
-	started := d.Clock.Now()
-	err = d.Mailer.Send(ctx, message)
-	d.Metrics.conversation.Observe(d.Clock.Now().Sub(started).Seconds())
-	if err == nil {
+	if err = d.handOver(ctx, message); err == nil {
 		return d.finish(ctx, delivery, domain.Outcome{State: domain.Sent})
 	}
 	var refused *smtp.Failure
@@ -78,6 +80,20 @@ func (d *Deliveries) Send(ctx context.Context, args SendMail) error {
 	default:
 		return d.fail(ctx, delivery, "the mail could not be sent", false, err)
 	}
+}
+
+// handOver is the last step of the trace that began with somebody's request.
+func (d *Deliveries) handOver(ctx context.Context, message mail.Message) error {
+	ctx, span := otel.Tracer("github.com/braidhq/braid/services/notification").Start(ctx, "send mail",
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("mail.delivery_id", message.DeliveryID.String())))
+	defer span.End()
+	started := d.Clock.Now()
+	err := d.Mailer.Send(ctx, message)
+	d.Metrics.conversation.Observe(d.Clock.Now().Sub(started).Seconds())
+	if err != nil {
+		span.SetStatus(codes.Error, "the mail was not taken")
+	}
+	return err
 }
 
 // fail ends a delivery that can't succeed or has had its last try; before that it only lets the job try again.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -171,6 +172,7 @@ func TestNoNameAddsAHeaderOrALine(t *testing.T) {
 		require.Len(t, parts, 2)
 		require.Equal(t, strings.Count(wantParts["text/plain"], "\n"), strings.Count(parts["text/plain"], "\n"))
 		require.Equal(t, strings.Count(wantParts["text/html"], "<"), strings.Count(parts["text/html"], "<"))
+		require.Equal(t, -1, strings.IndexFunc(subjectOf(t, header)+strings.ReplaceAll(parts["text/plain"], "\n", ""), unicode.IsControl))
 		to, err := netmail.ParseAddress(header.Get("To"))
 		require.NoError(t, err)
 		require.Equal(t, "ben@example.org", to.Address)

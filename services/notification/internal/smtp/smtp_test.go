@@ -37,10 +37,9 @@ type server struct {
 	mu       sync.Mutex
 	mails    []string
 	from, to []string
-	// fail answers a step: "AUTH", "MAIL", "RCPT" or "DATA"; nil lets it pass.
+	// fail answers a step: "AUTH", "MAIL", "RCPT" or "DATA"; nil lets it pass. "HANGUP" closes the connection in the
+	// middle of DATA.
 	fail map[string]error
-	// hangUp closes the connection in the middle of DATA.
-	hangUp bool
 }
 
 type option func(*gosmtp.Server, *server)
@@ -121,6 +120,18 @@ func (s *server) received() []string {
 	return append([]string(nil), s.mails...)
 }
 
+func (s *server) senders() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.from...)
+}
+
+func (s *server) recipients() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.to...)
+}
+
 func (s *server) NewSession(connection *gosmtp.Conn) (gosmtp.Session, error) {
 	return &session{s, connection}, nil
 }
@@ -156,7 +167,7 @@ func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 }
 
 func (s *session) Data(reader io.Reader) error {
-	if s.server.hangUp {
+	if s.server.answer("HANGUP") != nil {
 		_ = s.connection.Conn().Close()
 		return io.ErrUnexpectedEOF
 	}
@@ -197,8 +208,8 @@ func TestSend(t *testing.T) {
 			require.Len(t, mails, 1)
 			require.Contains(t, mails[0], "code: 123456")
 			require.Contains(t, mails[0], "after the dot", "a line with a dot does not end the mail")
-			require.Equal(t, []string{"braid@example.com"}, mailServer.from)
-			require.Equal(t, []string{"ben@example.org"}, mailServer.to)
+			require.Equal(t, []string{"braid@example.com"}, mailServer.senders())
+			require.Equal(t, []string{"ben@example.org"}, mailServer.recipients())
 		})
 	}
 }
@@ -223,6 +234,7 @@ func TestRefusals(t *testing.T) {
 		"content never":         {"DATA", 554, true},
 		"login refused":         {"AUTH", 535, false},
 		"login refused for now": {"AUTH", 454, false},
+		"login never":           {"AUTH", 554, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -255,7 +267,7 @@ func requireTemporary(t *testing.T, err error) {
 func TestConnectionDropsInTheMiddle(t *testing.T) {
 	t.Parallel()
 	mailServer := start(t, false)
-	mailServer.hangUp = true
+	mailServer.setAnswer("HANGUP", io.ErrUnexpectedEOF)
 	requireTemporary(t, mailServer.sender().Send(t.Context(), newMail()))
 }
 
@@ -297,21 +309,21 @@ func TestNothingIsSaidOnAnOpenLine(t *testing.T) {
 		err := mailServer.sender().Send(t.Context(), newMail())
 		requireTemporary(t, err)
 		require.ErrorContains(t, err, "STARTTLS")
-		require.Empty(t, mailServer.from)
+		require.Empty(t, mailServer.senders())
 	})
 	t.Run("unknown certificate", func(t *testing.T) {
 		t.Parallel()
 		mailServer := start(t, false)
 		mailServer.roots = x509.NewCertPool()
 		requireTemporary(t, mailServer.sender().Send(t.Context(), newMail()))
-		require.Empty(t, mailServer.from)
+		require.Empty(t, mailServer.senders())
 	})
 	t.Run("another server's certificate", func(t *testing.T) {
 		t.Parallel()
 		mailServer := start(t, true)
 		mailServer.target.Host = "localhost"
 		requireTemporary(t, mailServer.sender().Send(t.Context(), newMail()))
-		require.Empty(t, mailServer.from)
+		require.Empty(t, mailServer.senders())
 	})
 }
 
@@ -323,7 +335,7 @@ func TestAddressesThatEndTheCommand(t *testing.T) {
 		message.To.Address = address
 		require.ErrorIs(t, mailServer.sender().Send(t.Context(), message), mail.ErrAddress)
 	}
-	require.Empty(t, mailServer.to)
+	require.Empty(t, mailServer.recipients())
 }
 
 func TestParseTarget(t *testing.T) {

@@ -33,8 +33,9 @@ func (h *Handlers) UpdateMember(ctx context.Context, request *organizationv1.Upd
 	}
 	var roleIDs []string
 	if slices.Contains(fields, "role_ids") {
-		if roleIDs = wanted.GetRoleIds(); len(roleIDs) == 0 {
-			return nil, domain.CheckRoleIDs("member.roleIds", roleIDs)
+		roleIDs = wanted.GetRoleIds()
+		if err := domain.CheckRoleIDs("member.roleIds", roleIDs); err != nil {
+			return nil, err
 		}
 	}
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.Member, error) {

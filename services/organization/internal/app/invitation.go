@@ -14,7 +14,7 @@ import (
 
 // CreateInvitation invites an address.
 func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id.ID, email, roleID string) (domain.Invitation, error) {
-	if err := a.Roles.CheckKnown(roleID); err != nil {
+	if err := a.Roles.CheckKnown("roleId", roleID); err != nil {
 		return domain.Invitation{}, err
 	}
 	now, inviterID := a.Clock.Now(), call.From(ctx).Actor.UserID

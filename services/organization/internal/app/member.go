@@ -23,7 +23,7 @@ func (a *App) ListMembers(ctx context.Context, organizationID id.ID, pageSize in
 
 // UpdateMember replaces a member's roles; nil roles change nothing, and so do those the member has.
 func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID, roleIDs []string, etag string) (domain.Membership, error) {
-	if err := a.Roles.CheckKnown(roleIDs...); err != nil {
+	if err := a.Roles.CheckKnown("member.roleIds", roleIDs...); err != nil {
 		return domain.Membership{}, err
 	}
 	standing, err := a.lockStanding(ctx, tx, organizationID, userID)

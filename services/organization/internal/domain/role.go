@@ -3,7 +3,8 @@ package domain
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/braidhq/braid/platform/errs"
 )
 
 // The ids of the system roles. A system role's id is its name.
@@ -102,16 +103,12 @@ func (r *Roles) Holder(roleIDs []string, permission string) string {
 	return ""
 }
 
-// CheckKnown refuses ids that name no role.
-func (r *Roles) CheckKnown(roleIDs ...string) error {
-	var unknown []string
+// CheckKnown refuses ids that name no role. field is how the caller spells the field that holds them.
+func (r *Roles) CheckKnown(field string, roleIDs ...string) error {
 	for _, roleID := range roleIDs {
 		if r.rank(roleID) < 0 {
-			unknown = append(unknown, roleID)
+			return ErrRoleUnknown.WithViolation(errs.Violation{Field: field, Rule: "role.unknown", Message: "names no role of the organization"})
 		}
-	}
-	if len(unknown) > 0 {
-		return ErrRoleUnknown.With("roleIds", strings.Join(unknown, ","))
 	}
 	return nil
 }

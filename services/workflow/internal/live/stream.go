@@ -157,6 +157,12 @@ func (s *stream) run(ctx context.Context) error {
 	access := time.NewTicker(s.hub.config.AccessInterval)
 	defer access.Stop()
 	for {
+		select {
+		case <-s.hub.stopping:
+			// Also for a stream that never runs out of changes.
+			return errStopping
+		default:
+		}
 		allowed, err := s.mayWatch(ctx)
 		if err != nil {
 			return err

@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// maxKept and maxKeptBytes bound what a topic keeps of the latest changes for streams that are a little behind.
-	maxKept      = 128
-	maxKeptBytes = 256 << 10
+	// maxKept and maxKeptBytes bound what a topic keeps of the latest changes for streams that are a little behind. Decoded
+	// they take about three times their bytes, and a topic may have one stream only.
+	maxKept      = 32
+	maxKeptBytes = 8 << 10
 )
 
 // change is one change, decoded once and shared by all streams, which only read it.

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// One small story runs through all examples, so that what one answers fits into the next: Ada's organization, its
+// project WEB and the task that she gave to Ben.
+const (
+	exampleOrganization = "0198f5a2-6c1e-7b3a-9d41-2f8e5a7c1b01"
+	exampleAda          = "0198f5a2-6b90-7c52-8e17-90ab3cd4ef02"
+	exampleBen          = "0198f5a3-11d4-7e08-b6c9-51d2e8f0a903"
+	exampleProject      = "0198f5a4-0a3b-7d61-a2f4-7c8e9b1d3004"
+	exampleTask         = "0198f5a4-2f77-7a1c-9b03-e4d5c6b7a805"
+	exampleComment      = "0198f5a5-7c20-7f43-8d12-0a1b2c3d4e06"
+	exampleSession      = "0198f5a2-8e55-7b90-a6d7-3e4f5a6b7c07"
+	exampleInvitation   = "0198f5a2-f013-7c8d-9e24-b5a697887908"
+	exampleNotification = "0198f5a4-3c9e-7d05-8af1-6b7c8d9eaf09"
+	exampleRecord       = "0198f5a4-3ca1-7bb2-9c56-d8e9fa0b1c0a"
+	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
+	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
+	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
+	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
+)
+
+// exampleTexts are the values of text fields: by message and field, else by field alone.
+var exampleTexts = map[string]string{
+	"organization_id": exampleOrganization, "project_id": exampleProject, "task_id": exampleTask,
+	"comment_id": exampleComment, "session_id": exampleSession, "invitation_id": exampleInvitation,
+	"user_id": exampleBen, "assignee_id": exampleBen, "reporter_id": exampleAda, "author_id": exampleBen,
+	"inviter_id": exampleAda, "actor_id": exampleAda, "audit_event_id": exampleRecord, "event_id": exampleEvent,
+	"correlation_id":  exampleCorrelation,
+	"Organization.id": exampleOrganization, "Project.id": exampleProject, "Task.id": exampleTask,
+	"Comment.id": exampleComment, "Session.id": exampleSession, "Invitation.id": exampleInvitation,
+	"User.id": exampleAda, "Notification.id": exampleNotification, "AuditEvent.id": exampleRecord, "Role.id": "member",
+	"CheckAccessRequest.user_id": exampleBen, "ValidateResponse.user_id": exampleAda,
+
+	"email": "ben@example.com", "User.email": "ada@example.com", "RegisterRequest.email": "ada@example.com",
+	"VerifyEmailRequest.email": "ada@example.com", "LoginRequest.email": "ada@example.com",
+	"display_name": "Ada Lovelace", "Member.display_name": "Ben Okafor", "Role.display_name": "Member",
+	"Organization.display_name": "Analytical Engines", "CreateOrganizationRequest.display_name": "Analytical Engines",
+	"Project.display_name": "Web site", "CreateProjectRequest.display_name": "Web site",
+	"slug": "analytical-engines", "password": "correct horse battery staple", "code": "482915",
+	"access_token": exampleAccessToken, "refresh_token": "r1.Zm9yIHRoZSBleGFtcGxlIG9ubHk", "token_type": "Bearer",
+	"token": "aW52aXRhdGlvbi1leGFtcGxl", "kty": "OKP", "crv": "Ed25519",
+	"x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "7f3a", "use": "sig", "alg": "EdDSA",
+	"user_agent": "Mozilla/5.0", "client_address": "203.0.113.7",
+	"role_id": "member", "role_ids": "member", "permissions": "workflow.task.read", "permission": "workflow.task.create",
+	"Role.description": "Works on projects: creates, changes and moves tasks.", "reason": "role:member",
+	"Project.key": "WEB", "CreateProjectRequest.key": "WEB", "Task.key": "WEB-12", "task_key": "WEB-12",
+	"Project.description": "The public site.", "CreateProjectRequest.description": "The public site.",
+	"Task.title": "Write the release notes", "CreateTaskRequest.title": "Write the release notes",
+	"Notification.title": "Ada Lovelace assigned WEB-12 to you",
+	"description":        "Everything since the last release, for people.",
+	"status":             "in_progress", "Task.status": "todo", "labels": "docs", "body": "The draft is ready for review.",
+	"etag": "1c", "next_page_token": examplePageToken, "page_token": examplePageToken,
+	"kind": "task_assigned", "channel": "email", "notification_ids": exampleNotification,
+	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
+	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
+}
+
+var exampleNumbers = map[string]int64{
+	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
+	"page_size": 50,
+}
+
+var exampleFlags = map[string]bool{
+	"active": true, "allowed": true, "system": true, "current": true, "unread": true, "enabled": true,
+	"archived": false, "erased": false,
+}
+
+var exampleTimes = map[string]string{
+	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
+	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
+	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
+}
+
+// exampleOmits are fields that stay without a value because another one of the same message rules them out.
+var exampleOmits = map[string]bool{
+	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
+	"WatchProjectResponse.heartbeat": true,
+}
+
+// valueFor looks a field up in one of the tables.
+func valueFor[T any](table map[string]T, field protoreflect.FieldDescriptor) (T, bool) {
+	if value, ok := table[exampleName(field)]; ok {
+		return value, true
+	}
+	value, ok := table[string(field.Name())]
+	return value, ok
+}
+
+func exampleName(field protoreflect.FieldDescriptor) string {
+	return string(field.Parent().Name()) + "." + string(field.Name())
+}
+
+// exampleOf fills a message. It fails for a field that no table knows: a made-up value would teach nothing.
+func exampleOf(described protoreflect.MessageDescriptor) (proto.Message, error) {
+	kind, err := protoregistry.GlobalTypes.FindMessageByName(described.FullName())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", described.FullName(), err)
+	}
+	message := kind.New()
+	for i := range described.Fields().Len() {
+		field := described.Fields().Get(i)
+		if exampleOmits[exampleName(field)] || field.Kind() == protoreflect.MessageKind && field.Message().Name() == "FieldMask" {
+			continue
+		}
+		value, err := exampleValue(field)
+		if err != nil {
+			return nil, err
+		}
+		if field.IsList() {
+			message.Mutable(field).List().Append(value)
+			continue
+		}
+		message.Set(field, value)
+	}
+	return message.Interface(), nil
+}
+
+func exampleValue(field protoreflect.FieldDescriptor) (protoreflect.Value, error) {
+	missing := fmt.Errorf("no example for %s: add one to cmd/reference/example.go", exampleName(field))
+	switch field.Kind() {
+	case protoreflect.StringKind:
+		if text, ok := valueFor(exampleTexts, field); ok {
+			return protoreflect.ValueOfString(text), nil
+		}
+	case protoreflect.Int32Kind:
+		if number, ok := valueFor(exampleNumbers, field); ok {
+			return protoreflect.ValueOfInt32(int32(number)), nil
+		}
+	case protoreflect.Int64Kind:
+		if number, ok := valueFor(exampleNumbers, field); ok {
+			return protoreflect.ValueOfInt64(number), nil
+		}
+	case protoreflect.BoolKind:
+		if flag, ok := valueFor(exampleFlags, field); ok {
+			return protoreflect.ValueOfBool(flag), nil
+		}
+	case protoreflect.EnumKind:
+		// The value after the unspecified one that says most is the middle one: NORMAL, not LOW.
+		values := field.Enum().Values()
+		return protoreflect.ValueOfEnum(values.Get(min(values.Len()-1, 1+(values.Len()-1)/4)).Number()), nil
+	case protoreflect.MessageKind:
+		return exampleMessage(field, missing)
+	}
+	return protoreflect.Value{}, missing
+}
+
+func exampleMessage(field protoreflect.FieldDescriptor, missing error) (protoreflect.Value, error) {
+	switch field.Message().FullName() {
+	case "google.protobuf.Timestamp":
+		text, ok := valueFor(exampleTimes, field)
+		if !ok {
+			return protoreflect.Value{}, missing
+		}
+		at, err := time.Parse(time.RFC3339, text)
+		return protoreflect.ValueOfMessage(timestamppb.New(at).ProtoReflect()), err
+	case "google.protobuf.Struct":
+		made, err := structpb.NewStruct(map[string]any{
+			"previousAssigneeId": "", "task": map[string]any{"id": exampleTask, "key": "WEB-12", "assigneeId": exampleBen},
+		})
+		if err != nil {
+			return protoreflect.Value{}, err
+		}
+		return protoreflect.ValueOfMessage(made.ProtoReflect()), nil
+	}
+	inner, err := exampleOf(field.Message())
+	if err != nil {
+		return protoreflect.Value{}, err
+	}
+	return protoreflect.ValueOfMessage(inner.ProtoReflect()), nil
+}
+
+// exampleJSON spells a message as the wire does: answers with the fields that have no value, requests without.
+func exampleJSON(message proto.Message, answer bool) (*object, error) {
+	encoded, err := protojson.MarshalOptions{EmitDefaultValues: answer}.Marshal(message)
+	if err != nil {
+		return nil, err
+	}
+	read, err := readJSON(encoded)
+	if err != nil {
+		return nil, err
+	}
+	return read.(*object), nil
+}
+
+// camelCase is the JSON name of a path parameter: "organization_id" becomes "organizationId".
+func camelCase(name string) string {
+	parts := strings.Split(name, "_")
+	for i := 1; i < len(parts); i++ {
+		parts[i] = strings.ToUpper(parts[i][:1]) + parts[i][1:]
+	}
+	return strings.Join(parts, "")
+}

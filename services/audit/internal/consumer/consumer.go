@@ -1,0 +1,107 @@
+// Package consumer turns every event of the other services into a record, and the comings and goings of members into
+// what decides who sees records of persons. It refuses no event: one that this version can't read is recorded without
+// its payload.
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/inbox"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/sensitive"
+	"github.com/braidhq/braid/services/audit/internal/app"
+	"github.com/braidhq/braid/services/audit/internal/domain"
+)
+
+// maxText bounds what is kept of one attribute, in bytes. All that Braid writes is shorter; an index takes no more than
+// some two thousand, and an event that is too long for one must be recorded all the same.
+const maxText = 256
+
+// Sources lists the services whose events are recorded: all that publish but the audit itself.
+func Sources(topics map[string]bus.Topic, self string) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(topics)), func(name string) bool { return name == self })
+}
+
+// Recorder is the handlers with what they need.
+type Recorder struct {
+	app        *app.App
+	logger     *slog.Logger
+	unreadable prometheus.Counter
+}
+
+// New returns a recorder over the use cases.
+func New(app *app.App, logger *slog.Logger, registerer prometheus.Registerer) (*Recorder, error) {
+	unreadable := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "braid_audit_unreadable_payloads_total",
+		Help: "Events that were recorded without their payload, because this version could not read it.",
+	})
+	if err := registerer.Register(unreadable); err != nil {
+		return nil, fmt.Errorf("register metric: %w", err)
+	}
+	return &Recorder{app: app, logger: logger, unreadable: unreadable}, nil
+}
+
+// Handlers returns the handlers by event type.
+func (r *Recorder) Handlers() map[string]inbox.Handler {
+	handlers := map[string]inbox.Handler{inbox.Any: r.record}
+	maps.Copy(handlers, r.organizationHandlers())
+	return handlers
+}
+
+func (r *Recorder) record(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+	return r.app.Record(ctx, tx, factOf(event), r.bodyOf(ctx, event))
+}
+
+func factOf(event bus.Event) domain.Fact {
+	resource := domain.ParseResource(event.Subject)
+	fact := domain.Fact{
+		EventID: event.ID, OrganizationID: event.OrganizationID,
+		Action: clean(event.Type), ActorKind: string(event.Actor.Kind), ActorID: event.Actor.UserID,
+		Resource: domain.Resource{Type: clean(resource.Type), ID: clean(resource.ID)},
+		Source:   clean(strings.TrimPrefix(event.Source, bus.Source(""))), CorrelationID: clean(event.CorrelationID), OccurredAt: event.Time,
+	}
+	if event.Source == bus.Source("identity") && event.OrganizationID.IsZero() {
+		// Identity's events are in order by the user they are about. A key that is no id names nobody.
+		fact.PersonID, _ = id.Parse(string(event.Key))
+	}
+	return fact
+}
+
+func (r *Recorder) bodyOf(ctx context.Context, event bus.Event) domain.Body {
+	body := domain.Body{ClientAddress: event.ClientAddress}
+	message, err := sensitive.Decode(event.Schema, event.Data)
+	if err == nil {
+		body.Payload, err = protojson.Marshal(message)
+	}
+	if err != nil {
+		r.unreadable.Inc()
+		r.logger.WarnContext(ctx, "event recorded without its payload", slog.String("event_id", event.ID.String()),
+			slog.String("type", event.Type), slog.String("schema", event.Schema), slog.String("cause", err.Error()))
+		body.Payload = nil
+	}
+	return body
+}
+
+// clean makes a text one that the database takes and an index holds.
+func clean(text string) string {
+	text = strings.ReplaceAll(text, "\x00", string(utf8.RuneError))
+	if len(text) <= maxText {
+		return text
+	}
+	end := maxText
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/audit/internal/domain"
+	"github.com/braidhq/braid/services/audit/internal/store/db"
+)
+
+// Records is the list of an organization's trail.
+var Records = list.Spec{
+	Name: "audit-events",
+	Fields: map[string]list.Field{
+		"actorId":       {Column: "actor_id", Type: list.ID},
+		"action":        {Column: "action", Type: list.String},
+		"resourceType":  {Column: "resource_type", Type: list.String},
+		"resourceId":    {Column: "resource_id", Type: list.String},
+		"correlationId": {Column: "correlation_id", Type: list.String},
+		"createTime":    {Column: "occurred_at", Type: list.Time},
+	},
+	Orders:   map[string]list.Order{"createTime": {Column: "occurred_at", Type: list.Time}},
+	Default:  "createTime desc",
+	Tiebreak: list.Order{Column: "record_id", Type: list.ID},
+}
+
+// entries begins every read of a trail. A person's record is part of it only while the person was a member: an entry
+// that was written before their leaving was heard of is permanent, but not shown.
+const entries = `select record_id, occurred_at from audit_entry where organization_id = $1 and (person_id is null or (
+select standing.member from membership_change standing
+where standing.user_id = audit_entry.person_id and standing.organization_id = audit_entry.organization_id
+and standing.occurred_at <= audit_entry.occurred_at order by standing.occurred_at desc limit 1))`
+
+// details completes entries with what only the page's records need.
+const details = `select record.id, record.event_id, record.organization_id, record.person_id, record.action, record.actor_kind,
+record.actor_id, record.resource_type, record.resource_id, record.source, record.correlation_id, record.occurred_at,
+record.recorded_at, record.body_hash, body.body
+from (%s) as entry join audit_record record on record.id = entry.record_id
+left join audit_body body on body.record_id = entry.record_id
+order by entry.occurred_at desc, entry.record_id desc`
+
+// InsertRecord writes a record and its body, unless its event has one, and its entries: in the event's organization, or
+// in those that the person was in. It is queued.
+func InsertRecord(ctx context.Context, tx *pg.Tx, record domain.Record, sealed domain.Sealed) error {
+	if record.OrganizationID.IsZero() {
+		return queued(tx).InsertRecordOutside(ctx, db.InsertRecordOutsideParams{
+			ID: record.ID, EventID: record.EventID, PersonID: record.PersonID, Action: record.Action,
+			ActorKind: record.ActorKind, ActorID: record.ActorID, ResourceType: record.Resource.Type,
+			ResourceID: record.Resource.ID, Source: record.Source, CorrelationID: record.CorrelationID,
+			OccurredAt: record.OccurredAt, RecordedAt: record.RecordedAt, BodyHash: record.BodyHash,
+			BodyPersonID: record.BodyOwner(), Salt: sealed.Salt, Body: sealed.Text,
+		})
+	}
+	return queued(tx).InsertOrganizationRecord(ctx, db.InsertOrganizationRecordParams{
+		ID: record.ID, EventID: record.EventID, OrganizationID: record.OrganizationID, Action: record.Action,
+		ActorKind: record.ActorKind, ActorID: record.ActorID, ResourceType: record.Resource.Type,
+		ResourceID: record.Resource.ID, Source: record.Source, CorrelationID: record.CorrelationID,
+		OccurredAt: record.OccurredAt, RecordedAt: record.RecordedAt, BodyHash: record.BodyHash,
+		BodyPersonID: record.BodyOwner(), Salt: sealed.Salt, Body: sealed.Text,
+	})
+}
+
+// DeleteBodies removes bodies of a person, atMost of them, and returns how many.
+func DeleteBodies(ctx context.Context, tx *pg.Tx, personID id.ID, atMost int) (int, error) {
+	deleted, err := db.New(tx).DeleteBodies(ctx, personID, int32(atMost))
+	if err != nil {
+		return 0, fmt.Errorf("delete bodies: %w", err)
+	}
+	return int(deleted), nil
+}
+
+// ListRecords returns a page of an organization's trail.
+func ListRecords(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Record, error) {
+	page, arguments := query.Build(entries, organizationID)
+	records, err := readRecords(ctx, querier, page, arguments...)
+	if err != nil {
+		return "", nil, fmt.Errorf("list records: %w", err)
+	}
+	next, kept := list.Page(query, records, func(record domain.Record, order string) any {
+		if order == "createTime" {
+			return record.OccurredAt
+		}
+		return record.ID
+	})
+	return next, kept, nil
+}
+
+// GetRecord returns one record of an organization's trail.
+func GetRecord(ctx context.Context, querier pg.Querier, organizationID, recordID id.ID) (domain.Record, error) {
+	records, err := readRecords(ctx, querier, entries+` and record_id = $2`, organizationID, recordID)
+	if err != nil {
+		return domain.Record{}, fmt.Errorf("get record: %w", err)
+	}
+	if len(records) == 0 {
+		return domain.Record{}, domain.ErrNotFound
+	}
+	return records[0], nil
+}
+
+func readRecords(ctx context.Context, querier pg.Querier, page string, arguments ...any) ([]domain.Record, error) {
+	rows, err := querier.Query(ctx, fmt.Sprintf(details, page), arguments...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var records []domain.Record
+	for rows.Next() {
+		record, err := scanRecord(rows)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, rows.Err()
+}
+
+func scanRecord(rows pgx.Rows) (domain.Record, error) {
+	var record domain.Record
+	var text []byte
+	err := rows.Scan(&record.ID, &record.EventID, &record.OrganizationID, &record.PersonID, &record.Action, &record.ActorKind,
+		&record.ActorID, &record.Resource.Type, &record.Resource.ID, &record.Source, &record.CorrelationID,
+		&record.OccurredAt, &record.RecordedAt, &record.BodyHash, &text)
+	if err != nil || text == nil {
+		return record, err
+	}
+	record.Body, err = domain.OpenBody(text)
+	return record, err
+}
