@@ -17,7 +17,7 @@ type Config struct {
 	AddressRate   int `config:"address_rate" default:"1200" help:"Requests without a credential that an address may make in a minute."`
 	AuthRate      int `config:"auth_rate" default:"120" help:"Registrations, logins and the like that an address may make in a minute."`
 	StreamsLimit  int `config:"streams_limit" default:"10000" help:"Live streams that the gateway holds open at once."`
-	RequestsLimit int `config:"requests_limit" default:"2000" help:"Requests under way at once; more are answered 503."`
+	RequestsLimit int `config:"requests_limit" default:"2000" help:"Requests under way at once; more are answered 429."`
 
 	BodyTimeout time.Duration `config:"body_timeout" default:"15s" help:"Longest time a client may take to send a body."`
 }

@@ -35,7 +35,7 @@ var (
 	errPathUnknown  = errs.New(errs.NotFound, "PATH_UNKNOWN", "No method has this path.")
 	errBodyTooLarge = errs.New(errs.InvalidArgument, "BODY_TOO_LARGE", "The body is larger than 1 MiB.")
 	errRateLimited  = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests.")
-	errOverloaded   = errs.New(errs.Unavailable, "OVERLOADED", "More requests are under way than can be served.")
+	errOverloaded   = errs.New(errs.ResourceExhausted, "OVERLOADED", "More requests are under way than can be served.")
 	errUnavailable  = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.")
 )
 

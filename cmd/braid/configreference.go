@@ -12,7 +12,7 @@ import (
 )
 
 func newConfigReference() *cobra.Command {
-	s := newSettings()
+	s := newSettings(false)
 	return &cobra.Command{
 		Use: "reference", Short: "Print every key with its variable, flag, type and default, as Markdown", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -31,6 +31,12 @@ read from a file: put ` + "`_FILE`" + ` behind the variable or ` + "`_file`" + `
 ` + "`braid config check`" + ` reports everything that is wrong, ` + "`braid config print`" + ` shows what is in force and where it comes from.
 `
 
+// statedDefaults are those that depend on who asks, where, or with which command; the page must not.
+var statedDefaults = map[string]string{
+	"data_dir":             "/var/lib/braid for root, else $XDG_DATA_HOME/braid or ~/.local/share/braid",
+	"notification.mailbox": "true for up, false for serve",
+}
+
 // writeConfigReference writes one table for each section.
 func writeConfigReference(out io.Writer, keys []config.Key) error {
 	var text strings.Builder
@@ -41,9 +47,8 @@ func writeConfigReference(out io.Writer, keys []config.Key) error {
 			section = key.Section
 			fmt.Fprintf(&text, "\n## %s\n\n| key | variable | flag | type | default | |\n|---|---|---|---|---|---|\n", cmp.Or(section, "Process"))
 		}
-		if key.Path == "data_dir" {
-			// It depends on who asks and where; the page must not.
-			key.Default = "/var/lib/braid for root, else $XDG_DATA_HOME/braid or ~/.local/share/braid"
+		if stated, ok := statedDefaults[key.Path]; ok {
+			key.Default = stated
 		}
 		help := strings.ReplaceAll(key.Help, "|", `\|`)
 		if key.Secret {

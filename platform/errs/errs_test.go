@@ -30,6 +30,12 @@ func TestTemplatesNeverChange(t *testing.T) {
 	require.Equal(t, "a", first.Violations[1].Field)
 	require.Equal(t, map[string]string{"limit": "5", "etag": "2"}, second.Metadata)
 	require.Equal(t, "b", second.Violations[1].Field)
+
+	// Also when the template has room for more behind its violations.
+	roomy := template.WithViolation(errs.Violation{Field: "x"}).WithViolation(errs.Violation{Field: "y"})
+	third, fourth := roomy.WithViolation(errs.Violation{Field: "c"}), roomy.WithViolation(errs.Violation{Field: "d"})
+	require.Equal(t, "c", third.Violations[3].Field)
+	require.Equal(t, "d", fourth.Violations[3].Field)
 }
 
 func TestErrorsAreComparedByKindAndReason(t *testing.T) {

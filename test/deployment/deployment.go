@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 )
@@ -35,8 +36,11 @@ type Deployment struct {
 	// DataDir is the data directory of the all-in-one form, empty otherwise.
 	DataDir string
 
-	options  Options
-	programs map[string]*program
+	options Options
+	// braid is the binary, environment what the processes of the split form see.
+	braid       string
+	environment []string
+	programs    map[string]*program
 	// order is how the parts start; they stop in the reverse order.
 	order    []string
 	database *database
@@ -67,6 +71,28 @@ func (d *Deployment) Start(ctx context.Context, part string) error {
 		return fmt.Errorf("there is no part %q", part)
 	}
 	return program.start(ctx)
+}
+
+// Command prepares a braid command that finds this deployment, such as `events tail`.
+func (d *Deployment) Command(ctx context.Context, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, d.braid, arguments...)
+	command.Dir = d.options.Directory
+	command.Env = d.environment
+	if d.DataDir != "" {
+		command.Env = environment(d.options.Environment, []string{"BRAID_DATA_DIR=" + d.DataDir})
+	}
+	return command
+}
+
+// Logs lists the files that the parts write their output to, in the order the parts start.
+func (d *Deployment) Logs() []string {
+	var paths []string
+	for _, part := range d.order {
+		if program := d.programs[part]; program != nil {
+			paths = append(paths, program.logs)
+		}
+	}
+	return paths
 }
 
 // Stop ends everything, last started first, as a person would; it returns what did not end cleanly.
@@ -132,10 +158,10 @@ func StartAllInOne(ctx context.Context, options Options) (*Deployment, error) {
 	}
 	d := &Deployment{
 		URL: "http://" + listen, AdminURL: "http://" + admin, Brokers: []string{addresses[2]},
-		DataDir: filepath.Join(options.Directory, "data"), options: options, programs: map[string]*program{},
+		DataDir: filepath.Join(options.Directory, "data"), options: options, braid: binary(root), programs: map[string]*program{},
 	}
 	d.add(&program{
-		name: partBraid, command: filepath.Join(root, "bin", "braid"),
+		name: partBraid, command: d.braid,
 		arguments:   []string{"up", "--data-dir", d.DataDir, "--listen", listen, "--admin-listen", admin, "--kafka-listen", addresses[2]},
 		environment: environment(options.Environment), directory: options.Directory,
 		ready: httpReady(d.AdminURL + "/readyz"), logs: filepath.Join(options.Directory, "braid.log"),
@@ -144,6 +170,14 @@ func StartAllInOne(ctx context.Context, options Options) (*Deployment, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// binary is bin/braid, or the one that BRAID_TEST_BINARY names: that of another commit, say.
+func binary(root string) string {
+	if path := os.Getenv("BRAID_TEST_BINARY"); path != "" {
+		return path
+	}
+	return filepath.Join(root, "bin", "braid")
 }
 
 // environment is what a braid process sees: enough to run, nothing of the caller's own configuration.

@@ -52,7 +52,7 @@ func StartSplit(ctx context.Context, options Options) (*Deployment, error) {
 		return nil, err
 	}
 	d := &Deployment{
-		options: options, programs: map[string]*program{},
+		options: options, braid: binary(root), programs: map[string]*program{},
 		database: &database{directory: filepath.Join(options.Directory, partPostgres)}, order: []string{partPostgres},
 	}
 	kafka, broker, err := newKafka(ctx, root, filepath.Join(options.Directory, "kafka"))
@@ -64,14 +64,14 @@ func StartSplit(ctx context.Context, options Options) (*Deployment, error) {
 	if err := d.startAll(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.addNodes(ctx, root); err != nil {
+	if err := d.addNodes(ctx); err != nil {
 		return nil, fmt.Errorf("%w (stopped: %v)", err, d.Stop())
 	}
 	return d, nil
 }
 
 // addNodes makes databases and keys, migrates, and starts the braid processes.
-func (d *Deployment) addNodes(ctx context.Context, root string) error {
+func (d *Deployment) addNodes(ctx context.Context) error {
 	list, err := nodes(d.options)
 	if err != nil {
 		return err
@@ -80,9 +80,9 @@ func (d *Deployment) addNodes(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	braid := filepath.Join(root, "bin", "braid")
+	d.environment = shared
 	for _, arguments := range [][]string{{"keys", "init"}, {"migrate"}} {
-		command := exec.CommandContext(ctx, braid, arguments...)
+		command := exec.CommandContext(ctx, d.braid, arguments...)
 		command.Env, command.Dir = shared, d.options.Directory
 		if output, err := command.CombinedOutput(); err != nil {
 			return fmt.Errorf("braid %s: %w: %s", strings.Join(arguments, " "), err, output)
@@ -90,7 +90,7 @@ func (d *Deployment) addNodes(ctx context.Context, root string) error {
 	}
 	for _, node := range list {
 		program := &program{
-			name: node.name, command: braid,
+			name: node.name, command: d.braid,
 			arguments:   []string{"serve", "--services=" + node.service, "--listen", node.listen, "--admin-listen", node.admin},
 			environment: shared, directory: d.options.Directory,
 			ready: httpReady("http://" + node.admin + "/readyz"), logs: filepath.Join(d.options.Directory, node.name+".log"),

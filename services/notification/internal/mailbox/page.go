@@ -114,14 +114,17 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, name string, data
 }
 
 func (p *pages) writeJSON(w http.ResponseWriter, r *http.Request, value any) {
-	encoded, err := json.Marshal(value)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	// People read this with curl; that it is no HTML the headers say.
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
 		p.fail(w, r, err)
 		return
 	}
 	protect(w)
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(encoded, '\n'))
+	_, _ = w.Write(body.Bytes())
 }
 
 func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {

@@ -1,0 +1,224 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"buf.build/go/protovalidate"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/braidhq/braid/platform/rpc"
+	"github.com/braidhq/braid/test/client"
+)
+
+// values are what requests are filled with, by the contract's field name ("task_id").
+type values map[string]any
+
+// with returns a copy with other values on top.
+func (v values) with(others values) values {
+	merged := values{}
+	for _, source := range []values{v, others} {
+		for name, value := range source {
+			merged[name] = value
+		}
+	}
+	return merged
+}
+
+// request is one call, ready for REST and for Connect.
+type request struct {
+	method *rpc.Method
+	// fields is the whole request as JSON, by JSON name.
+	fields map[string]any
+}
+
+// makeRequest fills a method's request from values: each field that has one, and within the resource of a PATCH too.
+// A request that then breaks the contract's rules fails the test with what to do about it.
+func makeRequest(t require.TestingT, method *rpc.Method, known values) request {
+	fields := fill(method.Descriptor.Input(), known)
+	encoded, err := json.Marshal(fields)
+	require.NoError(t, err)
+	message := dynamicpb.NewMessage(method.Descriptor.Input())
+	require.NoError(t, protojson.Unmarshal(encoded, message), method.Procedure)
+	require.NoError(t, protovalidate.Validate(message),
+		"%s can't be called: give its field an example in examples() of request_test.go, or, for a path variable, a resource", method.Procedure)
+	return request{method: method, fields: fields}
+}
+
+func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
+	fields := map[string]any{}
+	for i := range target.Fields().Len() {
+		field := target.Fields().Get(i)
+		value, ok := known[string(field.Name())]
+		switch {
+		case ok:
+			fields[field.JSONName()] = value
+		case field.Kind() == protoreflect.MessageKind && !field.IsList() && !strings.HasPrefix(string(field.Message().FullName()), "google."):
+			fields[field.JSONName()] = fill(field.Message(), known.changeable())
+		}
+	}
+	return fields
+}
+
+// changeable leaves of the values those that a PATCH may send: never what names a resource.
+func (v values) changeable() values {
+	left := values{}
+	for _, name := range []string{"display_name", "title", "body", "role_ids"} {
+		if value, ok := v[name]; ok {
+			left[name] = value
+		}
+	}
+	return left
+}
+
+// pathVariables are the variables of a REST path, by the contract's field name.
+func pathVariables(method *rpc.Method) []string {
+	var names []string
+	for _, part := range strings.Split(method.Path, "{")[1:] {
+		name, _, _ := strings.Cut(part, "}")
+		names = append(names, name)
+	}
+	return names
+}
+
+// rest returns the request's path and body over REST.
+func (r request) rest() (path string, body any) {
+	path = r.method.Path
+	left := map[string]any{}
+	for i := range r.method.Descriptor.Input().Fields().Len() {
+		field := r.method.Descriptor.Input().Fields().Get(i)
+		value, ok := r.fields[field.JSONName()]
+		if !ok {
+			continue
+		}
+		if variable := "{" + string(field.Name()) + "}"; strings.Contains(path, variable) {
+			path = strings.Replace(path, variable, url.PathEscape(fmt.Sprint(value)), 1)
+			continue
+		}
+		left[field.JSONName()] = value
+	}
+	switch r.method.Body {
+	case "*":
+		return path, left
+	case "":
+		query := url.Values{}
+		for name, value := range left {
+			query.Set(name, fmt.Sprint(value))
+		}
+		if len(query) > 0 {
+			path += "?" + query.Encode()
+		}
+		return path, nil
+	default:
+		field := r.method.Descriptor.Input().Fields().ByName(protoreflect.Name(r.method.Body))
+		return path, left[field.JSONName()]
+	}
+}
+
+// send sends the request over REST. A stream is read up to its first event.
+func (s *suite) send(t *testing.T, who *client.Person, r request) client.Answer {
+	t.Helper()
+	path, body := r.rest()
+	if r.method.Stream {
+		return s.begin(t, who, r.method.HTTPMethod, path, "", nil)
+	}
+	return s.do(t, who, r.method.HTTPMethod, path, body)
+}
+
+// sendConnect sends the request in Connect's JSON.
+func (s *suite) sendConnect(t *testing.T, who *client.Person, r request) client.Answer {
+	t.Helper()
+	if !r.method.Stream {
+		return s.do(t, who, http.MethodPost, r.method.Procedure, r.fields, client.WithHeader("Connect-Protocol-Version", "1"))
+	}
+	encoded, err := json.Marshal(r.fields)
+	require.NoError(t, err)
+	envelope := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(encoded)))
+	return s.begin(t, who, http.MethodPost, r.method.Procedure, "application/connect+json", append(envelope, encoded...))
+}
+
+// begin opens a stream and returns how it begins.
+func (s *suite) begin(t *testing.T, who *client.Person, method, path, mediaType string, body []byte) client.Answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), client.EffectTimeout)
+	defer cancel()
+	opened, err := http.NewRequestWithContext(ctx, method, s.URL+path, bytes.NewReader(body))
+	require.NoError(t, err)
+	if mediaType != "" {
+		opened.Header.Set("Content-Type", mediaType)
+	}
+	if who != nil {
+		opened.Header.Set("Authorization", "Bearer "+who.Token)
+	}
+	response, err := s.HTTP.Do(opened)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	answer := client.Answer{Status: response.StatusCode, Header: response.Header}
+	first := make([]byte, 64<<10)
+	read, err := io.ReadAtLeast(response.Body, first, 1)
+	if err != io.EOF {
+		require.NoError(t, err)
+	}
+	answer.Raw = first[:read]
+	if mediaType != "" && read > 5 {
+		// An envelope of Connect; one with an error ends the stream.
+		_ = json.Unmarshal(answer.Raw[5:], &answer.Body)
+		return answer
+	}
+	_ = json.Unmarshal(answer.Raw, &answer.Body)
+	return answer
+}
+
+// connectStatuses are Connect's codes in the numbers of REST.
+var connectStatuses = map[string]int{
+	"invalid_argument": 400, "unauthenticated": 401, "permission_denied": 403, "not_found": 404, "already_exists": 409,
+	"failed_precondition": 409, "aborted": 409, "resource_exhausted": 429, "unimplemented": 404, "unavailable": 503, "internal": 500,
+}
+
+// connectStatus is the status that REST would have answered with.
+func connectStatus(answer client.Answer) int {
+	code, failed := answer.Value("code").(string)
+	if nested := answer.Text("error.code"); nested != "" {
+		code, failed = nested, true
+	}
+	if !failed {
+		return answer.Status
+	}
+	return connectStatuses[code]
+}
+
+// catalog lists the contract's methods in the order of their procedures.
+func catalog(t require.TestingT) []*rpc.Method {
+	methods, err := rpc.Catalog()
+	require.NoError(t, err)
+	require.Greater(t, len(methods), 40)
+	list := make([]*rpc.Method, 0, len(methods))
+	for _, method := range methods {
+		list = append(list, method)
+	}
+	slices.SortFunc(list, func(a, b *rpc.Method) int { return strings.Compare(a.Procedure, b.Procedure) })
+	return list
+}
+
+// examples are values that every request may hold; they are new with every call, where they have to be unique.
+func examples() values {
+	return values{
+		"email": client.NewPerson("Nobody").Email, "password": "wrong password, long enough", "display_name": "Example",
+		"code": "000000", "refresh_token": "no-such-token", "access_token": "no-such-token", "token": "no-such-token",
+		"key": projectKey(), "title": "Example", "body": "Example", "status": "in_progress", "role_id": "member",
+		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true,
+		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
+	}
+}

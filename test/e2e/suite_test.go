@@ -1,0 +1,201 @@
+// Package e2e is the one end-to-end suite: the same tests against everything in one process and against one process
+// per service. It speaks to the public port, the mailbox and the event topics, as strangers do.
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/braidhq/braid/test/client"
+	"github.com/braidhq/braid/test/deployment"
+)
+
+// The suite makes in a minute what people make in a day.
+var generousLimits = []string{
+	"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
+}
+
+func TestAllInOne(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts the whole product")
+	}
+	directory := makeDirectory(t)
+	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: generousLimits})
+	require.NoError(t, err)
+	runSuite(t, running)
+}
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("BRAID_TEST_SPLIT") != "1" {
+		t.Skip("needs Apache Kafka: run make e2e-split, which sets BRAID_TEST_SPLIT=1")
+	}
+	directory := makeDirectory(t)
+	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: directory, Environment: generousLimits})
+	require.NoError(t, err)
+	runSuite(t, running)
+}
+
+// makeDirectory is not t.TempDir, whose parent the unprivileged PostgreSQL could not pass.
+func makeDirectory(t *testing.T) string {
+	directory, err := os.MkdirTemp("", "braid-e2e-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(directory) })
+	return directory
+}
+
+func runSuite(t *testing.T, running *deployment.Deployment) {
+	t.Cleanup(func() {
+		assert.NoError(t, running.Stop(), "everything stops cleanly")
+		if t.Failed() {
+			printLogs(t, running)
+		}
+	})
+	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running}
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *suite)
+	}{
+		{"Walk", testWalk},
+		{"Tenants", testTenants},
+		{"PermissionMatrix", testPermissionMatrix},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, s)
+		})
+	}
+}
+
+const shownLog = 16 << 10
+
+// printLogs shows how the log of each part ends.
+func printLogs(t *testing.T, running *deployment.Deployment) {
+	for _, path := range running.Logs() {
+		file, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		if info, err := file.Stat(); err == nil && info.Size() > shownLog {
+			_, _ = file.Seek(-shownLog, io.SeekEnd)
+		}
+		content, _ := io.ReadAll(io.LimitReader(file, shownLog))
+		_ = file.Close()
+		t.Logf("%s ends with:\n%s", path, content)
+	}
+}
+
+// suite is what every test is given: one running deployment.
+type suite struct {
+	*client.Client
+	running *deployment.Deployment
+}
+
+// do sends one request; no answer at all fails the test.
+func (s *suite) do(t *testing.T, who *client.Person, method, path string, body any, options ...client.Option) client.Answer {
+	t.Helper()
+	answer, err := s.Do(t.Context(), who, method, path, body, options...)
+	require.NoError(t, err)
+	return answer
+}
+
+// must is do for requests that have to succeed.
+func (s *suite) must(t *testing.T, who *client.Person, method, path string, body any, options ...client.Option) client.Answer {
+	t.Helper()
+	answer, err := s.Must(t.Context(), who, method, path, body, options...)
+	require.NoError(t, err)
+	return answer
+}
+
+// refused sends a request that has to fail with a status and a reason.
+func (s *suite) refused(t *testing.T, status int, reason string, who *client.Person, method, path string, body any, options ...client.Option) client.Answer {
+	t.Helper()
+	answer := s.do(t, who, method, path, body, options...)
+	require.Equal(t, fmt.Sprint(status, " ", reason), fmt.Sprint(answer.Status, " ", answer.Reason()), "%s %s: %s", method, path, answer.Raw)
+	require.Equal(t, answer.Header.Get("X-Correlation-Id"), answer.Text("error.correlationId"))
+	return answer
+}
+
+func (s *suite) get(t *testing.T, who *client.Person, path string) client.Answer {
+	t.Helper()
+	return s.must(t, who, http.MethodGet, path, nil)
+}
+
+func (s *suite) signUp(t *testing.T, name string) *client.Person {
+	t.Helper()
+	who, err := s.SignUp(t.Context(), name)
+	require.NoError(t, err)
+	return who
+}
+
+// again is another session of the same person.
+func (s *suite) again(t *testing.T, who *client.Person) *client.Person {
+	t.Helper()
+	copied := *who
+	require.NoError(t, s.Login(t.Context(), &copied))
+	return &copied
+}
+
+func (s *suite) organization(t *testing.T, owner *client.Person, name string) string {
+	t.Helper()
+	path, err := s.CreateOrganization(t.Context(), owner, name)
+	require.NoError(t, err)
+	return path
+}
+
+func (s *suite) join(t *testing.T, organization string, inviter, invited *client.Person, role string) {
+	t.Helper()
+	require.NoError(t, s.Join(t.Context(), organization, inviter, invited, role))
+}
+
+// project makes a project and returns its path.
+func (s *suite) project(t *testing.T, organization string, who *client.Person, key string) string {
+	t.Helper()
+	made := s.must(t, who, http.MethodPost, organization+"/projects", map[string]any{"key": key, "displayName": "Project " + key})
+	return organization + "/projects/" + made.Text("id")
+}
+
+// task makes a task and returns its path and the answer.
+func (s *suite) task(t *testing.T, project string, who *client.Person, title string) (string, client.Answer) {
+	t.Helper()
+	made := s.must(t, who, http.MethodPost, project+"/tasks", map[string]any{"title": title})
+	organization, _, _ := strings.Cut(project, "/projects/")
+	return organization + "/tasks/" + made.Text("id"), made
+}
+
+func (s *suite) await(t *testing.T, check func() error) {
+	t.Helper()
+	require.NoError(t, client.Await(t.Context(), check))
+}
+
+// idOf returns the last part of a resource's path.
+func idOf(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+// textsOf collects one field of each item.
+func textsOf(items []map[string]any, key string) []string {
+	texts := make([]string, 0, len(items))
+	for _, item := range items {
+		text, _ := item[key].(string)
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// containsAll reports the first of wanted that is missing.
+func containsAll(got []string, wanted ...string) error {
+	for _, one := range wanted {
+		if !slices.Contains(got, one) {
+			return fmt.Errorf("%q is not among %q", one, got)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/rpc"
+	"github.com/braidhq/braid/test/client"
+)
+
+// tenant is an organization with one of everything.
+type tenant struct {
+	owner, second *client.Person
+	path          string
+	// resources holds an id for each path variable and reference of the contract, by field name.
+	resources values
+}
+
+// testTenants calls every RPC of the contract, found in the descriptors, as a stranger: with the foreign organization's
+// ids under its path, and under the caller's own. Nothing is found and nothing changes; and a foreign resource can't
+// be told from one that does not exist.
+func testTenants(t *testing.T, s *suite) {
+	mark := "canary-" + id.New().String()
+	a, b := s.tenant(t, mark), s.tenant(t, "other")
+	methods := catalog(t)
+	checkVariables(t, methods, a)
+	before := s.settle(t, a)
+	for _, method := range methods {
+		for _, form := range []string{"REST", "Connect"} {
+			if method.Path == "" && form == "REST" {
+				continue
+			}
+			t.Run(strings.TrimPrefix(method.Procedure, "/braid.")+"/"+form, func(t *testing.T) {
+				s.callAsStranger(t, method, form, a, b)
+			})
+		}
+	}
+	if difference := cmp.Diff(before, s.settle(t, a)); difference != "" {
+		t.Errorf("the stranger has changed something (-before +after):\n%s", difference)
+	}
+	s.callAsOwner(t, methods, a)
+}
+
+// tenant makes an organization in which every text holds the mark.
+func (s *suite) tenant(t *testing.T, mark string) tenant {
+	owner, second := client.NewPerson("Owner "+mark), client.NewPerson("Second "+mark)
+	for _, who := range []*client.Person{owner, second} {
+		who.Email = strings.ReplaceAll(who.Email, " ", "-")
+		require.NoError(t, s.Register(t.Context(), who))
+	}
+	path := s.organization(t, owner, mark)
+	s.join(t, path, owner, second, "member")
+	project := s.project(t, path, owner, "TEN")
+	task := s.must(t, owner, http.MethodPost, project+"/tasks", map[string]any{"title": mark, "description": mark, "assigneeId": second.ID, "labels": []string{mark}})
+	taskPath := path + "/tasks/" + task.Text("id")
+	comment := s.must(t, owner, http.MethodPost, taskPath+"/comments", map[string]any{"body": mark})
+	s.must(t, second, http.MethodPost, taskPath+"/comments", map[string]any{"body": mark})
+	invitation := s.must(t, owner, http.MethodPost, path+"/invitations", map[string]any{"email": mark + "@example.com", "roleId": "viewer"})
+	sessions := s.get(t, owner, "/api/v1/me/sessions")
+	notification := s.awaitOne(t, owner, "/api/v1/me/notifications", "notifications")
+	record := s.awaitOne(t, owner, path+"/audit-events", "auditEvents")
+	return tenant{owner: owner, second: second, path: path, resources: values{
+		"organization_id": idOf(path), "project_id": idOf(project), "task_id": task.Text("id"), "comment_id": comment.Text("id"),
+		"user_id": second.ID, "assignee_id": second.ID, "invitation_id": invitation.Text("id"),
+		"session_id": sessions.List("sessions")[0]["id"], "audit_event_id": record, "notification_ids": []string{notification},
+	}}
+}
+
+// awaitOne waits for a list to have an item and returns its id.
+func (s *suite) awaitOne(t *testing.T, who *client.Person, path, key string) string {
+	var found string
+	s.await(t, func() error {
+		items := s.get(t, who, path).List(key)
+		if len(items) == 0 {
+			return errors.New(path + " is empty")
+		}
+		found, _ = items[0]["id"].(string)
+		return nil
+	})
+	return found
+}
+
+// checkVariables holds the test to all of the contract: a new resource must have an id here.
+func checkVariables(t *testing.T, methods []*rpc.Method, a tenant) {
+	for _, method := range methods {
+		for _, name := range pathVariables(method) {
+			require.Contains(t, a.resources, name, "%s has a path variable without a resource: make one in tenant() of tenants_test.go", method.Procedure)
+		}
+	}
+}
+
+// fillTenant are the values of a request; naming notifications excludes naming all of them.
+func fillTenant(resources values) values {
+	filled := examples().with(resources)
+	delete(filled, "all")
+	return filled
+}
+
+// strangers are the ways to reach for what is another's: with all of its ids, and with all but the organization's.
+func strangers(method *rpc.Method, a, b tenant) map[string]values {
+	ways := map[string]values{"foreign path": a.resources}
+	if slices.Contains(pathVariables(method), "organization_id") {
+		ways["own path"] = a.resources.with(values{"organization_id": b.resources["organization_id"]})
+	}
+	return ways
+}
+
+// missing replaces the ids by such as nobody has, the organization's only when it is not the caller's own.
+func missing(resources values, b tenant) values {
+	absent := values{}
+	for name, value := range resources {
+		switch {
+		case value == b.resources["organization_id"]:
+			absent[name] = value
+		case name == "notification_ids":
+			absent[name] = []string{id.New().String()}
+		default:
+			absent[name] = id.New().String()
+		}
+	}
+	return absent
+}
+
+func (s *suite) callAsStranger(t *testing.T, method *rpc.Method, form string, a, b tenant) {
+	for way, resources := range strangers(method, a, b) {
+		shared := fillTenant(resources)
+		foreign := s.answerTo(t, form, b, makeRequest(t, method, shared))
+		absent := s.answerTo(t, form, b, makeRequest(t, method, shared.with(missing(resources, b))))
+		status := foreign.Status
+		if form == "Connect" {
+			status = connectStatus(foreign)
+		}
+		variables := pathVariables(method)
+		reaches := way == "foreign path" && slices.Contains(variables, "organization_id") || len(variables) > 1 ||
+			(len(variables) == 1 && variables[0] != "organization_id")
+		if reaches || method.Rule == rpc.Internal {
+			assert.Equal(t, http.StatusNotFound, status, "%s: %s", way, foreign.Raw)
+		}
+		assert.Less(t, status, http.StatusInternalServerError, "%s: %s", way, foreign.Raw)
+		assertNothingOf(t, a, foreign)
+		if !method.ReadOnly && status == http.StatusOK {
+			continue // It made something of the caller's own, which has an id of its own.
+		}
+		assert.Equal(t, absent.Status, foreign.Status, way)
+		assert.Equal(t, impersonal(absent), impersonal(foreign), "%s: a foreign resource must look like a missing one", way)
+	}
+}
+
+// answerTo sends a request as B. What may end the session gets one of its own.
+func (s *suite) answerTo(t *testing.T, form string, b tenant, r request) client.Answer {
+	who := b.owner
+	if r.method.Rule == rpc.Authenticated && !r.method.ReadOnly {
+		who = s.again(t, who)
+	}
+	if form == "Connect" {
+		return s.sendConnect(t, who, r)
+	}
+	return s.send(t, who, r)
+}
+
+// impersonal is a body without the request's own id.
+func impersonal(answer client.Answer) string {
+	return strings.ReplaceAll(string(answer.Raw), answer.Header.Get("X-Correlation-Id"), "")
+}
+
+// assertNothingOf looks for anything that only the tenant's own people may know.
+func assertNothingOf(t *testing.T, a tenant, answer client.Answer) {
+	known := []string{"canary-", a.owner.ID, a.owner.Email, a.second.Email}
+	for _, value := range a.resources {
+		if text, ok := value.(string); ok {
+			known = append(known, text)
+		}
+	}
+	for _, text := range known {
+		assert.False(t, bytes.Contains(answer.Raw, []byte(text)), "the answer tells %q: %s", text, answer.Raw)
+	}
+}
+
+const settled = 500 * time.Millisecond
+
+// settle waits until nothing of the tenant changes any more, and returns all that its owner can read.
+func (s *suite) settle(t *testing.T, a tenant) map[string]string {
+	var last map[string]string
+	since := time.Now()
+	s.await(t, func() error {
+		now := s.readAll(t, a)
+		if !cmp.Equal(last, now) {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) < settled {
+			return fmt.Errorf("still changing after %s: %s", time.Since(since), cmp.Diff(last, now))
+		}
+		return nil
+	})
+	require.Greater(t, len(last), 10)
+	return last
+}
+
+// readAll reads through every method of the contract that only reads.
+func (s *suite) readAll(t *testing.T, a tenant) map[string]string {
+	state := map[string]string{}
+	for _, method := range catalog(t) {
+		if method.HTTPMethod != http.MethodGet || method.Stream {
+			continue
+		}
+		path, _ := makeRequest(t, method, fillTenant(a.resources)).rest()
+		for name, who := range map[string]*client.Person{"owner": a.owner, "second": a.second} {
+			answer := s.do(t, who, http.MethodGet, path, nil)
+			if answer.Status == http.StatusOK {
+				state[name+" "+path] = indent(answer.Raw)
+			}
+		}
+	}
+	audited := a.path + "/audit-events?pageSize=200&filter=" + url.QueryEscape(`createTime > "2000-01-01T00:00:00Z"`)
+	state["all records"] = indent(s.get(t, a.owner, audited).Raw)
+	return state
+}
+
+// indent gives a body lines, so that differences can be read.
+func indent(raw []byte) string {
+	var out bytes.Buffer
+	if err := json.Indent(&out, raw, "", " "); err != nil {
+		return string(raw)
+	}
+	return out.String()
+}
+
+// callAsOwner makes the same calls with the right to: they succeed, or conflict with one before. Without this, a
+// wrongly made request would prove nothing.
+func (s *suite) callAsOwner(t *testing.T, methods []*rpc.Method, a tenant) {
+	order := map[string]int{http.MethodGet: 0, http.MethodPatch: 1, http.MethodPost: 2, http.MethodDelete: 3}
+	methods = slices.Clone(methods)
+	slices.SortStableFunc(methods, func(x, y *rpc.Method) int {
+		if x.HTTPMethod != y.HTTPMethod {
+			return order[x.HTTPMethod] - order[y.HTTPMethod]
+		}
+		// Comments go before their task.
+		return len(y.Path) - len(x.Path)
+	})
+	for _, method := range methods {
+		if len(pathVariables(method)) == 0 {
+			continue
+		}
+		answer := s.send(t, a.owner, makeRequest(t, method, fillTenant(a.resources)))
+		assert.Contains(t, []int{http.StatusOK, http.StatusConflict}, answer.Status, "%s: %s", method.Procedure, answer.Raw)
+	}
+}
