@@ -24,6 +24,10 @@ build: $(POSTGRES) ## Build bin/braid
 run: build ## Start everything on http://127.0.0.1:8080
 	$(BRAID) up $(RUN_FLAGS)
 
+.PHONY: run-split
+run-split: build kafka ## Start every service as its own process, on Kafka and PostgreSQL
+	go run ./test/split
+
 .PHONY: test
 test: build ## Unit, store, consumer, contract and end-to-end tests
 	go vet ./...
@@ -31,7 +35,42 @@ test: build ## Unit, store, consumer, contract and end-to-end tests
 	go test -count=1 ./test/architecture
 
 .PHONY: race
-race: $(POSTGRES) ## The tests under the race detector
-	go test -race -timeout 20m $$(go list ./... | grep -v /gen/)
+race: $(POSTGRES) ## The tests of platform, services and gateway under the race detector
+	go test -race -timeout 20m ./platform/... ./services/... ./gateway/...
 
--include make/*.mk
+.PHONY: e2e
+e2e: build ## The end-to-end suite against everything in one process
+	go test -count=1 -timeout 10m ./test/e2e
+
+.PHONY: e2e-split
+e2e-split: build kafka ## The same suite against one process per service
+	BRAID_TEST_SPLIT=1 go test -count=1 -timeout 15m -run Split ./test/e2e
+
+.PHONY: kill
+kill: build kafka ## Kill processes at random and count what is left
+	BRAID_TEST_KILL=1 go test -count=1 -timeout 20m -v ./test/kill
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for 20 seconds
+	tools/fuzz.sh 20s
+
+.PHONY: lint
+lint: tools lint-proto ## Format, vet, linters, contract
+	@unformatted=$$(gofmt -l cmd gateway platform services test testkit tools/protoc-gen-braid tools/protodeps tools/postgres); \
+	if [ -n "$$unformatted" ]; then echo "not formatted:"; echo "$$unformatted"; exit 1; fi
+	$(BIN)/golangci-lint run ./...
+
+.PHONY: tools
+tools: $(GENERATORS) $(PROTO_TOOLS)/.package-lock.json .cache/proto $(BIN)/golangci-lint ## What lint and gen need
+
+$(BIN)/golangci-lint: tools/go.mod
+	go build -C tools -o ../$(BIN)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+# Apache Kafka for tests and run-split; nothing of it is shipped.
+.PHONY: kafka
+kafka: .cache/kafka/lib
+.cache/kafka/lib: tools/kafka/pom.xml
+	cd tools/kafka && mvn -q -B dependency:copy-dependencies -DoutputDirectory=../../.cache/kafka/lib -DincludeScope=runtime
+	@touch $@
+
+include make/*.mk

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// maxRate keeps the time between two requests of a budget well above the resolution of its clock.
+const maxRate = 1_000_000
+
 // Config is the gateway's section of the configuration.
 type Config struct {
 	TrustedProxies []string `config:"trusted_proxies" help:"Networks (CIDR) whose X-Forwarded-For is believed; none by default."`
@@ -42,8 +45,8 @@ func (c *Config) Validate(report func(key, reason string)) {
 		"user_rate": c.UserRate, "address_rate": c.AddressRate, "auth_rate": c.AuthRate,
 		"streams_limit": c.StreamsLimit, "requests_limit": c.RequestsLimit,
 	} {
-		if value < 1 {
-			report(key, "must be at least 1")
+		if value < 1 || value > maxRate {
+			report(key, "must be from 1 to 1000000")
 		}
 	}
 	if c.BodyTimeout <= 0 {

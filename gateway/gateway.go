@@ -31,12 +31,14 @@ import (
 const Name = "gateway"
 
 var (
-	errTokenMissing = errs.New(errs.Unauthenticated, "TOKEN_MISSING", "Sign in first: send an access token as Authorization: Bearer.")
-	errPathUnknown  = errs.New(errs.NotFound, "PATH_UNKNOWN", "No method has this path.")
-	errBodyTooLarge = errs.New(errs.InvalidArgument, "BODY_TOO_LARGE", "The body is larger than 1 MiB.")
-	errRateLimited  = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests.")
-	errOverloaded   = errs.New(errs.ResourceExhausted, "OVERLOADED", "More requests are under way than can be served.")
-	errUnavailable  = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.")
+	errTokenMissing     = errs.New(errs.Unauthenticated, "TOKEN_MISSING", "Sign in first: send an access token as Authorization: Bearer.")
+	errPathUnknown      = errs.New(errs.NotFound, "PATH_UNKNOWN", "No method has this path.")
+	errMethodNotAllowed = errs.New(errs.Unimplemented, "METHOD_NOT_ALLOWED", "The path takes another HTTP method.")
+	errBodyTooLarge     = errs.New(errs.InvalidArgument, "BODY_TOO_LARGE", "The body is larger than 1 MiB.")
+	errRateLimited      = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests.")
+	errOverloaded       = errs.New(errs.ResourceExhausted, "OVERLOADED", "More requests are under way than can be served.")
+	errCanceled         = errs.New(errs.Canceled, "CANCELED", "The caller went away.")
+	errUnavailable      = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.")
 )
 
 // Environment is what a process gives to the gateway.
@@ -64,7 +66,7 @@ type Gateway struct {
 	backends map[string]http.Handler
 	proxies  []netip.Prefix
 	limiter  limiter
-	pages    http.Handler
+	pages    *http.ServeMux
 	metrics  *metrics
 	failures *connect.ErrorWriter
 	requests atomic.Int64
@@ -116,7 +118,7 @@ func (g *Gateway) findBackends(methods map[string]*rpc.Method) error {
 		case g.Services[name] != nil:
 			g.backends[name] = g.Services[name]
 		case len(g.URLs[name]) > 0:
-			proxy, err := newProxy(name, g.URLs[name], transport, g.Logger)
+			proxy, err := newProxy(name, g.URLs[name], transport, g.Logger, g.refuseUnreached)
 			if err != nil {
 				return err
 			}
@@ -137,7 +139,7 @@ func (g *Gateway) chooseLimiter() error {
 	if g.RedisURL == "" {
 		return nil
 	}
-	shared, err := newRedisLimiter(g.RedisURL, memory, g.Registerer, g.Logger)
+	shared, err := newRedisLimiter(g.RedisURL, memory, g.Clock, g.Registerer, g.Logger)
 	if err != nil {
 		return err
 	}
@@ -163,7 +165,7 @@ func reflectionServices(methods map[string]*rpc.Method) []string {
 }
 
 // newPages serves what is not in the contract: health, documents, reflection.
-func (g *Gateway) newPages(methods map[string]*rpc.Method) http.Handler {
+func (g *Gateway) newPages(methods map[string]*rpc.Method) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, true) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, len(g.Ready()) == 0) })
@@ -190,11 +192,12 @@ func writeState(w http.ResponseWriter, good bool) {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	writer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	// Deferred, because a proxy whose backend dies halfway aborts by panicking.
+	defer func() { g.metrics.observe(r.Method, writer.status, time.Since(started)) }()
 	correlationID := g.prepare(writer, r)
 	if !g.answerCORS(writer, r) {
 		g.serve(writer, r, correlationID)
 	}
-	g.metrics.observe(r.Method, writer.status, time.Since(started))
 }
 
 func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) {
@@ -203,11 +206,7 @@ func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) 
 		method, err = nil, errPathUnknown
 	}
 	if method == nil {
-		if g.isPage(r) {
-			g.pages.ServeHTTP(w, r)
-			return
-		}
-		g.refuse(w, r, correlationID, err)
+		g.servePage(w, r, correlationID, err)
 		return
 	}
 	release, err := g.admit(w, r, method)
@@ -223,22 +222,43 @@ func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) 
 	g.pass(w, r, method, correlationID)
 }
 
+// servePage answers what no method is for: by one of the gateway's own pages, or with the error.
+func (g *Gateway) servePage(w *statusWriter, r *http.Request, correlationID string, err error) {
+	page := g.isPage(r)
+	switch {
+	case page && isHealth(r.URL.Path):
+		// Probes must not fail because somebody behind the same address is busy.
+	case page:
+		if spendErr := g.spend(w, r, budgetKey("address", clientFrom(r)), g.Config.AddressRate); spendErr != nil {
+			page, err = false, spendErr
+		}
+	default:
+		asked := r.Clone(r.Context())
+		if asked.Method = http.MethodGet; g.isPage(asked) {
+			err = errMethodNotAllowed
+		}
+	}
+	if page {
+		g.pages.ServeHTTP(w, r)
+		return
+	}
+	g.refuse(w, r, correlationID, err)
+}
+
+func isHealth(path string) bool { return path == "/healthz" || path == "/readyz" }
+
 // isPage reports whether a path without a method is one of the gateway's own pages.
 func (g *Gateway) isPage(r *http.Request) bool {
-	mux, ok := g.pages.(*http.ServeMux)
-	if !ok {
-		return false
-	}
-	_, pattern := mux.Handler(r)
+	_, pattern := g.pages.Handler(r)
 	return pattern != ""
 }
 
 // admit signs the caller in, spends from the budgets and takes a place.
 func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) (release func(), err error) {
-	key, rate := "address:"+clientFrom(r).String(), g.Config.AddressRate
+	key, rate := budgetKey("address", clientFrom(r)), g.Config.AddressRate
 	switch {
 	case strings.HasPrefix(method.Procedure, "/braid.identity.v1.AuthService/") && method.Rule == rpc.Public && !method.ReadOnly:
-		key, rate = "auth:"+clientFrom(r).String(), g.Config.AuthRate
+		key, rate = budgetKey("auth", clientFrom(r)), g.Config.AuthRate
 	case method.Rule != rpc.Public:
 		// The budget of the address pays for tokens that are not good, so guessing them is limited.
 		actor, err := g.signIn(r)
@@ -311,7 +331,7 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) error {
 		return errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The body did not arrive whole in time.").WithCause(err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.ContentLength = int64(len(body))
+	r.ContentLength, r.TransferEncoding = int64(len(body)), nil
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	return nil
 }
@@ -336,11 +356,20 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, correlationID s
 	}
 	g.metrics.refused.WithLabelValues(errs.From(err).Reason).Inc()
 	failure := rpc.Fail(err, correlationID)
-	if strings.HasPrefix(r.URL.Path, "/braid.") && g.failures.IsSupported(r) {
+	if (strings.HasPrefix(r.URL.Path, "/braid.") || strings.HasPrefix(r.URL.Path, "/grpc.")) && g.failures.IsSupported(r) {
 		_ = g.failures.Write(w, r, failure)
 		return
 	}
 	rpc.WriteError(w, failure)
+}
+
+// refuseUnreached answers for a service that could not be reached, or did not answer.
+func (g *Gateway) refuseUnreached(w http.ResponseWriter, r *http.Request, cause error) {
+	problem := errUnavailable.WithCause(cause)
+	if r.Context().Err() != nil {
+		problem = errCanceled.WithCause(cause)
+	}
+	g.refuse(w, r, r.Header.Get(rpc.CorrelationHeader), problem)
 }
 
 // newCorrelationID names a request that brought no name of its own.

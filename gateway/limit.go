@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -76,6 +77,16 @@ func (m *memoryLimiter) take(_ context.Context, key string, perMinute int) (spen
 		m.budgets.Set(key, next)
 	}
 	return outcome, nil
+}
+
+// budgetKey names the budget of an address. With IPv6 a client has a whole /64 to itself, so that is what counts.
+func budgetKey(kind string, client netip.Addr) string {
+	if client.Is6() {
+		if network, err := client.Prefix(64); err == nil {
+			return kind + ":" + network.String()
+		}
+	}
+	return kind + ":" + client.String()
 }
 
 // hashKey is FNV-1a: the keys are spread over locks by it, nothing else.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,11 @@ const (
 	dialTimeout = 2 * time.Second
 	// skipFor is how long an address that refused a connection is passed over.
 	skipFor = 2 * time.Second
+	// answerTimeout is longer than any call may take in a service, and than the silence before a stream's first event:
+	// what takes longer hangs.
+	answerTimeout = 65 * time.Second
+	// pingAfter finds connections whose other end is gone.
+	pingAfter = 15 * time.Second
 )
 
 // backendTransport speaks HTTP/1.1 to the services, which is the fastest here, and cleartext HTTP/2 for gRPC, which
@@ -31,16 +37,20 @@ type backendTransport struct {
 func newBackendTransport() *backendTransport {
 	newTransport := func() *http.Transport {
 		return &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			MaxIdleConns:        1024,
-			MaxIdleConnsPerHost: 256,
-			IdleConnTimeout:     90 * time.Second,
-			DisableCompression:  true,
+			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSHandshakeTimeout:   dialTimeout,
+			ResponseHeaderTimeout: answerTimeout,
+			MaxIdleConns:          1024,
+			MaxIdleConnsPerHost:   256,
+			IdleConnTimeout:       90 * time.Second,
+			DisableCompression:    true,
 		}
 	}
 	transport := &backendTransport{plain: newTransport(), h2c: newTransport()}
 	transport.h2c.Protocols = new(http.Protocols)
 	transport.h2c.Protocols.SetUnencryptedHTTP2(true)
+	transport.h2c.Protocols.SetHTTP2(true)
+	transport.h2c.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter}
 	return transport
 }
 
@@ -66,7 +76,11 @@ type address struct {
 	failedUntil atomic.Int64
 }
 
-func newProxy(service string, urls []string, transport *backendTransport, logger *slog.Logger) (http.Handler, error) {
+// answerKey leads to the header of the gateway's answer.
+type answerKey struct{}
+
+// newProxy returns a handler for a service at one or more addresses. unreached answers when none of them did.
+func newProxy(service string, urls []string, transport *backendTransport, logger *slog.Logger, unreached func(http.ResponseWriter, *http.Request, error)) (http.Handler, error) {
 	backends := &pool{service: service, transport: transport}
 	for _, text := range urls {
 		parsed, err := url.Parse(strings.TrimSpace(text))
@@ -75,44 +89,66 @@ func newProxy(service string, urls []string, transport *backendTransport, logger
 		}
 		backends.addresses = append(backends.addresses, &address{url: parsed})
 	}
-	return &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		// The gateway has set what may be forwarded; the proxy must not add to it.
 		Rewrite: func(request *httputil.ProxyRequest) {
 			request.Out.Header[rpc.ForwardedForHeader] = request.In.Header[rpc.ForwardedForHeader]
 		},
-		Transport:     backends,
-		FlushInterval: -1,
-		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		Transport:      backends,
+		FlushInterval:  -1,
+		ModifyResponse: replaceHeaders,
+		ErrorLog:       slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			logger.WarnContext(r.Context(), "service not reached", slog.String("service", service), slog.String("cause", err.Error()))
-			rpc.WriteError(w, rpc.Fail(errUnavailable.WithCause(err), r.Header.Get(rpc.CorrelationHeader)))
+			unreached(w, r, fmt.Errorf("service %s: %w", service, err))
 		},
-	}, nil
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), answerKey{}, w.Header())))
+	}), nil
 }
 
-// RoundTrip implements http.RoundTripper. Only a request that never reached a backend is tried at the next.
+// replaceHeaders lets the service's headers win over the gateway's of the same name, as they do in one process: the
+// proxy alone would send both.
+func replaceHeaders(response *http.Response) error {
+	answer, _ := response.Request.Context().Value(answerKey{}).(http.Header)
+	for name := range response.Header {
+		answer.Del(name)
+	}
+	return nil
+}
+
+// RoundTrip implements http.RoundTripper. Only a request that never reached a backend is tried at the next, each
+// address once: first those that are believed to work.
 func (p *pool) RoundTrip(request *http.Request) (*http.Response, error) {
 	var problems []error
-	start := p.next.Add(1)
 	now := time.Now()
-	for _, skipFailed := range []bool{true, false} {
-		for i := range uint64(len(p.addresses)) {
-			backend := p.addresses[(start+i)%uint64(len(p.addresses))]
-			if failed := backend.failedUntil.Load() > now.UnixNano(); failed == skipFailed {
-				continue
-			}
-			response, err := p.try(request, backend)
-			if err == nil {
-				return response, nil
-			}
-			problems = append(problems, err)
-			if !isDialError(err) || request.Context().Err() != nil {
-				return nil, errors.Join(problems...)
-			}
-			backend.failedUntil.Store(now.Add(skipFor).UnixNano())
+	for _, backend := range p.inOrder(now) {
+		response, err := p.try(request, backend)
+		if err == nil {
+			return response, nil
 		}
+		problems = append(problems, err)
+		if !isDialError(err) || request.Context().Err() != nil {
+			break
+		}
+		backend.failedUntil.Store(now.Add(skipFor).UnixNano())
 	}
 	return nil, errors.Join(problems...)
+}
+
+// inOrder begins at the next address and puts those that failed lately last: better a doubtful one than none.
+func (p *pool) inOrder(now time.Time) []*address {
+	start := p.next.Add(1)
+	working, failed := make([]*address, 0, len(p.addresses)), []*address(nil)
+	for i := range uint64(len(p.addresses)) {
+		backend := p.addresses[(start+i)%uint64(len(p.addresses))]
+		if backend.failedUntil.Load() > now.UnixNano() {
+			failed = append(failed, backend)
+			continue
+		}
+		working = append(working, backend)
+	}
+	return append(working, failed...)
 }
 
 func (p *pool) try(request *http.Request, backend *address) (*http.Response, error) {

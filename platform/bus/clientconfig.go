@@ -57,7 +57,7 @@ func writeClientConfig(directory string, connection Connection) error {
 	if err != nil {
 		return fmt.Errorf("write broker credentials: %w", err)
 	}
-	defer os.Remove(file.Name()) // Of no effect once it has been renamed.
+	defer func() { _ = os.Remove(file.Name()) }() // Of no effect once it has been renamed.
 	_, err = file.WriteString(content)
 	if err == nil {
 		err = file.Sync()

@@ -49,7 +49,7 @@ func parseFile(path string) (*yaml.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer opened.Close()
+	defer func() { _ = opened.Close() }()
 	content, err := io.ReadAll(io.LimitReader(opened, maxFileBytes+1))
 	if err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func (l *loading) applySecretFile(described *field, from origin, path string) {
 		l.report(from.detail, described.path(), err.Error())
 		return
 	}
-	defer opened.Close()
+	defer func() { _ = opened.Close() }()
 	content, err := io.ReadAll(io.LimitReader(opened, maxSecretBytes+1))
 	switch {
 	case err != nil:

@@ -109,7 +109,7 @@ func (s *source) syntaxProblem(err error) error {
 				message = located.Message()
 			}
 		}
-		if inner == io.EOF {
+		if errors.Is(inner, io.EOF) {
 			message = "ends too early"
 		}
 	}

@@ -114,7 +114,7 @@ func TestWithoutEndpointContextStillTravels(t *testing.T) {
 }
 
 // It changes what belongs to the whole process, so nothing may run beside it.
-func TestSetupTracingInstallsThePropagator(t *testing.T) { //nolint:paralleltest
+func TestSetupTracingInstallsThePropagator(t *testing.T) {
 	before := otel.GetTextMapPropagator()
 	t.Cleanup(func() { otel.SetTextMapPropagator(before) })
 	shutdown, err := SetupTracing(t.Context(), TracingConfig{}, Build{}, slog.New(slog.DiscardHandler))

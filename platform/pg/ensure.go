@@ -36,7 +36,7 @@ func EnsureDatabase(ctx context.Context, serverURL, name string) (string, error)
 	}
 	_, err = connection.Exec(ctx, `create database `+pgx.Identifier{name}.Sanitize()+` template template0 encoding 'UTF8'`)
 	var refused *pgconn.PgError
-	if err != nil && !(errors.As(err, &refused) && refused.Code == duplicateDatabase) {
+	if alreadyMade := errors.As(err, &refused) && refused.Code == duplicateDatabase; err != nil && !alreadyMade {
 		return "", fmt.Errorf("make database %s: %w", name, Translate(err))
 	}
 	return target.String(), nil

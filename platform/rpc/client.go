@@ -153,9 +153,6 @@ func (s *serviceClient) Do(request *http.Request) (*http.Response, error) {
 		response, err := s.breaker.Execute(func() (*http.Response, error) { return s.send(request, body, target, method) })
 		if err == nil || try == tries || request.Context().Err() != nil {
 			s.count(err)
-			if ended := request.Context().Err(); err != nil && ended != nil {
-				return nil, ended
-			}
 			if err != nil {
 				return nil, connect.NewError(connect.CodeUnavailable, fmt.Errorf("call %s: %w", s.service, err))
 			}

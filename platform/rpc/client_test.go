@@ -231,6 +231,11 @@ func TestClientSkipsAFailingAddress(t *testing.T) {
 	_, err := workflowv1connect.NewTaskServiceClient(clients.Dial("workflow")).CreateTask(ctx,
 		&workflowv1.CreateTaskRequest{OrganizationId: b.organization.String(), ProjectId: id.New().String(), Title: "x"})
 	require.NoError(t, err)
+	// It does not when it may have had its effect.
+	clients, _ = newClients(t, rpc.Target{URLs: []string{sick.URL, b.URL}})
+	_, err = workflowv1connect.NewTaskServiceClient(clients.Dial("workflow")).CreateTask(ctx,
+		&workflowv1.CreateTaskRequest{OrganizationId: b.organization.String(), ProjectId: id.New().String(), Title: "x"})
+	require.Equal(t, connect.CodeUnavailable, connect.CodeOf(err))
 	before := refusing.count.Load()
 	for range 20 {
 		_, err := directory.GetUser(t.Context(), &identityv1.GetUserRequest{UserId: id.New().String()})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -60,4 +61,17 @@ func TestRejectionIsOurs(t *testing.T) {
 			require.Empty(t, rejectionOf(forged), "byte %d", i)
 		}
 	}
+}
+
+// A path or a header may hold any byte; no decoder has looked at them before the chain does.
+func TestTextThatNoStoreHoldsIsFound(t *testing.T) {
+	t.Parallel()
+	for text, rule := range map[string]string{"fine é": "", "\xff": "string.utf8", "a\x00b": "string.no_nul"} {
+		found, ok := findUnstorable((&platformv1.AccessRefused{Procedure: text}).ProtoReflect(), "")
+		require.Equal(t, rule != "", ok, "%q", text)
+		require.Equal(t, rule, found.Rule)
+	}
+	found, ok := findUnstorable((&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{}, {Field: "\xff"}}}).ProtoReflect(), "")
+	require.True(t, ok)
+	require.Equal(t, "fieldViolations[1].field", found.Field)
 }

@@ -130,10 +130,9 @@ func TestBodyIsReadStrictly(t *testing.T) {
 func TestExplainingIsBounded(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	started := time.Now()
 	answer := b.REST("POST", b.newTasks(), b.token, `{"labels":[`+strings.Repeat(`"",`, 300_000)+`5]}`)
 	requireOne(t, answer, http.StatusBadRequest, "INVALID_ARGUMENT")
-	require.Less(t, time.Since(started), 2*time.Second)
+	require.Equal(t, []string{""}, answer.Fields(), "refused without a look at everything")
 	answer = b.REST("POST", b.newTasks(), b.token, `{"labels":[`+strings.Repeat(`1,`, 1000)+`5]}`)
 	require.Len(t, answer.Fields(), 20)
 }

@@ -53,7 +53,7 @@ func readChecked(path string, check func(fs.FileMode) error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer opened.Close()
+	defer func() { _ = opened.Close() }()
 	info, err := opened.Stat()
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func lockDir(dir string) (unlock func(), err error) {
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			break
 		}
-		time.Sleep(lockPause)
+		time.Sleep(lockPause) //nolint:forbidigo // The lock of another process tells nobody when it is free; the loop is bounded.
 	}
 	return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), opened.Close())
 }

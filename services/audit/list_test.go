@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	platformv1 "github.com/braidhq/braid/gen/go/braid/platform/v1"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
@@ -21,6 +22,11 @@ import (
 func TestTheListIsDeclaredInFull(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, store.Records.Validate())
+}
+
+func TestTheRefusalStandsInTheContract(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, platformv1.ErrorReason_value, domain.ErrNotFound.Reason)
 }
 
 func TestRecordsAreFoundByEveryFilter(t *testing.T) {

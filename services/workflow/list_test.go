@@ -131,7 +131,7 @@ func TestListRefusesWhatItDoesNotKnow(t *testing.T) {
 	f := newFixture(t)
 	tasks := f.path("/projects/" + f.project("WEB") + "/tasks")
 	for query, field := range map[string]string{
-		"?filter=colour%20=%20%22red%22": "filter", "?orderBy=colour": "orderBy", "?pageSize=-1": "pageSize",
+		"?filter=color%20=%20%22red%22": "filter", "?orderBy=color": "orderBy", "?pageSize=-1": "pageSize",
 	} {
 		require.Equal(t, []string{field}, f.refused("GET", tasks+query, f.viewerToken, nil, 400, "INVALID_ARGUMENT").Fields())
 	}

@@ -39,7 +39,7 @@ func TestTaskLife(t *testing.T) {
 	stale := f.refused("PATCH", path, f.memberToken, map[string]any{"title": "x", "etag": made["etag"]}, 409, "ETAG_MISMATCH")
 	require.Equal(t, changed["etag"], stale.Metadata()["etag"])
 	f.refused("PATCH", path, f.memberToken, map[string]any{"status": "done"}, 400, "INVALID_ARGUMENT")
-	unknown := f.refused("PATCH", path+"?updateMask=title,colour", f.memberToken, map[string]any{"title": "x"}, 400, "INVALID_ARGUMENT")
+	unknown := f.refused("PATCH", path+"?updateMask=title,color", f.memberToken, map[string]any{"title": "x"}, 400, "INVALID_ARGUMENT")
 	require.Equal(t, []string{"updateMask"}, unknown.Fields())
 
 	assigned := f.must("POST", path+":assign", f.memberToken, map[string]any{"assigneeId": f.memberID.String(), "etag": changed["etag"]})

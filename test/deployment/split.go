@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -65,7 +66,7 @@ func StartSplit(ctx context.Context, options Options) (*Deployment, error) {
 		return nil, err
 	}
 	if err := d.addNodes(ctx); err != nil {
-		return nil, fmt.Errorf("%w (stopped: %v)", err, d.Stop())
+		return nil, errors.Join(err, d.Stop())
 	}
 	return d, nil
 }

@@ -222,13 +222,13 @@ func (c *cluster) drop(ctx context.Context, name string) error {
 func fingerprint(sets []pg.MigrationSet) (string, error) {
 	hash := sha256.New()
 	for _, set := range sets {
-		fmt.Fprintf(hash, "set %q %q\n", set.Name, set.Table)
+		_, _ = fmt.Fprintf(hash, "set %q %q\n", set.Name, set.Table)
 		err := fs.WalkDir(set.FS, ".", func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err
 			}
 			content, err := fs.ReadFile(set.FS, name)
-			fmt.Fprintf(hash, "file %q %d\n", name, len(content))
+			_, _ = fmt.Fprintf(hash, "file %q %d\n", name, len(content))
 			_, _ = hash.Write(content)
 			return err
 		})

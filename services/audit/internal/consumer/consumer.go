@@ -95,7 +95,7 @@ func (r *Recorder) bodyOf(ctx context.Context, event bus.Event) domain.Body {
 
 // clean makes a text one that the database takes and an index holds.
 func clean(text string) string {
-	text = text
+	text = strings.ReplaceAll(text, "\x00", string(utf8.RuneError))
 	if len(text) <= maxText {
 		return text
 	}

@@ -2,6 +2,7 @@ package mail_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -51,7 +52,7 @@ func decode(t require.TestingT, message mail.Message) (header netmail.Header, pa
 	reader := multipart.NewReader(parsed.Body, parameters["boundary"])
 	for {
 		part, err := reader.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return parsed.Header, parts
 		}
 		require.NoError(t, err)
