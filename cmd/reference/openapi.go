@@ -182,7 +182,7 @@ const fixedComponents = `{
   "parameters": {
     "IdempotencyKey": {"name": "Idempotency-Key", "in": "header",
       "description": "Makes a retry safe: the same key with the same request within 24 hours gets the same answer.",
-      "schema": {"type": "string", "minLength": 1, "maxLength": 255}, "example": "5f1c2d0e-new-task"},
+      "schema": {"type": "string", "minLength": 1, "maxLength": 255}},
     "CorrelationId": {"name": "X-Correlation-Id", "in": "header",
       "description": "Follows the work through logs, events and the audit trail; made up when absent.",
       "schema": {"type": "string", "maxLength": 128, "pattern": "^[A-Za-z0-9_.:-]+$"}},

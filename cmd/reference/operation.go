@@ -198,6 +198,7 @@ func (o *operations) parameter(field protoreflect.FieldDescriptor, place string)
 	return parameter.set("schema", schema), nil
 }
 
+// queryParameter describes one parameter. None has an example of its own: pages that try calls would send it along.
 func (o *operations) queryParameter(method *rpc.Method, field protoreflect.FieldDescriptor) (*object, error) {
 	parameter, err := o.parameter(field, "query")
 	if err != nil {
@@ -217,13 +218,13 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 		if err != nil {
 			return nil, err
 		}
-		parameter.set("description", "A filter as in AIP-160. Fields: "+names+".").set("example", exampleFilters[string(method.Descriptor.Name())])
+		parameter.set("description", "A filter as in AIP-160, such as `"+exampleFilters[string(method.Descriptor.Name())]+"`. Fields: "+names+".")
 	case "order_by":
 		names, err := find(orderFields, comment)
 		if err != nil {
 			return nil, err
 		}
-		parameter.set("description", "An order as in AIP-132: `field` or `field desc`, comma-separated. Fields: "+names+".").set("example", "createTime desc")
+		parameter.set("description", "An order as in AIP-132: `field` or `field desc`, comma-separated. Fields: "+names+".")
 	case "page_size":
 		parameter.set("description", "Entries at most; above 200 counts as 200, 0 as 50.")
 		parameter.object("schema").set("default", 50)
@@ -238,8 +239,7 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 		for _, name := range strings.Split(names, ", ") {
 			spelled = append(spelled, camelCase(name))
 		}
-		parameter.set("description", "The fields to change, comma-separated; the fields of the body when absent. Fields: "+strings.Join(spelled, ", ")+".").
-			set("example", strings.Join(spelled[:min(2, len(spelled))], ","))
+		parameter.set("description", "The fields to change, comma-separated; the fields of the body when absent. Fields: "+strings.Join(spelled, ", ")+".")
 	}
 	return parameter, nil
 }

@@ -162,12 +162,13 @@ func (c *Client) Must(ctx context.Context, who *Person, method, path string, bod
 
 // Mail is a message in the development mailbox.
 type Mail struct {
-	ID      string            `json:"id"`
-	From    string            `json:"from"`
-	To      any               `json:"to"`
-	Subject string            `json:"subject"`
-	Text    string            `json:"text"`
-	HTML    string            `json:"html"`
+	ID      string `json:"id"`
+	From    string `json:"from"`
+	To      any    `json:"to"`
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+	HTML    string `json:"html"`
+	// Headers are the mail's own under camelCase names: "messageId".
 	Headers map[string]string `json:"headers"`
 }
 

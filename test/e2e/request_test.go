@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/test/client"
 )
@@ -128,39 +129,46 @@ func (r request) rest() (path string, body any) {
 }
 
 // send sends the request over REST. A stream is read up to its first event.
-func (s *suite) send(t *testing.T, who *client.Person, r request) client.Answer {
+func (s *suite) send(t *testing.T, who *client.Person, r request, options ...client.Option) client.Answer {
 	t.Helper()
 	path, body := r.rest()
 	if r.method.Stream {
-		return s.begin(t, who, r.method.HTTPMethod, path, "", nil)
+		return s.begin(t, who, r.method.HTTPMethod, path, nil, options...)
 	}
-	return s.do(t, who, r.method.HTTPMethod, path, body)
+	return s.do(t, who, r.method.HTTPMethod, path, body, options...)
 }
 
 // sendConnect sends the request in Connect's JSON.
-func (s *suite) sendConnect(t *testing.T, who *client.Person, r request) client.Answer {
+func (s *suite) sendConnect(t *testing.T, who *client.Person, r request, options ...client.Option) client.Answer {
 	t.Helper()
+	options = append(slices.Clone(options), client.WithHeader("Connect-Protocol-Version", "1"))
 	if !r.method.Stream {
-		return s.do(t, who, http.MethodPost, r.method.Procedure, r.fields, client.WithHeader("Connect-Protocol-Version", "1"))
+		return s.do(t, who, http.MethodPost, r.method.Procedure, r.fields, options...)
 	}
 	encoded, err := json.Marshal(r.fields)
 	require.NoError(t, err)
 	envelope := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(encoded)))
-	return s.begin(t, who, http.MethodPost, r.method.Procedure, "application/connect+json", append(envelope, encoded...))
+	options = append(options, client.WithHeader("Content-Type", "application/connect+json"))
+	answer := s.begin(t, who, http.MethodPost, r.method.Procedure, append(slices.Clone(envelope), encoded...), options...)
+	// An envelope again; one with an error ends the stream.
+	if len(answer.Raw) > len(envelope) {
+		_ = json.Unmarshal(answer.Raw[len(envelope):], &answer.Body)
+	}
+	return answer
 }
 
 // begin opens a stream and returns how it begins.
-func (s *suite) begin(t *testing.T, who *client.Person, method, path, mediaType string, body []byte) client.Answer {
+func (s *suite) begin(t *testing.T, who *client.Person, method, path string, body []byte, options ...client.Option) client.Answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), client.EffectTimeout)
 	defer cancel()
 	opened, err := http.NewRequestWithContext(ctx, method, s.URL+path, bytes.NewReader(body))
 	require.NoError(t, err)
-	if mediaType != "" {
-		opened.Header.Set("Content-Type", mediaType)
-	}
 	if who != nil {
 		opened.Header.Set("Authorization", "Bearer "+who.Token)
+	}
+	for _, option := range options {
+		option(opened)
 	}
 	response, err := s.HTTP.Do(opened)
 	require.NoError(t, err)
@@ -172,11 +180,6 @@ func (s *suite) begin(t *testing.T, who *client.Person, method, path, mediaType 
 		require.NoError(t, err)
 	}
 	answer.Raw = first[:read]
-	if mediaType != "" && read > 5 {
-		// An envelope of Connect; one with an error ends the stream.
-		_ = json.Unmarshal(answer.Raw[5:], &answer.Body)
-		return answer
-	}
 	_ = json.Unmarshal(answer.Raw, &answer.Body)
 	return answer
 }
@@ -219,6 +222,7 @@ func examples() values {
 		"code": "000000", "refresh_token": "no-such-token", "access_token": "no-such-token", "token": "no-such-token",
 		"key": projectKey(), "title": "Example", "body": "Example", "status": "in_progress", "role_id": "member",
 		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true,
-		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
+		"registration_id": id.New().String(),
+		"preferences":     []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

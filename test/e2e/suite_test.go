@@ -76,21 +76,29 @@ func runSuite(t *testing.T, running *deployment.Deployment) {
 	}
 }
 
-const shownLog = 16 << 10
+const (
+	shownLog    = 4 << 20
+	shownLines  = 100
+	shownEnding = 10
+)
 
-// printLogs shows how the log of each part ends.
+// printLogs shows of each part's log what is no plain information, and how it ends.
 func printLogs(t *testing.T, running *deployment.Deployment) {
 	for _, path := range running.Logs() {
 		file, err := os.Open(path)
 		if err != nil {
 			continue
 		}
-		if info, err := file.Stat(); err == nil && info.Size() > shownLog {
-			_, _ = file.Seek(-shownLog, io.SeekEnd)
-		}
 		content, _ := io.ReadAll(io.LimitReader(file, shownLog))
 		_ = file.Close()
-		t.Logf("%s ends with:\n%s", path, content)
+		lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+		var shown []string
+		for i, line := range lines {
+			if i >= len(lines)-shownEnding || (len(shown) < shownLines && !strings.Contains(line, `"level":"INFO"`)) {
+				shown = append(shown, line)
+			}
+		}
+		t.Logf("%s, %d lines, of which:\n%s", path, len(lines), strings.Join(shown, "\n"))
 	}
 }
 

@@ -1,0 +1,176 @@
+// Package bench measures a Braid that it starts itself against floors that do the same with as little as possible, on
+// the same machine and in the same minute: only their ratio says something on a machine that others use too. It knows
+// the public API, the commands of the binary, and the tables it fills; it reaches into no running part. The floors need
+// a bare driver, which is why this package, alone outside the stores, may use pgx.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Config says how to run.
+type Config struct {
+	// Binary is the braid to measure: this one.
+	Binary string
+	// Version is what the report calls it.
+	Version string
+	// Directory is where the data goes, on the disk whose speed counts; a temporary one when empty.
+	Directory string
+	// Report is the file the report is written to; none when empty.
+	Report string
+	// Smoke makes it small: it runs everything, asserts that nothing fails, and judges no time.
+	Smoke bool
+	// Only keeps a part of the measurements, for work on one of them.
+	Only []string
+	Out  io.Writer
+}
+
+// Longest times of a whole run.
+const (
+	fullLimit  = 3 * time.Minute
+	smokeLimit = 40 * time.Second
+)
+
+// run is one run of the benchmark.
+type run struct {
+	Config
+	plan
+	directory string
+	started   time.Time
+
+	instance *instance
+	people   []*person
+	stock    *stock
+	floor    *floorProcess
+	database *databases
+	report   report
+}
+
+// Run measures, prints the table and writes the report. It fails when something that was measured did not work, not when
+// it was slow.
+func Run(ctx context.Context, config Config) error {
+	r := &run{Config: config, plan: fullPlan, started: time.Now()}
+	limit := fullLimit
+	if config.Smoke {
+		r.plan, limit = smokePlan, smokeLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := r.prepareDirectory(); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(r.directory) }()
+	err := r.measure(ctx)
+	if stopErr := r.stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil {
+		return errors.Join(err, r.instance.lastWords())
+	}
+	r.report.took = time.Since(r.started)
+	if _, err := io.WriteString(config.Out, r.report.table()); err != nil {
+		return err
+	}
+	if config.Smoke || config.Report == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(config.Report), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(config.Report, []byte(r.report.markdown()), 0o644)
+}
+
+// prepareDirectory makes a directory of our own that the unprivileged PostgreSQL can pass through.
+func (r *run) prepareDirectory() error {
+	directory, err := os.MkdirTemp(r.Directory, "braid-bench-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the data: %w", err)
+	}
+	r.directory = directory
+	return os.Chmod(directory, 0o755)
+}
+
+// measure is the whole run, in order. What needs quiet comes first, what leaves much behind last.
+func (r *run) measure(ctx context.Context) error {
+	r.report.machine = describeMachine(r.directory)
+	r.report.settings = r.settingsLines()
+	r.report.version = r.Version
+	watch := watchMachine()
+	if err := r.describeQuiet(ctx); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"start", r.measureStart},
+		{"seed", r.seed},
+		{"watch", r.measureWatch},
+		{"read", r.measureReads},
+		{"write", r.measureWrites},
+		{"sustained", r.measureSustained},
+		{"steady", r.measureSteady},
+		{"drain", r.measureDrain},
+		{"memory", r.measureMemory},
+	} {
+		if !r.wants(step.name) {
+			continue
+		}
+		began := time.Now()
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		r.say("%s done in %s", step.name, time.Since(began).Round(100*time.Millisecond))
+	}
+	r.report.during = watch.since()
+	return nil
+}
+
+// wants reports whether a step is to be done; what the others need is always done.
+func (r *run) wants(step string) bool {
+	if len(r.Only) == 0 || step == "start" || step == "seed" {
+		return true
+	}
+	for _, only := range r.Only {
+		if only == step {
+			return true
+		}
+	}
+	return false
+}
+
+// describeQuiet looks at what the cores do while nothing of ours runs.
+func (r *run) describeQuiet(ctx context.Context) error {
+	watch := watchMachine()
+	if err := sleep(ctx, r.quiet); err != nil {
+		return err
+	}
+	r.report.before = watch.since()
+	return nil
+}
+
+func (r *run) stop() error {
+	r.database.close()
+	return errors.Join(r.floor.stop(), r.instance.stop())
+}
+
+func (r *run) say(format string, arguments ...any) {
+	_, _ = fmt.Fprintf(r.Out, "  %6.1fs  "+format+"\n", append([]any{time.Since(r.started).Seconds()}, arguments...)...)
+}
+
+func sleep(ctx context.Context, duration time.Duration) error {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// target is a server and what is asked of it.
+type target struct {
+	// pid is the server's process, whose processor time is counted; 0 for none.
+	pid     int
+	address string
+	// next adds the next request of a connection to dst.
+	next func(dst []byte, connection int, random *rand.Rand) []byte
+}
+
+// outcome is what a load met.
+type outcome struct {
+	requests int
+	elapsed  time.Duration
+	// latencies are sorted.
+	latencies []time.Duration
+	// processor is the time of the server's process that one request took.
+	processor time.Duration
+}
+
+func (o outcome) rate() float64 {
+	if o.elapsed <= 0 {
+		return 0
+	}
+	return float64(o.requests) / o.elapsed.Seconds()
+}
+
+// quantile returns the latency that a share of the requests did not exceed.
+func (o outcome) quantile(share float64) time.Duration { return quantile(o.latencies, share) }
+
+func quantile(sorted []time.Duration, share float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
+}
+
+// drive sends requests over a number of connections, each the next when the answer is there. Any answer but 200 is an
+// error: a load that fails is fast.
+func drive(ctx context.Context, aim target, connections int, duration time.Duration) (outcome, error) {
+	sets := make([][]time.Duration, connections)
+	loading, loadCtx := errgroup.WithContext(ctx)
+	before := processorTime(aim.pid)
+	started := time.Now()
+	end := started.Add(duration)
+	for number := range connections {
+		loading.Go(func() (err error) {
+			sets[number], err = driveOne(loadCtx, aim, number, end)
+			return err
+		})
+	}
+	if err := loading.Wait(); err != nil {
+		return outcome{}, err
+	}
+	result := outcome{elapsed: time.Since(started), latencies: slices.Concat(sets...)}
+	result.requests = len(result.latencies)
+	if result.requests > 0 {
+		result.processor = (processorTime(aim.pid) - before) / time.Duration(result.requests)
+	}
+	slices.Sort(result.latencies)
+	return result, nil
+}
+
+func driveOne(ctx context.Context, aim target, number int, end time.Time) ([]time.Duration, error) {
+	opened, err := dial(ctx, aim.address)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = opened.Close() }()
+	_ = opened.SetDeadline(end.Add(requestTimeout))
+	random := rand.New(rand.NewPCG(uint64(number), uint64(end.UnixNano())))
+	latencies := make([]time.Duration, 0, 4096)
+	for now := time.Now(); now.Before(end); {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		opened.request = aim.next(opened.request[:0], number, random)
+		status, body, err := opened.exchange(false)
+		if err != nil {
+			return nil, fmt.Errorf("request: %w", err)
+		}
+		if status != http.StatusOK {
+			return nil, fmt.Errorf("request answered %d: %s", status, body)
+		}
+		after := time.Now()
+		latencies = append(latencies, after.Sub(now))
+		now = after
+	}
+	return latencies, nil
+}
+
+// pace sends requests at a rate, over as many connections as it needs up to a bound. A request that has to wait for a
+// connection waits at the client's cost: its latency begins when it was due.
+func pace(ctx context.Context, aim target, connections, rate int, duration time.Duration) (outcome, error) {
+	total := int(float64(rate) * duration.Seconds())
+	due := make(chan time.Time, total)
+	sets := make([][]time.Duration, connections)
+	loading, loadCtx := errgroup.WithContext(ctx)
+	started := time.Now()
+	for number := range connections {
+		loading.Go(func() (err error) {
+			sets[number], err = paceOne(loadCtx, aim, number, due, started.Add(duration))
+			return err
+		})
+	}
+	loading.Go(func() error {
+		defer close(due)
+		for i := range total {
+			at := started.Add(time.Duration(i) * time.Second / time.Duration(rate))
+			if err := sleep(loadCtx, time.Until(at)); err != nil {
+				return err
+			}
+			due <- at
+		}
+		return nil
+	})
+	if err := loading.Wait(); err != nil {
+		return outcome{}, err
+	}
+	result := outcome{elapsed: time.Since(started), latencies: slices.Concat(sets...)}
+	result.requests = len(result.latencies)
+	slices.Sort(result.latencies)
+	return result, nil
+}
+
+func paceOne(ctx context.Context, aim target, number int, due <-chan time.Time, end time.Time) ([]time.Duration, error) {
+	opened, err := dial(ctx, aim.address)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = opened.Close() }()
+	_ = opened.SetDeadline(end.Add(requestTimeout))
+	random := rand.New(rand.NewPCG(uint64(number), uint64(end.UnixNano())))
+	var latencies []time.Duration
+	for at := range due {
+		opened.request = aim.next(opened.request[:0], number, random)
+		status, body, err := opened.exchange(false)
+		if err != nil {
+			return nil, fmt.Errorf("request: %w", err)
+		}
+		if status != http.StatusOK {
+			return nil, fmt.Errorf("request answered %d: %s", status, body)
+		}
+		latencies = append(latencies, time.Since(at))
+	}
+	return latencies, ctx.Err()
+}

@@ -1,0 +1,254 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/braidhq/braid/platform/rpc"
+	"github.com/braidhq/braid/test/client"
+	"github.com/braidhq/braid/testkit/golden"
+)
+
+// The columns of the table. Nobody is signed in as anonymous.
+var roles = []string{"owner", "admin", "member", "viewer", "outsider", "anonymous"}
+
+// matrix is an organization with somebody in each role.
+type matrix struct {
+	*suite
+	path   string
+	people map[string]*client.Person
+	// spare is the member that calls are about; whoever uses it holds the lock.
+	spare *client.Person
+	lock  sync.Mutex
+}
+
+// testPermissionMatrix calls every RPC of the contract in every role, each time on things made for that one call, and
+// compares with a table that a person can read.
+func testPermissionMatrix(t *testing.T, s *suite) {
+	m := &matrix{suite: s, people: map[string]*client.Person{}}
+	m.people["owner"] = s.signUp(t, "Owner")
+	m.path = s.organization(t, m.people["owner"], "Matrix")
+	for _, role := range roles[1:5] {
+		m.people[role] = s.signUp(t, role)
+		if role != "outsider" {
+			s.join(t, m.path, m.people["owner"], m.people[role], role)
+		}
+	}
+	m.spare = s.signUp(t, "Spare")
+	methods := catalog(t)
+	rows := make([][]string, len(methods))
+	t.Run("Rows", func(t *testing.T) {
+		for i, method := range methods {
+			t.Run(strings.TrimPrefix(method.Procedure, "/braid."), func(t *testing.T) {
+				t.Parallel()
+				rows[i] = m.row(t, method)
+				checkAgainstContract(t, method, rows[i])
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	golden.Assert(t, "testdata/permissions.md", table(methods, rows))
+}
+
+func (m *matrix) row(t *testing.T, method *rpc.Method) []string {
+	if slices.Contains(pathVariables(method), "user_id") {
+		m.lock.Lock()
+		defer m.lock.Unlock()
+	}
+	cells := make([]string, 0, len(roles))
+	for _, role := range roles {
+		cells = append(cells, m.cell(t, method, m.people[role]))
+	}
+	return cells
+}
+
+// cell makes what the call needs, calls, and says how it went.
+func (m *matrix) cell(t *testing.T, method *rpc.Method, who *client.Person) string {
+	if who != nil && method.Rule == rpc.Authenticated && !method.ReadOnly {
+		who = m.again(t, who)
+	}
+	r := makeRequest(t, method, m.resources(t, method, who))
+	answer, status := client.Answer{}, 0
+	if method.Path == "" {
+		answer = m.sendConnect(t, who, r)
+		status = connectStatus(answer)
+	} else {
+		answer = m.send(t, who, r)
+		status = answer.Status
+	}
+	require.Less(t, status, http.StatusInternalServerError, "%s", answer.Raw)
+	usual := map[int]string{401: "TOKEN_MISSING", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
+	switch reason := answer.Reason(); {
+	case status == http.StatusOK:
+		return "yes"
+	case reason == "" || reason == usual[status]:
+		return strconv.Itoa(status)
+	default:
+		return fmt.Sprint(status, " ", reason)
+	}
+}
+
+// resources makes a fresh thing for each id that the method's request holds, with an owner's right; comments are the
+// caller's own where the caller can write one, and sessions always.
+func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person) values {
+	owner := m.people["owner"]
+	made := examples().with(values{"organization_id": idOf(m.path)})
+	variables := pathVariables(method)
+	has := func(name string) bool { return slices.Contains(variables, name) }
+	if has("project_id") || has("task_id") {
+		project := m.project(t, m.path, owner, projectKey())
+		made["project_id"] = idOf(project)
+		if has("task_id") {
+			task, _ := m.task(t, project, owner, "Example")
+			made["task_id"] = idOf(task)
+			if has("comment_id") {
+				made["comment_id"] = m.comment(t, task, who)
+			}
+		}
+	}
+	if has("user_id") {
+		made["user_id"] = m.spareMember(t)
+	}
+	if has("invitation_id") {
+		invitation := m.must(t, owner, http.MethodPost, m.path+"/invitations", map[string]any{"email": client.NewPerson("Guest").Email, "roleId": "viewer"})
+		made["invitation_id"] = invitation.Text("id")
+	}
+	if has("session_id") {
+		made["session_id"] = m.session(t, who)
+	}
+	if has("audit_event_id") {
+		made["audit_event_id"] = m.awaitOne(t, owner, m.path+"/audit-events", "auditEvents")
+	}
+	return made.with(m.credentials(t, method, who))
+}
+
+// credentials are what the public RPCs of identity ask for; anonymous holds those of the outsider.
+func (m *matrix) credentials(t *testing.T, method *rpc.Method, who *client.Person) values {
+	if method.Rule != rpc.Public || method.ReadOnly {
+		return nil
+	}
+	if who == nil {
+		who = m.people["outsider"]
+	}
+	switch method.Descriptor.Name() {
+	case "Login":
+		return values{"email": who.Email, "password": who.Password}
+	case "Refresh":
+		return values{"refresh_token": m.again(t, who).Refresh}
+	default:
+		return nil
+	}
+}
+
+func (m *matrix) comment(t *testing.T, task string, who *client.Person) string {
+	writer := m.people["owner"]
+	for _, role := range []string{"admin", "member"} {
+		if who == m.people[role] {
+			writer = who
+		}
+	}
+	made := m.must(t, writer, http.MethodPost, task+"/comments", map[string]any{"body": "Example"})
+	return made.Text("id")
+}
+
+// spareMember makes sure that the spare is a member and returns their id.
+func (m *matrix) spareMember(t *testing.T) string {
+	owner := m.people["owner"]
+	members := m.get(t, owner, m.path+"/members?pageSize=200").List("members")
+	if !slices.Contains(textsOf(members, "userId"), m.spare.ID) {
+		m.joinAgain(t)
+	}
+	return m.spare.ID
+}
+
+// joinAgain accepts the newest invitation: the mailbox also holds older ones.
+func (m *matrix) joinAgain(t *testing.T) {
+	before, err := m.Mails(t.Context(), m.spare.Email)
+	require.NoError(t, err)
+	m.must(t, m.people["owner"], http.MethodPost, m.path+"/invitations", map[string]any{"email": m.spare.Email, "roleId": "member"})
+	m.await(t, func() error {
+		mails, err := m.Mails(t.Context(), m.spare.Email)
+		if err != nil || len(mails) == len(before) {
+			return fmt.Errorf("no new invitation has come: %w", err)
+		}
+		token := client.TokenPattern.FindStringSubmatch(mails[0].Text)
+		answer := m.do(t, m.spare, http.MethodPost, "/api/v1/invitations:accept", map[string]any{"token": token[1]})
+		if answer.Status != http.StatusOK {
+			return fmt.Errorf("accept: %s", answer.Raw)
+		}
+		return nil
+	})
+}
+
+func (m *matrix) session(t *testing.T, who *client.Person) string {
+	if who == nil {
+		who = m.people["outsider"]
+	}
+	other := m.again(t, who)
+	validated := m.must(t, nil, http.MethodPost, "/api/v1/auth/validate", map[string]any{"accessToken": other.Token})
+	return validated.Text("sessionId")
+}
+
+// checkAgainstContract holds a row to the permission option, so that a wrong table can't be waved through.
+func checkAgainstContract(t *testing.T, method *rpc.Method, row []string) {
+	wanted := map[string]string{}
+	for _, role := range roles {
+		holds := slices.Index(rpc.SystemRoles, role) >= slices.Index(rpc.SystemRoles, method.Role)
+		switch {
+		case method.Rule == rpc.Internal:
+			wanted[role] = "404"
+		case method.Rule == rpc.Public:
+			continue
+		case role == "anonymous":
+			wanted[role] = "401"
+		case method.Rule == rpc.Authenticated:
+			continue
+		case role == "outsider":
+			wanted[role] = "404"
+		case holds:
+			wanted[role] = "yes"
+		default:
+			wanted[role] = "403"
+		}
+	}
+	for i, role := range roles {
+		cell, _, _ := strings.Cut(row[i], " ")
+		if wanted[role] != "" {
+			assert.Equal(t, wanted[role], cell, "%s as %s", method.Procedure, role)
+		}
+	}
+}
+
+func table(methods []*rpc.Method, rows [][]string) string {
+	var out strings.Builder
+	out.WriteString("# Who may call what\n\nWritten by the permission matrix of the end-to-end suite (`go test ./test/e2e -update`) from what a running Braid\n" +
+		"answered, each cell a call on things made for it. A number is the HTTP status of the refusal; a reason stands beside it\n" +
+		"where it is not the usual one (`TOKEN_MISSING`, `PERMISSION_DENIED`, `NOT_FOUND`).\n\n")
+	fmt.Fprintf(&out, "| RPC | REST | %s |\n|---|---|%s\n", strings.Join(roles, " | "), strings.Repeat("---|", len(roles)))
+	for i, method := range methods {
+		rest := "internal"
+		if method.Path != "" {
+			rest = "`" + method.HTTPMethod + " " + method.Path + "`"
+		}
+		fmt.Fprintf(&out, "| %s | %s | %s |\n", strings.TrimPrefix(method.Procedure, "/braid."), rest, strings.Join(rows[i], " | "))
+	}
+	return out.String()
+}
+
+var keys atomic.Int64
+
+// projectKey is one that no other project of the run has.
+func projectKey() string {
+	return "K" + strings.ToUpper(strconv.FormatInt(keys.Add(1), 36))
+}

@@ -1,0 +1,217 @@
+// Package kill_test kills Braid with -9 at random moments while people work with it, and counts afterwards: everything
+// that was acknowledged must be there, once, and nothing else. It speaks to the public port and the event topics as
+// strangers do, and repairs nothing: what was killed is only started again, as a supervisor would.
+package kill_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/test/deployment"
+)
+
+// environment opens the limits of the gateway: the writers are six people in the haste of sixty. The mailbox keeps every
+// mail, to be counted.
+var environment = []string{
+	"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
+	"BRAID_NOTIFICATION_MAILBOX_MESSAGES=10000",
+}
+
+// TestKillAllInOne kills the one process, now and then together with its PostgreSQL, and now and then while it starts.
+func TestKillAllInOne(t *testing.T) {
+	t.Parallel()
+	requireAsked(t)
+	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment})
+	require.NoError(t, err)
+	stopAtEnd(t, running)
+	connection, err := bus.ReadClientConfig(running.DataDir)
+	require.NoError(t, err)
+	runKills(t, running, connection, readPlan(t, "BRAID_TEST_KILL_COUNT", 100), killWhole)
+}
+
+// TestKillSplit kills each service, the gateway, the broker and PostgreSQL in turn.
+func TestKillSplit(t *testing.T) {
+	t.Parallel()
+	requireAsked(t)
+	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment})
+	require.NoError(t, err)
+	stopAtEnd(t, running)
+	plan := readPlan(t, "BRAID_TEST_KILL_SPLIT_COUNT", 12)
+	plan.count = max(plan.count, len(running.Parts()))
+	runKills(t, running, bus.Connection{Brokers: running.Brokers}, plan, killParts)
+}
+
+func requireAsked(t *testing.T) {
+	t.Helper()
+	if os.Getenv("BRAID_TEST_KILL") != "1" {
+		t.Skip("takes minutes: run make kill, which sets BRAID_TEST_KILL=1")
+	}
+}
+
+// plan says how long to go on.
+type plan struct {
+	// count is how many kills there are, unless duration is set.
+	count    int
+	duration time.Duration
+	random   *rand.Rand
+	begun    time.Time
+}
+
+func readPlan(t *testing.T, countVariable string, count int) *plan {
+	t.Helper()
+	p := &plan{count: count, begun: time.Now()}
+	var err error
+	if text := os.Getenv(countVariable); text != "" {
+		p.count, err = strconv.Atoi(text)
+		require.NoError(t, err, countVariable)
+	}
+	if text := os.Getenv("BRAID_TEST_KILL_DURATION"); text != "" {
+		p.duration, err = time.ParseDuration(text)
+		require.NoError(t, err, "BRAID_TEST_KILL_DURATION")
+	}
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("BRAID_TEST_KILL_SEED"); text != "" {
+		seed, err = strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err, "BRAID_TEST_KILL_SEED")
+	}
+	t.Logf("the same moments again: BRAID_TEST_KILL_SEED=%d", seed)
+	p.random = rand.New(rand.NewPCG(seed, 1))
+	return p
+}
+
+// goesOn says whether there is another kill to be made.
+func (p *plan) goesOn(kills int) bool {
+	if p.duration > 0 {
+		return time.Since(p.begun) < p.duration
+	}
+	return kills < p.count
+}
+
+// between is a random time.
+func (p *plan) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(p.random.Int64N(int64(most-least)))
+}
+
+func (p *plan) oneIn(n int) bool { return p.random.IntN(n) == 0 }
+
+// pause waits, but not beyond the end of ctx.
+func pause(ctx context.Context, duration time.Duration) {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// killWhole makes one kill of the all-in-one form and brings it back. It returns how many kills that were.
+func killWhole(ctx context.Context, running *deployment.Deployment, plan *plan, _ int) (int, error) {
+	part := running.Parts()[0]
+	pause(ctx, plan.between(50*time.Millisecond, 1200*time.Millisecond))
+	if plan.oneIn(8) {
+		// The machine's own end, as far as a process can be given it: the database goes with its master.
+		if err := killPostmaster(filepath.Join(running.DataDir, "postgres", "data")); err != nil {
+			return 0, err
+		}
+	}
+	if err := running.Kill(part); err != nil {
+		return 0, err
+	}
+	kills := 1
+	for plan.oneIn(6) {
+		// It dies again before it has come up.
+		early, cancel := context.WithTimeout(ctx, plan.between(20*time.Millisecond, time.Second))
+		_ = running.Start(early, part)
+		cancel()
+		if err := running.Kill(part); err != nil {
+			return kills, err
+		}
+		kills++
+	}
+	return kills, running.Start(ctx, part)
+}
+
+// killParts kills the next part, one after the other in a new order each time round.
+func killParts(ctx context.Context, running *deployment.Deployment, plan *plan, kills int) (int, error) {
+	parts := running.Parts()
+	// The order of a round is the same for all of its kills.
+	order := rand.New(rand.NewPCG(uint64(kills/len(parts)), plan.orderSeed())).Perm(len(parts))
+	part := parts[order[kills%len(parts)]]
+	pause(ctx, plan.between(300*time.Millisecond, 2*time.Second))
+	if err := running.Kill(part); err != nil {
+		return 0, fmt.Errorf("kill %s: %w", part, err)
+	}
+	pause(ctx, plan.between(0, 1500*time.Millisecond))
+	if err := running.Start(ctx, part); err != nil {
+		return 1, fmt.Errorf("start %s again: %w", part, err)
+	}
+	return 1, nil
+}
+
+// orderSeed is fixed by the number of kills alone, so that a round visits every part.
+func (p *plan) orderSeed() uint64 { return uint64(p.count) }
+
+// killPostmaster kills the server that the all-in-one form runs for itself.
+func killPostmaster(data string) error {
+	content, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
+	if err != nil {
+		return err
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || pid < 2 {
+		return fmt.Errorf("postmaster.pid begins with %q", line)
+	}
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// makeDirectory is not t.TempDir, whose parent the unprivileged PostgreSQL could not pass.
+func makeDirectory(t *testing.T) string {
+	t.Helper()
+	directory, err := os.MkdirTemp("", "braid-kill-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("left as it is: %s", directory)
+			return
+		}
+		_ = os.RemoveAll(directory)
+	})
+	return directory
+}
+
+const shownLog = 8 << 10
+
+func stopAtEnd(t *testing.T, running *deployment.Deployment) {
+	t.Cleanup(func() {
+		assert.NoError(t, running.Stop(), "everything stops cleanly")
+		if !t.Failed() {
+			return
+		}
+		for _, path := range running.Logs() {
+			file, err := os.Open(path)
+			if err != nil {
+				continue
+			}
+			if info, err := file.Stat(); err == nil && info.Size() > shownLog {
+				_, _ = file.Seek(-shownLog, io.SeekEnd)
+			}
+			content, _ := io.ReadAll(io.LimitReader(file, shownLog))
+			_ = file.Close()
+			t.Logf("%s ends with:\n%s", path, content)
+		}
+	})
+}

@@ -1,0 +1,87 @@
+package kill_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/test/client"
+	"github.com/braidhq/braid/test/deployment"
+)
+
+// killer makes the next kill, brings back what it killed, and returns how many kills that took.
+type killer func(ctx context.Context, running *deployment.Deployment, plan *plan, kills int) (int, error)
+
+// runKills lets people work while kill does its own, and then looks at what is left.
+func runKills(t *testing.T, running *deployment.Deployment, connection bus.Connection, plan *plan, kill killer) {
+	tenants := prepare(t, running)
+	ledger := newLedger()
+	writers := makeWriters(t, running, tenants, ledger, plan)
+	plan.begun = time.Now()
+
+	working, ctx := errgroup.WithContext(t.Context())
+	ctx, finish := context.WithCancel(ctx)
+	defer finish()
+	for _, writer := range writers {
+		working.Go(func() error { return writer.work(ctx) })
+	}
+	kills := 0
+	var problem error
+	for problem == nil && ctx.Err() == nil && plan.goesOn(kills) {
+		var more int
+		more, problem = kill(ctx, running, plan, kills)
+		kills += more
+	}
+	finish()
+	written := working.Wait()
+	took := time.Since(plan.begun)
+	require.NoError(t, written, "after %d kills", kills)
+	require.NoError(t, problem, "after %d kills", kills)
+	sealPartitions(t, tenants, writers)
+
+	found := look(t, running, connection, tenants, ledger)
+	t.Logf("%d kills in %s: %d writes acknowledged in %d attempts; %d were unclear at first, %d of them had happened; %d logins",
+		kills, took.Round(time.Second), len(ledger.acknowledged), ledger.attempts, ledger.unclear, ledger.replayed, ledger.logins)
+	found.report(t)
+	// Without these the run would have shown nothing.
+	require.Greater(t, len(ledger.acknowledged), kills, "the writers hardly got to write")
+	require.Positive(t, ledger.unclear, "no kill has met a write")
+	assert.Empty(t, ledger.violations[:min(20, len(ledger.violations))], "%d answers must never be given", len(ledger.violations))
+	found.verify(t, tenants, ledger)
+}
+
+func makeWriters(t *testing.T, running *deployment.Deployment, tenants []*tenant, ledger *ledger, plan *plan) []*writer {
+	t.Helper()
+	var writers []*writer
+	for i, tenant := range tenants {
+		for j, person := range tenant.people {
+			// A writer has a session of its own: the token is renewed without asking the others.
+			session := *person
+			speaker := client.New(running.URL, running.AdminURL)
+			require.NoError(t, speaker.Login(t.Context(), &session))
+			writers = append(writers, &writer{
+				name: fmt.Sprintf("%c%d", 'a'+i, j), speaker: speaker, person: &session, tenant: tenant, ledger: ledger,
+				random: rand.New(rand.NewPCG(plan.random.Uint64(), 2)),
+			})
+		}
+	}
+	return writers
+}
+
+// sealPartitions makes one last write in each organization, that a colleague is told of. Events of an organization are
+// consumed in order: once that one has had its effects, so have all before it, and late doubles would be there as well.
+func sealPartitions(t *testing.T, tenants []*tenant, writers []*writer) {
+	t.Helper()
+	for _, tenant := range tenants {
+		last := slices.IndexFunc(writers, func(w *writer) bool { return w.tenant == tenant && w.person.ID == tenant.owner.ID })
+		require.NoError(t, writers[last].create(t.Context(), tenant.people[2].ID))
+	}
+}
