@@ -59,8 +59,8 @@ func TestCellSaysExactlyWhenToComeBack(t *testing.T) {
 		now := someTime
 		var outcome spent
 		for range perMinute + 1 {
-			arrival, outcome = cell(now, arrival, perMinute)
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(time.Millisecond)).Draw(t, "pause")))
+			arrival, outcome = cell(now, arrival, perMinute)
 		}
 		for outcome.allowed {
 			arrival, outcome = cell(now, arrival, perMinute)

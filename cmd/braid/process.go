@@ -165,7 +165,11 @@ func (p *process) clients(signer string) (*rpc.Clients, error) {
 		}
 		targets[name] = target
 	}
-	return rpc.NewClients(targets, p.signers[signer], p.metrics)
+	clients, err := rpc.NewClients(targets, p.signers[signer], p.metrics)
+	if err == nil {
+		p.onEnd(clients.Close)
+	}
+	return clients, err
 }
 
 // buildAccess assembles who-may-what of the process: the broadcast reader, and the two caches it keeps honest.

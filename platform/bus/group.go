@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -98,7 +99,8 @@ func (g *Group) Commit(ctx context.Context) error {
 // Lag returns how many records of each topic the whole group has yet to commit.
 func (g *Group) Lag(ctx context.Context) (map[string]int64, error) {
 	committed, err := g.admin.FetchOffsets(ctx, g.group)
-	if err != nil {
+	// A group that has never committed is not known yet: everything is ahead of it.
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, fmt.Errorf("fetch committed offsets: %w", err)
 	}
 	starts, err := g.admin.ListStartOffsets(ctx, g.topics...)

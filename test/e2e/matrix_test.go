@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/test/client"
 	"github.com/braidhq/braid/testkit/golden"
@@ -105,6 +106,11 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	owner := m.people["owner"]
 	made := examples().with(values{"organization_id": idOf(m.path)})
 	variables := pathVariables(method)
+	if method.Rule == rpc.Internal {
+		for _, name := range []string{"user_id", "session_id", "invitation_id"} {
+			made[name] = id.New().String()
+		}
+	}
 	has := func(name string) bool { return slices.Contains(variables, name) }
 	if has("project_id") || has("task_id") {
 		project := m.project(t, m.path, owner, projectKey())

@@ -110,11 +110,37 @@ func fillTenant(resources values) values {
 	return filled
 }
 
-// strangers are the ways to reach for what is another's: with all of its ids, and with all but the organization's.
-func strangers(method *rpc.Method, a, b tenant) map[string]values {
-	ways := map[string]values{"foreign path": a.resources}
-	if slices.Contains(pathVariables(method), "organization_id") {
-		ways["own path"] = a.resources.with(values{"organization_id": b.resources["organization_id"]})
+// A way to reach for what is another's: which ids are the other's, and the same with ids that nobody has.
+type way struct {
+	name          string
+	foreign, none values
+	// notFound says that the answer must be a 404: the path names something of the other's.
+	notFound bool
+}
+
+// strangers are the ways that a method offers: all ids foreign; all but the organization's and those that the body
+// refers to; only the latter.
+func strangers(method *rpc.Method, a, b tenant, absent values) []way {
+	variables := pathVariables(method)
+	ways := []way{{name: "foreign path", foreign: a.resources, none: absent, notFound: len(variables) > 0 || method.Rule == rpc.Internal}}
+	if !slices.Contains(variables, "organization_id") {
+		return ways
+	}
+	own, references := values{"organization_id": b.resources["organization_id"]}, []string{}
+	for i := range method.Descriptor.Input().Fields().Len() {
+		name := string(method.Descriptor.Input().Fields().Get(i).Name())
+		if _, known := a.resources[name]; known && !slices.Contains(variables, name) {
+			own[name] = b.resources[name]
+			references = append(references, name)
+		}
+	}
+	ways = append(ways, way{name: "own path", foreign: a.resources.with(own), none: absent.with(own), notFound: len(variables) > 1})
+	if len(references) > 0 {
+		foreign, none := b.resources, b.resources
+		for _, name := range references {
+			foreign, none = foreign.with(values{name: a.resources[name]}), none.with(values{name: absent[name]})
+		}
+		ways = append(ways, way{name: "foreign reference", foreign: foreign, none: none})
 	}
 	return ways
 }
@@ -130,33 +156,26 @@ func missing(resources values) values {
 }
 
 func (s *suite) callAsStranger(t *testing.T, method *rpc.Method, form string, a, b tenant, absent values) {
-	for way, resources := range strangers(method, a, b) {
-		shared := fillTenant(resources)
-		nobodys := absent
-		if way == "own path" {
-			nobodys = absent.with(values{"organization_id": resources["organization_id"]})
-		}
-		// The same correlation id, so that nothing else may differ.
-		named := client.WithHeader("X-Correlation-Id", "stranger-"+id.New().String())
-		foreign := s.answerTo(t, form, b, makeRequest(t, method, shared), named)
-		none := s.answerTo(t, form, b, makeRequest(t, method, shared.with(nobodys)), named)
+	for _, way := range strangers(method, a, b, absent) {
+		// The same values and correlation id, so that nothing else may differ.
+		named, shared := client.WithHeader("X-Correlation-Id", "stranger-"+id.New().String()), examples()
+		delete(shared, "all") // Naming notifications excludes it.
+		foreign := s.answerTo(t, form, b, makeRequest(t, method, shared.with(way.foreign)), named)
+		none := s.answerTo(t, form, b, makeRequest(t, method, shared.with(way.none)), named)
 		status := foreign.Status
 		if form == "Connect" {
 			status = connectStatus(foreign)
 		}
-		variables := pathVariables(method)
-		reaches := way == "foreign path" && slices.Contains(variables, "organization_id") || len(variables) > 1 ||
-			(len(variables) == 1 && variables[0] != "organization_id")
-		if reaches || method.Rule == rpc.Internal {
-			assert.Equal(t, http.StatusNotFound, status, "%s: %s", way, foreign.Raw)
+		if way.notFound {
+			assert.Equal(t, http.StatusNotFound, status, "%s: %s", way.name, foreign.Raw)
 		}
-		assert.Less(t, status, http.StatusInternalServerError, "%s: %s", way, foreign.Raw)
+		assert.Less(t, status, http.StatusInternalServerError, "%s: %s", way.name, foreign.Raw)
 		assertNothingOf(t, a, foreign)
 		if !method.ReadOnly && status == http.StatusOK {
 			continue // It made something of the caller's own, which has an id of its own.
 		}
-		assert.Equal(t, none.Status, foreign.Status, way)
-		assert.Equal(t, string(none.Raw), string(foreign.Raw), "%s: a foreign resource must look like a missing one", way)
+		assert.Equal(t, none.Status, foreign.Status, way.name)
+		assert.Equal(t, string(none.Raw), string(foreign.Raw), "%s: a foreign resource must look like a missing one", way.name)
 	}
 }
 
