@@ -68,6 +68,8 @@ func runSuite(t *testing.T, running *deployment.Deployment) {
 		{"Walk", testWalk},
 		{"Tenants", testTenants},
 		{"PermissionMatrix", testPermissionMatrix},
+		{"Session", testSession},
+		{"Member", testMember},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
