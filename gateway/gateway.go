@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/grpcreflect"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/braidhq/braid/platform/authn"
@@ -62,16 +61,18 @@ type Environment struct {
 // Gateway serves the public port.
 type Gateway struct {
 	Environment
-	router   *rpc.Router
-	backends map[string]http.Handler
-	proxies  []netip.Prefix
-	limiter  limiter
-	pages    *http.ServeMux
-	metrics  *metrics
-	failures *connect.ErrorWriter
-	requests atomic.Int64
-	streams  atomic.Int64
-	close    func()
+	router    *rpc.Router
+	backends  map[string]http.Handler
+	proxies   []netip.Prefix
+	limiter   limiter
+	pages     *http.ServeMux
+	metrics   *metrics
+	failures  *connect.ErrorWriter
+	requests  atomic.Int64
+	streams   atomic.Int64
+	transport *backendTransport
+	// closeLimiter ends what the limiter runs.
+	closeLimiter func()
 }
 
 // New assembles a gateway. It fails when a service of the contract is neither here nor has an address.
@@ -90,7 +91,7 @@ func New(environment Environment) (*Gateway, error) {
 	}
 	gateway := &Gateway{
 		Environment: environment, router: router, backends: map[string]http.Handler{}, metrics: metrics,
-		failures: connect.NewErrorWriter(), close: func() {},
+		failures: connect.NewErrorWriter(), transport: newBackendTransport(),
 	}
 	for _, network := range environment.Config.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
@@ -110,7 +111,6 @@ func New(environment Environment) (*Gateway, error) {
 }
 
 func (g *Gateway) findBackends(methods map[string]*rpc.Method) error {
-	transport := newBackendTransport()
 	for _, method := range methods {
 		name := method.Service
 		switch {
@@ -118,7 +118,7 @@ func (g *Gateway) findBackends(methods map[string]*rpc.Method) error {
 		case g.Services[name] != nil:
 			g.backends[name] = g.Services[name]
 		case len(g.URLs[name]) > 0:
-			proxy, err := newProxy(name, g.URLs[name], transport, g.Logger, g.refuseUnreached)
+			proxy, err := newProxy(name, g.URLs[name], g.transport, g.Logger, g.refuseUnreached)
 			if err != nil {
 				return err
 			}
@@ -135,57 +135,26 @@ func (g *Gateway) chooseLimiter() error {
 	if err != nil {
 		return err
 	}
-	g.limiter = memory
+	g.limiter, g.closeLimiter = memory, memory.close
 	if g.RedisURL == "" {
 		return nil
 	}
 	shared, err := newRedisLimiter(g.RedisURL, memory, g.Clock, g.Registerer, g.Logger)
 	if err != nil {
+		memory.close()
 		return err
 	}
-	g.limiter, g.close = shared, shared.close
+	g.limiter, g.closeLimiter = shared, func() {
+		shared.close()
+		memory.close()
+	}
 	return nil
 }
 
-// Close releases what New took.
-func (g *Gateway) Close() { g.close() }
-
-// reflectionServices lists the public services for gRPC reflection.
-func reflectionServices(methods map[string]*rpc.Method) []string {
-	seen := map[string]bool{}
-	var names []string
-	for _, method := range methods {
-		name := string(method.Descriptor.Parent().FullName())
-		if method.Rule != rpc.Internal && !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// newPages serves what is not in the contract: health, documents, reflection.
-func (g *Gateway) newPages(methods map[string]*rpc.Method) *http.ServeMux {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, true) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, len(g.Ready()) == 0) })
-	mux.HandleFunc("GET /invitations/accept", g.serveInvitationPage)
-	mountDocuments(mux)
-	reflector := grpcreflect.NewStaticReflector(reflectionServices(methods)...)
-	mux.Handle(grpcreflect.NewHandlerV1(reflector))
-	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
-	return mux
-}
-
-// writeState answers without details: those are the admin port's.
-func writeState(w http.ResponseWriter, good bool) {
-	w.Header().Set("Content-Type", "application/json")
-	if !good {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("{\"status\":\"unavailable\"}\n"))
-		return
-	}
-	_, _ = w.Write([]byte("{\"status\":\"ok\"}\n"))
+// Close releases what New took. Requests must have ended.
+func (g *Gateway) Close() {
+	g.closeLimiter()
+	g.transport.close()
 }
 
 // ServeHTTP takes a request through the door.
@@ -195,6 +164,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Deferred, because a proxy whose backend dies halfway aborts by panicking.
 	defer func() { g.metrics.observe(r.Method, writer.status, time.Since(started)) }()
 	correlationID := g.prepare(writer, r)
+	g.limitBody(writer, r)
 	if !g.answerCORS(writer, r) {
 		g.serve(writer, r, correlationID)
 	}
@@ -220,37 +190,6 @@ func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) 
 		return
 	}
 	g.pass(w, r, method, correlationID)
-}
-
-// servePage answers what no method is for: by one of the gateway's own pages, or with the error.
-func (g *Gateway) servePage(w *statusWriter, r *http.Request, correlationID string, err error) {
-	page := g.isPage(r)
-	switch {
-	case page && isHealth(r.URL.Path):
-		// Probes must not fail because somebody behind the same address is busy.
-	case page:
-		if spendErr := g.spend(w, r, budgetKey("address", clientFrom(r)), g.Config.AddressRate); spendErr != nil {
-			page, err = false, spendErr
-		}
-	default:
-		asked := r.Clone(r.Context())
-		if asked.Method = http.MethodGet; g.isPage(asked) {
-			err = errMethodNotAllowed
-		}
-	}
-	if page {
-		g.pages.ServeHTTP(w, r)
-		return
-	}
-	g.refuse(w, r, correlationID, err)
-}
-
-func isHealth(path string) bool { return path == "/healthz" || path == "/readyz" }
-
-// isPage reports whether a path without a method is one of the gateway's own pages.
-func (g *Gateway) isPage(r *http.Request) bool {
-	_, pattern := g.pages.Handler(r)
-	return pattern != ""
 }
 
 // admit signs the caller in, spends from the budgets and takes a place.
@@ -319,10 +258,7 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > rpc.MaxBody {
 		return errBodyTooLarge
 	}
-	controller := http.NewResponseController(w)
-	_ = controller.SetReadDeadline(time.Now().Add(g.Config.BodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxBody))
-	_ = controller.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -331,9 +267,23 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) error {
 		return errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The body did not arrive whole in time.").WithCause(err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	liftBodyDeadline(w)
 	r.ContentLength, r.TransferEncoding = int64(len(body)), nil
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	return nil
+}
+
+// limitBody gives the client until BodyTimeout to send its body. The limit stays for a request that is refused before
+// its body was read: the server reads the rest before it answers, and would wait for a client that sends no more.
+func (g *Gateway) limitBody(w http.ResponseWriter, r *http.Request) {
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.Config.BodyTimeout))
+	}
+}
+
+// liftBodyDeadline ends the limit: the answer may take longer, and the connection serves other requests.
+func liftBodyDeadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 }
 
 // pass hands the request to its service, vouching for the client's address.

@@ -186,18 +186,36 @@ func TestBodies(t *testing.T) {
 	require.Equal(t, 413, got.status, "of unknown length")
 	require.Equal(t, 1, d.recorders["identity"].count())
 
-	// A client that begins and stops is answered in time and holds nobody up.
-	connection, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
-	require.NoError(t, err)
-	defer func() { _ = connection.Close() }()
-	_, err = fmt.Fprintf(connection, "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-	require.NoError(t, err)
-	require.NoError(t, connection.SetReadDeadline(time.Now().Add(10*time.Second)))
-	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, 400, response.StatusCode)
-	require.Equal(t, 1, d.recorders["identity"].count())
+}
+
+// A client that begins a body and stops is answered in time, whatever is wrong with its request besides.
+func TestSlowBodies(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, func(e *gateway.Environment) { e.Config.BodyTimeout = 100 * time.Millisecond })
+	for name, test := range map[string]struct {
+		path   string
+		length int
+		status int
+	}{
+		"else good":     {"/api/v1/auth/login", 100, 400},
+		"too long":      {"/api/v1/auth/login", rpc.MaxBody + 1, 413},
+		"not signed in": {"/api/v1/organizations", 100, 401},
+		"unknown path":  {"/nothing", 100, 404},
+	} {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(d.URL, "http://"))
+		require.NoError(t, err)
+		_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{", test.path, test.length)
+		require.NoError(t, err)
+		require.NoError(t, connection.SetReadDeadline(time.Now().Add(5*time.Second)))
+		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		require.NoError(t, err, name)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, test.status, response.StatusCode, name)
+		require.NoError(t, connection.Close())
+	}
+	for _, service := range services {
+		require.Zero(t, d.recorders[service].count())
+	}
 }
 
 func TestRateLimits(t *testing.T) {
@@ -342,4 +360,3 @@ func TestMetricsKeepForeignTextOut(t *testing.T) {
 	require.InDelta(t, 1, d.metric("braid_gateway_duration_seconds", "method", "other", "code", "405"), 0)
 	require.Zero(t, d.metric("braid_gateway_duration_seconds", "method", "CANARY"))
 }
-

@@ -79,6 +79,9 @@ func (m *memoryLimiter) take(_ context.Context, key string, perMinute int) (spen
 	return outcome, nil
 }
 
+// close ends what removes budgets that are whole again.
+func (m *memoryLimiter) close() { m.budgets.StopAllGoroutines() }
+
 // budgetKey names the budget of an address. With IPv6 a client has a whole /64 to itself, so that is what counts.
 func budgetKey(kind string, client netip.Addr) string {
 	if client.Is6() {

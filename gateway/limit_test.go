@@ -152,6 +152,7 @@ func TestMemoryLimiter(t *testing.T) {
 	t.Parallel()
 	limiter, err := newMemoryLimiter(clock.System{})
 	require.NoError(t, err)
+	t.Cleanup(limiter.close)
 	testLimiter(t, limiter)
 }
 
@@ -160,6 +161,7 @@ func TestMemoryLimiterFollowsItsClock(t *testing.T) {
 	hands := clock.NewManual(someTime)
 	limiter, err := newMemoryLimiter(hands)
 	require.NoError(t, err)
+	t.Cleanup(limiter.close)
 	take := func() spent {
 		outcome, err := limiter.take(t.Context(), "key", 2)
 		require.NoError(t, err)

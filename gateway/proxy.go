@@ -54,6 +54,11 @@ func newBackendTransport() *backendTransport {
 	return transport
 }
 
+func (t *backendTransport) close() {
+	t.plain.CloseIdleConnections()
+	t.h2c.CloseIdleConnections()
+}
+
 func (t *backendTransport) forRequest(r *http.Request) http.RoundTripper {
 	contentType := r.Header.Get("Content-Type")
 	if strings.HasPrefix(contentType, "application/grpc") && !strings.HasPrefix(contentType, "application/grpc-web") {

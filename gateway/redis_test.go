@@ -65,6 +65,7 @@ func newTestRedisLimiter(t *testing.T, url string, hands clock.Clock) *redisLimi
 	t.Helper()
 	memory, err := newMemoryLimiter(hands)
 	require.NoError(t, err)
+	t.Cleanup(memory.close)
 	limiter, err := newRedisLimiter(url, memory, hands, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)
 	t.Cleanup(limiter.close)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // layoutVersion is the version of what a data directory holds. It grows when an older braid could do harm to it.
@@ -26,7 +27,7 @@ func holdDataDir(dir string) (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(lock); err != nil {
 		_ = lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("another braid uses the data directory %s: stop it, or choose another with --data-dir", dir)
@@ -39,6 +40,18 @@ func holdDataDir(dir string) (release func(), err error) {
 		return nil, fmt.Errorf("write data directory: %w", err)
 	}
 	return release, nil
+}
+
+// flock takes the lock, patiently for a moment: a braid that was just killed may hold it for some milliseconds longer.
+func flock(lock *os.File) error {
+	deadline := time.Now().Add(time.Second)
+	for {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // The lock of another process tells nobody when it is free; the loop is bounded.
+	}
 }
 
 func layoutFile(dir string) string { return filepath.Join(dir, "VERSION") }

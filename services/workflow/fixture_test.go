@@ -62,6 +62,28 @@ func newFixtureClock() *clock.Manual {
 	return clock.NewManual(time.Date(2026, 3, 4, 5, 6, 7, 8000, time.UTC))
 }
 
+// keepAdvancing lets the clock run, a minute every few milliseconds, until stop is called.
+func (f *fixture) keepAdvancing() (stop func()) {
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-ticker.C:
+				f.clock.Advance(time.Minute)
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-stopped
+	}
+}
+
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	database := pgtest.Open(t, "workflow", Migrations()...)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,7 +43,8 @@ func TestStreamEndsWithAccess(t *testing.T) {
 			mu.Unlock()
 			f.create(f.process, project.ProjectID, 3)
 			if kind == errs.Unavailable {
-				f.clock.Advance(time.Minute)
+				// The stream may ask for the first time at any moment from now: the clock goes on until it has had enough.
+				defer f.keepAdvancing()()
 			}
 			w.endsWith(kind)
 			_, revisions, _ := w.seen()

@@ -121,7 +121,7 @@ var rules = []rule{
 		breaks: func(from, imported string) bool {
 			_, own := layer(from)
 			return strings.HasPrefix(imported, "github.com/jackc/pgx") && own != "store" &&
-				!under(from, "platform/pg", "platform/outbox", "platform/inbox", "platform/job", "testkit/pgtest", "test")
+				!under(from, "platform/pg", "platform/outbox", "platform/inbox", "platform/job", "testkit/pgtest", "test", "cmd/braid/internal/bench")
 		},
 		because: "everything else speaks platform/pg, so that roles, scopes and retries hold everywhere",
 	},

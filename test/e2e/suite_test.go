@@ -70,6 +70,10 @@ func runSuite(t *testing.T, running *deployment.Deployment) {
 		{"PermissionMatrix", testPermissionMatrix},
 		{"Session", testSession},
 		{"Member", testMember},
+		{"Task", testTask},
+		{"Live", testLive},
+		{"Notification", testNotification},
+		{"Idempotency", testIdempotency},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,7 +6,6 @@ package kill_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -27,7 +26,7 @@ import (
 // mail, to be counted.
 var environment = []string{
 	"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
-	"BRAID_NOTIFICATION_MAILBOX_MESSAGES=10000",
+	"BRAID_NOTIFICATION_MAILBOX_MESSAGES=10000", "BRAID_NOTIFICATION_MAIL_WORKERS=16",
 }
 
 // TestKillAllInOne kills the one process, now and then together with its PostgreSQL, and now and then while it starts.
@@ -68,6 +67,8 @@ type plan struct {
 	duration time.Duration
 	random   *rand.Rand
 	begun    time.Time
+	// round are the parts that this round has still to kill.
+	round []string
 }
 
 func readPlan(t *testing.T, countVariable string, count int) *plan {
@@ -118,7 +119,7 @@ func pause(ctx context.Context, duration time.Duration) {
 }
 
 // killWhole makes one kill of the all-in-one form and brings it back. It returns how many kills that were.
-func killWhole(ctx context.Context, running *deployment.Deployment, plan *plan, _ int) (int, error) {
+func killWhole(ctx context.Context, running *deployment.Deployment, plan *plan) (int, error) {
 	part := running.Parts()[0]
 	pause(ctx, plan.between(50*time.Millisecond, 1200*time.Millisecond))
 	if plan.oneIn(8) {
@@ -145,11 +146,13 @@ func killWhole(ctx context.Context, running *deployment.Deployment, plan *plan, 
 }
 
 // killParts kills the next part, one after the other in a new order each time round.
-func killParts(ctx context.Context, running *deployment.Deployment, plan *plan, kills int) (int, error) {
-	parts := running.Parts()
-	// The order of a round is the same for all of its kills.
-	order := rand.New(rand.NewPCG(uint64(kills/len(parts)), plan.orderSeed())).Perm(len(parts))
-	part := parts[order[kills%len(parts)]]
+func killParts(ctx context.Context, running *deployment.Deployment, plan *plan) (int, error) {
+	if len(plan.round) == 0 {
+		plan.round = running.Parts()
+		plan.random.Shuffle(len(plan.round), func(i, j int) { plan.round[i], plan.round[j] = plan.round[j], plan.round[i] })
+	}
+	part := plan.round[0]
+	plan.round = plan.round[1:]
 	pause(ctx, plan.between(300*time.Millisecond, 2*time.Second))
 	if err := running.Kill(part); err != nil {
 		return 0, fmt.Errorf("kill %s: %w", part, err)
@@ -160,9 +163,6 @@ func killParts(ctx context.Context, running *deployment.Deployment, plan *plan, 
 	}
 	return 1, nil
 }
-
-// orderSeed is fixed by the number of kills alone, so that a round visits every part.
-func (p *plan) orderSeed() uint64 { return uint64(p.count) }
 
 // killPostmaster kills the server that the all-in-one form runs for itself.
 func killPostmaster(data string) error {
@@ -193,7 +193,8 @@ func makeDirectory(t *testing.T) string {
 	return directory
 }
 
-const shownLog = 8 << 10
+// shownLines is how many lines of trouble are printed of each log.
+const shownLines = 15
 
 func stopAtEnd(t *testing.T, running *deployment.Deployment) {
 	t.Cleanup(func() {
@@ -202,16 +203,17 @@ func stopAtEnd(t *testing.T, running *deployment.Deployment) {
 			return
 		}
 		for _, path := range running.Logs() {
-			file, err := os.Open(path)
+			content, err := os.ReadFile(path)
 			if err != nil {
 				continue
 			}
-			if info, err := file.Stat(); err == nil && info.Size() > shownLog {
-				_, _ = file.Seek(-shownLog, io.SeekEnd)
+			var trouble []string
+			for line := range strings.Lines(string(content)) {
+				if !strings.Contains(line, `"level":"INFO"`) && !strings.Contains(line, "unable to open connection to broker") {
+					trouble = append(trouble, line)
+				}
 			}
-			content, _ := io.ReadAll(io.LimitReader(file, shownLog))
-			_ = file.Close()
-			t.Logf("%s ends with:\n%s", path, content)
+			t.Logf("%s ends with this trouble:\n%s", path, strings.Join(trouble[max(0, len(trouble)-shownLines):], ""))
 		}
 	})
 }

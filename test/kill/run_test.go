@@ -18,7 +18,7 @@ import (
 )
 
 // killer makes the next kill, brings back what it killed, and returns how many kills that took.
-type killer func(ctx context.Context, running *deployment.Deployment, plan *plan, kills int) (int, error)
+type killer func(ctx context.Context, running *deployment.Deployment, plan *plan) (int, error)
 
 // runKills lets people work while kill does its own, and then looks at what is left.
 func runKills(t *testing.T, running *deployment.Deployment, connection bus.Connection, plan *plan, kill killer) {
@@ -37,7 +37,7 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 	var problem error
 	for problem == nil && ctx.Err() == nil && plan.goesOn(kills) {
 		var more int
-		more, problem = kill(ctx, running, plan, kills)
+		more, problem = kill(ctx, running, plan)
 		kills += more
 	}
 	finish()

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // account is the user the server runs as.
@@ -114,13 +115,18 @@ func (a account) makeDirectory(name string) error {
 	return errors.Join(os.Chmod(name, 0o700), a.own(name))
 }
 
+const (
+	lockPatience = time.Second
+	lockPoll     = 20 * time.Millisecond
+)
+
 // lockDirectory takes the data directory for this process; the lock ends with it, however it ends.
 func lockDirectory(directory string) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(directory, "lock"), os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(file); err != nil {
 		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%w: %s", ErrInUse, directory)
@@ -128,4 +134,17 @@ func lockDirectory(directory string) (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", directory, err)
 	}
 	return file, nil
+}
+
+// flock takes the lock, patiently for a moment: a process that was just killed, or a child between fork and exec, may
+// hold a copy of its descriptor for some milliseconds longer.
+func flock(file *os.File) error {
+	deadline := time.Now().Add(lockPatience)
+	for {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(lockPoll) //nolint:forbidigo // The lock of another process tells nobody when it is free; the loop is bounded.
+	}
 }

@@ -50,6 +50,9 @@ type run struct {
 	floor    *floorProcess
 	database *databases
 	report   report
+	// baseline is how far the consumers were at first, extra how many events came into the outbox past the API.
+	baseline *progress
+	extra    int
 }
 
 // Run measures, prints the table and writes the report. It fails when something that was measured did not work, not when

@@ -141,9 +141,9 @@ func once(ctx context.Context, address string, request []byte) ([]byte, error) {
 
 const requestTimeout = 20 * time.Second
 
-// appendRequest writes a request. Host is what every server wants and none here looks at.
+// appendRequest writes a request. The admin port answers to loopback names only.
 func appendRequest(dst []byte, method, path, token, body string) []byte {
-	dst = append(append(append(append(dst, method...), ' '), path...), " HTTP/1.1\r\nHost: braid\r\n"...)
+	dst = append(append(append(append(dst, method...), ' '), path...), " HTTP/1.1\r\nHost: localhost\r\n"...)
 	if token != "" {
 		dst = append(append(append(dst, "Authorization: Bearer "...), token...), "\r\n"...)
 	}

@@ -39,7 +39,7 @@ func (i *instance) dataDir() string { return filepath.Join(i.directory, "data") 
 
 // unlimited are the settings that differ from what everybody runs with: one machine plays everybody here.
 var unlimited = []string{
-	"BRAID_GATEWAY_USER_RATE=60000000", "BRAID_GATEWAY_ADDRESS_RATE=60000000", "BRAID_GATEWAY_AUTH_RATE=60000000",
+	"BRAID_GATEWAY_USER_RATE=1000000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_AUTH_RATE=1000000",
 	"BRAID_LOG_FORMAT=json",
 }
 
