@@ -26,7 +26,7 @@ pre{background:#f4f4f4;padding:1rem;overflow-x:auto;border-radius:6px}</style></
 
 func (g *Gateway) serveInvitationPage(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
-	if token == "" {
+	if !mailedToken.MatchString(token) {
 		token = "<token from the mail>"
 	}
 	header := w.Header()

@@ -95,8 +95,10 @@ func newProxy(service string, urls []string, transport *backendTransport, logger
 		backends.addresses = append(backends.addresses, &address{url: parsed})
 	}
 	proxy := &httputil.ReverseProxy{
-		// The gateway has set what may be forwarded; the proxy must not add to it.
+		// The gateway has set what may be forwarded; the proxy must not add to it. Nor may it take away from the query
+		// what it can't read: the service refuses that, and here it would answer as if it had not been asked for.
 		Rewrite: func(request *httputil.ProxyRequest) {
+			request.Out.URL.RawQuery = request.In.URL.RawQuery
 			request.Out.Header[rpc.ForwardedForHeader] = request.In.Header[rpc.ForwardedForHeader]
 		},
 		Transport:      backends,

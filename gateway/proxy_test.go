@@ -273,7 +273,10 @@ func TestProxyFlushesServerSentEvents(t *testing.T) {
 		require.Equal(t, "event: change", lines.Text())
 		require.True(t, lines.Scan())
 		require.Equal(t, "id: "+string(rune('0'+revision)), lines.Text())
-		require.True(t, lines.Scan() && lines.Scan())
+		require.True(t, lines.Scan())
+		require.Contains(t, lines.Text(), `"revision":"`)
+		require.True(t, lines.Scan())
+		require.Empty(t, lines.Text())
 	}
 	cancel()
 	<-s.projects.ended
@@ -314,5 +317,19 @@ func TestAddressesAreChecked(t *testing.T) {
 			Clock: newDoor(t, nil).clock, Registerer: newRegistry(),
 		})
 		require.ErrorContains(t, err, "_URL", address)
+	}
+}
+
+// gRPC's own servers speak HTTP/2 only; for everything else HTTP/1.1 is faster.
+func TestProxySpeaksHTTP2ForGRPCOnly(t *testing.T) {
+	t.Parallel()
+	behind := &recorder{}
+	url, _ := serve(t, behind)
+	s := newSplit(t, func(e *gateway.Environment) { e.URLs["workflow"] = []string{url} })
+	for contentType, version := range map[string]int{
+		"application/grpc": 2, "application/grpc+proto": 2, "application/grpc-web+proto": 1, "application/proto": 1, "application/json": 1,
+	} {
+		require.Equal(t, 200, s.send("POST", "/braid.workflow.v1.TaskService/GetTask", s.token, "{}", "Content-Type", contentType).status)
+		require.Equal(t, version, behind.last(t).ProtoMajor, contentType)
 	}
 }

@@ -203,6 +203,9 @@ func (d *door) send(method, path, token, body string, headers ...string) answer 
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Content-Type" {
+			request.Header.Del(headers[i])
+		}
 		request.Header.Add(headers[i], headers[i+1])
 	}
 	return d.do(request)

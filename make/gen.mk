@@ -43,7 +43,7 @@ gen-reference: gen-proto
 	mv .cache/config.md docs/reference/config.md
 
 .PHONY: gen-check
-gen-check: gen lint-proto check-ts check-openapi ## Fail when generation changes anything
+gen-check: gen lint-proto breaking check-ts check-openapi ## Fail when generation changes anything
 	@changed=$$(git status --porcelain --untracked-files=all -- $(GENERATED)); \
 	if [ -n "$$changed" ]; then \
 		echo "generation changed these files; run make gen and commit them:"; echo "$$changed"; \
@@ -55,17 +55,21 @@ lint-proto: $(PROTO_TOOLS)/.package-lock.json .cache/proto ## Check the contract
 	$(PROTO_TOOLS)/.bin/buf lint
 	$(PROTO_TOOLS)/.bin/buf format --diff --exit-code proto
 
-# BREAKING_AGAINST is the commit that clients may have been built from.
-BREAKING_AGAINST ?= origin/main
+# BREAKING_AGAINST is the commit that clients may have been built from: main, or, on main itself, the commit before.
+BREAKING_AGAINST ?= $(shell for name in origin/main main; do \
+	if git rev-parse --quiet --verify $$name >/dev/null && [ "$$(git rev-parse $$name)" != "$$(git rev-parse HEAD)" ]; then echo $$name; exit; fi; \
+	done; echo HEAD~1)
 .PHONY: breaking
 breaking: $(PROTO_TOOLS)/.package-lock.json .cache/proto ## Refuse changes of the contract that break clients
-	@if git rev-parse --verify --quiet $(BREAKING_AGAINST)^{commit} >/dev/null && \
-		git ls-tree -d --name-only $(BREAKING_AGAINST) proto | grep -q .; then \
-		rm -rf .cache/breaking && mkdir -p .cache/breaking && \
-		git archive $(BREAKING_AGAINST) proto | tar -x -C .cache/breaking && \
-		$(PROTO_TOOLS)/.bin/buf build -o .cache/breaking/old.binpb --config '{"version":"v2","modules":[{"path":".cache/breaking/proto"},{"path":".cache/proto"}]}' && \
-		$(PROTO_TOOLS)/.bin/buf breaking --against .cache/breaking/old.binpb; \
-	else echo "nothing to compare the contract with: $(BREAKING_AGAINST) holds none"; fi
+	@set -e; \
+	if ! git rev-parse --quiet --verify '$(BREAKING_AGAINST):proto' >/dev/null; then \
+		echo "nothing to compare the contract with: $(BREAKING_AGAINST) holds none"; exit; \
+	fi; \
+	rm -rf .cache/breaking; mkdir -p .cache/breaking/.cache; \
+	git archive $(BREAKING_AGAINST) proto buf.yaml | tar -x -C .cache/breaking; \
+	cp -r .cache/proto .cache/breaking/.cache/proto; \
+	$(PROTO_TOOLS)/.bin/buf breaking --against .cache/breaking; \
+	echo "the contract breaks nothing since $(BREAKING_AGAINST)"
 
 .PHONY: check-ts
 check-ts: $(PROTO_TOOLS)/.package-lock.json ## Compile the TypeScript client

@@ -89,6 +89,7 @@ func newProcess(ctx context.Context, settings *settings, services []string) (*pr
 		databases: map[string]pg.Config{}, handlers: map[string]*lateHandler{},
 	}
 	p.onEnd(func() { _ = closeLog() })
+	p.onEnd(holdBallast())
 	p.manager = module.New(module.Options{Grace: settings.Process.DrainGrace}, logger)
 	shutdown, err := obs.SetupTracing(ctx, settings.Trace, build(), logger)
 	if err != nil {

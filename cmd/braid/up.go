@@ -68,7 +68,8 @@ func up(ctx context.Context, s *settings, services []string) error {
 	if err := p.assemble(ctx); err != nil {
 		return err
 	}
-	p.addPart(module.Part{Name: "banner", DependsOn: []string{"door.listen"}, Start: func(context.Context) error {
+	// It names the ports of both.
+	p.addPart(module.Part{Name: "banner", DependsOn: []string{"door.listen", "admin"}, Start: func(context.Context) error {
 		p.printBanner(time.Since(started))
 		return nil
 	}})

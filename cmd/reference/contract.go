@@ -23,7 +23,7 @@ import (
 type contract struct {
 	// methods are sorted by procedure.
 	methods []*rpc.Method
-	// sources are the same descriptors with comments.
+	// sources are the same descriptors with comments; nil for none.
 	sources *protoregistry.Files
 }
 
@@ -69,6 +69,9 @@ func (c *contract) publicMethods() []*rpc.Method {
 
 // comment returns what the source says above a declaration, as one paragraph.
 func (c *contract) comment(described protoreflect.Descriptor) string {
+	if c.sources == nil {
+		return ""
+	}
 	found, err := c.sources.FindDescriptorByName(described.FullName())
 	if err != nil {
 		return ""

@@ -44,7 +44,7 @@ func newKafka(ctx context.Context, root, directory string) (*program, string, er
 		name: partBroker, command: "java",
 		arguments:   []string{"-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", classpath, "kafka.Kafka", properties},
 		environment: environment(), directory: directory,
-		ready: dialReady(addresses[0]), logs: filepath.Join(directory, "kafka.log"),
+		ready: dialReady(addresses[0]), logs: filepath.Join(directory, "kafka.log"), stopStatus: 143,
 	}, addresses[0], nil
 }
 

@@ -32,6 +32,8 @@ type program struct {
 	ready func(ctx context.Context) error
 	// logs is the file that the output is added to.
 	logs string
+	// stopStatus is what a clean end on SIGTERM exits with; a Java machine says 143.
+	stopStatus int
 
 	running *exec.Cmd
 	ended   chan struct{}
@@ -112,8 +114,12 @@ func (p *program) stop() error {
 	}
 	select {
 	case <-p.ended:
+		status := p.running.ProcessState.ExitCode()
 		p.running = nil
-		return p.result
+		if p.result == nil || status == p.stopStatus {
+			return nil
+		}
+		return fmt.Errorf("%s ended badly: %w; see %s", p.name, p.result, p.logs)
 	case <-time.After(stopTimeout):
 		_ = p.kill()
 		return fmt.Errorf("%s did not stop in %s; see %s", p.name, stopTimeout, p.logs)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,9 +30,13 @@ func TestAllInOne(t *testing.T) {
 		t.Skip("starts the whole product")
 	}
 	directory := makeDirectory(t)
-	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: generousLimits})
+	collector := newCollector(t)
+	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: append(collector.environment(), generousLimits...)})
+	if err != nil {
+		printLogs(t, findLogs(t, directory))
+	}
 	require.NoError(t, err)
-	runSuite(t, running)
+	runSuite(t, running, collector)
 }
 
 func TestSplit(t *testing.T) {
@@ -40,27 +45,34 @@ func TestSplit(t *testing.T) {
 		t.Skip("needs Apache Kafka: run make e2e-split, which sets BRAID_TEST_SPLIT=1")
 	}
 	directory := makeDirectory(t)
-	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: directory, Environment: generousLimits})
+	collector := newCollector(t)
+	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: directory, Environment: append(collector.environment(), generousLimits...)})
+	if err != nil {
+		printLogs(t, findLogs(t, directory))
+	}
 	require.NoError(t, err)
-	runSuite(t, running)
+	runSuite(t, running, collector)
 }
 
-// makeDirectory is not t.TempDir, whose parent the unprivileged PostgreSQL could not pass.
+// makeDirectory is not t.TempDir, whose parent the unprivileged PostgreSQL could not pass. BRAID_TEST_KEEP=1 leaves it
+// behind, with the logs.
 func makeDirectory(t *testing.T) string {
 	directory, err := os.MkdirTemp("", "braid-e2e-")
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(directory) })
+	if os.Getenv("BRAID_TEST_KEEP") == "" {
+		t.Cleanup(func() { _ = os.RemoveAll(directory) })
+	}
 	return directory
 }
 
-func runSuite(t *testing.T, running *deployment.Deployment) {
+func runSuite(t *testing.T, running *deployment.Deployment, collector *collector) {
 	t.Cleanup(func() {
 		assert.NoError(t, running.Stop(), "everything stops cleanly")
 		if t.Failed() {
-			printLogs(t, running)
+			printLogs(t, running.Logs())
 		}
 	})
-	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running}
+	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running, collector: collector}
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -74,6 +86,11 @@ func runSuite(t *testing.T, running *deployment.Deployment) {
 		{"Live", testLive},
 		{"Notification", testNotification},
 		{"Idempotency", testIdempotency},
+		{"Protocol", testProtocol},
+		{"Input", testInput},
+		{"Audit", testAudit},
+		{"Secrets", testSecrets},
+		{"Trace", testTrace},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -83,21 +100,15 @@ func runSuite(t *testing.T, running *deployment.Deployment) {
 }
 
 const (
-	shownLog    = 4 << 20
+	shownLog    = 32 << 20
 	shownLines  = 100
 	shownEnding = 10
 )
 
 // printLogs shows of each part's log what is no plain information, and how it ends.
-func printLogs(t *testing.T, running *deployment.Deployment) {
-	for _, path := range running.Logs() {
-		file, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		content, _ := io.ReadAll(io.LimitReader(file, shownLog))
-		_ = file.Close()
-		lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+func printLogs(t *testing.T, paths []string) {
+	for _, path := range paths {
+		lines := strings.Split(strings.TrimSpace(readLog(t, path)), "\n")
 		var shown []string
 		for i, line := range lines {
 			if i >= len(lines)-shownEnding || (len(shown) < shownLines && !strings.Contains(line, `"level":"INFO"`)) {
@@ -108,10 +119,41 @@ func printLogs(t *testing.T, running *deployment.Deployment) {
 	}
 }
 
+// findLogs lists the logs of a deployment that did not start.
+func findLogs(t *testing.T, directory string) []string {
+	paths, err := filepath.Glob(filepath.Join(directory, "*.log"))
+	require.NoError(t, err)
+	more, err := filepath.Glob(filepath.Join(directory, "*", "*.log"))
+	require.NoError(t, err)
+	return append(paths, more...)
+}
+
+// readLog returns a log up to a bound.
+func readLog(t *testing.T, path string) string {
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer func() { _ = file.Close() }()
+	content, err := io.ReadAll(io.LimitReader(file, shownLog))
+	require.NoError(t, err)
+	return string(content)
+}
+
+// adminPage reads a page of the admin port.
+func (s *suite) adminPage(t *testing.T, path string) string {
+	t.Helper()
+	response, err := s.HTTP.Get(s.AdminURL + path)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(response.Body, shownLog))
+	require.NoError(t, err)
+	return string(content)
+}
+
 // suite is what every test is given: one running deployment.
 type suite struct {
 	*client.Client
-	running *deployment.Deployment
+	running   *deployment.Deployment
+	collector *collector
 }
 
 // do sends one request; no answer at all fails the test.

@@ -161,7 +161,10 @@ func testMasks(t *testing.T, s *suite, at place) {
 		map[string]any{"title": "New", "description": "", "dueTime": nil, "priority": "HIGH"})
 	check(s.must(t, at.owner, http.MethodPatch, path+"?updateMask=labels,assigneeId", map[string]any{}),
 		map[string]any{"labels": []any{}, "assigneeId": ""})
-	for _, mask := range []string{"nothing", "status", "number", "title,nothing"} {
+	// What is only shown may be sent back as it was read, and changes nothing.
+	check(s.must(t, at.owner, http.MethodPatch, path, map[string]any{"number": 99, "key": "X-1", "reporterId": "", "title": "New"}),
+		map[string]any{"number": made.Value("number"), "key": made.Text("key"), "reporterId": at.owner.ID})
+	for _, mask := range []string{"nothing", "status", "title,nothing"} {
 		s.refused(t, http.StatusBadRequest, "INVALID_ARGUMENT", at.owner, http.MethodPatch, path+"?updateMask="+mask, map[string]any{"title": "Never"})
 	}
 	s.refused(t, http.StatusBadRequest, "INVALID_ARGUMENT", at.owner, http.MethodPatch, path+"?updateMask=title", map[string]any{})

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 
@@ -116,6 +117,14 @@ type tailedEvent struct {
 type eventTail struct {
 	mu     sync.Mutex
 	events []tailedEvent
+	lines  []string
+}
+
+// text is all that was printed.
+func (e *eventTail) text() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Join(e.lines, "\n")
 }
 
 func (s *suite) tailEvents(t *testing.T) *eventTail {
@@ -137,6 +146,7 @@ func (s *suite) tailEvents(t *testing.T) *eventTail {
 			}
 			tail.mu.Lock()
 			tail.events = append(tail.events, event)
+			tail.lines = append(tail.lines, lines.Text())
 			tail.mu.Unlock()
 		}
 	}()

@@ -61,7 +61,6 @@ func look(t *testing.T, running *deployment.Deployment, connection bus.Connectio
 		if ctx.Err() != nil {
 			require.NoError(t, err)
 		}
-		t.Logf("DEBUG %s %q %v", time.Since(begun), missing, err)
 		pause(ctx, settlePoll)
 	}
 }

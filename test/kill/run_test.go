@@ -2,6 +2,7 @@ package kill_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -27,11 +28,13 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 	writers := makeWriters(t, running, tenants, ledger, plan)
 	plan.begun = time.Now()
 
-	working, ctx := errgroup.WithContext(t.Context())
+	lasting, abandon := context.WithCancel(t.Context())
+	defer abandon()
+	working, ctx := errgroup.WithContext(lasting)
 	ctx, finish := context.WithCancel(ctx)
 	defer finish()
 	for _, writer := range writers {
-		working.Go(func() error { return writer.work(ctx) })
+		working.Go(func() error { return writer.work(ctx, lasting) })
 	}
 	kills := 0
 	var problem error
@@ -41,10 +44,12 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 		kills += more
 	}
 	finish()
+	if problem != nil {
+		abandon() // What is not there can't answer.
+	}
 	written := working.Wait()
 	took := time.Since(plan.begun)
-	require.NoError(t, written, "after %d kills", kills)
-	require.NoError(t, problem, "after %d kills", kills)
+	require.NoError(t, errors.Join(problem, written), "after %d kills", kills)
 	sealPartitions(t, tenants, writers)
 
 	found := look(t, running, connection, tenants, ledger)
@@ -69,7 +74,7 @@ func makeWriters(t *testing.T, running *deployment.Deployment, tenants []*tenant
 			require.NoError(t, speaker.Login(t.Context(), &session))
 			writers = append(writers, &writer{
 				name: fmt.Sprintf("%c%d", 'a'+i, j), speaker: speaker, person: &session, tenant: tenant, ledger: ledger,
-				random: rand.New(rand.NewPCG(plan.random.Uint64(), 2)),
+				padding: plan.padding, random: rand.New(rand.NewPCG(plan.random.Uint64(), 2)),
 			})
 		}
 	}

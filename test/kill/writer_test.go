@@ -46,14 +46,14 @@ type writer struct {
 	tenant  *tenant
 	ledger  *ledger
 	random  *rand.Rand
+	padding int
 	// tasks are those that only this writer changes, as they were last acknowledged.
 	tasks   []*workflowv1.Task
 	written int
 }
 
-// work writes until ctx ends. The write that is under way then is still brought to a clear answer.
-func (w *writer) work(ctx context.Context) error {
-	lasting := context.WithoutCancel(ctx)
+// work writes until ctx ends. The write that is under way then is still brought to a clear answer, while lasting lasts.
+func (w *writer) work(ctx, lasting context.Context) error {
 	for ctx.Err() == nil {
 		if err := w.write(lasting); err != nil {
 			return err
@@ -91,7 +91,7 @@ func (w *writer) colleague(not string) string {
 func (w *writer) create(ctx context.Context, assigneeID string) error {
 	project := w.tenant.projects[w.random.IntN(len(w.tenant.projects))]
 	body := map[string]any{
-		"title": fmt.Sprintf("%s writes %d", w.name, w.written), "description": "What is acknowledged stays.",
+		"title": fmt.Sprintf("%s writes %d", w.name, w.written), "description": "What is acknowledged stays. " + w.noise(),
 		"labels": []string{w.name}, "assigneeId": assigneeID,
 	}
 	done := &operation{event: taskCreated, tenant: w.tenant, task: &workflowv1.Task{}}
@@ -100,6 +100,15 @@ func (w *writer) create(ctx context.Context, assigneeID string) error {
 	}
 	w.tasks = append(w.tasks, done.task)
 	return nil
+}
+
+// noise is text that no compression makes smaller.
+func (w *writer) noise() string {
+	noise := make([]byte, w.padding)
+	for i := range noise {
+		noise[i] = 'a' + byte(w.random.IntN(26))
+	}
+	return string(noise)
 }
 
 func (w *writer) assign(ctx context.Context, i int) error {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -28,7 +29,9 @@ type Config struct {
 	Smoke bool
 	// Only keeps a part of the measurements, for work on one of them.
 	Only []string
-	Out  io.Writer
+	// Profile is a directory for profiles of the product under each load; none when empty.
+	Profile string
+	Out     io.Writer
 }
 
 // Longest times of a whole run.
@@ -53,6 +56,7 @@ type run struct {
 	// baseline is how far the consumers were at first, extra how many events came into the outbox past the API.
 	baseline *progress
 	extra    int
+	profiles int
 }
 
 // Run measures, prints the table and writes the report. It fails when something that was measured did not work, not when
@@ -122,7 +126,7 @@ func (r *run) measure(ctx context.Context) error {
 		{"drain", r.measureDrain},
 		{"memory", r.measureMemory},
 	} {
-		if !r.wants(step.name) {
+		if !r.wants(step.name) && !(step.name == "read" && r.wantsRead()) {
 			continue
 		}
 		began := time.Now()
@@ -140,12 +144,12 @@ func (r *run) wants(step string) bool {
 	if len(r.Only) == 0 || step == "start" || step == "seed" {
 		return true
 	}
-	for _, only := range r.Only {
-		if only == step {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.Only, step)
+}
+
+// wantsRead reports whether one of the reads is asked for by its own name.
+func (r *run) wantsRead() bool {
+	return slices.ContainsFunc(r.Only, func(only string) bool { return slices.Contains(reads, only) })
 }
 
 // describeQuiet looks at what the cores do while nothing of ours runs.

@@ -15,7 +15,11 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const effectPoll = 100 * time.Millisecond
+const (
+	effectPoll = 100 * time.Millisecond
+	// drainProfile is about how long a drain takes that keeps its promise.
+	drainProfile = 5 * time.Second
+)
 
 // consumers are the services whose effects are waited for: every event of workflow has one in each.
 var consumers = []string{"audit", "notification"}
@@ -147,7 +151,8 @@ func (r *run) measureSustained(ctx context.Context) error {
 		return err
 	}
 	started := time.Now()
-	result, err := drive(ctx, r.createWork(r.stock.projects, 4), r.connections, r.sustained)
+	work := r.createWork(r.stock.projects, 4)
+	result, err := r.profiled(ctx, "sustained", r.sustained, func() (outcome, error) { return drive(ctx, work, r.connections, r.sustained) })
 	if err != nil {
 		return err
 	}
@@ -170,7 +175,7 @@ func (r *run) measureSustained(ctx context.Context) error {
 	r.report.add(row{
 		work: "create task, sustained, with every effect", figure: perSecond(rate), floor: "",
 		p50: milliseconds(result.quantile(.5)), p99: milliseconds(result.quantile(.99)),
-		processor: fmt.Sprintf("%d µs", result.processor.Microseconds()), target: "≥ 1,500/s, p99 ≤ 40 ms",
+		processor: processorText([]outcome{result}), target: "≥ 1,500/s, p99 ≤ 40 ms",
 		met: met(rate >= 1500 && result.quantile(.99) <= 40*time.Millisecond),
 	})
 	r.report.add(row{
@@ -208,7 +213,7 @@ func (r *run) measureSteady(ctx context.Context) error {
 		p99 := quantile(took, .99)
 		r.report.add(row{
 			work: fmt.Sprintf("commit → %s, at %d/s", effect.name, r.steadyRate), figure: perSecond(result.rate()),
-			p50: milliseconds(quantile(took, .5)), p99: milliseconds(p99), target: "p99 ≤ 50 ms", met: met(p99 <= 50*time.Millisecond),
+			p50: milliseconds(quantile(took, .5)), p99: milliseconds(p99), processor: processorText([]outcome{result}), target: "p99 ≤ 50 ms", met: met(p99 <= 50*time.Millisecond),
 		})
 	}
 	return nil
@@ -246,7 +251,8 @@ func (r *run) measureDrain(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("fill the outbox: %w", err)
 	}
-	if err := r.awaitEffects(ctx, r.events); err != nil {
+	waiting := func() (outcome, error) { return outcome{}, r.awaitEffects(ctx, r.events) }
+	if _, err := r.profiled(ctx, "drain", drainProfile, waiting); err != nil {
 		return err
 	}
 	var committed time.Time

@@ -13,11 +13,18 @@ import (
 
 // target is a server and what is asked of it.
 type target struct {
-	// pid is the server's process, whose processor time is counted; 0 for none.
-	pid     int
-	address string
+	// pid is the server's process, whose processor time is counted; 0 for none. database is the process that PostgreSQL
+	// runs below.
+	pid      int
+	database int
+	address  string
 	// next adds the next request of a connection to dst.
 	next func(dst []byte, connection int, random *rand.Rand) []byte
+}
+
+// databaseTime is what PostgreSQL has used.
+func (t target) databaseTime() time.Duration {
+	return timeBelow(t.database) - processorTime(t.database)
 }
 
 // outcome is what a load met.
@@ -26,8 +33,8 @@ type outcome struct {
 	elapsed  time.Duration
 	// latencies are sorted.
 	latencies []time.Duration
-	// processor is the time of the server's process that one request took.
-	processor time.Duration
+	// processor is the time of the server's process that one request took, database that of PostgreSQL.
+	processor, database time.Duration
 }
 
 func (o outcome) rate() float64 {
@@ -47,12 +54,24 @@ func quantile(sorted []time.Duration, share float64) time.Duration {
 	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
 }
 
+// outcome adds up what the connections met since a load began.
+func (t target) outcome(sets [][]time.Duration, started time.Time, processor, database time.Duration) outcome {
+	result := outcome{elapsed: time.Since(started), latencies: slices.Concat(sets...)}
+	result.requests = len(result.latencies)
+	if result.requests > 0 {
+		result.processor = (processorTime(t.pid) - processor) / time.Duration(result.requests)
+		result.database = (t.databaseTime() - database) / time.Duration(result.requests)
+	}
+	slices.Sort(result.latencies)
+	return result
+}
+
 // drive sends requests over a number of connections, each the next when the answer is there. Any answer but 200 is an
 // error: a load that fails is fast.
 func drive(ctx context.Context, aim target, connections int, duration time.Duration) (outcome, error) {
 	sets := make([][]time.Duration, connections)
 	loading, loadCtx := errgroup.WithContext(ctx)
-	before := processorTime(aim.pid)
+	before, databaseBefore := processorTime(aim.pid), aim.databaseTime()
 	started := time.Now()
 	end := started.Add(duration)
 	for number := range connections {
@@ -64,13 +83,7 @@ func drive(ctx context.Context, aim target, connections int, duration time.Durat
 	if err := loading.Wait(); err != nil {
 		return outcome{}, err
 	}
-	result := outcome{elapsed: time.Since(started), latencies: slices.Concat(sets...)}
-	result.requests = len(result.latencies)
-	if result.requests > 0 {
-		result.processor = (processorTime(aim.pid) - before) / time.Duration(result.requests)
-	}
-	slices.Sort(result.latencies)
-	return result, nil
+	return aim.outcome(sets, started, before, databaseBefore), nil
 }
 
 func driveOne(ctx context.Context, aim target, number int, end time.Time) ([]time.Duration, error) {
@@ -108,6 +121,7 @@ func pace(ctx context.Context, aim target, connections, rate int, duration time.
 	due := make(chan time.Time, total)
 	sets := make([][]time.Duration, connections)
 	loading, loadCtx := errgroup.WithContext(ctx)
+	before, databaseBefore := processorTime(aim.pid), aim.databaseTime()
 	started := time.Now()
 	for number := range connections {
 		loading.Go(func() (err error) {
@@ -129,10 +143,7 @@ func pace(ctx context.Context, aim target, connections, rate int, duration time.
 	if err := loading.Wait(); err != nil {
 		return outcome{}, err
 	}
-	result := outcome{elapsed: time.Since(started), latencies: slices.Concat(sets...)}
-	result.requests = len(result.latencies)
-	slices.Sort(result.latencies)
-	return result, nil
+	return aim.outcome(sets, started, before, databaseBefore), nil
 }
 
 func paceOne(ctx context.Context, aim target, number int, due <-chan time.Time, end time.Time) ([]time.Duration, error) {

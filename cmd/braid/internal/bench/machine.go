@@ -181,7 +181,13 @@ func processorTime(pid int) time.Duration {
 }
 
 // familyTime is what this process and everything it started have used.
-func familyTime() time.Duration {
+func familyTime() time.Duration { return timeBelow(os.Getpid()) }
+
+// timeBelow is what a process and all below it have used.
+func timeBelow(ancestor int) time.Duration {
+	if ancestor == 0 {
+		return 0
+	}
 	paths, _ := filepath.Glob("/proc/[0-9]*")
 	all := make(map[int]processStat, len(paths))
 	for _, path := range paths {
@@ -195,7 +201,7 @@ func familyTime() time.Duration {
 	}
 	var total time.Duration
 	for pid, stat := range all {
-		if descends(all, pid, os.Getpid()) {
+		if descends(all, pid, ancestor) {
 			total += stat.own + stat.reaped
 		}
 	}

@@ -38,7 +38,7 @@ type plan struct {
 var fullPlan = plan{
 	rounds: 3, connections: 32, restarts: 3, quiet: time.Second,
 	organizations: 100, tasks: 1000, people: 10, projects: 32,
-	warm: time.Second, read: 1500 * time.Millisecond, burst: 2 * time.Second, sustained: 8 * time.Second,
+	warm: time.Second, read: 2 * time.Second, burst: 2 * time.Second, sustained: 8 * time.Second,
 	steady: 10 * time.Second, steadyRate: 500, events: 100_000,
 	streams: 1000, streamGroups: 50, changes: 6 * time.Second, changeRate: 100,
 }

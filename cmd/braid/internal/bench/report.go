@@ -35,29 +35,36 @@ func (r *report) add(line row) { r.rows = append(r.rows, line) }
 // addCompared adds what the product did against its floor. The ratio is the median of the rounds', each of which ran
 // within seconds: that is what holds on a machine whose speed changes.
 func (r *report) addCompared(one *compared, wanted string, holds func(ratio float64, p99 time.Duration) bool) {
+	if len(one.results) == 0 || len(one.results) != len(one.floors) {
+		return // It was not asked for, or its floor was not.
+	}
 	var ratios, rates, floors []float64
-	var p50, p99, processor, floorProcessor []time.Duration
+	var p50, p99 []time.Duration
 	for i, result := range one.results {
 		rates = append(rates, result.rate())
 		floors = append(floors, one.floors[i].rate())
 		ratios = append(ratios, result.rate()/one.floors[i].rate())
 		p50, p99 = append(p50, result.quantile(.5)), append(p99, result.quantile(.99))
-		processor, floorProcessor = append(processor, result.processor), append(floorProcessor, one.floors[i].processor)
 	}
 	ratio := median(ratios)
 	line := row{
 		work: one.work, figure: perSecond(median(rates)), floor: perSecond(median(floors)), ratio: fmt.Sprintf("%.2f", ratio),
 		p50: milliseconds(median(p50)), p99: milliseconds(median(p99)), target: wanted, met: met(holds(ratio, median(p99))),
 	}
-	if used, floor := median(processor), median(floorProcessor); used > 0 && floor > 0 {
-		line.processor = fmt.Sprintf("%d / %d µs", used.Microseconds(), floor.Microseconds())
-	} else if used > 0 {
-		line.processor = fmt.Sprintf("%d µs", used.Microseconds())
-	}
+	line.processor = processorText(one.results) + " / " + processorText(one.floors)
 	r.add(line)
 }
 
-var header = []string{"work", "measured", "floor", "ratio", "p50", "p99", "processor per request / floor", "target", "met"}
+// processorText is what one request took of the cores: the server's process and PostgreSQL.
+func processorText(outcomes []outcome) string {
+	var server, database []time.Duration
+	for _, one := range outcomes {
+		server, database = append(server, one.processor), append(database, one.database)
+	}
+	return fmt.Sprintf("%d+%d µs", median(server).Microseconds(), median(database).Microseconds())
+}
+
+var header = []string{"work", "measured", "floor", "ratio", "p50", "p99", "processor per request: Braid+PostgreSQL / floor", "target", "met"}
 
 func (l row) cells() []string {
 	return []string{l.work, l.figure, l.floor, l.ratio, l.p50, l.p99, l.processor, l.target, l.met}

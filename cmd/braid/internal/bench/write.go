@@ -24,7 +24,7 @@ create table bench.outbox (like public.outbox including all);`
 
 // createWork makes tasks in the stock's projects; every assignedOf-th has an assignee, none with 0.
 func (r *run) createWork(projects []project, assignedOf int) target {
-	return target{pid: r.instance.up.pid(), address: r.instance.public, next: func(dst []byte, connection int, random *rand.Rand) []byte {
+	return target{pid: r.instance.up.pid(), database: r.instance.up.pid(), address: r.instance.public, next: func(dst []byte, connection int, random *rand.Rand) []byte {
 		into := projects[random.IntN(len(projects))]
 		body := `{"title":"A task of the benchmark","description":"` + description + `","priority":"NORMAL","labels":["bench","load"]`
 		if assignedOf > 0 && random.IntN(assignedOf) == 0 {
@@ -43,7 +43,8 @@ func (r *run) measureWrites(ctx context.Context) error {
 		return fmt.Errorf("prepare the floor: %w", err)
 	}
 	defer loop.pool.Close()
-	one := &compared{work: "create task, burst"}
+	loop.server.database = r.instance.up.pid()
+	one := &compared{name: "create", work: "create task, burst"}
 	work := r.createWork(r.stock.projects, 0)
 	if _, err := drive(ctx, work, r.connections, r.warm); err != nil {
 		return err
@@ -52,7 +53,7 @@ func (r *run) measureWrites(ctx context.Context) error {
 		if err := r.awaitQuiet(ctx); err != nil {
 			return err
 		}
-		result, err := drive(ctx, work, r.connections, r.burst)
+		result, err := r.profiled(ctx, one.name, r.burst, func() (outcome, error) { return drive(ctx, work, r.connections, r.burst) })
 		if err != nil {
 			return err
 		}
@@ -77,6 +78,8 @@ type floorLoop struct {
 	organizationID string
 	projects       []string
 	connections    int
+	// server is where PostgreSQL's time is read.
+	server target
 }
 
 func newFloorLoop(ctx context.Context, url string, projects, connections int) (*floorLoop, error) {
@@ -102,6 +105,7 @@ func newFloorLoop(ctx context.Context, url string, projects, connections int) (*
 }
 
 func (l *floorLoop) drive(ctx context.Context, duration time.Duration) (outcome, error) {
+	database := l.server.databaseTime()
 	sets := make([][]time.Duration, l.connections)
 	looping, loopCtx := errgroup.WithContext(ctx)
 	started := time.Now()
@@ -125,6 +129,7 @@ func (l *floorLoop) drive(ctx context.Context, duration time.Duration) (outcome,
 	}
 	result := outcome{elapsed: time.Since(started), latencies: slices.Concat(sets...)}
 	result.requests = len(result.latencies)
+	result.database = (l.server.databaseTime() - database) / time.Duration(max(1, result.requests))
 	slices.Sort(result.latencies)
 	return result, nil
 }
