@@ -8,6 +8,8 @@ POSTGRES := platform/pg/embedded/bundle/postgres.tar.zst
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 RUN_FLAGS ?=
 
+include make/*.mk
+
 .PHONY: help
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -72,5 +74,3 @@ kafka: .cache/kafka/lib
 .cache/kafka/lib: tools/kafka/pom.xml
 	cd tools/kafka && mvn -q -B dependency:copy-dependencies -DoutputDirectory=../../.cache/kafka/lib -DincludeScope=runtime
 	@touch $@
-
-include make/*.mk
