@@ -103,7 +103,7 @@ func hashKey(key string) uint32 {
 
 // writeHeaders tells the client where it stands.
 func (s spent) writeHeaders(header http.Header, perMinute int) {
-	header.Set("RateLimit-Limit", strconv.Itoa(perMinute))
-	header.Set("RateLimit-Remaining", strconv.Itoa(s.remaining))
-	header.Set("RateLimit-Reset", strconv.Itoa(int((s.reset+time.Second-1)/time.Second)))
+	// The names in the form that net/http keeps them in, which differs from the one in the standard only in case.
+	values := []string{strconv.Itoa(perMinute), strconv.Itoa(s.remaining), strconv.Itoa(int((s.reset + time.Second - 1) / time.Second))}
+	header["Ratelimit-Limit"], header["Ratelimit-Remaining"], header["Ratelimit-Reset"] = values[0:1:1], values[1:2:2], values[2:3:3]
 }

@@ -12,6 +12,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// What a member reads ahead, packed as the producer sent it. Unpacked events take ten to twenty times as much, and every
+// service behind a backlog holds them: more than this makes nothing faster. A larger batch comes whole, by itself.
+const (
+	fetchBytes          = 1 << 20
+	fetchPartitionBytes = 256 << 10
+)
+
 // GroupConfig says what a group reads.
 type GroupConfig struct {
 	// Group is the consumer group; its members share the partitions of Topics.
@@ -48,8 +55,8 @@ func NewGroup(connection Connection, config GroupConfig, logger *slog.Logger) (*
 		kgo.BlockRebalanceOnPoll(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchMaxWait(500*time.Millisecond),
-		kgo.FetchMaxBytes(8<<20),
-		kgo.FetchMaxPartitionBytes(2<<20),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.SessionTimeout(15*time.Second),
 		kgo.RebalanceTimeout(30*time.Second),
 	)

@@ -349,3 +349,27 @@ func TestWatermarkIsAPromise(t *testing.T) {
 		mu.Unlock()
 	}
 }
+
+func TestRelayMakesBatchesOfWhatComesFast(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	relay := bundle.relay(t, bundle.DB, func(c *outbox.RelayConfig) { c.PollInterval = never })
+	requireLeading(t, relay)
+	started := time.Now()
+	for number := range 300 {
+		commit(t, bundle.DB, event(id.New(), fmt.Sprint(number)))
+	}
+	bundle.requireDrained(t)
+	elapsed := time.Since(started)
+	var rounds uint64
+	families, err := relay.registry.Gather()
+	require.NoError(t, err)
+	for _, family := range families {
+		if family.GetName() == "braid_outbox_batch_seconds" {
+			rounds = family.GetMetric()[0].GetHistogram().GetSampleCount()
+		}
+	}
+	require.Positive(t, rounds)
+	require.LessOrEqual(t, rounds, uint64(elapsed/(5*time.Millisecond))+2, "a round must not begin sooner than 5 ms after the last began")
+	require.Len(t, bundle.texts(t), 300)
+}

@@ -289,7 +289,7 @@ func (c *Chain) finish(ctx context.Context, method *Method, work *call.Call, spa
 	elapsed := time.Since(started)
 	if err == nil {
 		c.metrics.observe(method, "OK", elapsed)
-		c.Logger.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("procedure", method.Procedure),
+		c.log(ctx, slog.LevelInfo, "request", slog.String("procedure", method.Procedure),
 			slog.String("status", "OK"), slog.Duration("duration", elapsed))
 		return nil
 	}
@@ -306,6 +306,17 @@ func (c *Chain) finish(ctx context.Context, method *Method, work *call.Call, spa
 	if cause := failure.Problem.Unwrap(); cause != nil {
 		attributes = append(attributes, slog.String("cause", cause.Error()))
 	}
-	c.Logger.LogAttrs(ctx, level, "request refused", attributes...)
+	c.log(ctx, level, "request refused", attributes...)
 	return failure
+}
+
+// log writes a line without looking up who called: it is always this file, and the look-up costs as much as the line.
+func (c *Chain) log(ctx context.Context, level slog.Level, message string, attributes ...slog.Attr) {
+	handler := c.Logger.Handler()
+	if !handler.Enabled(ctx, level) {
+		return
+	}
+	record := slog.NewRecord(time.Now(), level, message, 0)
+	record.AddAttrs(attributes...)
+	_ = handler.Handle(ctx, record)
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -160,18 +162,28 @@ func dialReady(address string) func(ctx context.Context) error {
 	}
 }
 
+// Ports are taken from below those that systems give to outgoing connections: one of these could come in between, above
+// all while a part that was killed is down.
+const (
+	firstPort = 12_000
+	ports     = 18_000
+	portTries = 100
+)
+
 // freeAddresses returns loopback addresses that nobody listens on now.
 func freeAddresses(count int) ([]string, error) {
 	var addresses []string
-	for range count {
-		listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	for range count * portTries {
+		listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(ports))))
 		if err != nil {
-			return nil, err
+			continue
 		}
 		defer func() { _ = listener.Close() }()
-		addresses = append(addresses, listener.Addr().String())
+		if addresses = append(addresses, listener.Addr().String()); len(addresses) == count {
+			return addresses, nil
+		}
 	}
-	return addresses, nil
+	return nil, errors.New("no free ports")
 }
 
 // repository finds the root of the checkout, where bin/ and .cache/ are.

@@ -82,14 +82,7 @@ func testIdempotency(t *testing.T, s *suite) {
 	})
 	t.Run("FailuresAreNotKept", func(t *testing.T) {
 		t.Parallel()
-		named := key()
-		body := map[string]any{"key": "LTR", "displayName": "Later"}
-		ben := s.signUp(t, "Ben")
-		s.join(t, at.organization, at.owner, ben, "member")
-		s.refused(t, http.StatusForbidden, "PERMISSION_DENIED", ben, http.MethodPost, at.organization+"/projects", body, named)
-		s.must(t, at.owner, http.MethodPatch, at.organization+"/members/"+ben.ID, map[string]any{"roleIds": []string{"admin"}})
-		made := s.must(t, ben, http.MethodPost, at.organization+"/projects", body, named)
-		require.Empty(t, made.Header.Get("Idempotency-Replayed"))
+		testFailuresAreNotKept(t, s, at, key())
 	})
 	t.Run("SecretsAreNotKept", func(t *testing.T) {
 		t.Parallel()
@@ -99,4 +92,14 @@ func testIdempotency(t *testing.T, s *suite) {
 		require.Empty(t, second.Header.Get("Idempotency-Replayed"))
 		require.NotEqual(t, first.Text("refreshToken"), second.Text("refreshToken"))
 	})
+}
+
+func testFailuresAreNotKept(t *testing.T, s *suite, at place, named client.Option) {
+	body := map[string]any{"key": "LTR", "displayName": "Later"}
+	ben := s.signUp(t, "Ben")
+	s.join(t, at.organization, at.owner, ben, "member")
+	s.refused(t, http.StatusForbidden, "PERMISSION_DENIED", ben, http.MethodPost, at.organization+"/projects", body, named)
+	s.must(t, at.owner, http.MethodPatch, at.organization+"/members/"+ben.ID, map[string]any{"roleIds": []string{"admin"}})
+	made := s.must(t, ben, http.MethodPost, at.organization+"/projects", body, named)
+	require.Empty(t, made.Header.Get("Idempotency-Replayed"))
 }

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -169,10 +170,10 @@ func testInvitations(t *testing.T, s *suite) {
 	s.refused(t, http.StatusConflict, "MEMBER_EXISTS", at.owner, http.MethodPost, at.organization+"/invitations", map[string]any{"email": ben.Email, "roleId": "viewer"})
 	states := textsOf(s.get(t, at.owner, at.organization+"/invitations").List("invitations"), "state")
 	require.Equal(t, []string{"ACCEPTED", "REJECTED", "REVOKED"}, states)
-	page, err := s.HTTP.Get(s.URL + "/invitations/accept?token=" + token)
-	require.NoError(t, err)
-	require.NoError(t, page.Body.Close())
-	require.Equal(t, http.StatusOK, page.StatusCode)
+	page := s.get(t, nil, "/invitations/accept?token="+token)
+	require.Contains(t, string(page.Raw), token, "the mail's link leads to a page that shows the call")
+	forged := s.get(t, nil, "/invitations/accept?token="+url.QueryEscape("<script>alert(1)</script>"))
+	require.NotContains(t, string(forged.Raw), "alert(1)")
 }
 
 // awaitToken waits until somebody has more mails than before and returns the newest one's token.

@@ -2,10 +2,8 @@ package e2e_test
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/http2"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -35,9 +32,10 @@ import (
 type protocol func(t *testing.T, who *client.Person, request *workflowv1.GetTaskRequest) (*workflowv1.Task, []proto.Message)
 
 func (s *suite) protocols(t *testing.T) map[string]protocol {
-	overHTTP2 := &http.Client{Transport: &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}}}
+	cleartext := &http.Transport{Protocols: new(http.Protocols)}
+	cleartext.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(cleartext.CloseIdleConnections)
+	overHTTP2 := &http.Client{Transport: cleartext}
 	return map[string]protocol{
 		"REST":              s.getREST,
 		"Connect JSON":      getConnect(workflowv1connect.NewTaskServiceClient(s.HTTP, s.URL, connect.WithProtoJSON())),

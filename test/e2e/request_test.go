@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -176,7 +177,7 @@ func (s *suite) begin(t *testing.T, who *client.Person, method, path string, bod
 	answer := client.Answer{Status: response.StatusCode, Header: response.Header}
 	first := make([]byte, 64<<10)
 	read, err := io.ReadAtLeast(response.Body, first, 1)
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		require.NoError(t, err)
 	}
 	answer.Raw = first[:read]

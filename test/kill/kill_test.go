@@ -209,7 +209,7 @@ func stopAtEnd(t *testing.T, running *deployment.Deployment) {
 				continue
 			}
 			var trouble []string
-			for line := range strings.Lines(string(content)) {
+			for line := range strings.SplitSeq(strings.TrimSpace(string(content)), "\n") {
 				if !strings.Contains(line, `"level":"INFO"`) && !strings.Contains(line, "unable to open connection to broker") {
 					trouble = append(trouble, line[:min(300, len(line))])
 				}

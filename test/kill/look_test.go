@@ -49,13 +49,14 @@ func look(t *testing.T, running *deployment.Deployment, connection bus.Connectio
 	speaker := client.New(running.URL, running.AdminURL)
 	begun := time.Now()
 	for {
-		found, err := lookOnce(t.Context(), speaker, connection, tenants, ledger)
+		found, err := readEffects(t.Context(), speaker, connection, tenants)
 		missing := ""
 		if err == nil {
 			missing = found.missing(tenants, ledger)
 		}
 		if err == nil && (missing == "" || ctx.Err() != nil) {
 			t.Logf("settled in %s; missing: %q", time.Since(begun).Round(time.Millisecond), missing)
+			require.NoError(t, found.readState(t.Context(), speaker, tenants, ledger))
 			return found
 		}
 		if ctx.Err() != nil {
@@ -65,7 +66,8 @@ func look(t *testing.T, running *deployment.Deployment, connection bus.Connectio
 	}
 }
 
-func lookOnce(ctx context.Context, speaker *client.Client, connection bus.Connection, tenants []*tenant, ledger *ledger) (*findings, error) {
+// readEffects reads what the writes have caused.
+func readEffects(ctx context.Context, speaker *client.Client, connection bus.Connection, tenants []*tenant) (*findings, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	found := &findings{
@@ -96,10 +98,7 @@ func lookOnce(ctx context.Context, speaker *client.Client, connection bus.Connec
 			return nil, err
 		}
 	}
-	if found.missing(tenants, ledger) != "" {
-		return found, nil // The rest is only read once it is complete.
-	}
-	return found, found.readState(ctx, speaker, tenants, ledger)
+	return found, nil
 }
 
 func (f *findings) readInbox(ctx context.Context, speaker *client.Client, person *client.Person) error {

@@ -49,7 +49,7 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 	}
 	written := working.Wait()
 	took := time.Since(plan.begun)
-	require.NoError(t, errors.Join(problem, written), "after %d kills", kills)
+	require.NoError(t, errors.Join(written, problem), "after %d kills", kills)
 	sealPartitions(t, tenants, writers)
 
 	found := look(t, running, connection, tenants, ledger)

@@ -23,7 +23,7 @@ type Config struct {
 	Version string
 	// Directory is where the data goes, on the disk whose speed counts; a temporary one when empty.
 	Directory string
-	// Report is the file the report is written to; none when empty.
+	// Report is the file the report of a whole run is written to; none when empty.
 	Report string
 	// Smoke makes it small: it runs everything, asserts that nothing fails, and judges no time.
 	Smoke bool
@@ -54,7 +54,7 @@ type run struct {
 	database *databases
 	report   report
 	// baseline is how far the consumers were at first, extra how many events came into the outbox past the API.
-	baseline *progress
+	baseline progress
 	extra    int
 	profiles int
 }
@@ -84,7 +84,7 @@ func Run(ctx context.Context, config Config) error {
 	if _, err := io.WriteString(config.Out, r.report.table()); err != nil {
 		return err
 	}
-	if config.Smoke || config.Report == "" {
+	if config.Smoke || config.Report == "" || len(config.Only) > 0 {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(config.Report), 0o755); err != nil {
@@ -107,7 +107,7 @@ func (r *run) prepareDirectory() error {
 func (r *run) measure(ctx context.Context) error {
 	r.report.machine = describeMachine(r.directory)
 	r.report.settings = r.settingsLines()
-	r.report.version = r.Version
+	r.report.version, r.report.judged = r.Version, !r.Smoke
 	watch := watchMachine()
 	if err := r.describeQuiet(ctx); err != nil {
 		return err

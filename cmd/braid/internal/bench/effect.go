@@ -3,9 +3,8 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -36,37 +35,48 @@ func (r *run) progress(ctx context.Context) (progress, error) {
 	if err := r.database.workflow.QueryRow(ctx, "select coalesce(sum(next_number - 1), 0) from project").Scan(&now.created); err != nil {
 		return now, err
 	}
-	metrics, err := once(ctx, r.instance.admin, appendRequest(nil, "GET", "/metrics", "", ""))
-	if err != nil {
-		return now, fmt.Errorf("read metrics: %w", err)
-	}
-	for line := range strings.Lines(string(metrics)) {
-		for _, service := range consumers {
-			if value, found := strings.CutPrefix(line, `braid_consumer_applied_total{service="`+service+`"} `); found {
-				applied, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-				if err != nil {
-					return now, fmt.Errorf("read metrics: %w", err)
-				}
-				now.applied[service] = int(applied)
-			}
+	for _, service := range consumers {
+		applied, err := r.metric(ctx, `braid_consumer_applied_total{service="`+service+`"}`)
+		if err != nil {
+			return now, err
 		}
+		now.applied[service] = int(applied)
 	}
 	return now, nil
+}
+
+// settled is how long nothing must have happened before the baseline is taken.
+const settled = 500 * time.Millisecond
+
+// takeBaseline waits until the events of the seeding have had their effects: whatever is applied from then on comes from
+// creates.
+func (r *run) takeBaseline(ctx context.Context) error {
+	for before := map[string]int(nil); ; {
+		now, err := r.progress(ctx)
+		if err != nil {
+			return err
+		}
+		if maps.Equal(before, now.applied) {
+			r.baseline = now
+			return nil
+		}
+		before = now.applied
+		if err := sleep(ctx, settled); err != nil {
+			return err
+		}
+	}
 }
 
 // awaitQuiet waits until every create so far has had all its effects.
 func (r *run) awaitQuiet(ctx context.Context) error { return r.awaitEffects(ctx, 0) }
 
-// awaitEffects waits for the effects of every create since the first call, and of more events besides.
+// awaitEffects waits for the effects of every create since the baseline, and of more events besides.
 func (r *run) awaitEffects(ctx context.Context, more int) error {
 	r.extra += more
 	for {
 		now, err := r.progress(ctx)
 		if err != nil {
 			return err
-		}
-		if r.baseline == nil {
-			r.baseline = &now
 		}
 		done := true
 		for _, service := range consumers {

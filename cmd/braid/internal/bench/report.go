@@ -21,7 +21,9 @@ type row struct {
 
 // report is what a run found.
 type report struct {
-	version  string
+	version string
+	// judged is false for a run too small to say anything about time.
+	judged   bool
 	machine  []string
 	settings []string
 	before   usage
@@ -30,7 +32,12 @@ type report struct {
 	rows     []row
 }
 
-func (r *report) add(line row) { r.rows = append(r.rows, line) }
+func (r *report) add(line row) {
+	if !r.judged {
+		line.target, line.met = "", ""
+	}
+	r.rows = append(r.rows, line)
+}
 
 // addCompared adds what the product did against its floor. The ratio is the median of the rounds', each of which ran
 // within seconds: that is what holds on a machine whose speed changes.

@@ -59,7 +59,7 @@ func (r *run) seed(ctx context.Context) error {
 	if err := r.seedTasks(ctx); err != nil {
 		return fmt.Errorf("seed tasks: %w", err)
 	}
-	return nil
+	return r.takeBaseline(ctx)
 }
 
 func (r *run) seedOrganizations(ctx context.Context) error {

@@ -5,8 +5,41 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
+
+// metric reads one of up's metrics, named as on the page, labels included.
+func (r *run) metric(ctx context.Context, name string) (float64, error) {
+	page, err := once(ctx, r.instance.admin, appendRequest(nil, "GET", "/metrics", "", ""))
+	if err != nil {
+		return 0, fmt.Errorf("read metrics: %w", err)
+	}
+	for line := range strings.Lines(string(page)) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("there is no metric %s", name)
+}
+
+// liveMemory is what up needs at this moment: heap and stacks in use right after a collection. What the process holds
+// (residentMemory) says little of small differences, because freed pages stay with it for a while.
+func (r *run) liveMemory(ctx context.Context) (int64, error) {
+	if _, err := once(ctx, r.instance.admin, appendRequest(nil, "GET", "/debug/pprof/heap?gc=1", "", "")); err != nil {
+		return 0, fmt.Errorf("collect garbage: %w", err)
+	}
+	var total float64
+	for _, name := range []string{"go_memstats_heap_inuse_bytes", "go_memstats_stack_inuse_bytes"} {
+		value, err := r.metric(ctx, name)
+		if err != nil {
+			return 0, err
+		}
+		total += value
+	}
+	return int64(total), nil
+}
 
 // profiled runs a load and, when profiles are wanted, has up write down meanwhile what its processor time goes to. The
 // profile covers the middle of the load.
