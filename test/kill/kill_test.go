@@ -1,6 +1,9 @@
 // Package kill_test kills Braid with -9 at random moments while people work with it, and counts afterwards: everything
 // that was acknowledged must be there, once, and nothing else. It speaks to the public port and the event topics as
 // strangers do, and repairs nothing: what was killed is only started again, as a supervisor would.
+//
+// BRAID_TEST_KILL=1 runs it. BRAID_TEST_KILL_COUNT, _SPLIT_COUNT and _DISK_COUNT say how often, BRAID_TEST_KILL_DURATION
+// (such as 1h, for each of the tests) says how long instead, and BRAID_TEST_KILL_SEED repeats the random choices of a run.
 package kill_test
 
 import (

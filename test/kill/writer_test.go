@@ -174,7 +174,7 @@ func (w *writer) perform(ctx context.Context, done *operation, path string, body
 			w.ledger.count(&w.ledger.unclear)
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s has no clear answer after %s; the last was %v %d %s", done.correlationID, clearTimeout, err, answer.Status, answer.Raw)
+			return fmt.Errorf("%s has no clear answer after %s; the last was %s %d %s", done.correlationID, clearTimeout, fmt.Sprint(err), answer.Status, answer.Raw)
 		}
 		pause(ctx, retryPause)
 	}

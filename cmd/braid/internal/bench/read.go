@@ -120,7 +120,8 @@ func (r *run) compare(ctx context.Context, one *compared, round int) error {
 			continue
 		}
 		load := func() (outcome, error) { return drive(ctx, aim, r.connections, r.read) }
-		result, err := outcome{}, error(nil)
+		var result outcome
+		var err error
 		if product {
 			result, err = r.profiled(ctx, one.name, r.read, load)
 		} else {
