@@ -26,6 +26,10 @@ type RelayConfig struct {
 	Watermark bool
 	// PollInterval is the safety net under the wake-ups (1 s), and how often a relay that is not active tries to be.
 	PollInterval time.Duration
+	// RoundInterval is the least time from the beginning of one round to the next while none is full (5 ms). A round costs
+	// the same for one event as for fifty, and so does each consumer's transaction behind it: under load this makes
+	// batches, and an event that comes alone does not wait.
+	RoundInterval time.Duration
 	// BatchEvents and BatchBytes bound one round (1000 events, 4 MiB of payload).
 	BatchEvents int
 	BatchBytes  int
@@ -39,15 +43,14 @@ const (
 	// shutdownGrace lets the batch in hand be acknowledged and deleted, which spares sending it again.
 	shutdownGrace = 5 * time.Second
 	maxBackoff    = 5 * time.Second
-	// roundInterval is the least time from the beginning of one round to the next while none is full. A round costs the
-	// same for one event as for fifty, and so does each consumer's transaction behind it: under load this makes batches,
-	// and an event that comes alone does not wait.
-	roundInterval = 5 * time.Millisecond
 )
 
 func (c RelayConfig) withDefaults() RelayConfig {
 	if c.PollInterval <= 0 {
 		c.PollInterval = time.Second
+	}
+	if c.RoundInterval <= 0 {
+		c.RoundInterval = 5 * time.Millisecond
 	}
 	if c.BatchEvents <= 0 {
 		c.BatchEvents = 1000
@@ -217,7 +220,7 @@ func (r *Relay) work(ctx, work context.Context) {
 			continue
 		}
 		attempt = 0
-		if rest := roundInterval - time.Since(began); rest > 0 && r.pause(ctx, work, rest) {
+		if rest := r.config.RoundInterval - time.Since(began); rest > 0 && r.pause(ctx, work, rest) {
 			return
 		}
 		select {

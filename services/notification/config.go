@@ -16,7 +16,7 @@ type Config struct {
 	MailboxMessages int           `config:"mailbox_messages" default:"1000" help:"How many mails the development mailbox keeps."`
 	From            string        `config:"from" default:"Braid <braid@localhost.localdomain>" help:"The sender of mails. Its domain is in their Message-ID."`
 	SMTPTimeout     time.Duration `config:"smtp_timeout" default:"30s" help:"How long handing over one mail may take."`
-	MailWorkers     int           `config:"mail_workers" default:"2" help:"How many mails of each queue one process sends at a time."`
+	MailWorkers     int           `config:"mail_workers" default:"8" help:"How many mails of each queue one process sends at a time."`
 }
 
 const noWayToSend = "notification.smtp_url is required unless notification.mailbox is on"
