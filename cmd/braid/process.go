@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -306,5 +307,7 @@ func (p *process) run(ctx context.Context) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	// Migrations and descriptors leave more garbage behind than the running process needs memory.
+	debug.FreeOSMemory()
 	return p.manager.RunUntilSignal(ctx, signals)
 }
