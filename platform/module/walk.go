@@ -90,6 +90,13 @@ func (l *failureList) joined() error {
 
 // onClosed calls act when signal is closed, until the returned function has been called and has returned.
 func onClosed(signal <-chan struct{}, act func()) (release func()) {
+	select {
+	case <-signal:
+		// What is closed already takes effect before the caller goes on, not when a goroutine gets to it.
+		act()
+		return func() {}
+	default:
+	}
 	released, watching := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watching)
