@@ -7,6 +7,6 @@ grep -rlE --include='*_test.go' '^func Fuzz' platform services gateway | sort -u
   package=./$(dirname "$file")
   grep -oE '^func (Fuzz[A-Za-z0-9_]*)' "$file" | awk '{print $2}' | while read -r target; do
     echo "--- $package $target"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" "$package"
+    go test -run "^$" -fuzz "^$target\$" -fuzztime "$duration" -fuzzminimizetime 10x "$package"
   done
 done
