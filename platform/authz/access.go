@@ -103,7 +103,9 @@ func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, pe
 	if fresh && cached && held.allows(permission) {
 		return nil
 	}
-	if fresh && !a.limiter(userID).Allow() {
+	// Only denials spend the budget: a member of many organizations has many misses after a start, and a right to each.
+	budget := a.limiter(userID)
+	if fresh && budget.Tokens() < 1 {
 		if cached {
 			return decide(held, permission)
 		}
@@ -114,7 +116,11 @@ func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, pe
 	if err != nil {
 		return err
 	}
-	return decide(held, permission)
+	verdict := decide(held, permission)
+	if verdict != nil && fresh {
+		budget.Allow()
+	}
+	return verdict
 }
 
 func cause(fresh, cached bool) string {

@@ -284,6 +284,22 @@ func TestDenialsAreLimitedPerUser(t *testing.T) {
 	requireKind(t, o.Authorize(t.Context(), id.New(), id.New(), read), errs.NotFound)
 }
 
+// A member of many organizations may be asked for all of them at once after a start.
+func TestMissesOfMembersAreNotLimited(t *testing.T) {
+	t.Parallel()
+	access, err := authz.New(authz.Config{
+		Source: func(context.Context, id.ID, id.ID) (authz.Permissions, error) {
+			return authz.Permissions{Member: true, Names: map[string]struct{}{read: {}}}, nil
+		},
+		Fresh: func() bool { return true }, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
+	require.NoError(t, err)
+	user := id.New()
+	for range 500 {
+		require.NoError(t, access.Authorize(t.Context(), id.New(), user, read))
+	}
+}
+
 func TestDeniedMemberIsStillToldWhyWhenLimited(t *testing.T) {
 	t.Parallel()
 	o := newOwner(t, read)
