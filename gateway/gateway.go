@@ -216,11 +216,11 @@ func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) (r
 }
 
 func (g *Gateway) signIn(r *http.Request) (call.Actor, error) {
-	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !ok || !strings.EqualFold(scheme, "bearer") || token == "" {
+	token := rpc.BearerToken(r)
+	if token == "" {
 		return call.Actor{}, errTokenMissing
 	}
-	return g.Authenticator.AuthenticateUser(r.Context(), strings.TrimSpace(token))
+	return g.Authenticator.AuthenticateUser(r.Context(), token)
 }
 
 func (g *Gateway) spend(w http.ResponseWriter, r *http.Request, key string, rate int) error {

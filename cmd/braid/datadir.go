@@ -7,12 +7,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/braidhq/braid/platform/filelock"
 )
 
 // layoutVersion is the version of what a data directory holds. It grows when an older braid could do harm to it.
 const layoutVersion = 1
+
+// lockPatience is for a braid that was just killed; a living one is refused after it.
+const lockPatience = time.Second
 
 // holdDataDir makes the data directory when it is missing and holds it for this process until release is called. One
 // that another braid uses, or that a newer one has written, is left untouched.
@@ -27,9 +31,9 @@ func holdDataDir(dir string) (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
-	if err := flock(lock); err != nil {
+	if err := filelock.Take(lock, lockPatience); err != nil {
 		_ = lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
+		if errors.Is(err, filelock.ErrHeld) {
 			return nil, fmt.Errorf("another braid uses the data directory %s: stop it, or choose another with --data-dir", dir)
 		}
 		return nil, fmt.Errorf("lock data directory: %w", err)
@@ -40,18 +44,6 @@ func holdDataDir(dir string) (release func(), err error) {
 		return nil, fmt.Errorf("write data directory: %w", err)
 	}
 	return release, nil
-}
-
-// flock takes the lock, patiently for a moment: a braid that was just killed may hold it for some milliseconds longer.
-func flock(lock *os.File) error {
-	deadline := time.Now().Add(time.Second)
-	for {
-		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // The lock of another process tells nobody when it is free; the loop is bounded.
-	}
 }
 
 func layoutFile(dir string) string { return filepath.Join(dir, "VERSION") }

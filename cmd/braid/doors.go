@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"syscall"
 	"time"
 
@@ -31,7 +32,7 @@ func (p *process) buildDoors() error {
 	if err != nil {
 		return err
 	}
-	if !contains(p.services, gateway.Name) {
+	if !slices.Contains(p.services, gateway.Name) {
 		p.addDoor("listen", p.settings.Process.Listen, services, nil)
 		return nil
 	}
@@ -91,8 +92,7 @@ func (p *process) serviceDoor() (http.Handler, error) {
 			return
 		}
 		if err == nil {
-			err = fmt.Errorf("service %s does not run here", method.Service)
-			p.logger.WarnContext(r.Context(), "request for another process", slog.String("cause", err.Error()))
+			p.logger.WarnContext(r.Context(), "request for a service that does not run here", slog.String("service", method.Service))
 			err = rpc.ErrNotHere
 		}
 		rpc.WriteError(w, rpc.Fail(err, r.Header.Get(rpc.CorrelationHeader)))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +46,7 @@ func migrate(ctx context.Context, out io.Writer, s *settings, services []string,
 	defer func() { _ = closeLog() }()
 	places := s.placements()
 	for _, bounded := range contexts {
-		if !contains(services, bounded.name) {
+		if !slices.Contains(services, bounded.name) {
 			continue
 		}
 		place := places[bounded.name]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,7 +50,7 @@ func serve(ctx context.Context, s *settings, services []string) error {
 	defer p.end()
 	p.connection = s.Kafka.connection()
 	for name, place := range s.placements() {
-		if contains(services, name) {
+		if slices.Contains(services, name) {
 			p.databases[name] = pg.Config{Service: name, URL: place.DatabaseURL, MigrationURL: place.MigrationDatabaseURL}
 		}
 	}

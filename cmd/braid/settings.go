@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -198,7 +199,7 @@ func newSettings(mailbox bool) *settings {
 func (s *settings) load(flags *pflag.FlagSet, services []string) error {
 	var unused []string
 	for _, name := range keyHolders() {
-		if !contains(services, name) {
+		if !slices.Contains(services, name) {
 			unused = append(unused, name)
 		}
 	}
@@ -256,13 +257,4 @@ func defaultDataDir() string {
 		return ""
 	}
 	return filepath.Join(home, ".local", "share", "braid")
-}
-
-func contains(list []string, wanted string) bool {
-	for _, item := range list {
-		if item == wanted {
-			return true
-		}
-	}
-	return false
 }

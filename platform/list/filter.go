@@ -2,7 +2,6 @@ package list
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"go.einride.tech/aip/filtering"
@@ -142,5 +141,3 @@ func path(node *expr.Expr) string {
 	}
 	return node.GetIdentExpr().GetName()
 }
-
-func itoa(number int) string { return strconv.Itoa(number) }

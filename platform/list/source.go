@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -139,5 +140,5 @@ func (s *source) problem(offset int, rule, message string) error {
 		}
 	}
 	offset = max(0, min(offset-before, len(s.original)))
-	return errs.Invalid("filter", rule, "at character "+itoa(utf8.RuneCountInString(s.original[:offset])+1)+": "+message)
+	return errs.Invalid("filter", rule, "at character "+strconv.Itoa(utf8.RuneCountInString(s.original[:offset])+1)+": "+message)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"sort"
+	"strconv"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -113,7 +114,7 @@ func (e *explainer) field(field protoreflect.FieldDescriptor, document json.RawM
 		return
 	}
 	for i, item := range items {
-		e.single(field, item, path+"["+itoa(i)+"]")
+		e.single(field, item, path+"["+strconv.Itoa(i)+"]")
 	}
 }
 

@@ -56,6 +56,7 @@ func inboundFrom(ctx context.Context) *inbound {
 func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
 	in := &inbound{
 		correlationID:  r.Header.Get(CorrelationHeader),
+		token:          BearerToken(r),
 		idempotencyKey: r.Header.Get(IdempotencyHeader),
 		userAgent:      readable(r.Header.Get("User-Agent")),
 		forwardedFor:   r.Header.Get(ForwardedForHeader),
@@ -65,9 +66,6 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
 	}
 	if !ValidCorrelation(in.correlationID) {
 		in.correlationID = id.New().String()
-	}
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "bearer") {
-		in.token = strings.TrimSpace(token)
 	}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		in.remoteAddress = peer.Addr().Unmap()
@@ -101,6 +99,15 @@ func printable(text string) bool {
 		}
 	}
 	return true
+}
+
+// BearerToken returns the token of the Authorization header, empty when there is none (RFC 6750 section 2.1).
+func BearerToken(r *http.Request) string {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 // ValidCorrelation keeps foreign text out of logs and headers: letters, digits and -_.: only.

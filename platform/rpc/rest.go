@@ -191,5 +191,3 @@ func WriteError(w http.ResponseWriter, failure *Failure) {
 
 // Fail builds a Failure for parts that answer HTTP without an RPC, such as the gateway.
 func Fail(err error, correlationID string) *Failure { return failureOf(err, correlationID) }
-
-func itoa(number int) string { return strconv.Itoa(number) }

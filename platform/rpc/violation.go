@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -59,7 +60,7 @@ func findUnstorable(message protoreflect.Message, path string) (found errs.Viola
 		case field.IsList() && (field.Kind() == protoreflect.StringKind || field.Kind() == protoreflect.MessageKind):
 			list := value.List()
 			for i := 0; i < list.Len() && !ok; i++ {
-				found, ok = unstorableIn(field, list.Get(i), name+"["+itoa(i)+"]")
+				found, ok = unstorableIn(field, list.Get(i), name+"["+strconv.Itoa(i)+"]")
 			}
 		case !field.IsList() && !field.IsMap():
 			found, ok = unstorableIn(field, value, name)

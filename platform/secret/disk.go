@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/braidhq/braid/platform/filelock"
 )
 
 const (
@@ -19,9 +21,8 @@ const (
 	publicMode     = 0o644
 	maxFileBytes   = 1 << 20
 
-	// lockTries and lockPause bound the wait for another process that makes keys in the same directory.
-	lockTries = 100
-	lockPause = 50 * time.Millisecond
+	// lockPatience bounds the wait for another process that makes keys in the same directory.
+	lockPatience = 5 * time.Second
 )
 
 // readPrivate reads a file that nobody but its owner may read or write.
@@ -120,15 +121,8 @@ func lockDir(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for range lockTries {
-		err = unix.Flock(int(opened.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = opened.Close() }, nil // closing gives the lock back
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			break
-		}
-		time.Sleep(lockPause) //nolint:forbidigo // The lock of another process tells nobody when it is free; the loop is bounded.
+	if err := filelock.Take(opened, lockPatience); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), opened.Close())
 	}
-	return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), opened.Close())
+	return func() { _ = opened.Close() }, nil // closing gives the lock back
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/braidhq/braid/platform/filelock"
 )
 
 // account is the user the server runs as.
@@ -115,10 +117,8 @@ func (a account) makeDirectory(name string) error {
 	return errors.Join(os.Chmod(name, 0o700), a.own(name))
 }
 
-const (
-	lockPatience = time.Second
-	lockPoll     = 20 * time.Millisecond
-)
+// lockPatience is for a braid that was just killed; a living one is refused after it.
+const lockPatience = time.Second
 
 // lockDirectory takes the data directory for this process; the lock ends with it, however it ends.
 func lockDirectory(directory string) (*os.File, error) {
@@ -126,25 +126,12 @@ func lockDirectory(directory string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(file); err != nil {
+	if err := filelock.Take(file, lockPatience); err != nil {
 		_ = file.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
+		if errors.Is(err, filelock.ErrHeld) {
 			return nil, fmt.Errorf("%w: %s", ErrInUse, directory)
 		}
 		return nil, fmt.Errorf("lock %s: %w", directory, err)
 	}
 	return file, nil
-}
-
-// flock takes the lock, patiently for a moment: a process that was just killed, or a child between fork and exec, may
-// hold a copy of its descriptor for some milliseconds longer.
-func flock(file *os.File) error {
-	deadline := time.Now().Add(lockPatience)
-	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(lockPoll) //nolint:forbidigo // The lock of another process tells nobody when it is free; the loop is bounded.
-	}
 }
