@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"math"
 	"net"
 	"net/url"
 	"strconv"
@@ -165,8 +166,14 @@ func TestRoundTrips(t *testing.T) {
 			// The first runs prepare the statements.
 			require.NoError(t, measure.work(), name)
 		}
-		before := measured.trips.Load()
-		require.NoError(t, measure.work(), name)
-		require.Equal(t, measure.wanted, measured.trips.Load()-before, name)
+		// The meter sees pieces of a stream: a request that the kernel hands over in two, with an answer to the first half
+		// between them, looks like two trips. That can only add, so the fewest of a few runs is what the work costs.
+		fewest := int64(math.MaxInt64)
+		for range 5 {
+			before := measured.trips.Load()
+			require.NoError(t, measure.work(), name)
+			fewest = min(fewest, measured.trips.Load()-before)
+		}
+		require.Equal(t, measure.wanted, fewest, name)
 	}
 }
