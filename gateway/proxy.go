@@ -124,8 +124,10 @@ func replaceHeaders(response *http.Response) error {
 	return nil
 }
 
-// RoundTrip implements http.RoundTripper. Only a request that never reached a backend is tried at the next, each
-// address once: first those that are believed to work.
+// RoundTrip implements http.RoundTripper. It tries each address once, first those that are believed to work, and goes to
+// the next only when there was no connection. The transport below repeats by itself, on a connection that broke, what may
+// safely be done twice: reads, and requests with an idempotency key. When the process behind the connection is dead, that
+// repetition is what finds no connection, and another process answers it.
 func (p *pool) RoundTrip(request *http.Request) (*http.Response, error) {
 	var problems []error
 	now := time.Now()

@@ -53,7 +53,7 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 	sealPartitions(t, tenants, writers)
 
 	found := look(t, running, connection, tenants, ledger)
-	t.Logf("%d kills in %s: %d writes acknowledged in %d attempts; %d were unclear at first, %d of them had happened; %d logins",
+	t.Logf("%d kills in %s: %d writes acknowledged in %d attempts; %d were unclear at first; %d had happened when they were repeated; %d logins",
 		kills, took.Round(time.Second), len(ledger.acknowledged), ledger.attempts, ledger.unclear, ledger.replayed, ledger.logins)
 	found.report(t)
 	// Without these the run would have shown nothing.
