@@ -30,14 +30,10 @@ import (
 const Name = "gateway"
 
 var (
-	errTokenMissing     = errs.New(errs.Unauthenticated, "TOKEN_MISSING", "Sign in first: send an access token as Authorization: Bearer.")
-	errPathUnknown      = errs.New(errs.NotFound, "PATH_UNKNOWN", "No method has this path.")
-	errMethodNotAllowed = errs.New(errs.Unimplemented, "METHOD_NOT_ALLOWED", "The path takes another HTTP method.")
-	errBodyTooLarge     = errs.New(errs.InvalidArgument, "BODY_TOO_LARGE", "The body is larger than 1 MiB.")
-	errRateLimited      = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests.")
-	errOverloaded       = errs.New(errs.ResourceExhausted, "OVERLOADED", "More requests are under way than can be served.")
-	errCanceled         = errs.New(errs.Canceled, "CANCELED", "The caller went away.")
-	errUnavailable      = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.")
+	errRateLimited = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests.")
+	errOverloaded  = errs.New(errs.ResourceExhausted, "OVERLOADED", "More requests are under way than can be served.")
+	errCanceled    = errs.New(errs.Canceled, "CANCELED", "The caller went away.")
+	errUnavailable = errs.New(errs.Unavailable, "UNAVAILABLE", "A part that the request needs can't be reached.")
 )
 
 // Environment is what a process gives to the gateway.
@@ -173,7 +169,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) {
 	method, err := g.router.Find(r.Method, r.URL.Path)
 	if err == nil && method.Rule == rpc.Internal {
-		method, err = nil, errPathUnknown
+		method, err = nil, rpc.ErrPathUnknown
 	}
 	if method == nil {
 		g.servePage(w, r, correlationID, err)
@@ -194,10 +190,10 @@ func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) 
 
 // admit signs the caller in, spends from the budgets and takes a place.
 func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) (release func(), err error) {
-	key, rate := budgetKey("address", clientFrom(r)), g.Config.AddressRate
+	key, rate := budgetKey("address", w.client), g.Config.AddressRate
 	switch {
 	case strings.HasPrefix(method.Procedure, "/braid.identity.v1.AuthService/") && method.Rule == rpc.Public && !method.ReadOnly:
-		key, rate = budgetKey("auth", clientFrom(r)), g.Config.AuthRate
+		key, rate = budgetKey("auth", w.client), g.Config.AuthRate
 	case method.Rule != rpc.Public:
 		// The budget of the address pays for tokens that are not good, so guessing them is limited.
 		actor, err := g.signIn(r)
@@ -218,7 +214,7 @@ func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) (r
 func (g *Gateway) signIn(r *http.Request) (call.Actor, error) {
 	token := rpc.BearerToken(r)
 	if token == "" {
-		return call.Actor{}, errTokenMissing
+		return call.Actor{}, rpc.ErrTokenMissing
 	}
 	return g.Authenticator.AuthenticateUser(r.Context(), token)
 }
@@ -256,13 +252,13 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if r.ContentLength > rpc.MaxBody {
-		return errBodyTooLarge
+		return rpc.ErrBodyTooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return errBodyTooLarge
+		return rpc.ErrBodyTooLarge
 	case err != nil:
 		return errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The body did not arrive whole in time.").WithCause(err)
 	}
@@ -287,13 +283,13 @@ func liftBodyDeadline(w http.ResponseWriter) {
 }
 
 // pass hands the request to its service, vouching for the client's address.
-func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, method *rpc.Method, correlationID string) {
+func (g *Gateway) pass(w *statusWriter, r *http.Request, method *rpc.Method, correlationID string) {
 	token, err := g.Signer.Token(method.Service)
 	if err != nil {
 		g.refuse(w, r, correlationID, errUnavailable.WithCause(err))
 		return
 	}
-	r.Header.Set(rpc.ForwardedForHeader, clientFrom(r).String())
+	r.Header.Set(rpc.ForwardedForHeader, w.client.String())
 	r.Header.Set(rpc.ForwardedByHeader, token)
 	g.backends[method.Service].ServeHTTP(w, r)
 }

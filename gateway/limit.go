@@ -45,21 +45,30 @@ func cell(now, arrival time.Time, perMinute int) (next time.Time, outcome spent)
 }
 
 const (
-	maxBudgets   = 200_000
-	budgetShards = 64
+	maxBudgets = 200_000
+	// A budget is whole again after a minute; the cache forgets it budgetLife after it was told of its last use.
+	budgetLife = 2 * time.Minute
+	tellEvery  = budgetLife / 4
 )
 
 // memoryLimiter keeps the budgets of one process.
 type memoryLimiter struct {
 	clock   clock.Clock
-	budgets *otter.Cache[string, time.Time]
-	locks   [budgetShards]sync.Mutex
+	budgets *otter.Cache[string, *budget]
+}
+
+// budget is one key's arrival time. It is changed in place: what the cache is told is only that the key is in use, and
+// that no more often than it has to know.
+type budget struct {
+	mu      sync.Mutex
+	arrival time.Time
+	told    time.Time
 }
 
 func newMemoryLimiter(clock clock.Clock) (*memoryLimiter, error) {
-	budgets, err := otter.New(&otter.Options[string, time.Time]{
+	budgets, err := otter.New(&otter.Options[string, *budget]{
 		MaximumSize:      maxBudgets,
-		ExpiryCalculator: otter.ExpiryWriting[string, time.Time](2 * time.Minute),
+		ExpiryCalculator: otter.ExpiryWriting[string, *budget](budgetLife),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make budgets: %w", err)
@@ -68,13 +77,19 @@ func newMemoryLimiter(clock clock.Clock) (*memoryLimiter, error) {
 }
 
 func (m *memoryLimiter) take(_ context.Context, key string, perMinute int) (spent, error) {
-	lock := &m.locks[hashKey(key)%budgetShards]
-	lock.Lock()
-	defer lock.Unlock()
-	arrival, _ := m.budgets.GetIfPresent(key)
-	next, outcome := cell(m.clock.Now(), arrival, perMinute)
-	if outcome.allowed {
-		m.budgets.Set(key, next)
+	known, ok := m.budgets.GetIfPresent(key)
+	if !ok {
+		// Of two at once one makes the budget and both spend from it.
+		known, _ = m.budgets.SetIfAbsent(key, &budget{told: m.clock.Now()})
+	}
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	now := m.clock.Now()
+	var outcome spent
+	known.arrival, outcome = cell(now, known.arrival, perMinute)
+	if now.Sub(known.told) > tellEvery {
+		known.told = now
+		m.budgets.Set(key, known)
 	}
 	return outcome, nil
 }
@@ -90,15 +105,6 @@ func budgetKey(kind string, client netip.Addr) string {
 		}
 	}
 	return kind + ":" + client.String()
-}
-
-// hashKey is FNV-1a: the keys are spread over locks by it, nothing else.
-func hashKey(key string) uint32 {
-	hash := uint32(2166136261)
-	for i := range len(key) {
-		hash = (hash ^ uint32(key[i])) * 16777619
-	}
-	return hash
 }
 
 // writeHeaders tells the client where it stands.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -48,10 +49,12 @@ func (m *metrics) observe(method string, status int, elapsed time.Duration) {
 	m.duration.WithLabelValues(method, strconv.Itoa(status)).Observe(elapsed.Seconds())
 }
 
-// statusWriter remembers the status for the metrics.
+// statusWriter remembers the status for the metrics, and goes with the request through the gateway.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	// client is the caller's address as the gateway found it.
+	client netip.Addr
 }
 
 // WriteHeader implements http.ResponseWriter.

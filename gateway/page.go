@@ -53,13 +53,13 @@ func (g *Gateway) servePage(w *statusWriter, r *http.Request, correlationID stri
 	case page && isHealth(r.URL.Path):
 		// Probes must not fail because somebody behind the same address is busy.
 	case page:
-		if spendErr := g.spend(w, r, budgetKey("address", clientFrom(r)), g.Config.AddressRate); spendErr != nil {
+		if spendErr := g.spend(w, r, budgetKey("address", w.client), g.Config.AddressRate); spendErr != nil {
 			page, err = false, spendErr
 		}
 	default:
 		asked := r.Clone(r.Context())
 		if asked.Method = http.MethodGet; g.isPage(asked) {
-			err = errMethodNotAllowed
+			err = rpc.ErrMethodNotAllowed
 		}
 	}
 	if page {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -10,14 +9,6 @@ import (
 
 	"github.com/braidhq/braid/platform/rpc"
 )
-
-type clientKey struct{}
-
-// clientFrom returns the client's address as the gateway found it.
-func clientFrom(r *http.Request) netip.Addr {
-	address, _ := r.Context().Value(clientKey{}).(netip.Addr)
-	return address
-}
 
 // constantHeaders are on every answer. The values are shared between answers: one is replaced with Set, and Add makes a
 // new slice because there is no room behind the one value.
@@ -31,14 +22,13 @@ var constantHeaders = http.Header{
 
 // prepare sets the headers every answer has, takes away what no client may say, and finds out where the request
 // comes from. It returns the correlation id, which the request carries from here on.
-func (g *Gateway) prepare(w http.ResponseWriter, r *http.Request) string {
+func (g *Gateway) prepare(w *statusWriter, r *http.Request) string {
 	header := w.Header()
 	maps.Copy(header, constantHeaders)
 	if r.TLS != nil {
 		header.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 	}
-	client := g.findClient(r)
-	*r = *r.WithContext(context.WithValue(r.Context(), clientKey{}, client))
+	w.client = g.findClient(r)
 	r.Header.Del(rpc.ForwardedByHeader)
 	r.Header.Del(rpc.ForwardedForHeader)
 	correlationID := r.Header.Get(rpc.CorrelationHeader)

@@ -21,6 +21,7 @@ import (
 	"github.com/braidhq/braid/gateway"
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/gen/go/braid/workflow/v1/workflowv1braid"
+	"github.com/braidhq/braid/gen/go/braid/workflow/v1/workflowv1connect"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
@@ -165,7 +166,7 @@ func TestProxyToNobody(t *testing.T) {
 		require.NotContains(t, got.text, "127.0.0.1", "where the services are is nobody's business")
 	}
 	connection, ctx := s.dial(t)
-	_, err := workflowv1.NewTaskServiceClient(connection).GetTask(ctx, &workflowv1.GetTaskRequest{OrganizationId: s.organization.String(), TaskId: somewhere})
+	_, err := getTask(ctx, connection, &workflowv1.GetTaskRequest{OrganizationId: s.organization.String(), TaskId: somewhere})
 	require.Equal(t, codes.Unavailable, status.Code(err))
 	require.Equal(t, "UNAVAILABLE", reasonOf(t, err))
 	require.InDelta(t, 4, s.metric("braid_gateway_refusals_total", "reason", "UNAVAILABLE"), 0)
@@ -203,25 +204,28 @@ func TestProxyDoesNotRepeat(t *testing.T) {
 	require.Equal(t, 2, other.count())
 }
 
+func getTask(ctx context.Context, connection *grpc.ClientConn, request *workflowv1.GetTaskRequest) (*workflowv1.Task, error) {
+	return rpctest.InvokeGRPC[workflowv1.Task](ctx, connection, workflowv1connect.TaskServiceGetTaskProcedure, request)
+}
+
 func TestProxyPassesGRPC(t *testing.T) {
 	t.Parallel()
 	s := newSplit(t, nil)
 	connection, ctx := s.dial(t)
-	tasks := workflowv1.NewTaskServiceClient(connection)
-	task, err := tasks.GetTask(ctx, &workflowv1.GetTaskRequest{OrganizationId: s.organization.String(), TaskId: somewhere})
+	task, err := getTask(ctx, connection, &workflowv1.GetTaskRequest{OrganizationId: s.organization.String(), TaskId: somewhere})
 	require.NoError(t, err)
 	require.Equal(t, somewhere, task.GetId())
 	require.Equal(t, "127.0.0.1", task.GetTitle())
 
-	_, err = tasks.GetTask(ctx, &workflowv1.GetTaskRequest{OrganizationId: id.New().String(), TaskId: somewhere})
+	_, err = getTask(ctx, connection, &workflowv1.GetTaskRequest{OrganizationId: id.New().String(), TaskId: somewhere})
 	require.Equal(t, codes.NotFound, status.Code(err))
 	require.Equal(t, "NOT_FOUND", reasonOf(t, err), "from the service")
-	_, err = tasks.GetTask(t.Context(), &workflowv1.GetTaskRequest{OrganizationId: s.organization.String(), TaskId: somewhere})
+	_, err = getTask(t.Context(), connection, &workflowv1.GetTaskRequest{OrganizationId: s.organization.String(), TaskId: somewhere})
 	require.Equal(t, codes.Unauthenticated, status.Code(err))
 	require.Equal(t, "TOKEN_MISSING", reasonOf(t, err), "from the gateway")
 
 	watching, cancel := context.WithCancel(ctx)
-	stream, err := workflowv1.NewProjectServiceClient(connection).WatchProject(watching, &workflowv1.WatchProjectRequest{OrganizationId: s.organization.String(), ProjectId: somewhere})
+	stream, err := rpctest.StreamGRPC[workflowv1.WatchProjectResponse](watching, connection, workflowv1connect.ProjectServiceWatchProjectProcedure, &workflowv1.WatchProjectRequest{OrganizationId: s.organization.String(), ProjectId: somewhere})
 	require.NoError(t, err)
 	for revision := range int64(3) {
 		s.projects.next <- change(revision)

@@ -8,8 +8,8 @@ GENERATORS := $(BIN)/.generators
 $(GENERATORS): tools/go.mod tools/go.sum $(wildcard tools/protoc-gen-braid/*.go)
 	@mkdir -p $(BIN)
 	go build -C tools -o ../$(BIN)/ ./protoc-gen-braid \
-		google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc \
-		connectrpc.com/connect/cmd/protoc-gen-connect-go github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway \
+		google.golang.org/protobuf/cmd/protoc-gen-go \
+		connectrpc.com/connect/cmd/protoc-gen-connect-go \
 		github.com/sudorandom/protoc-gen-connect-openapi github.com/sqlc-dev/sqlc/cmd/sqlc
 	@touch $@
 

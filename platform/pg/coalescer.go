@@ -126,7 +126,11 @@ func (c *coalescer) work() {
 				return
 			}
 			c.metrics.flushes.Inc()
-			c.repeat(connection.flush(requests, c.finish))
+			unanswered, interrupted := connection.flush(requests, c.finish)
+			c.repeat(unanswered)
+			for _, request := range interrupted {
+				c.resume(request)
+			}
 		}
 		c.disconnected(connection)
 	}
@@ -172,9 +176,15 @@ func (c *coalescer) repeat(requests []*pointRequest) {
 			c.finish(request, pointResult{}, errUnavailable.WithCause(errConnectionLost))
 			continue
 		}
-		if err := c.enqueue(request); err != nil {
-			c.finish(request, pointResult{}, err)
-		}
+		c.resume(request)
+	}
+}
+
+// resume puts a read back that has no answer yet. One that a neighbor's error has interrupted may come by here often:
+// each time at least that neighbor is done with.
+func (c *coalescer) resume(request *pointRequest) {
+	if err := c.enqueue(request); err != nil {
+		c.finish(request, pointResult{}, err)
 	}
 }
 

@@ -16,7 +16,7 @@ const maxPointBytes = 1 << 20
 var errPointTooLarge = errors.New("the result is too large for a point read: use Read")
 
 // Point returns a querier for reads of one row or a few by key. Reads that arrive while a connection is busy are sent
-// together, each as a read-only transaction with a scope of its own; one's error leaves the others alone. A caller that
+// together, each with a snapshot and a scope of its own; one's error leaves the others alone. A caller that
 // goes away abandons its read without a word to the server. Statements that may be slow belong to Read: here they would
 // hold up their neighbors.
 func (db *DB) Point(scope Scope) Querier { return &pointReader{db, scope} }

@@ -43,6 +43,10 @@ func openPointConnection(ctx context.Context, config *pgxpool.Config, timeout ti
 	}
 	opened := &pointConnection{session: session, timeout: timeout}
 	if err = config.AfterConnect(ctx, session); err == nil {
+		// For the session, because setting it in each transaction costs as much as half a read.
+		_, err = session.Exec(ctx, `set default_transaction_read_only = on`)
+	}
+	if err == nil {
 		err = opened.reset(ctx)
 	}
 	if err != nil {
@@ -63,7 +67,7 @@ func (c *pointConnection) close() {
 // reset prepares the statement that sets the scope, and only it.
 func (c *pointConnection) reset(ctx context.Context) (err error) {
 	c.prepared = map[string]*preparedStatement{}
-	c.scope, err = c.prepare(ctx, setReadScope)
+	c.scope, err = c.prepare(ctx, setPointScope)
 	return err
 }
 
@@ -91,41 +95,47 @@ func (c *pointConnection) prepare(ctx context.Context, sql string) (*preparedSta
 type sentRequest struct {
 	*pointRequest
 	prepared *preparedStatement
+	// scoped is whether its scope was sent: not again behind a neighbor of the same.
+	scoped bool
 }
 
-// flush sends the requests in one go and finishes each with its answer. What a lost connection leaves unanswered is
-// returned; the connection is closed then.
-func (c *pointConnection) flush(requests []*pointRequest, finish func(*pointRequest, pointResult, error)) []*pointRequest {
+// flush sends the requests in one go, as one transaction with a snapshot and a scope for each, and finishes each with
+// its answer. One's error ends the transaction: those behind it are returned as interrupted, to be sent again. What a
+// lost connection leaves unanswered is returned too; the connection is closed then.
+func (c *pointConnection) flush(requests []*pointRequest, finish func(*pointRequest, pointResult, error)) (unanswered, interrupted []*pointRequest) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout+flushSlack)
 	defer cancel()
 	ready, unanswered := c.prepareAll(ctx, requests, finish)
 	if c.closed() {
-		return unanswered
+		return unanswered, nil
 	}
 	pipeline := c.session.PgConn().StartPipeline(ctx)
 	sent := c.send(pipeline, ready, finish)
-	if err := pipeline.Flush(); err != nil {
+	if err := pipeline.Sync(); err != nil {
 		c.close()
-		return unwrap(sent)
+		return unwrap(sent), nil
 	}
-	// A migration changed what these return: a new connection prepares them anew.
-	var outdated []*pointRequest
 	for i, request := range sent {
-		result, err, alive := receive(pipeline, request.prepared)
+		result, err, alive := receive(pipeline, request)
 		if !alive {
 			c.close()
-			return append(outdated, unwrap(sent[i:])...)
+			return unwrap(sent[i:]), nil
 		}
 		if isOutdated(err) {
-			outdated = append(outdated, request.pointRequest)
-			continue
+			// A migration changed what it returns: a new connection prepares it anew.
+			c.close()
+			return unwrap(sent[i:]), nil
 		}
 		finish(request.pointRequest, result, err)
+		if err != nil && !errors.Is(err, errPointTooLarge) {
+			interrupted = unwrap(sent[i+1:])
+			break
+		}
 	}
-	if err := pipeline.Close(); err != nil || len(outdated) > 0 {
+	if err := pipeline.Close(); err != nil {
 		c.close()
 	}
-	return outdated
+	return nil, interrupted
 }
 
 // prepareAll makes sure that each request's statement is prepared here. A statement that cannot be is its own
@@ -143,7 +153,7 @@ func (c *pointConnection) prepareAll(ctx context.Context, requests []*pointReque
 	for i, request := range requests {
 		prepared, err := c.prepare(ctx, request.statement.sql)
 		if err == nil {
-			ready = append(ready, sentRequest{request, prepared})
+			ready = append(ready, sentRequest{pointRequest: request, prepared: prepared})
 			continue
 		}
 		if c.closed() {
@@ -154,8 +164,8 @@ func (c *pointConnection) prepareAll(ctx context.Context, requests []*pointReque
 	return ready, nil
 }
 
-// send writes each request as scope, statement and Sync, and returns those written. One whose arguments do not fit
-// its statement is not.
+// send writes each request as scope and statement, and returns those written. One whose arguments do not fit its
+// statement is not.
 func (c *pointConnection) send(pipeline *pgconn.Pipeline, requests []sentRequest,
 	finish func(*pointRequest, pointResult, error),
 ) []sentRequest {
@@ -165,42 +175,44 @@ func (c *pointConnection) send(pipeline *pgconn.Pipeline, requests []sentRequest
 			finish(request.pointRequest, pointResult{}, fmt.Errorf("encode the arguments: %w", err))
 			continue
 		}
-		pipeline.SendQueryStatement(c.scope.description,
-			[][]byte{[]byte(request.scope.OrganizationID.String()), []byte(request.scope.UserID.String())}, nil, c.scope.formats)
+		if request.scoped = len(sent) == 0 || sent[len(sent)-1].scope != request.scope; request.scoped {
+			pipeline.SendQueryStatement(c.scope.description,
+				[][]byte{[]byte(request.scope.OrganizationID.String()), []byte(request.scope.UserID.String())}, nil, c.scope.formats)
+		}
 		pipeline.SendQueryStatement(request.prepared.description, c.builder.ParamValues, c.builder.ParamFormats, request.prepared.formats)
-		pipeline.SendPipelineSync()
 		sent = append(sent, request)
 	}
 	return sent
 }
 
-// receive reads one request's answers up to its Sync. alive is false when the connection was lost before that: the
-// request has no answer then, whatever came.
-func receive(pipeline *pgconn.Pipeline, prepared *preparedStatement) (result pointResult, err error, alive bool) {
-	for answers := 0; ; {
-		part, partErr := pipeline.GetResults()
-		if partErr != nil {
-			var server *pgconn.PgError
-			if !errors.As(partErr, &server) {
-				return pointResult{}, nil, false
-			}
-			err = errors.Join(err, partErr)
-			continue
-		}
-		switch part := part.(type) {
-		case *pgconn.PipelineSync:
-			return result, err, true
-		case *pgconn.ResultReader:
-			if answers++; answers == 1 {
-				_, partErr = part.Close()
-			} else {
-				result, partErr = copyResult(part, prepared)
-			}
-			err = errors.Join(err, partErr)
-		default:
-			return pointResult{}, nil, false
+// receive reads one request's answers. alive is false when the connection was lost before that: the request has no
+// answer then, whatever came.
+func receive(pipeline *pgconn.Pipeline, request sentRequest) (result pointResult, err error, alive bool) {
+	if request.scoped {
+		if _, err, alive = receiveOne(pipeline, nil); err != nil || !alive {
+			return pointResult{}, err, alive
 		}
 	}
+	return receiveOne(pipeline, request.prepared)
+}
+
+// receiveOne reads the answer to one statement; without prepared it is of no interest.
+func receiveOne(pipeline *pgconn.Pipeline, prepared *preparedStatement) (result pointResult, err error, alive bool) {
+	part, err := pipeline.GetResults()
+	reader, ok := part.(*pgconn.ResultReader)
+	switch {
+	case err == nil && !ok:
+		return pointResult{}, nil, false
+	case err == nil && prepared == nil:
+		_, err = reader.Close()
+	case err == nil:
+		result, err = copyResult(reader, prepared)
+	}
+	var server *pgconn.PgError
+	if err != nil && !errors.Is(err, errPointTooLarge) && !errors.As(err, &server) {
+		return pointResult{}, nil, false
+	}
+	return result, err, true
 }
 
 // copyResult takes a result off the connection's buffer, which the next message overwrites.

@@ -33,12 +33,6 @@ const (
 	maxKeyLength      = 255
 )
 
-// Errors of the chain. Their reasons are enumerated in braid.platform.v1.
-var (
-	errTokenMissing = errs.New(errs.Unauthenticated, "TOKEN_MISSING", "Sign in first: send an access token as Authorization: Bearer.")
-	errNotFound     = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
-)
-
 // Authenticator turns a bearer token into an actor. It answers Unauthenticated for a token that is not good and
 // Unavailable when it can't be sure.
 type Authenticator interface {
@@ -99,33 +93,9 @@ func NewChain(config ChainConfig) (*Chain, error) {
 	}, nil
 }
 
-// Unary puts handler behind the chain.
-func Unary[Request, Response any](chain *Chain, method *Method, handler func(context.Context, *Request) (*Response, error)) func(context.Context, *Request) (*Response, error) {
-	return func(ctx context.Context, request *Request) (response *Response, err error) {
-		err = chain.run(ctx, method, any(request).(proto.Message), func(ctx context.Context) (err error) {
-			response, err = handler(ctx, request)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		return response, nil
-	}
-}
-
-// Stream puts a server-streaming handler behind the chain; it has no deadline.
-func Stream[Request, Response any](chain *Chain, method *Method, handler func(context.Context, *Request, func(*Response) error) error) func(context.Context, *Request, func(*Response) error) error {
-	return func(ctx context.Context, request *Request, send func(*Response) error) error {
-		return chain.run(ctx, method, any(request).(proto.Message), func(ctx context.Context) error {
-			return handler(ctx, request, send)
-		})
-	}
-}
-
 // run is the chain, step by step. Whatever comes back is a *Failure or nil.
-func (c *Chain) run(ctx context.Context, method *Method, request proto.Message, handle func(context.Context) error) (err error) {
+func (c *Chain) run(ctx context.Context, method *Method, in *inbound, request proto.Message, handle func(context.Context) error) (err error) {
 	started := time.Now()
-	in := inboundFrom(ctx)
 	ctx, work, span := c.correlate(ctx, method, in)
 	defer func() { err = c.finish(ctx, method, work, span, started, err) }()
 	defer recoverInto(&err)
@@ -200,7 +170,7 @@ func (c *Chain) authenticate(ctx context.Context, method *Method, in *inbound, w
 		return nil
 	}
 	if in.token == "" {
-		return errTokenMissing
+		return ErrTokenMissing
 	}
 	if method.Rule == Internal {
 		work.Actor, err = c.Authenticator.AuthenticateService(ctx, in.token)

@@ -208,7 +208,7 @@ func TestDeadlineEndsACall(t *testing.T) {
 		chain := newChain(t, rpctest.NewTokens(), roles)
 		method := catalog["/braid.identity.v1.AuthService/GetJwks"]
 		started := time.Now()
-		handle := rpc.Unary(chain, method, func(ctx context.Context, _ *identityv1.GetJwksRequest) (*identityv1.GetJwksResponse, error) {
+		handle := rpc.Unary(rpc.NewServer(chain), method, func(ctx context.Context, _ *identityv1.GetJwksRequest) (*identityv1.GetJwksResponse, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})

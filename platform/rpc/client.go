@@ -181,18 +181,24 @@ func readOutgoing(request *http.Request) ([]byte, error) {
 	return io.ReadAll(request.Body)
 }
 
-// sign says who calls: a service token for internal RPCs, the caller's own token for all others.
+// sign says who calls: a service token for internal RPCs, the caller's own token for all others. The address that the
+// work came from goes with it, vouched for by a service token, without which it would count for nothing.
 func (s *serviceClient) sign(request *http.Request, method *Method) error {
 	work := call.From(request.Context())
+	own, err := s.clients.tokens.Token(s.service)
+	if err != nil {
+		return err
+	}
 	token := work.Actor.Token
 	if method.Rule == Internal {
-		var err error
-		if token, err = s.clients.tokens.Token(s.service); err != nil {
-			return err
-		}
+		token = own
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	if work.ClientAddress.IsValid() {
+		request.Header.Set(ForwardedForHeader, work.ClientAddress.String())
+		request.Header.Set(ForwardedByHeader, own)
 	}
 	if work.CorrelationID != "" {
 		request.Header.Set(CorrelationHeader, work.CorrelationID)

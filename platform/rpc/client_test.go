@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,24 +67,37 @@ func TestClientCarriesTheCaller(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, b *bundle, clients *rpc.Clients) {
 		b.Tokens.Service("service-token-for-identity", "workflow")
+		b.Tokens.Service("service-token-for-workflow", "audit")
 		work, _ := b.seen()
 		var actor call.Actor
+		var address netip.Addr
 		b.directory.answer = func(ctx context.Context) (*identityv1.User, error) {
-			actor = call.From(ctx).Actor
+			actor, address = call.From(ctx).Actor, call.From(ctx).ClientAddress
 			return &identityv1.User{DisplayName: "Ada"}, nil
 		}
-		ctx := call.With(t.Context(), &call.Call{CorrelationID: "corr-1", Actor: call.Actor{Kind: call.User, UserID: b.user, Token: b.token}})
+		ctx := call.With(t.Context(), &call.Call{
+			CorrelationID: "corr-1", Actor: call.Actor{Kind: call.User, UserID: b.user, Token: b.token},
+			ClientAddress: netip.MustParseAddr("2001:db8::7"),
+		})
 
 		tasks := workflowv1connect.NewTaskServiceClient(clients.Dial("workflow"))
 		_, err := tasks.GetTask(ctx, &workflowv1.GetTaskRequest{OrganizationId: b.organization.String(), TaskId: id.New().String()})
 		require.NoError(t, err)
 		require.Equal(t, b.user, work.Actor.UserID, "the caller's own token goes along")
 		require.Equal(t, "corr-1", work.CorrelationID)
+		require.Equal(t, "2001:db8::7", work.ClientAddress.String(), "and where the person is")
 
 		user, err := identityv1connect.NewDirectoryServiceClient(clients.Dial("identity")).GetUser(ctx, &identityv1.GetUserRequest{UserId: id.New().String()})
 		require.NoError(t, err)
 		require.Equal(t, "Ada", user.GetDisplayName())
-		require.Equal(t, call.Actor{Kind: call.Service, Service: "workflow"}, actor, "internal RPCs get a service token and nothing of the user's")
+		require.Equal(t, call.Actor{Kind: call.Service, Service: "workflow"}, actor, "internal RPCs get a service token and nothing of the user's rights")
+		require.Equal(t, "2001:db8::7", address.String())
+
+		// Without a service token behind it, nobody believes the address.
+		b.Tokens.Revoke("service-token-for-workflow")
+		_, err = tasks.GetTask(ctx, &workflowv1.GetTaskRequest{OrganizationId: b.organization.String(), TaskId: id.New().String()})
+		require.NoError(t, err)
+		require.True(t, work.ClientAddress.IsLoopback(), work.ClientAddress)
 	})
 }
 

@@ -1,12 +1,10 @@
 package rpc
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/braidhq/braid/platform/errs"
@@ -15,67 +13,43 @@ import (
 // writeTimeout bounds one write to a client of a stream: one that reads no more is let go.
 const writeTimeout = 30 * time.Second
 
-// HandleEvents serves a server-streaming RPC as server-sent events, which grpc-gateway in process can't. The response
-// is a oneof: the field that is set names the event, its message is the data, and its "revision", where it has one,
-// the id. A field named "heartbeat" becomes a comment, which clients skip.
-func HandleEvents[Request, Response any](server *Server, method *Method, path string, stream func(context.Context, *Request, func(*Response) error) error) error {
-	return server.rest.HandlePath(http.MethodGet, path, func(w http.ResponseWriter, r *http.Request, parameters map[string]string) {
-		in := inboundFrom(r.Context())
-		request := new(Request)
-		if err := readStreamRequest(any(request).(proto.Message), r, parameters); err != nil {
-			WriteError(w, failureOf(err, in.correlationID))
-			return
-		}
-		events := &eventWriter{writer: w, controller: http.NewResponseController(w)}
-		err := stream(r.Context(), request, func(response *Response) error {
-			return events.send(any(response).(proto.Message).ProtoReflect())
-		})
-		defer events.release()
-		switch {
-		case err == nil:
-			events.begin()
-		case !events.begun:
-			WriteError(w, failureOf(err, in.correlationID))
-		default:
-			events.end(failureOf(err, in.correlationID))
-		}
-	})
-}
-
-// readStreamRequest fills the request from the path, the query and the Last-Event-ID header.
-func readStreamRequest(request proto.Message, r *http.Request, parameters map[string]string) error {
-	message := request.ProtoReflect()
-	values := r.URL.Query()
-	if violations := explainQuery(message.Descriptor(), values); len(violations) > 0 {
-		return invalid(violations...)
-	}
-	for name := range values {
-		field := message.Descriptor().Fields().ByJSONName(name)
-		if field == nil {
-			field = message.Descriptor().Fields().ByTextName(name)
-		}
-		setText(message, field, values.Get(name))
+// decodeStream also takes the Last-Event-ID header, which browsers send when they come back.
+func (r *restRequest) decodeStream(message protoreflect.Message) error {
+	if err := r.decode(message); err != nil {
+		return err
 	}
 	if last := r.Header.Get("Last-Event-Id"); last != "" {
-		setText(message, message.Descriptor().Fields().ByName("last_event_id"), last)
-	}
-	for name, value := range parameters {
-		setText(message, message.Descriptor().Fields().ByName(protoreflect.Name(name)), value)
+		if field := textField(message.Descriptor().Fields(), "last_event_id"); field != nil {
+			message.Set(field, protoreflect.ValueOfString(last))
+		}
 	}
 	return nil
 }
 
-func setText(message protoreflect.Message, field protoreflect.FieldDescriptor, value string) {
-	if field != nil && field.Kind() == protoreflect.StringKind && !field.IsList() {
-		message.Set(field, protoreflect.ValueOfString(value))
-	}
-}
-
-// eventWriter writes one stream. The header goes out with the first event, so that an error before it is a plain one.
+// eventWriter writes one stream of server-sent events. The response is a oneof: the field that is set names the event,
+// its message is the data, and its "revision", where it has one, the id. A field named "heartbeat" becomes a comment,
+// which clients skip. The header goes out with the first event, so that an error before it is a plain one.
 type eventWriter struct {
 	writer     http.ResponseWriter
 	controller *http.ResponseController
 	begun      bool
+}
+
+func newEventWriter(w http.ResponseWriter) *eventWriter {
+	return &eventWriter{writer: w, controller: http.NewResponseController(w)}
+}
+
+// finish answers with how the stream ended.
+func (e *eventWriter) finish(r *restRequest, err error) {
+	defer e.release()
+	switch {
+	case err == nil:
+		e.begin()
+	case !e.begun:
+		r.fail(e.writer, err)
+	default:
+		e.end(failureOf(err, r.correlationID))
+	}
 }
 
 func (e *eventWriter) begin() {
@@ -108,7 +82,7 @@ func formatEvent(field protoreflect.FieldDescriptor, value protoreflect.Value) [
 		return []byte(": heartbeat\n\n")
 	}
 	message := value.Message()
-	data, err := marshalJSON(message.Interface())
+	data, err := appendJSON(nil, message.Interface())
 	if err != nil {
 		return nil
 	}

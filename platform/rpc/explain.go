@@ -3,7 +3,6 @@ package rpc
 import (
 	"bytes"
 	"encoding/json"
-	"net/url"
 	"sort"
 	"strconv"
 	"unicode/utf8"
@@ -19,23 +18,12 @@ import (
 // along its descriptor, to name the field in the caller's spelling. maxExplained bounds the answer.
 const maxExplained = 20
 
-// explainRequest finds what is wrong with a REST request that could not be decoded.
-func explainRequest(method *Method, in *inbound) []errs.Violation {
-	var violations []errs.Violation
-	input := method.Descriptor.Input()
-	if method.Body != "" && len(in.body) > 0 {
-		target := input
-		if method.Body != "*" {
-			target = input.Fields().ByName(protoreflect.Name(method.Body)).Message()
-		}
-		violations = explainJSON(target, in.body)
+// explainBody finds what is wrong with a body that could not be decoded.
+func (m *Method) explainBody(body []byte) []errs.Violation {
+	if m.bodyField != nil {
+		return explainJSON(m.bodyField.Message(), body)
 	}
-	if values, err := url.ParseQuery(in.query); err != nil {
-		violations = append(violations, errs.Violation{Field: "", Rule: "query.malformed", Message: "the query can't be read"})
-	} else {
-		violations = append(violations, explainQuery(input, values)...)
-	}
-	return violations
+	return explainJSON(m.Descriptor.Input(), body)
 }
 
 // explainJSON names each field of a JSON document that does not fit the message.

@@ -8,9 +8,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
-
 	"github.com/braidhq/braid/platform/id"
 )
 
@@ -37,10 +34,6 @@ type inbound struct {
 	forwardedBy    string
 	// response is where the chain puts headers, whatever the protocol.
 	response http.Header
-	// body holds a REST request's body, to explain it when it can't be decoded.
-	body []byte
-	// query is the REST request's query, likewise.
-	query string
 }
 
 type inboundKey struct{}
@@ -52,8 +45,8 @@ func inboundFrom(ctx context.Context) *inbound {
 	return &inbound{response: http.Header{}}
 }
 
-// receive reads the request's headers into its context and answers with the correlation id.
-func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
+// receive reads the request's headers and answers with the correlation id.
+func receive(w http.ResponseWriter, r *http.Request) *inbound {
 	in := &inbound{
 		correlationID:  r.Header.Get(CorrelationHeader),
 		token:          BearerToken(r),
@@ -62,7 +55,6 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
 		forwardedFor:   r.Header.Get(ForwardedForHeader),
 		forwardedBy:    r.Header.Get(ForwardedByHeader),
 		response:       w.Header(),
-		query:          r.URL.RawQuery,
 	}
 	if !ValidCorrelation(in.correlationID) {
 		in.correlationID = id.New().String()
@@ -71,8 +63,7 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, *http.Request) {
 		in.remoteAddress = peer.Addr().Unmap()
 	}
 	w.Header().Set(CorrelationHeader, in.correlationID)
-	ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	return in, r.WithContext(context.WithValue(ctx, inboundKey{}, in))
+	return in
 }
 
 // readable makes a header that is kept fit for any store: HTTP lets any byte through.

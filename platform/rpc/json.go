@@ -2,15 +2,11 @@ package rpc
 
 import (
 	"fmt"
-	"io"
-	"reflect"
 
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/braidhq/braid/platform/errs"
-
 	"github.com/braidhq/braid/platform/jsonwire"
 )
 
@@ -21,12 +17,12 @@ var (
 	decodeJSON = protojson.UnmarshalOptions{}
 )
 
-// marshalJSON writes a message with its generated encoder, or by reflection when it is none of the contract's.
-func marshalJSON(message proto.Message) ([]byte, error) {
+// appendJSON writes a message with its generated encoder, or by reflection when it is none of the contract's.
+func appendJSON(buffer []byte, message proto.Message) ([]byte, error) {
 	if generated, ok := message.(jsonwire.Appender); ok {
-		return generated.AppendJSON(make([]byte, 0, 1024)), nil
+		return generated.AppendJSON(buffer), nil
 	}
-	return encodeJSON.Marshal(message)
+	return encodeJSON.MarshalAppend(buffer, message)
 }
 
 // strictCodec is Connect's JSON, as strict as REST's: Connect's own would drop unknown fields.
@@ -41,7 +37,7 @@ func (c strictCodec) Marshal(message any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is no message", message)
 	}
-	return marshalJSON(known)
+	return appendJSON(make([]byte, 0, 1024), known)
 }
 
 // Unmarshal implements connect.Codec.
@@ -58,64 +54,4 @@ func (c strictCodec) Unmarshal(data []byte, message any) error {
 		return reject(known, violations)
 	}
 	return nil
-}
-
-// restMarshaler is grpc-gateway's view of the same JSON.
-type restMarshaler struct{}
-
-// ContentType implements runtime.Marshaler.
-func (restMarshaler) ContentType(any) string { return "application/json" }
-
-// Marshal implements runtime.Marshaler.
-func (restMarshaler) Marshal(value any) ([]byte, error) {
-	known, ok := value.(proto.Message)
-	if !ok {
-		return nil, fmt.Errorf("%T is no message", value)
-	}
-	return marshalJSON(known)
-}
-
-// Unmarshal implements runtime.Marshaler. The value is a message, or a pointer to a field that holds one.
-func (restMarshaler) Unmarshal(data []byte, value any) error {
-	if known, ok := value.(proto.Message); ok {
-		return decodeJSON.Unmarshal(data, known)
-	}
-	field := reflect.ValueOf(value)
-	if field.Kind() != reflect.Pointer || field.Elem().Kind() != reflect.Pointer {
-		return fmt.Errorf("%T is no message", value)
-	}
-	if field.Elem().IsNil() {
-		field.Elem().Set(reflect.New(field.Type().Elem().Elem()))
-	}
-	known, ok := field.Elem().Interface().(proto.Message)
-	if !ok {
-		return fmt.Errorf("%T is no message", value)
-	}
-	return decodeJSON.Unmarshal(data, known)
-}
-
-// NewDecoder implements runtime.Marshaler.
-func (m restMarshaler) NewDecoder(reader io.Reader) runtime.Decoder {
-	return runtime.DecoderFunc(func(value any) error {
-		data, err := io.ReadAll(reader)
-		if err != nil {
-			return err
-		}
-		if len(data) == 0 {
-			return io.EOF
-		}
-		return m.Unmarshal(data, value)
-	})
-}
-
-// NewEncoder implements runtime.Marshaler.
-func (m restMarshaler) NewEncoder(writer io.Writer) runtime.Encoder {
-	return runtime.EncoderFunc(func(value any) error {
-		data, err := m.Marshal(value)
-		if err != nil {
-			return err
-		}
-		_, err = writer.Write(data)
-		return err
-	})
 }

@@ -50,6 +50,9 @@ type Method struct {
 
 	organizationField protoreflect.FieldDescriptor
 	selfField         protoreflect.FieldDescriptor
+	// variables are the fields that the variables of Path fill, in its order; bodyField is the one named by Body.
+	variables []protoreflect.FieldDescriptor
+	bodyField protoreflect.FieldDescriptor
 }
 
 // MethodOf reads a method's options. It fails for one without a permission rule: such an RPC must never be served.
@@ -65,7 +68,9 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 	if err := method.readPermission(options); err != nil {
 		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
 	}
-	method.readHTTP(options)
+	if err := method.readHTTP(options); err != nil {
+		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
+	}
 	method.Idempotent = !method.ReadOnly && method.Rule != Public && method.Rule != Internal &&
 		proto.GetExtension(options, optionsv1.E_Idempotency).(optionsv1.Idempotency) != optionsv1.Idempotency_IDEMPOTENCY_NONE
 	return method, nil
@@ -137,7 +142,7 @@ func textField(fields protoreflect.FieldDescriptors, name string) protoreflect.F
 	return field
 }
 
-func (m *Method) readHTTP(options *descriptorpb.MethodOptions) {
+func (m *Method) readHTTP(options *descriptorpb.MethodOptions) error {
 	rule, _ := proto.GetExtension(options, annotations.E_Http).(*annotations.HttpRule)
 	m.Body = rule.GetBody()
 	switch pattern := rule.GetPattern().(type) {
@@ -152,6 +157,26 @@ func (m *Method) readHTTP(options *descriptorpb.MethodOptions) {
 	case *annotations.HttpRule_Delete:
 		m.HTTPMethod, m.Path = "DELETE", pattern.Delete
 	}
+	fields := m.Descriptor.Input().Fields()
+	if m.Body != "" && m.Body != "*" {
+		m.bodyField = fields.ByName(protoreflect.Name(m.Body))
+		if m.bodyField == nil || m.bodyField.Kind() != protoreflect.MessageKind || m.bodyField.IsList() {
+			return fmt.Errorf("the request has no message %q for the body", m.Body)
+		}
+	}
+	for segment := range strings.SplitSeq(m.Path, "/") {
+		segment, _, _ = strings.Cut(segment, ":")
+		name, ok := strings.CutPrefix(segment, "{")
+		if !ok {
+			continue
+		}
+		field := textField(fields, strings.TrimSuffix(name, "}"))
+		if field == nil {
+			return fmt.Errorf("the request has no text field for %s of its path", segment)
+		}
+		m.variables = append(m.variables, field)
+	}
+	return nil
 }
 
 // organization returns the organization a request is about; zero when the field is empty or no identifier, which

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,110 +14,172 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/braidhq/braid/platform/errs"
 )
 
-// ErrNotHere answers a request for a service that runs elsewhere: the caller has a wrong address.
-var ErrNotHere = errs.New(errs.Unavailable, "UNAVAILABLE", "The service does not run here.")
+// restHandler answers one REST request whose method is found.
+type restHandler func(ctx context.Context, w http.ResponseWriter, r *restRequest)
 
-var (
-	errPathUnknown      = errs.New(errs.NotFound, "PATH_UNKNOWN", "No method has this path.")
-	errMethodNotAllowed = errs.New(errs.Unimplemented, "METHOD_NOT_ALLOWED", "The path takes another HTTP method.")
-	errBodyTooLarge     = errs.New(errs.InvalidArgument, "BODY_TOO_LARGE", "The body is larger than 1 MiB.")
-	errMediaType        = errs.New(errs.InvalidArgument, "MEDIA_TYPE_UNSUPPORTED", "Send JSON as application/json.")
-)
-
-// installQueryParser sets what grpc-gateway keeps as one variable for the whole process: doing it for each server would
-// be a race with those that serve already.
-var installQueryParser = sync.OnceFunc(func() {
-	runtime.NewServeMux(runtime.SetQueryParameterParser(queryParser{}))
-})
-
-func newREST(server *Server) *runtime.ServeMux {
-	installQueryParser()
-	drop := func(string) (string, bool) { return "", false }
-	return runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, restMarshaler{}),
-		runtime.WithErrorHandler(server.writeRESTError),
-		runtime.WithRoutingErrorHandler(server.writeRoutingError),
-		runtime.WithIncomingHeaderMatcher(drop),
-		runtime.WithOutgoingHeaderMatcher(drop),
-		runtime.WithDisablePathLengthFallback(),
-	)
+// restRequest is a REST request before it is a message.
+type restRequest struct {
+	*http.Request
+	*inbound
+	method    *Method
+	variables variables
+	body      []byte
 }
 
-// serveREST reads the body whole, so that it can be explained when it is wrong, and checks what HTTP itself demands.
-func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, in *inbound) {
-	if r.Body != nil && r.Body != http.NoBody {
-		body, err := readBody(w, r)
-		if err != nil {
-			WriteError(w, failureOf(err, in.correlationID))
-			return
+// serveREST finds the method, reads the body whole, so that it can be explained when it is wrong, and checks what HTTP
+// itself demands.
+func (s *Server) serveREST(ctx context.Context, w http.ResponseWriter, r *http.Request, in *inbound) {
+	request := restRequest{Request: r, inbound: in}
+	err := s.readREST(w, &request)
+	if err != nil {
+		if errors.Is(err, ErrMethodNotAllowed) {
+			w.Header().Set("Allow", strings.Join(s.allowed(r.URL.Path), ", "))
 		}
-		in.body = body
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		WriteError(w, failureOf(err, in.correlationID))
+		return
 	}
-	s.rest.ServeHTTP(w, r)
+	s.rest[request.method.Procedure](ctx, w, &request)
+}
+
+func (s *Server) readREST(w http.ResponseWriter, request *restRequest) (err error) {
+	if request.method, err = s.router.find(request.Method, request.URL.Path, &request.variables); err != nil {
+		return err
+	}
+	if request.Body != nil && request.Body != http.NoBody {
+		request.body, err = readBody(w, request.Request)
+	}
+	return err
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > MaxBody {
-		return nil, errBodyTooLarge
+		return nil, ErrBodyTooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, errBodyTooLarge
+		return nil, ErrBodyTooLarge
 	case err != nil:
-		return nil, errs.New(errs.Canceled, "CANCELED", "The body did not arrive whole.").WithCause(err)
+		return nil, errBodyCut.WithCause(err)
 	case len(body) == 0:
 		return body, nil
 	}
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" {
+	mediaType := r.Header.Get("Content-Type")
+	if mediaType == "application/json" {
+		return body, nil
+	}
+	if mediaType, _, err = mime.ParseMediaType(mediaType); err != nil || mediaType != "application/json" {
 		return nil, errMediaType
 	}
 	return body, nil
 }
 
-// writeRESTError answers with an error. One that did not come from the chain is grpc-gateway's: it could not read the
-// request, and the request itself says best why.
-func (s *Server) writeRESTError(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	in := inboundFrom(r.Context())
-	var failure *Failure
-	if !errors.As(err, &failure) {
-		failure = failureOf(s.explain(ctx, in, err), in.correlationID)
-	}
-	if method := s.methodOf(ctx); method != nil {
-		failure = failure.relativeTo(method.Body)
-	}
-	WriteError(w, failure)
+// allowed lists the HTTP methods that a path takes, sorted.
+func (s *Server) allowed(path string) []string {
+	var found variables
+	return slices.Sorted(maps.Keys(s.router.candidates(path, &found)))
 }
 
-func (s *Server) methodOf(ctx context.Context) *Method {
-	procedure, _ := runtime.RPCMethod(ctx)
-	return s.methods[procedure]
-}
-
-// explain finds out what is wrong with a request that could not be read.
-func (s *Server) explain(ctx context.Context, in *inbound, err error) error {
-	if method := s.methodOf(ctx); method != nil {
-		if violations := explainRequest(method, in); len(violations) > 0 {
-			return invalid(violations...).WithCause(err)
+// decode fills the message from the body, the query and the path, in this order: the path decides.
+func (r *restRequest) decode(message protoreflect.Message) error {
+	if err := r.decodeBody(message); err != nil {
+		return r.explain(err)
+	}
+	if r.URL.RawQuery != "" {
+		if err := r.decodeQuery(message); err != nil {
+			return err
 		}
 	}
-	if code := status.Code(err); code == codes.InvalidArgument {
-		return invalid(malformed).WithCause(err)
+	for i, field := range r.method.variables {
+		message.Set(field, protoreflect.ValueOfString(r.variables.values[i]))
 	}
-	return err
+	return nil
 }
+
+func (r *restRequest) decodeBody(message protoreflect.Message) error {
+	switch {
+	case r.method.Body == "" || len(r.body) == 0:
+		return nil
+	case r.method.bodyField == nil:
+		return decodeJSON.Unmarshal(r.body, message.Interface())
+	}
+	resource := message.Mutable(r.method.bodyField).Message()
+	if err := decodeJSON.Unmarshal(r.body, resource.Interface()); err != nil {
+		return err
+	}
+	return r.maskPresent(message, resource.Descriptor())
+}
+
+// maskPresent lets a PATCH change the fields that its body names; a mask in the query replaces this one.
+func (r *restRequest) maskPresent(message protoreflect.Message, resource protoreflect.MessageDescriptor) error {
+	field := message.Descriptor().Fields().ByName("update_mask")
+	if field == nil || r.method.HTTPMethod != http.MethodPatch {
+		return nil
+	}
+	var present map[string]json.RawMessage
+	if err := json.Unmarshal(r.body, &present); err != nil {
+		return err
+	}
+	mask := &fieldmaskpb.FieldMask{}
+	for name := range present {
+		if named := fieldNamed(resource, name); named != nil {
+			mask.Paths = append(mask.Paths, string(named.Name()))
+		}
+	}
+	slices.Sort(mask.Paths)
+	message.Set(field, protoreflect.ValueOfMessage(mask.ProtoReflect()))
+	return nil
+}
+
+// explain finds out what is wrong with a body that could not be read.
+func (r *restRequest) explain(err error) error {
+	if violations := r.method.explainBody(r.body); len(violations) > 0 {
+		return invalid(violations...).WithCause(err)
+	}
+	return invalid(malformed).WithCause(err)
+}
+
+// fail answers with what the chain or the decoder refused.
+func (r *restRequest) fail(w http.ResponseWriter, err error) {
+	WriteError(w, failureOf(err, r.correlationID).relativeTo(r.method.Body))
+}
+
+// answers are the buffers that answers are encoded into.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledAnswer keeps rare, huge buffers out of the pool.
+const maxPooledAnswer = 64 << 10
+
+// answer writes a message.
+func (r *restRequest) answer(w http.ResponseWriter, message proto.Message) {
+	pooled, _ := answers.Get().(*[]byte)
+	encoded, err := appendJSON((*pooled)[:0], message)
+	if err != nil {
+		r.fail(w, fmt.Errorf("encode the answer: %w", err))
+		return
+	}
+	header := w.Header()
+	header["Content-Type"] = jsonType
+	header["Content-Length"] = []string{strconv.Itoa(len(encoded))}
+	_, _ = w.Write(encoded)
+	if cap(encoded) <= maxPooledAnswer {
+		*pooled = encoded
+		answers.Put(pooled)
+	}
+}
+
+// jsonType is shared between answers, like the gateway's constant headers.
+var jsonType = []string{"application/json"}
 
 // relativeTo spells fields as the caller of REST wrote them: the body is the field, so its name is not theirs.
 func (f *Failure) relativeTo(body string) *Failure {
@@ -131,29 +192,6 @@ func (f *Failure) relativeTo(body string) *Failure {
 		copied.Violations[i].Field = strings.TrimPrefix(copied.Violations[i].Field, jsonPath(body)+".")
 	}
 	return &Failure{Problem: &copied, CorrelationID: f.CorrelationID}
-}
-
-func (s *Server) writeRoutingError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
-	in := inboundFrom(r.Context())
-	answer := errPathUnknown
-	switch code {
-	case http.StatusMethodNotAllowed:
-		answer = errMethodNotAllowed
-		w.Header().Set("Allow", strings.Join(s.allowed(r.URL.Path), ", "))
-	case http.StatusBadRequest:
-		answer = errs.Invalid("", "path.malformed", "the path can't be read")
-	}
-	WriteError(w, failureOf(answer, in.correlationID))
-}
-
-// allowed lists the HTTP methods that a path takes, sorted. It is slow, and only asked for those it does not take.
-func (s *Server) allowed(path string) []string {
-	router, err := NewRouter(s.methods)
-	if err != nil {
-		return nil
-	}
-	segments, verb := splitPath(path)
-	return slices.Sorted(maps.Keys(router.root.find(segments, verb)))
 }
 
 // WriteError writes the error body of REST: google.rpc.Status in JSON with the correlation id beside it.
@@ -177,7 +215,7 @@ func WriteError(w http.ResponseWriter, failure *Failure) {
 		body = []byte(`{"error":{"code":500,"status":"INTERNAL"}}`)
 	}
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
+	header["Content-Type"] = jsonType
 	header.Set(CorrelationHeader, failure.CorrelationID)
 	if seconds := failure.retryAfterSeconds(); seconds > 0 {
 		header.Set("Retry-After", strconv.Itoa(seconds))

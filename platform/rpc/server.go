@@ -1,14 +1,18 @@
 package rpc
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"sort"
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -19,8 +23,9 @@ const MaxBody = 1 << 20
 type Server struct {
 	chain   *Chain
 	connect *http.ServeMux
-	rest    *runtime.ServeMux
-	methods map[string]*Method
+	router  *Router
+	// rest are the handlers of the methods that have a REST path, by procedure.
+	rest map[string]restHandler
 }
 
 // EndStreams ends every stream, so that clients go elsewhere while the process drains; they resume by their last id.
@@ -28,16 +33,8 @@ func (s *Server) EndStreams() { s.chain.endStreams() }
 
 // NewServer returns a server without methods; the generated Mount functions add them.
 func NewServer(chain *Chain) *Server {
-	server := &Server{chain: chain, connect: http.NewServeMux(), methods: map[string]*Method{}}
-	server.rest = newREST(server)
-	return server
+	return &Server{chain: chain, connect: http.NewServeMux(), router: newRouter(), rest: map[string]restHandler{}}
 }
-
-// Chain is what every handler is wrapped in.
-func (s *Server) Chain() *Chain { return s.chain }
-
-// REST is the mux that grpc-gateway's generated code registers its routes on.
-func (s *Server) REST() *runtime.ServeMux { return s.rest }
 
 // HandleConnect adds a generated Connect handler, which speaks Connect, gRPC and gRPC-Web.
 func (s *Server) HandleConnect(path string, handler http.Handler) { s.connect.Handle(path, handler) }
@@ -52,18 +49,21 @@ func (s *Server) ConnectOptions() []connect.HandlerOption {
 	}
 }
 
-// Methods reads the rules of a service's RPCs, by name. It fails, naming them all, when any has none.
+// Methods reads the rules of a service's RPCs, by name. It fails, naming them all, when any has none, and when two share
+// a path.
 func (s *Server) Methods(service protoreflect.ServiceDescriptor) (map[string]*Method, error) {
 	methods := map[string]*Method{}
 	var problems []error
 	for i := range service.Methods().Len() {
 		method, err := MethodOf(service.Methods().Get(i))
+		if err == nil {
+			err = s.router.add(method)
+		}
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
 		methods[string(method.Descriptor.Name())] = method
-		s.methods[method.Procedure] = method
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("mount %s: %w", service.FullName(), errors.Join(problems...))
@@ -71,22 +71,79 @@ func (s *Server) Methods(service protoreflect.ServiceDescriptor) (map[string]*Me
 	return methods, nil
 }
 
+// Unary puts handler behind the chain of the server and the chain behind the method's REST path. What it returns is for
+// Connect, which has read the headers into the context.
+func Unary[Request, Response any](server *Server, method *Method, handler func(context.Context, *Request) (*Response, error)) func(context.Context, *Request) (*Response, error) {
+	chained := func(ctx context.Context, in *inbound, request *Request) (response *Response, err error) {
+		err = server.chain.run(ctx, method, in, any(request).(proto.Message), func(ctx context.Context) (err error) {
+			response, err = handler(ctx, request)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return response, nil
+	}
+	server.rest[method.Procedure] = func(ctx context.Context, w http.ResponseWriter, r *restRequest) {
+		request := new(Request)
+		if err := r.decode(any(request).(proto.Message).ProtoReflect()); err != nil {
+			r.fail(w, err)
+			return
+		}
+		response, err := chained(ctx, r.inbound, request)
+		if err != nil {
+			r.fail(w, err)
+			return
+		}
+		r.answer(w, any(response).(proto.Message))
+	}
+	return func(ctx context.Context, request *Request) (*Response, error) {
+		return chained(ctx, inboundFrom(ctx), request)
+	}
+}
+
+// Stream puts a server-streaming handler behind the chain, which has no deadline then, and behind the method's REST path
+// as server-sent events.
+func Stream[Request, Response any](server *Server, method *Method, handler func(context.Context, *Request, func(*Response) error) error) func(context.Context, *Request, func(*Response) error) error {
+	chained := func(ctx context.Context, in *inbound, request *Request, send func(*Response) error) error {
+		return server.chain.run(ctx, method, in, any(request).(proto.Message), func(ctx context.Context) error {
+			return handler(ctx, request, send)
+		})
+	}
+	server.rest[method.Procedure] = func(ctx context.Context, w http.ResponseWriter, r *restRequest) {
+		request := new(Request)
+		if err := r.decodeStream(any(request).(proto.Message).ProtoReflect()); err != nil {
+			r.fail(w, err)
+			return
+		}
+		events := newEventWriter(w)
+		err := chained(ctx, r.inbound, request, func(response *Response) error {
+			return events.send(any(response).(proto.Message).ProtoReflect())
+		})
+		events.finish(r, err)
+	}
+	return func(ctx context.Context, request *Request, send func(*Response) error) error {
+		return chained(ctx, inboundFrom(ctx), request, send)
+	}
+}
+
 // Procedures lists what is mounted, sorted.
 func (s *Server) Procedures() []*Method {
-	methods := make([]*Method, 0, len(s.methods))
-	for _, method := range s.methods {
-		methods = append(methods, method)
+	procedures := s.router.procedures
+	methods := make([]*Method, 0, len(procedures))
+	for _, procedure := range slices.Sorted(maps.Keys(procedures)) {
+		methods = append(methods, procedures[procedure])
 	}
-	sort.Slice(methods, func(i, j int) bool { return methods[i].Procedure < methods[j].Procedure })
 	return methods
 }
 
 // ServeHTTP tells RPC paths from REST paths; everything about the request itself is the chain's.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	in, r := receive(w, r)
+	in := receive(w, r)
+	ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	if strings.HasPrefix(r.URL.Path, "/braid.") {
-		s.connect.ServeHTTP(w, r)
+		s.connect.ServeHTTP(w, r.WithContext(context.WithValue(ctx, inboundKey{}, in)))
 		return
 	}
-	s.serveREST(w, r, in)
+	s.serveREST(ctx, w, r, in)
 }

@@ -26,6 +26,7 @@ import (
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/gen/go/braid/workflow/v1/workflowv1connect"
 	"github.com/braidhq/braid/test/client"
+	"github.com/braidhq/braid/testkit/rpctest"
 )
 
 // protocol gets a task, or the details of the error, in one of the protocols.
@@ -46,7 +47,7 @@ func (s *suite) protocols(t *testing.T) map[string]protocol {
 		"gRPC-Web JSON":     getConnect(workflowv1connect.NewTaskServiceClient(s.HTTP, s.URL, connect.WithGRPCWeb(), connect.WithProtoJSON())),
 		"gRPC by Connect":   getConnect(workflowv1connect.NewTaskServiceClient(overHTTP2, s.URL, connect.WithGRPC())),
 		"gRPC, gzipped":     getConnect(workflowv1connect.NewTaskServiceClient(overHTTP2, s.URL, connect.WithGRPC(), connect.WithSendGzip())),
-		"gRPC by grpc-go":   getGRPC(workflowv1.NewTaskServiceClient(s.dialGRPC(t))),
+		"gRPC by grpc-go":   getGRPC(s.dialGRPC(t)),
 		"REST over h2c":     (&suite{Client: &client.Client{URL: s.URL, HTTP: overHTTP2}}).getREST,
 		"Connect JSON, h2c": getConnect(workflowv1connect.NewTaskServiceClient(overHTTP2, s.URL, connect.WithProtoJSON())),
 	}
@@ -105,9 +106,10 @@ func getConnect(tasks workflowv1connect.TaskServiceClient) protocol {
 	}
 }
 
-func getGRPC(tasks workflowv1.TaskServiceClient) protocol {
+func getGRPC(connection *grpc.ClientConn) protocol {
 	return func(t *testing.T, who *client.Person, request *workflowv1.GetTaskRequest) (*workflowv1.Task, []proto.Message) {
-		task, err := tasks.GetTask(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+who.Token), request)
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+who.Token)
+		task, err := rpctest.InvokeGRPC[workflowv1.Task](ctx, connection, workflowv1connect.TaskServiceGetTaskProcedure, request)
 		if err == nil {
 			return task, nil
 		}
@@ -210,7 +212,7 @@ func testProtocolStreams(t *testing.T, s *suite, at place, project string) {
 	}
 	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+at.owner.Token), client.EffectTimeout)
 	defer cancel()
-	stream, err := workflowv1.NewProjectServiceClient(s.dialGRPC(t)).WatchProject(ctx, request)
+	stream, err := rpctest.StreamGRPC[workflowv1.WatchProjectResponse](ctx, s.dialGRPC(t), workflowv1connect.ProjectServiceWatchProjectProcedure, request)
 	require.NoError(t, err)
 	first, err := stream.Recv()
 	require.NoError(t, err)

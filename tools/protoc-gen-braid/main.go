@@ -4,10 +4,7 @@
 package main
 
 import (
-	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
@@ -15,7 +12,6 @@ const (
 	rpcPackage     = protogen.GoImportPath("github.com/braidhq/braid/platform/rpc")
 	contextPackage = protogen.GoImportPath("context")
 	connectPackage = protogen.GoImportPath("connectrpc.com/connect")
-	grpcPackage    = protogen.GoImportPath("google.golang.org/grpc")
 )
 
 func main() {
@@ -83,32 +79,16 @@ func generateService(out *protogen.GeneratedFile, file *protogen.File, service *
 		if method.Desc.IsStreamingServer() {
 			wrap = "Stream"
 		}
-		out.P(lowerFirst(method.GoName), ": ", out.QualifiedGoIdent(rpcPackage.Ident(wrap)), "(server.Chain(), methods[\"", method.Desc.Name(), "\"], handler.", method.GoName, "),")
+		out.P(lowerFirst(method.GoName), ": ", out.QualifiedGoIdent(rpcPackage.Ident(wrap)), "(server, methods[\"", method.Desc.Name(), "\"], handler.", method.GoName, "),")
 	}
 	out.P("}")
 	out.P("server.HandleConnect(", out.QualifiedGoIdent(connect.Ident("New"+name+"Handler")), "(chained, server.ConnectOptions()...))")
-	if hasREST(service) {
-		rest := "chained"
-		if hasStream(service) {
-			rest = "rest" + name + "{chained}"
-		}
-		out.P("if err := ", out.QualifiedGoIdent(file.GoImportPath.Ident("Register"+name+"HandlerServer")), "(", out.QualifiedGoIdent(contextPackage.Ident("Background")), "(), server.REST(), ", rest, "); err != nil {")
-		out.P("return err")
-		out.P("}")
-		for _, method := range service.Methods {
-			if path := streamPath(method); path != "" {
-				out.P("if err := ", out.QualifiedGoIdent(rpcPackage.Ident("HandleEvents")), "(server, methods[\"", method.Desc.Name(), "\"], ", quote(path), ", chained.", lowerFirst(method.GoName), "); err != nil {")
-				out.P("return err")
-				out.P("}")
-			}
-		}
-	}
 	out.P("return nil")
 	out.P("}")
 	generateChained(out, service, hidden)
 }
 
-// generateChained writes the type that Connect and grpc-gateway call. The chain's errors answer to both.
+// generateChained writes the type that Connect calls.
 func generateChained(out *protogen.GeneratedFile, service *protogen.Service, hidden string) {
 	out.P()
 	out.P("type ", hidden, " struct {")
@@ -129,20 +109,6 @@ func generateChained(out *protogen.GeneratedFile, service *protogen.Service, hid
 		}
 		out.P("}")
 	}
-	if !hasREST(service) || !hasStream(service) {
-		return
-	}
-	out.P()
-	out.P("// rest", service.GoName, " gives grpc-gateway the signature it wants of a stream; the route itself is HandleEvents'.")
-	out.P("type rest", service.GoName, " struct{ ", hidden, " }")
-	for _, method := range service.Methods {
-		if method.Desc.IsStreamingServer() {
-			out.P()
-			out.P("func (s rest", service.GoName, ") ", method.GoName, "(request *", out.QualifiedGoIdent(method.Input.GoIdent), ", stream ", out.QualifiedGoIdent(grpcPackage.Ident("ServerStreamingServer")), "[", out.QualifiedGoIdent(method.Output.GoIdent), "]) error {")
-			out.P("return s.", lowerFirst(method.GoName), "(stream.Context(), request, stream.Send)")
-			out.P("}")
-		}
-	}
 }
 
 func handlerSignature(out *protogen.GeneratedFile, method *protogen.Method) string {
@@ -161,40 +127,5 @@ func functionType(out *protogen.GeneratedFile, method *protogen.Method) string {
 	}
 	return "func(" + ctx + ", *" + request + ") (*" + response + ", error)"
 }
-
-func httpRule(method *protogen.Method) *annotations.HttpRule {
-	options, ok := method.Desc.Options().(*descriptorpb.MethodOptions)
-	if !ok || !proto.HasExtension(options, annotations.E_Http) {
-		return nil
-	}
-	return proto.GetExtension(options, annotations.E_Http).(*annotations.HttpRule)
-}
-
-func hasREST(service *protogen.Service) bool {
-	for _, method := range service.Methods {
-		if httpRule(method) != nil {
-			return true
-		}
-	}
-	return false
-}
-
-func hasStream(service *protogen.Service) bool {
-	for _, method := range service.Methods {
-		if method.Desc.IsStreamingServer() {
-			return true
-		}
-	}
-	return false
-}
-
-func streamPath(method *protogen.Method) string {
-	if rule := httpRule(method); rule != nil && method.Desc.IsStreamingServer() {
-		return rule.GetGet()
-	}
-	return ""
-}
-
-func quote(text string) string { return "\"" + text + "\"" }
 
 func lowerFirst(text string) string { return string(text[0]|0x20) + text[1:] }

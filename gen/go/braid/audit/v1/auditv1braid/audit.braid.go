@@ -26,13 +26,10 @@ func MountAuditService(server *rpc.Server, handler AuditServiceHandler) error {
 		return err
 	}
 	chained := auditService{
-		listAuditEvents: rpc.Unary(server.Chain(), methods["ListAuditEvents"], handler.ListAuditEvents),
-		getAuditEvent:   rpc.Unary(server.Chain(), methods["GetAuditEvent"], handler.GetAuditEvent),
+		listAuditEvents: rpc.Unary(server, methods["ListAuditEvents"], handler.ListAuditEvents),
+		getAuditEvent:   rpc.Unary(server, methods["GetAuditEvent"], handler.GetAuditEvent),
 	}
 	server.HandleConnect(auditv1connect.NewAuditServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterAuditServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 

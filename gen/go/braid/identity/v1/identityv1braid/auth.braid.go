@@ -37,18 +37,15 @@ func MountAuthService(server *rpc.Server, handler AuthServiceHandler) error {
 		return err
 	}
 	chained := authService{
-		register:    rpc.Unary(server.Chain(), methods["Register"], handler.Register),
-		verifyEmail: rpc.Unary(server.Chain(), methods["VerifyEmail"], handler.VerifyEmail),
-		login:       rpc.Unary(server.Chain(), methods["Login"], handler.Login),
-		refresh:     rpc.Unary(server.Chain(), methods["Refresh"], handler.Refresh),
-		logout:      rpc.Unary(server.Chain(), methods["Logout"], handler.Logout),
-		validate:    rpc.Unary(server.Chain(), methods["Validate"], handler.Validate),
-		getJwks:     rpc.Unary(server.Chain(), methods["GetJwks"], handler.GetJwks),
+		register:    rpc.Unary(server, methods["Register"], handler.Register),
+		verifyEmail: rpc.Unary(server, methods["VerifyEmail"], handler.VerifyEmail),
+		login:       rpc.Unary(server, methods["Login"], handler.Login),
+		refresh:     rpc.Unary(server, methods["Refresh"], handler.Refresh),
+		logout:      rpc.Unary(server, methods["Logout"], handler.Logout),
+		validate:    rpc.Unary(server, methods["Validate"], handler.Validate),
+		getJwks:     rpc.Unary(server, methods["GetJwks"], handler.GetJwks),
 	}
 	server.HandleConnect(identityv1connect.NewAuthServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterAuthServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 

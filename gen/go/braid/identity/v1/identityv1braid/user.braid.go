@@ -29,15 +29,12 @@ func MountMeService(server *rpc.Server, handler MeServiceHandler) error {
 		return err
 	}
 	chained := meService{
-		getMe:         rpc.Unary(server.Chain(), methods["GetMe"], handler.GetMe),
-		updateMe:      rpc.Unary(server.Chain(), methods["UpdateMe"], handler.UpdateMe),
-		listSessions:  rpc.Unary(server.Chain(), methods["ListSessions"], handler.ListSessions),
-		deleteSession: rpc.Unary(server.Chain(), methods["DeleteSession"], handler.DeleteSession),
+		getMe:         rpc.Unary(server, methods["GetMe"], handler.GetMe),
+		updateMe:      rpc.Unary(server, methods["UpdateMe"], handler.UpdateMe),
+		listSessions:  rpc.Unary(server, methods["ListSessions"], handler.ListSessions),
+		deleteSession: rpc.Unary(server, methods["DeleteSession"], handler.DeleteSession),
 	}
 	server.HandleConnect(identityv1connect.NewMeServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterMeServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 
@@ -81,9 +78,9 @@ func MountDirectoryService(server *rpc.Server, handler DirectoryServiceHandler) 
 		return err
 	}
 	chained := directoryService{
-		getUser:             rpc.Unary(server.Chain(), methods["GetUser"], handler.GetUser),
-		getSessionState:     rpc.Unary(server.Chain(), methods["GetSessionState"], handler.GetSessionState),
-		getRegistrationMail: rpc.Unary(server.Chain(), methods["GetRegistrationMail"], handler.GetRegistrationMail),
+		getUser:             rpc.Unary(server, methods["GetUser"], handler.GetUser),
+		getSessionState:     rpc.Unary(server, methods["GetSessionState"], handler.GetSessionState),
+		getRegistrationMail: rpc.Unary(server, methods["GetRegistrationMail"], handler.GetRegistrationMail),
 	}
 	server.HandleConnect(identityv1connect.NewDirectoryServiceHandler(chained, server.ConnectOptions()...))
 	return nil

@@ -31,16 +31,13 @@ func MountNotificationService(server *rpc.Server, handler NotificationServiceHan
 		return err
 	}
 	chained := notificationService{
-		listNotifications: rpc.Unary(server.Chain(), methods["ListNotifications"], handler.ListNotifications),
-		markRead:          rpc.Unary(server.Chain(), methods["MarkRead"], handler.MarkRead),
-		getUnreadCount:    rpc.Unary(server.Chain(), methods["GetUnreadCount"], handler.GetUnreadCount),
-		getPreferences:    rpc.Unary(server.Chain(), methods["GetPreferences"], handler.GetPreferences),
-		updatePreferences: rpc.Unary(server.Chain(), methods["UpdatePreferences"], handler.UpdatePreferences),
+		listNotifications: rpc.Unary(server, methods["ListNotifications"], handler.ListNotifications),
+		markRead:          rpc.Unary(server, methods["MarkRead"], handler.MarkRead),
+		getUnreadCount:    rpc.Unary(server, methods["GetUnreadCount"], handler.GetUnreadCount),
+		getPreferences:    rpc.Unary(server, methods["GetPreferences"], handler.GetPreferences),
+		updatePreferences: rpc.Unary(server, methods["UpdatePreferences"], handler.UpdatePreferences),
 	}
 	server.HandleConnect(notificationv1connect.NewNotificationServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterNotificationServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 

@@ -23,12 +23,9 @@ func MountRoleService(server *rpc.Server, handler RoleServiceHandler) error {
 		return err
 	}
 	chained := roleService{
-		listRoles: rpc.Unary(server.Chain(), methods["ListRoles"], handler.ListRoles),
+		listRoles: rpc.Unary(server, methods["ListRoles"], handler.ListRoles),
 	}
 	server.HandleConnect(organizationv1connect.NewRoleServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterRoleServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 
@@ -56,13 +53,10 @@ func MountAccessService(server *rpc.Server, handler AccessServiceHandler) error 
 		return err
 	}
 	chained := accessService{
-		checkAccess:             rpc.Unary(server.Chain(), methods["CheckAccess"], handler.CheckAccess),
-		getEffectivePermissions: rpc.Unary(server.Chain(), methods["GetEffectivePermissions"], handler.GetEffectivePermissions),
+		checkAccess:             rpc.Unary(server, methods["CheckAccess"], handler.CheckAccess),
+		getEffectivePermissions: rpc.Unary(server, methods["GetEffectivePermissions"], handler.GetEffectivePermissions),
 	}
 	server.HandleConnect(organizationv1connect.NewAccessServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterAccessServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 

@@ -33,17 +33,14 @@ func MountInvitationService(server *rpc.Server, handler InvitationServiceHandler
 		return err
 	}
 	chained := invitationService{
-		createInvitation: rpc.Unary(server.Chain(), methods["CreateInvitation"], handler.CreateInvitation),
-		listInvitations:  rpc.Unary(server.Chain(), methods["ListInvitations"], handler.ListInvitations),
-		revokeInvitation: rpc.Unary(server.Chain(), methods["RevokeInvitation"], handler.RevokeInvitation),
-		resendInvitation: rpc.Unary(server.Chain(), methods["ResendInvitation"], handler.ResendInvitation),
-		acceptInvitation: rpc.Unary(server.Chain(), methods["AcceptInvitation"], handler.AcceptInvitation),
-		rejectInvitation: rpc.Unary(server.Chain(), methods["RejectInvitation"], handler.RejectInvitation),
+		createInvitation: rpc.Unary(server, methods["CreateInvitation"], handler.CreateInvitation),
+		listInvitations:  rpc.Unary(server, methods["ListInvitations"], handler.ListInvitations),
+		revokeInvitation: rpc.Unary(server, methods["RevokeInvitation"], handler.RevokeInvitation),
+		resendInvitation: rpc.Unary(server, methods["ResendInvitation"], handler.ResendInvitation),
+		acceptInvitation: rpc.Unary(server, methods["AcceptInvitation"], handler.AcceptInvitation),
+		rejectInvitation: rpc.Unary(server, methods["RejectInvitation"], handler.RejectInvitation),
 	}
 	server.HandleConnect(organizationv1connect.NewInvitationServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterInvitationServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 
@@ -93,7 +90,7 @@ func MountInvitationMailService(server *rpc.Server, handler InvitationMailServic
 		return err
 	}
 	chained := invitationMailService{
-		getInvitationMail: rpc.Unary(server.Chain(), methods["GetInvitationMail"], handler.GetInvitationMail),
+		getInvitationMail: rpc.Unary(server, methods["GetInvitationMail"], handler.GetInvitationMail),
 	}
 	server.HandleConnect(organizationv1connect.NewInvitationMailServiceHandler(chained, server.ConnectOptions()...))
 	return nil

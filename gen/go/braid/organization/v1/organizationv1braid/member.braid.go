@@ -27,14 +27,11 @@ func MountMemberService(server *rpc.Server, handler MemberServiceHandler) error 
 		return err
 	}
 	chained := memberService{
-		listMembers:  rpc.Unary(server.Chain(), methods["ListMembers"], handler.ListMembers),
-		updateMember: rpc.Unary(server.Chain(), methods["UpdateMember"], handler.UpdateMember),
-		removeMember: rpc.Unary(server.Chain(), methods["RemoveMember"], handler.RemoveMember),
+		listMembers:  rpc.Unary(server, methods["ListMembers"], handler.ListMembers),
+		updateMember: rpc.Unary(server, methods["UpdateMember"], handler.UpdateMember),
+		removeMember: rpc.Unary(server, methods["RemoveMember"], handler.RemoveMember),
 	}
 	server.HandleConnect(organizationv1connect.NewMemberServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterMemberServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 

@@ -29,15 +29,12 @@ func MountOrganizationService(server *rpc.Server, handler OrganizationServiceHan
 		return err
 	}
 	chained := organizationService{
-		createOrganization: rpc.Unary(server.Chain(), methods["CreateOrganization"], handler.CreateOrganization),
-		listOrganizations:  rpc.Unary(server.Chain(), methods["ListOrganizations"], handler.ListOrganizations),
-		getOrganization:    rpc.Unary(server.Chain(), methods["GetOrganization"], handler.GetOrganization),
-		updateOrganization: rpc.Unary(server.Chain(), methods["UpdateOrganization"], handler.UpdateOrganization),
+		createOrganization: rpc.Unary(server, methods["CreateOrganization"], handler.CreateOrganization),
+		listOrganizations:  rpc.Unary(server, methods["ListOrganizations"], handler.ListOrganizations),
+		getOrganization:    rpc.Unary(server, methods["GetOrganization"], handler.GetOrganization),
+		updateOrganization: rpc.Unary(server, methods["UpdateOrganization"], handler.UpdateOrganization),
 	}
 	server.HandleConnect(organizationv1connect.NewOrganizationServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterOrganizationServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 

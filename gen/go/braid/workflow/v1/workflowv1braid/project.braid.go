@@ -9,7 +9,6 @@ import (
 	v1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	workflowv1connect "github.com/braidhq/braid/gen/go/braid/workflow/v1/workflowv1connect"
 	rpc "github.com/braidhq/braid/platform/rpc"
-	grpc "google.golang.org/grpc"
 )
 
 // ProjectServiceHandler is what implements braid.workflow.v1.ProjectService: behind the chain, without a protocol.
@@ -39,21 +38,15 @@ func MountProjectService(server *rpc.Server, handler ProjectServiceHandler) erro
 		return err
 	}
 	chained := projectService{
-		createProject:    rpc.Unary(server.Chain(), methods["CreateProject"], handler.CreateProject),
-		listProjects:     rpc.Unary(server.Chain(), methods["ListProjects"], handler.ListProjects),
-		getProject:       rpc.Unary(server.Chain(), methods["GetProject"], handler.GetProject),
-		updateProject:    rpc.Unary(server.Chain(), methods["UpdateProject"], handler.UpdateProject),
-		archiveProject:   rpc.Unary(server.Chain(), methods["ArchiveProject"], handler.ArchiveProject),
-		unarchiveProject: rpc.Unary(server.Chain(), methods["UnarchiveProject"], handler.UnarchiveProject),
-		watchProject:     rpc.Stream(server.Chain(), methods["WatchProject"], handler.WatchProject),
+		createProject:    rpc.Unary(server, methods["CreateProject"], handler.CreateProject),
+		listProjects:     rpc.Unary(server, methods["ListProjects"], handler.ListProjects),
+		getProject:       rpc.Unary(server, methods["GetProject"], handler.GetProject),
+		updateProject:    rpc.Unary(server, methods["UpdateProject"], handler.UpdateProject),
+		archiveProject:   rpc.Unary(server, methods["ArchiveProject"], handler.ArchiveProject),
+		unarchiveProject: rpc.Unary(server, methods["UnarchiveProject"], handler.UnarchiveProject),
+		watchProject:     rpc.Stream(server, methods["WatchProject"], handler.WatchProject),
 	}
 	server.HandleConnect(workflowv1connect.NewProjectServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterProjectServiceHandlerServer(context.Background(), server.REST(), restProjectService{chained}); err != nil {
-		return err
-	}
-	if err := rpc.HandleEvents(server, methods["WatchProject"], "/api/v1/organizations/{organization_id}/projects/{project_id}:watch", chained.watchProject); err != nil {
-		return err
-	}
 	return nil
 }
 
@@ -93,11 +86,4 @@ func (s projectService) UnarchiveProject(ctx context.Context, request *v1.Unarch
 
 func (s projectService) WatchProject(ctx context.Context, request *v1.WatchProjectRequest, stream *connect.ServerStream[v1.WatchProjectResponse]) error {
 	return s.watchProject(ctx, request, stream.Send)
-}
-
-// restProjectService gives grpc-gateway the signature it wants of a stream; the route itself is HandleEvents'.
-type restProjectService struct{ projectService }
-
-func (s restProjectService) WatchProject(request *v1.WatchProjectRequest, stream grpc.ServerStreamingServer[v1.WatchProjectResponse]) error {
-	return s.watchProject(stream.Context(), request, stream.Send)
 }

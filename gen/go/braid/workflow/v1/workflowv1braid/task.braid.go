@@ -36,18 +36,15 @@ func MountTaskService(server *rpc.Server, handler TaskServiceHandler) error {
 		return err
 	}
 	chained := taskService{
-		createTask:     rpc.Unary(server.Chain(), methods["CreateTask"], handler.CreateTask),
-		listTasks:      rpc.Unary(server.Chain(), methods["ListTasks"], handler.ListTasks),
-		getTask:        rpc.Unary(server.Chain(), methods["GetTask"], handler.GetTask),
-		updateTask:     rpc.Unary(server.Chain(), methods["UpdateTask"], handler.UpdateTask),
-		deleteTask:     rpc.Unary(server.Chain(), methods["DeleteTask"], handler.DeleteTask),
-		assignTask:     rpc.Unary(server.Chain(), methods["AssignTask"], handler.AssignTask),
-		transitionTask: rpc.Unary(server.Chain(), methods["TransitionTask"], handler.TransitionTask),
+		createTask:     rpc.Unary(server, methods["CreateTask"], handler.CreateTask),
+		listTasks:      rpc.Unary(server, methods["ListTasks"], handler.ListTasks),
+		getTask:        rpc.Unary(server, methods["GetTask"], handler.GetTask),
+		updateTask:     rpc.Unary(server, methods["UpdateTask"], handler.UpdateTask),
+		deleteTask:     rpc.Unary(server, methods["DeleteTask"], handler.DeleteTask),
+		assignTask:     rpc.Unary(server, methods["AssignTask"], handler.AssignTask),
+		transitionTask: rpc.Unary(server, methods["TransitionTask"], handler.TransitionTask),
 	}
 	server.HandleConnect(workflowv1connect.NewTaskServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterTaskServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 
@@ -108,15 +105,12 @@ func MountCommentService(server *rpc.Server, handler CommentServiceHandler) erro
 		return err
 	}
 	chained := commentService{
-		createComment: rpc.Unary(server.Chain(), methods["CreateComment"], handler.CreateComment),
-		listComments:  rpc.Unary(server.Chain(), methods["ListComments"], handler.ListComments),
-		updateComment: rpc.Unary(server.Chain(), methods["UpdateComment"], handler.UpdateComment),
-		deleteComment: rpc.Unary(server.Chain(), methods["DeleteComment"], handler.DeleteComment),
+		createComment: rpc.Unary(server, methods["CreateComment"], handler.CreateComment),
+		listComments:  rpc.Unary(server, methods["ListComments"], handler.ListComments),
+		updateComment: rpc.Unary(server, methods["UpdateComment"], handler.UpdateComment),
+		deleteComment: rpc.Unary(server, methods["DeleteComment"], handler.DeleteComment),
 	}
 	server.HandleConnect(workflowv1connect.NewCommentServiceHandler(chained, server.ConnectOptions()...))
-	if err := v1.RegisterCommentServiceHandlerServer(context.Background(), server.REST(), chained); err != nil {
-		return err
-	}
 	return nil
 }
 
