@@ -15,8 +15,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/test/client"
 	"github.com/braidhq/braid/test/deployment"
+	"github.com/braidhq/braid/testkit/bustest"
 )
 
 // The suite makes in a minute what people make in a day.
@@ -51,6 +53,10 @@ func TestSplit(t *testing.T) {
 		printLogs(t, findLogs(t, directory))
 	}
 	require.NoError(t, err)
+	t.Run("Bus", func(t *testing.T) {
+		t.Parallel()
+		bustest.Conformance(t, bus.Connection{Brokers: running.Brokers})
+	})
 	runSuite(t, running, collector)
 }
 
@@ -91,6 +97,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Audit", testAudit},
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},
+		{"Metrics", testMetrics},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
