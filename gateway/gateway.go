@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"connectrpc.com/connect"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/braidhq/braid/platform/authn"
@@ -63,7 +62,6 @@ type Gateway struct {
 	limiter   limiter
 	pages     *http.ServeMux
 	metrics   *metrics
-	failures  *connect.ErrorWriter
 	requests  atomic.Int64
 	streams   atomic.Int64
 	transport *backendTransport
@@ -87,7 +85,7 @@ func New(environment Environment) (*Gateway, error) {
 	}
 	gateway := &Gateway{
 		Environment: environment, router: router, backends: map[string]http.Handler{}, metrics: metrics,
-		failures: connect.NewErrorWriter(), transport: newBackendTransport(),
+		transport: newBackendTransport(),
 	}
 	for _, network := range environment.Config.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
@@ -167,29 +165,34 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) {
-	method, err := g.router.Find(r.Method, r.URL.Path)
+	method, err := g.router.Find(r.Method, r.URL)
 	if err == nil && method.Rule == rpc.Internal {
 		method, err = nil, rpc.ErrPathUnknown
 	}
+	g.router.SetAllow(w.Header(), r.URL, err)
 	if method == nil {
 		g.servePage(w, r, correlationID, err)
 		return
 	}
-	release, err := g.admit(w, r, method)
+	if err = g.admit(w, r, method); err == nil {
+		err = g.readBody(w, r)
+	}
+	if err != nil {
+		g.refuse(w, r, correlationID, err)
+		return
+	}
+	// Not before the body is there: a client that sends slowly must not hold a place.
+	release, err := g.takePlace(method)
 	if err != nil {
 		g.refuse(w, r, correlationID, err)
 		return
 	}
 	defer release()
-	if err := g.readBody(w, r); err != nil {
-		g.refuse(w, r, correlationID, err)
-		return
-	}
 	g.pass(w, r, method, correlationID)
 }
 
-// admit signs the caller in, spends from the budgets and takes a place.
-func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) (release func(), err error) {
+// admit signs the caller in and spends from the budgets.
+func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) error {
 	key, rate := budgetKey("address", w.client), g.Config.AddressRate
 	switch {
 	case strings.HasPrefix(method.Procedure, "/braid.identity.v1.AuthService/") && method.Rule == rpc.Public && !method.ReadOnly:
@@ -199,16 +202,13 @@ func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) (r
 		actor, err := g.signIn(r)
 		if err != nil {
 			if spendErr := g.spend(w, r, key, rate); spendErr != nil {
-				return nil, spendErr
+				return spendErr
 			}
-			return nil, err
+			return err
 		}
 		key, rate = "user:"+actor.UserID.String(), g.Config.UserRate
 	}
-	if err := g.spend(w, r, key, rate); err != nil {
-		return nil, err
-	}
-	return g.takePlace(method)
+	return g.spend(w, r, key, rate)
 }
 
 func (g *Gateway) signIn(r *http.Request) (call.Actor, error) {
@@ -301,12 +301,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, correlationID s
 			slog.String("correlation_id", correlationID), slog.String("cause", err.Error()))
 	}
 	g.metrics.refused.WithLabelValues(errs.From(err).Reason).Inc()
-	failure := rpc.Fail(err, correlationID)
-	if (strings.HasPrefix(r.URL.Path, "/braid.") || strings.HasPrefix(r.URL.Path, "/grpc.")) && g.failures.IsSupported(r) {
-		_ = g.failures.Write(w, r, failure)
-		return
-	}
-	rpc.WriteError(w, failure)
+	rpc.Refuse(w, r, rpc.Fail(err, correlationID))
 }
 
 // refuseUnreached answers for a service that could not be reached, or did not answer.

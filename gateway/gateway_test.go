@@ -185,7 +185,6 @@ func TestBodies(t *testing.T) {
 	got := d.do(untold)
 	require.Equal(t, 413, got.status, "of unknown length")
 	require.Equal(t, 1, d.recorders["identity"].count())
-
 }
 
 // A client that begins a body and stops is answered in time, whatever is wrong with its request besides.
@@ -215,6 +214,23 @@ func TestSlowBodies(t *testing.T) {
 	}
 	for _, service := range services {
 		require.Zero(t, d.recorders[service].count())
+	}
+}
+
+// A body that does not come holds up nobody else, however few places there are.
+func TestSlowBodiesTakeNoPlaces(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, func(e *gateway.Environment) { e.Config.RequestsLimit = 1 })
+	for range 3 {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(d.URL, "http://"))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = connection.Close() })
+		_, err = fmt.Fprintf(connection, "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		require.NoError(t, err)
+	}
+	token, _ := d.signIn()
+	for range 20 {
+		require.Equal(t, 200, d.send("GET", "/api/v1/me", token, "").status)
 	}
 }
 

@@ -59,6 +59,7 @@ func (g *Gateway) servePage(w *statusWriter, r *http.Request, correlationID stri
 	default:
 		asked := r.Clone(r.Context())
 		if asked.Method = http.MethodGet; g.isPage(asked) {
+			w.Header().Set("Allow", "GET, HEAD")
 			err = rpc.ErrMethodNotAllowed
 		}
 	}

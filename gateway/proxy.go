@@ -18,11 +18,12 @@ import (
 
 const (
 	dialTimeout = 2 * time.Second
-	// skipFor is how long an address that refused a connection is passed over.
-	skipFor = 2 * time.Second
-	// answerTimeout is longer than any call may take in a service, and than the silence before a stream's first event:
-	// what takes longer hangs.
-	answerTimeout = 65 * time.Second
+	// skipFor is how long an address that refused a connection is passed over, and skipHungFor one that did not answer.
+	skipFor     = 2 * time.Second
+	skipHungFor = 30 * time.Second
+	// answerSlack is what an answer may take beyond the deadline that the service holds itself to, and the first event of
+	// a stream as well: what takes longer hangs.
+	answerSlack = 2 * time.Second
 	// pingAfter finds connections whose other end is gone.
 	pingAfter = 15 * time.Second
 )
@@ -37,13 +38,12 @@ type backendTransport struct {
 func newBackendTransport() *backendTransport {
 	newTransport := func() *http.Transport {
 		return &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			TLSHandshakeTimeout:   dialTimeout,
-			ResponseHeaderTimeout: answerTimeout,
-			MaxIdleConns:          1024,
-			MaxIdleConnsPerHost:   256,
-			IdleConnTimeout:       90 * time.Second,
-			DisableCompression:    true,
+			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSHandshakeTimeout: dialTimeout,
+			MaxIdleConns:        1024,
+			MaxIdleConnsPerHost: 256,
+			IdleConnTimeout:     90 * time.Second,
+			DisableCompression:  true,
 		}
 	}
 	transport := &backendTransport{plain: newTransport(), h2c: newTransport()}
@@ -137,7 +137,13 @@ func (p *pool) RoundTrip(request *http.Request) (*http.Response, error) {
 			return response, nil
 		}
 		problems = append(problems, err)
-		if !isDialError(err) || request.Context().Err() != nil {
+		if request.Context().Err() != nil {
+			break
+		}
+		if errors.Is(err, errHangs) {
+			backend.failedUntil.Store(time.Now().Add(skipHungFor).UnixNano())
+		}
+		if !isDialError(err) {
 			break
 		}
 		backend.failedUntil.Store(now.Add(skipFor).UnixNano())
@@ -161,7 +167,10 @@ func (p *pool) inOrder(now time.Time) []*address {
 }
 
 func (p *pool) try(request *http.Request, backend *address) (*http.Response, error) {
-	attempt := request.Clone(request.Context())
+	ctx, giveUp := context.WithCancelCause(request.Context())
+	waiting := time.AfterFunc(rpc.Deadline(request.Header)+answerSlack, func() { giveUp(errHangs) })
+	defer waiting.Stop()
+	attempt := request.Clone(ctx)
 	attempt.URL.Scheme, attempt.URL.Host, attempt.Host = backend.url.Scheme, backend.url.Host, backend.url.Host
 	if request.GetBody != nil {
 		body, err := request.GetBody()
@@ -170,8 +179,15 @@ func (p *pool) try(request *http.Request, backend *address) (*http.Response, err
 		}
 		attempt.Body = body
 	}
-	return p.transport.forRequest(request).RoundTrip(attempt)
+	response, err := p.transport.forRequest(request).RoundTrip(attempt)
+	if err != nil {
+		err = errors.Join(err, context.Cause(ctx))
+		giveUp(err)
+	}
+	return response, err
 }
+
+var errHangs = errors.New("the service takes requests and does not answer")
 
 func isDialError(err error) bool {
 	var operation *net.OpError

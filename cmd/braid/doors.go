@@ -86,7 +86,7 @@ func (p *process) serviceDoor() (http.Handler, error) {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		method, err := router.Find(r.Method, r.URL.Path)
+		method, err := router.Find(r.Method, r.URL)
 		if err == nil && p.handlers[method.Service] != nil {
 			p.handlers[method.Service].ServeHTTP(w, r)
 			return

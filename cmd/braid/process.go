@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/braidhq/braid/cmd/braid/internal/heap"
 	"github.com/braidhq/braid/gateway"
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
@@ -46,9 +47,11 @@ type process struct {
 	// connection leads to the broker, databases to each service's database.
 	connection bus.Connection
 	databases  map[string]pg.Config
-	logger     *slog.Logger
-	metrics    *prometheus.Registry
-	clock      clock.Clock
+	// open are the databases of the services that are built.
+	open    map[string]*pg.DB
+	logger  *slog.Logger
+	metrics *prometheus.Registry
+	clock   clock.Clock
 
 	manager *module.Manager
 	admin   *obs.Admin
@@ -87,11 +90,13 @@ func newProcess(ctx context.Context, settings *settings, services []string) (*pr
 	logger, closeLog := newLogger(settings)
 	p := &process{
 		settings: settings, services: services, logger: logger, metrics: obs.NewMetrics(build()), clock: clock.System{},
-		databases: map[string]pg.Config{}, handlers: map[string]*lateHandler{},
+		databases: map[string]pg.Config{}, open: map[string]*pg.DB{}, handlers: map[string]*lateHandler{},
 	}
 	p.onEnd(func() { _ = closeLog() })
-	p.onEnd(holdBallast())
 	p.manager = module.New(module.Options{Grace: settings.Process.DrainGrace}, logger)
+	if !heap.Chosen() {
+		p.manager.Add(module.Part{Name: "heap", Run: heap.Keep})
+	}
 	shutdown, err := obs.SetupTracing(ctx, settings.Trace, build(), logger)
 	if err != nil {
 		p.end()
@@ -255,11 +260,7 @@ func fetchPermissions(ctx context.Context, owner organizationv1connect.AccessSer
 	if err != nil {
 		return authz.Permissions{}, err
 	}
-	names := make(map[string]struct{}, len(answer.GetPermissions()))
-	for _, name := range answer.GetPermissions() {
-		names[name] = struct{}{}
-	}
-	return authz.Permissions{Member: answer.GetMember(), Names: names}, nil
+	return authz.NewPermissions(answer.GetMember(), answer.GetRoleIds(), answer.GetPermissions()), nil
 }
 
 // addPart adds a part that needs the infrastructure.
@@ -275,6 +276,7 @@ func (p *process) buildService(ctx context.Context, bounded boundedContext, topi
 		return err
 	}
 	p.onEnd(database.Close)
+	p.open[bounded.name] = database
 	clients, err := p.clients(bounded.name)
 	if err != nil {
 		return err

@@ -60,6 +60,9 @@ func serve(ctx context.Context, s *settings, services []string) error {
 	if err := p.assemble(ctx); err != nil {
 		return err
 	}
+	if err := p.warnOfOwners(ctx); err != nil {
+		return err
+	}
 	return p.run(ctx)
 }
 
@@ -83,10 +86,26 @@ func (p *process) requireMigrated(ctx context.Context) error {
 			problems = append(problems, fmt.Errorf("the database of %s has pending migrations: %s (run: braid migrate --services=%s)",
 				bounded.name, strings.Join(pending, ", "), bounded.name))
 		}
-		if database.MigrationURL == "" {
+	}
+	return errors.Join(problems...)
+}
+
+// warnOfOwners says which services are served by a login that owns their tables: whoever takes over such a session can
+// undo row-level security.
+func (p *process) warnOfOwners(ctx context.Context) error {
+	for _, bounded := range contexts {
+		database := p.open[bounded.name]
+		if database == nil {
+			continue
+		}
+		owns, err := database.LoginOwnsTables(ctx)
+		if err != nil {
+			return fmt.Errorf("the database of %s: %w", bounded.name, err)
+		}
+		if owns {
 			p.logger.WarnContext(ctx, "one login owns the tables and serves from them: set the migration URL to separate them",
 				slog.String("service", bounded.name))
 		}
 	}
-	return errors.Join(problems...)
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -26,13 +27,28 @@ const (
 	// A user whose questions are denied over and over costs the owner at most this much.
 	deniedPerSecond = 20
 	deniedBurst     = 40
-	generations     = 1024
+	// While nothing remembered can be trusted, every request is a question to the owner: this many are enough for a
+	// person at work, and no user's keep the owner from the others'.
+	stalePerSecond = 300
+	staleBurst     = 600
+	generations    = 1024
 )
 
 // Permissions are all that a user may do in an organization. The set must not be changed once it is given away.
 type Permissions struct {
 	Member bool
-	Names  map[string]struct{}
+	// RoleIDs are the roles that the names come from.
+	RoleIDs []string
+	Names   map[string]struct{}
+}
+
+// NewPermissions returns what the owner's answer says.
+func NewPermissions(member bool, roleIDs, names []string) Permissions {
+	held := Permissions{Member: member, RoleIDs: roleIDs, Names: make(map[string]struct{}, len(names))}
+	for _, name := range names {
+		held.Names[name] = struct{}{}
+	}
+	return held
 }
 
 // allows reports whether the permission is held; the empty one asks for membership.
@@ -59,16 +75,25 @@ type Config struct {
 
 type key struct{ organizationID, userID id.ID }
 
+// budget is what a user may make the owner answer: denials while the cache is fresh, questions while it is not.
+type budget struct{ denials, staleQuestions *rate.Limiter }
+
+type spender struct {
+	userID    id.ID
+	forOthers bool
+}
+
 // Access is the permission cache of one process.
 type Access struct {
 	Config
-	cache    *otter.Cache[key, Permissions]
-	limiters *otter.Cache[id.ID, *rate.Limiter]
-	flights  *flights
+	cache   *otter.Cache[key, Permissions]
+	budgets *otter.Cache[spender, *budget]
+	flights *flights
 	// generation counts drops, by hash of the key: an answer asked for before a drop must not be stored after it.
 	generation [generations]atomic.Uint64
 	seed       maphash.Seed
 	asked      *prometheus.CounterVec
+	withheld   *prometheus.CounterVec
 }
 
 // New returns an empty cache.
@@ -80,18 +105,26 @@ func New(config Config) (*Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make permission cache: %w", err)
 	}
-	limiters, err := otter.New(&otter.Options[id.ID, *rate.Limiter]{MaximumSize: config.MaxEntries})
+	budgets, err := otter.New(&otter.Options[spender, *budget]{MaximumSize: config.MaxEntries})
 	if err != nil {
-		return nil, fmt.Errorf("make limiter cache: %w", err)
+		return nil, fmt.Errorf("make budget cache: %w", err)
 	}
 	asked := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "braid_authz_owner_questions_total",
 		Help: "Questions to the organization service about effective permissions, by cause.",
 	}, []string{"cause"})
-	if err := config.Registerer.Register(asked); err != nil {
-		return nil, fmt.Errorf("register metric: %w", err)
+	withheld := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "braid_authz_withheld_questions_total",
+		Help: "Questions that were not put to the organization service because the user had asked too many, by cause.",
+	}, []string{"cause"})
+	for _, metric := range []prometheus.Collector{asked, withheld} {
+		if err := config.Registerer.Register(metric); err != nil {
+			return nil, fmt.Errorf("register metric: %w", err)
+		}
 	}
-	return &Access{Config: config, cache: cache, limiters: limiters, flights: newFlights(), seed: maphash.MakeSeed(), asked: asked}, nil
+	return &Access{
+		Config: config, cache: cache, budgets: budgets, flights: newFlights(), seed: maphash.MakeSeed(), asked: asked, withheld: withheld,
+	}, nil
 }
 
 // Authorize answers nil when the user may, NotFound for one who is no member, PermissionDenied for a member who lacks
@@ -103,24 +136,39 @@ func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, pe
 	if fresh && cached && held.allows(permission) {
 		return nil
 	}
-	// Only denials spend the budget: a member of many organizations has many misses after a start, and a right to each.
-	budget := a.limiter(userID)
-	if fresh && budget.Tokens() < 1 {
+	budget, why := a.budgetOf(ctx, userID), cause(fresh, cached)
+	switch {
+	case !fresh && !budget.staleQuestions.Allow():
+		a.withheld.WithLabelValues(why).Inc()
+		return errTooManyQuestions
+	// Only denials are limited: a member of many organizations has many misses after a start, and a right to each.
+	case fresh && budget.denials.Tokens() < 1:
+		a.withheld.WithLabelValues(why).Inc()
 		if cached {
 			return decide(held, permission)
 		}
-		return errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests for things that are not yours.").
-			WithRetryAfter(time.Second)
+		return errTooManyDenials
 	}
-	held, err := a.ask(ctx, wanted, permission, cause(fresh, cached))
+	held, err := a.ask(ctx, wanted, permission, why)
 	if err != nil {
 		return err
 	}
 	verdict := decide(held, permission)
 	if verdict != nil && fresh {
-		budget.Allow()
+		budget.denials.Allow()
 	}
 	return verdict
+}
+
+// Recall returns what a user holds: what is remembered when that is fresh and grants the permission, else what read
+// finds, which is remembered then. It is for the owner's own process, which can tell more cheaply than by asking
+// itself; whoever is refused is refused by what read found.
+func (a *Access) Recall(ctx context.Context, organizationID, userID id.ID, permission string, read Source) (Permissions, error) {
+	wanted := key{organizationID, userID}
+	if held, cached := a.cache.GetIfPresent(wanted); cached && held.allows(permission) && a.Fresh() {
+		return held, nil
+	}
+	return a.load(ctx, wanted, read)
 }
 
 func cause(fresh, cached bool) string {
@@ -139,7 +187,7 @@ func (a *Access) ask(ctx context.Context, wanted key, permission, cause string) 
 	for retry := false; ; retry = true {
 		held, joined, err := a.flights.do(ctx, wanted, func(ctx context.Context) (Permissions, error) {
 			a.asked.WithLabelValues(cause).Inc()
-			return a.load(ctx, wanted)
+			return a.load(ctx, wanted, a.Source)
 		})
 		if err != nil {
 			return Permissions{}, unavailable(err)
@@ -150,13 +198,13 @@ func (a *Access) ask(ctx context.Context, wanted key, permission, cause string) 
 	}
 }
 
-// load asks the owner and keeps the answer, unless the key was dropped meanwhile.
-func (a *Access) load(ctx context.Context, wanted key) (Permissions, error) {
+// load gets an answer from source and keeps it, unless the key was dropped meanwhile.
+func (a *Access) load(ctx context.Context, wanted key, source Source) (Permissions, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	generation := a.generationOf(wanted)
 	before := generation.Load()
-	held, err := a.Source(ctx, wanted.organizationID, wanted.userID)
+	held, err := source(ctx, wanted.organizationID, wanted.userID)
 	if err != nil {
 		return Permissions{}, err
 	}
@@ -192,12 +240,20 @@ func (a *Access) generationOf(of key) *atomic.Uint64 {
 	return &a.generation[maphash.Comparable(a.seed, of)%generations]
 }
 
-func (a *Access) limiter(userID id.ID) *rate.Limiter {
-	if limiter, ok := a.limiters.GetIfPresent(userID); ok {
-		return limiter
+// budgetOf returns what a question spends. Who asks is not always who is asked about (to assign a task, say): then it
+// spends what the asker has for others, and nothing that either needs for their own requests.
+func (a *Access) budgetOf(ctx context.Context, userID id.ID) *budget {
+	wanted := spender{userID: userID}
+	if asking := call.From(ctx).Actor.UserID; !asking.IsZero() && asking != userID {
+		wanted = spender{userID: asking, forOthers: true}
 	}
-	limiter, _ := a.limiters.SetIfAbsent(userID, rate.NewLimiter(deniedPerSecond, deniedBurst))
-	return limiter
+	if known, ok := a.budgets.GetIfPresent(wanted); ok {
+		return known
+	}
+	known, _ := a.budgets.SetIfAbsent(wanted, &budget{
+		denials: rate.NewLimiter(deniedPerSecond, deniedBurst), staleQuestions: rate.NewLimiter(stalePerSecond, staleBurst),
+	})
+	return known
 }
 
 func decide(held Permissions, permission string) error {
@@ -210,6 +266,13 @@ func decide(held Permissions, permission string) error {
 		return nil
 	}
 }
+
+var (
+	errTooManyDenials = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests for things that are not yours.").
+				WithRetryAfter(time.Second)
+	errTooManyQuestions = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Your access can't be checked that often at this moment.").
+				WithRetryAfter(time.Second)
+)
 
 // unavailable fails closed: without an answer nobody may.
 func unavailable(err error) error {

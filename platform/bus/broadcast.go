@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/braidhq/braid/platform/clock"
@@ -39,17 +38,11 @@ type Broadcast struct {
 	// freshness is the answer, in microseconds since 1970; 0 for none.
 	freshness atomic.Int64
 
-	mu         sync.Mutex
-	watermarks map[partition]time.Time
+	mu     sync.Mutex
+	places map[partition]place
+	// listed is when the cluster was last asked which partitions there are.
+	listed time.Time
 }
-
-type partition struct {
-	topic  string
-	number int32
-}
-
-// partitionCheck is how often the reader looks for partitions that were added.
-const partitionCheck = 10 * time.Second
 
 // NewBroadcast checks the settings; reading begins with Run.
 func NewBroadcast(connection Connection, config BroadcastConfig, clock clock.Clock, logger *slog.Logger) (*Broadcast, error) {
@@ -59,11 +52,14 @@ func NewBroadcast(connection Connection, config BroadcastConfig, clock clock.Clo
 	if len(config.Topics) == 0 || config.Lookback <= 0 || config.Handle == nil || config.Reset == nil {
 		return nil, errors.New("a broadcast reader needs topics, a lookback, a handler and a reset")
 	}
-	return &Broadcast{connection: connection, config: config, clock: clock, logger: logger}, nil
+	return &Broadcast{
+		connection: connection, config: config, clock: clock, logger: logger, places: make(map[partition]place),
+	}, nil
 }
 
 // Freshness returns the time up to which everything committed by the publishers has been handled here: the minimum
-// over all partitions of the latest watermark. It is zero until each partition has shown one.
+// over all partitions of the latest watermark, and no later than the partitions were last listed, because one that was
+// added since may hold something already. It is zero until each partition has shown a watermark.
 func (b *Broadcast) Freshness() time.Time {
 	if micros := b.freshness.Load(); micros != 0 {
 		return time.UnixMicro(micros).UTC()
@@ -71,12 +67,11 @@ func (b *Broadcast) Freshness() time.Time {
 	return time.Time{}
 }
 
-// Run reads until ctx ends and returns nil then. It goes on trying when the broker cannot be reached.
+// Run reads until ctx ends and returns nil then. It goes on trying when the broker cannot be reached. Call it once.
 func (b *Broadcast) Run(ctx context.Context) error {
 	from := b.clock.Now().Add(-b.config.Lookback)
 	client, err := b.connection.open(b.logger,
-		kgo.ConsumeTopics(b.config.Topics...),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AfterMilli(from.UnixMilli())),
+		// Where an offset is gone, retention has overtaken the reader: the oldest record left is the next.
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.KeepRetryableFetchErrors(),
@@ -85,7 +80,7 @@ func (b *Broadcast) Run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	if !b.awaitPartitions(ctx, client) {
+	if !b.begin(ctx, client, from) {
 		return nil
 	}
 	var checking sync.WaitGroup
@@ -96,35 +91,50 @@ func (b *Broadcast) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		failed := false
 		fetches.EachError(func(topic string, number int32, err error) {
+			failed = true
 			b.logger.WarnContext(ctx, "broadcast reader cannot read", "topic", topic, "partition", number, "error", err)
 			if loss := (*kgo.ErrDataLoss)(nil); errors.As(err, &loss) {
 				b.config.Reset()
 			}
 		})
-		fetches.EachPartition(func(fetched kgo.FetchTopicPartition) {
-			fetched.EachRecord(func(record *kgo.Record) { b.take(ctx, fromClient(record)) })
-		})
+		fetches.EachRecord(func(record *kgo.Record) { b.take(ctx, fromClient(record)) })
 		b.publishFreshness()
+		if failed {
+			// The client may report the same failure over and over without waiting.
+			_ = Sleep(ctx, errorPause)
+		}
 	}
 }
 
+// take handles the next record of a partition, and only then moves the partition's place behind it.
 func (b *Broadcast) take(ctx context.Context, record Record) {
-	if IsWatermark(record) {
-		at, err := watermarkTime(record)
-		if err != nil {
-			b.logger.ErrorContext(ctx, "broadcast reader cannot read a watermark", "topic", record.Topic, "error", err)
-			return
-		}
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		key := partition{record.Topic, record.Partition}
-		// A relay that lost its leadership may have sent an older one late. It is true, and no longer of interest.
-		if at.After(b.watermarks[key]) {
-			b.watermarks[key] = at
-		}
-		return
+	key := partition{record.Topic, record.Partition}
+	if next := b.next(key); record.Offset != next {
+		b.logger.WarnContext(ctx, "broadcast reader was not given every record; everything built from events is dropped",
+			"topic", record.Topic, "partition", record.Partition, "expected", next, "offset", record.Offset)
+		b.config.Reset()
 	}
+	var promised time.Time
+	if IsWatermark(record) {
+		promised = b.promise(ctx, record)
+	} else {
+		b.handle(ctx, record)
+	}
+	b.advance(key, record.Offset+1, promised)
+}
+
+// promise reads a watermark; one that cannot be read promises nothing.
+func (b *Broadcast) promise(ctx context.Context, record Record) time.Time {
+	at, err := watermarkTime(record)
+	if err != nil {
+		b.logger.ErrorContext(ctx, "broadcast reader cannot read a watermark", "topic", record.Topic, "error", err)
+	}
+	return at
+}
+
+func (b *Broadcast) handle(ctx context.Context, record Record) {
 	event, err := Decode(record)
 	if err != nil {
 		b.logger.ErrorContext(ctx, "broadcast reader cannot decode an event; everything built from events is dropped",
@@ -133,71 +143,4 @@ func (b *Broadcast) take(ctx context.Context, record Record) {
 		return
 	}
 	b.config.Handle(ctx, event)
-}
-
-func (b *Broadcast) publishFreshness() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var oldest time.Time
-	for _, at := range b.watermarks {
-		if at.IsZero() {
-			b.freshness.Store(0)
-			return
-		}
-		if oldest.IsZero() || at.Before(oldest) {
-			oldest = at
-		}
-	}
-	if !oldest.IsZero() {
-		b.freshness.Store(oldest.UnixMicro())
-	}
-}
-
-// awaitPartitions learns what partitions there are, without which no freshness can be told. It reports false when ctx
-// has ended first.
-func (b *Broadcast) awaitPartitions(ctx context.Context, client *kgo.Client) bool {
-	for attempt := 1; ; attempt++ {
-		err := b.refreshPartitions(ctx, client)
-		if err == nil {
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		b.logger.WarnContext(ctx, "broadcast reader waits for its topics", "topics", b.config.Topics, "error", err)
-		if Sleep(ctx, Backoff(attempt, 100*time.Millisecond, 5*time.Second)) != nil {
-			return false
-		}
-	}
-}
-
-func (b *Broadcast) watchPartitions(ctx context.Context, client *kgo.Client) {
-	for Sleep(ctx, partitionCheck) == nil {
-		if err := b.refreshPartitions(ctx, client); err != nil && ctx.Err() == nil {
-			b.logger.WarnContext(ctx, "broadcast reader cannot list partitions", "error", err)
-		}
-	}
-}
-
-// refreshPartitions adds partitions that are new, as not yet fresh.
-func (b *Broadcast) refreshPartitions(ctx context.Context, client *kgo.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	counts, err := countPartitions(ctx, kadm.NewClient(client), b.config.Topics...)
-	if err != nil {
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.watermarks == nil {
-		b.watermarks = make(map[partition]time.Time)
-	}
-	for topic, count := range counts {
-		for number := range count {
-			if _, ok := b.watermarks[partition{topic, number}]; !ok {
-				b.watermarks[partition{topic, number}] = time.Time{}
-			}
-		}
-	}
-	return nil
 }

@@ -95,8 +95,28 @@ func (c Connection) Validate() error {
 	return errors.Join(problems...)
 }
 
+// What a client reads ahead, packed as the producer sent it. Unpacked events take ten to twenty times as much, and every
+// reader behind a backlog holds them: more than this makes nothing faster. A larger batch comes whole, by itself.
+const (
+	fetchBytes          = 256 << 10
+	fetchPartitionBytes = 128 << 10
+)
+
 // open connects lazily: no broker is asked before the first request.
 func (c Connection) open(logger *slog.Logger, options ...kgo.Opt) (*kgo.Client, error) {
+	all, err := c.options(logger)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(append(all, options...)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka connection: %w", err)
+	}
+	return client, nil
+}
+
+// options checks the connection and returns what all clients have in common.
+func (c Connection) options(logger *slog.Logger) ([]kgo.Opt, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("kafka connection: %w", err)
 	}
@@ -113,6 +133,8 @@ func (c Connection) open(logger *slog.Logger, options ...kgo.Opt) (*kgo.Client, 
 		// A moved leader or a new partition is seen within seconds, also when nothing fails.
 		kgo.MetadataMaxAge(30 * time.Second),
 		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		// What these clients do is in our own metrics.
 		kgo.DisableClientMetrics(),
 	}
@@ -126,11 +148,7 @@ func (c Connection) open(logger *slog.Logger, options ...kgo.Opt) (*kgo.Client, 
 	if mechanism := c.SASL.mechanism(); mechanism != nil {
 		all = append(all, kgo.SASL(mechanism))
 	}
-	client, err := kgo.NewClient(append(all, options...)...)
-	if err != nil {
-		return nil, fmt.Errorf("kafka connection: %w", err)
-	}
-	return client, nil
+	return all, nil
 }
 
 func (t TLS) load() (*tls.Config, error) {

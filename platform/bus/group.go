@@ -12,12 +12,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// What a member reads ahead, packed as the producer sent it. Unpacked events take ten to twenty times as much, and every
-// service behind a backlog holds them: more than this makes nothing faster. A larger batch comes whole, by itself.
-const (
-	fetchBytes          = 1 << 20
-	fetchPartitionBytes = 256 << 10
-)
+// commitInterval is how long offsets of what is done may go uncommitted while the member keeps its partitions. Each commit
+// is a write that the broker syncs, and what is read again because of a missing one is passed over by its inbox rows.
+const commitInterval = 500 * time.Millisecond
+
+// leaveTimeout bounds each of the last commit and the good-bye: without a broker the member is only missed.
+const leaveTimeout = 2 * time.Second
 
 // GroupConfig says what a group reads.
 type GroupConfig struct {
@@ -29,14 +29,15 @@ type GroupConfig struct {
 }
 
 // Group is one member of a consumer group, starting at the oldest record where nothing is committed yet. It must be
-// used by one goroutine: Poll, apply, Commit, and again. Between Poll and the next Poll no partition is taken away.
+// used by one goroutine: Poll, apply, Done, and again. Between Poll and the next Poll no partition is taken away.
 type Group struct {
 	client     *kgo.Client
 	admin      *kadm.Client
 	group      string
 	topics     []string
 	maxRecords int
-	polled     []*kgo.Record
+	// polled is the last record of each partition in the last Poll.
+	polled []*kgo.Record
 }
 
 // NewGroup checks the settings; the broker may come later.
@@ -51,12 +52,13 @@ func NewGroup(connection Connection, config GroupConfig, logger *slog.Logger) (*
 		kgo.ConsumerGroup(config.Group),
 		kgo.ConsumeTopics(config.Topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.DisableAutoCommit(),
+		// Only what Done was said of is committed: every interval, before a partition is given away, and on leaving.
+		kgo.AutoCommitMarks(),
+		kgo.AutoCommitInterval(commitInterval),
+		kgo.OnPartitionsRevoked(commitMarked(logger)),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchMaxWait(500*time.Millisecond),
-		kgo.FetchMaxBytes(fetchBytes),
-		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.SessionTimeout(15*time.Second),
 		kgo.RebalanceTimeout(30*time.Second),
 	)
@@ -85,22 +87,30 @@ func (g *Group) Poll(ctx context.Context) ([]Record, error) {
 		problems = append(problems, fmt.Errorf("read %s/%d: %w", topic, partition, err))
 	})
 	records := make([]Record, 0, fetches.NumRecords())
-	fetches.EachRecord(func(record *kgo.Record) {
-		g.polled = append(g.polled, record)
-		records = append(records, fromClient(record))
+	fetches.EachPartition(func(partition kgo.FetchTopicPartition) {
+		for _, record := range partition.Records {
+			records = append(records, fromClient(record))
+		}
+		if count := len(partition.Records); count > 0 {
+			g.polled = append(g.polled, partition.Records[count-1])
+		}
 	})
 	return records, errors.Join(problems...)
 }
 
-// Commit says that everything of the last Poll is done. A failure means that some of it may be read again.
-func (g *Group) Commit(ctx context.Context) error {
-	if len(g.polled) == 0 {
-		return nil
+// Done says that everything of the last Poll is done. Its offsets are committed within commitInterval; what a crash keeps
+// from being committed is read again.
+func (g *Group) Done() { g.client.MarkCommitRecords(g.polled...) }
+
+// commitMarked commits what is done, once: whoever reads on needs no second try to be right.
+func commitMarked(logger *slog.Logger) func(context.Context, *kgo.Client, map[string][]int32) {
+	return func(ctx context.Context, client *kgo.Client, _ map[string][]int32) {
+		ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+		defer cancel()
+		if err := client.CommitMarkedOffsets(ctx); err != nil {
+			logger.WarnContext(ctx, "offsets are not committed; some events may be read again", "error", err)
+		}
 	}
-	if err := g.client.CommitRecords(ctx, g.polled...); err != nil {
-		return fmt.Errorf("commit offsets: %w", err)
-	}
-	return nil
 }
 
 // Lag returns how many records of each topic the whole group has yet to commit.
@@ -135,5 +145,11 @@ func (g *Group) Lag(ctx context.Context) (map[string]int64, error) {
 	return lag, nil
 }
 
-// Close leaves the group. Records polled and not committed go to another member.
-func (g *Group) Close() { g.client.CloseAllowingRebalance() }
+// Close commits what is done and leaves the group. What was polled and is not done goes to another member.
+func (g *Group) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	g.client.AllowRebalance()
+	_ = g.client.LeaveGroupContext(ctx)
+	g.client.CloseAllowingRebalance()
+}

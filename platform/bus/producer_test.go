@@ -121,3 +121,14 @@ func TestGraceOutlivesItsParent(t *testing.T) {
 	defer cancelShort()
 	require.Eventually(t, func() bool { return short.Err() != nil }, 5*time.Second, time.Millisecond)
 }
+
+// A service that fails to be built leaves its producers behind; TestMain finds what they hold.
+func TestUnusedProducerHoldsNothing(t *testing.T) {
+	t.Parallel()
+	_, err := bus.NewProducer(bus.Connection{Brokers: []string{"127.0.0.1:1"}}, bustest.Logger(t))
+	require.NoError(t, err)
+	_, err = bus.NewProducer(bus.Connection{
+		Brokers: []string{"127.0.0.1:1"}, TLS: bus.TLS{Enabled: true, CAFile: "missing.pem"},
+	}, bustest.Logger(t))
+	require.ErrorContains(t, err, "missing.pem", "settings are checked before anything runs")
+}

@@ -22,8 +22,11 @@ type Topic struct {
 	Replication int16
 }
 
-// EnsureTopics creates the topics that are missing. Topics that exist are left as they are: adding partitions would
-// break the order per key, and retention belongs to whoever runs the cluster once it is there.
+// topicTimeout bounds how long a cluster may take to know a topic that it has made.
+const topicTimeout = 10 * time.Second
+
+// EnsureTopics creates the topics that are missing, and returns when they can be used. Topics that exist are left as they
+// are: adding partitions would break the order per key, and retention belongs to whoever runs the cluster once it is there.
 func EnsureTopics(ctx context.Context, connection Connection, logger *slog.Logger, topics ...Topic) error {
 	client, err := connection.open(logger)
 	if err != nil {
@@ -35,6 +38,7 @@ func EnsureTopics(ctx context.Context, connection Connection, logger *slog.Logge
 
 func ensureTopics(ctx context.Context, admin *kadm.Client, topics []Topic) error {
 	var problems []error
+	var created []string
 	for _, topic := range topics {
 		retention := "-1"
 		if topic.Retention > 0 {
@@ -53,11 +57,37 @@ func ensureTopics(ctx context.Context, admin *kadm.Client, topics []Topic) error
 		if err == nil {
 			err = response.Err
 		}
-		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		switch {
+		case err == nil:
+			created = append(created, topic.Name)
+		case !errors.Is(err, kerr.TopicAlreadyExists):
 			problems = append(problems, fmt.Errorf("create topic %s: %w", topic.Name, err))
 		}
 	}
+	if len(created) > 0 {
+		problems = append(problems, awaitTopics(ctx, admin, created))
+	}
 	return errors.Join(problems...)
+}
+
+// awaitTopics returns when every partition of new topics answers: the brokers learn of a topic, and then open its
+// partitions, a moment after the cluster has said that it made it. Topics that were there before are not waited for, because
+// one partition out of order must not keep a process from starting.
+func awaitTopics(ctx context.Context, admin *kadm.Client, topics []string) error {
+	ctx, cancel := context.WithTimeout(ctx, topicTimeout)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		ends, err := admin.ListEndOffsets(ctx, topics...)
+		if err == nil {
+			err = ends.Error()
+		}
+		if err == nil {
+			return nil
+		}
+		if Sleep(ctx, Backoff(attempt, 10*time.Millisecond, time.Second)) != nil {
+			return fmt.Errorf("wait for topics %v: %w", topics, explain(err))
+		}
+	}
 }
 
 // countPartitions returns the partitions of each topic. A topic that does not exist is an error.

@@ -17,6 +17,7 @@ import (
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/pg"
 )
@@ -43,6 +44,23 @@ var errKeyReused = errs.New(errs.Aborted, "IDEMPOTENCY_KEY_REUSED", "The idempot
 type Runner struct {
 	DB    *pg.DB
 	Clock clock.Clock
+	// share is zero for transactions of their own.
+	share id.ID
+}
+
+// Sharing returns a runner whose transactions may be shared with others that are waiting; see pg.InSharedTx for what
+// key must be, and what handle must not do.
+func (r Runner) Sharing(key id.ID) Runner {
+	r.share = key
+	return r
+}
+
+// inTx runs work in a transaction of its own, or in one that others share.
+func (r Runner) inTx(ctx context.Context, work func(ctx context.Context, tx *pg.Tx) error) error {
+	if r.share.IsZero() {
+		return r.DB.InTx(ctx, pg.ScopeOf(ctx), work)
+	}
+	return r.DB.InSharedTx(ctx, pg.ScopeOf(ctx), r.share, work)
 }
 
 // Run runs handle in one transaction of the app role, scoped to the call in ctx. With an idempotency key the answer is
@@ -52,7 +70,7 @@ type Runner struct {
 func Run[Response any](ctx context.Context, runner Runner, handle func(ctx context.Context, tx *pg.Tx) (*Response, error)) (*Response, error) {
 	work := call.From(ctx)
 	var response *Response
-	err := runner.DB.InTx(ctx, pg.ScopeOf(ctx), func(ctx context.Context, tx *pg.Tx) error {
+	err := runner.inTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
 		work.Replayed, response = false, nil
 		if work.IdempotencyKey != "" {
 			stored, err := runner.claim(ctx, tx, work)

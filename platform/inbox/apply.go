@@ -4,17 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/braidhq/braid/platform/bus"
-	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 )
@@ -27,21 +20,15 @@ func (c *Consumer) apply(ctx context.Context, items []item) error {
 	started := c.clock.Now()
 	var applied int
 	err := c.database.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
-		applied = 0 // The transaction may run again after a conflict.
 		fresh, err := c.insertRows(ctx, tx, items)
 		if err != nil {
 			return err
 		}
-		for _, item := range items {
-			if !fresh[item.event.ID] {
-				continue
-			}
-			// An event that is twice in the batch is applied where it came first.
-			delete(fresh, item.event.ID)
-			if err := c.handle(ctx, tx, item); err != nil {
+		applied = len(fresh)
+		for _, run := range runsOf(items, fresh) {
+			if err := c.handle(ctx, tx, run); err != nil {
 				return err
 			}
-			applied++
 		}
 		return nil
 	})
@@ -87,7 +74,30 @@ func (c *Consumer) insertRows(ctx context.Context, tx *pg.Tx, items []item) (map
 	return fresh, nil
 }
 
-// panicError is a handler's panic. It is always the event's own failure, whatever was thrown.
+// run is events in a row with the same handler.
+type run struct {
+	handler string
+	events  []bus.Event
+}
+
+// runsOf leaves out what is not fresh, and applies an event that is twice in the batch where it comes first. It changes
+// fresh.
+func runsOf(items []item, fresh map[id.ID]bool) (runs []run) {
+	for _, item := range items {
+		if !fresh[item.event.ID] {
+			continue
+		}
+		delete(fresh, item.event.ID)
+		if len(runs) == 0 || runs[len(runs)-1].handler != item.handler {
+			runs = append(runs, run{handler: item.handler})
+		}
+		last := &runs[len(runs)-1]
+		last.events = append(last.events, item.event)
+	}
+	return runs
+}
+
+// panicError is a handler's panic. It is always an event's own failure, whatever was thrown.
 type panicError struct {
 	value any
 	stack []byte
@@ -95,40 +105,14 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("the handler panicked: %v", e.value) }
 
-func (c *Consumer) handle(ctx context.Context, tx *pg.Tx, item item) (err error) {
-	ctx, span := startSpan(ctx, c.config.Service, item.event)
-	defer span.End()
+func (c *Consumer) handle(ctx context.Context, tx *pg.Tx, run run) (err error) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			failure := &panicError{value: thrown, stack: debug.Stack()}
-			c.logger.ErrorContext(ctx, "consumer caught a panic of a handler", "type", item.event.Type, "panic", thrown, "stack", string(failure.stack))
+			c.logger.ErrorContext(ctx, "consumer caught a panic of a handler", "handler", run.handler, "events", len(run.events),
+				"panic", thrown, "stack", string(failure.stack))
 			err = failure
 		}
-		if err != nil {
-			span.SetStatus(codes.Error, "the event was not applied")
-		}
 	}()
-	if err := item.handler(callContext(ctx, item.event), tx, item.event); err != nil {
-		return fmt.Errorf("apply %s %s: %w", item.event.Type, item.event.ID, err)
-	}
-	return nil
-}
-
-// callContext makes the work on an event look like the work that caused it: what a handler writes or publishes is in
-// the name of the same actor, under the same correlation id.
-func callContext(ctx context.Context, event bus.Event) context.Context {
-	current := &call.Call{
-		CorrelationID: event.CorrelationID, OrganizationID: event.OrganizationID, Actor: event.Actor,
-	}
-	// Decode has checked that it is an address, when there is one.
-	current.ClientAddress, _ = netip.ParseAddr(event.ClientAddress)
-	return call.With(ctx, current)
-}
-
-func startSpan(ctx context.Context, consumer string, event bus.Event) (context.Context, trace.Span) {
-	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{
-		"traceparent": event.TraceParent, "tracestate": event.TraceState,
-	})
-	return otel.Tracer("github.com/braidhq/braid/platform/inbox").Start(ctx, consumer+" process "+event.Type,
-		trace.WithSpanKind(trace.SpanKindConsumer))
+	return c.config.Handlers[run.handler](context.WithValue(ctx, consumerKey{}, c.config.Service), tx, run.events)
 }

@@ -61,8 +61,11 @@ func store(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 	return err
 }
 
+// apply is what a handler does to one event.
+type apply = func(ctx context.Context, tx *pg.Tx, event bus.Event) error
+
 // storeBut has the effect for all but some texts, for which it does something else first.
-func storeBut(otherwise map[string]func() error) inbox.Handler {
+func storeBut(otherwise map[string]func() error) apply {
 	return func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 		if err := store(ctx, tx, event); err != nil {
 			return err
@@ -80,15 +83,15 @@ type consumer struct {
 	stop     func()
 }
 
-func (b *testBundle) consume(t *testing.T, handler inbox.Handler, change func(*inbox.Config)) *consumer {
+func (b *testBundle) consume(t *testing.T, handler apply, change func(*inbox.Config)) *consumer {
 	t.Helper()
 	return b.consumeWith(t, b.DB, handler, change)
 }
 
-func (b *testBundle) consumeWith(t *testing.T, database *pg.DB, handler inbox.Handler, change func(*inbox.Config)) *consumer {
+func (b *testBundle) consumeWith(t *testing.T, database *pg.DB, handler apply, change func(*inbox.Config)) *consumer {
 	t.Helper()
 	config := inbox.Config{
-		Service: service, Topics: []bus.Topic{b.topic}, Handlers: map[string]inbox.Handler{bustest.EventType: handler},
+		Service: service, Topics: []bus.Topic{b.topic}, Handlers: map[string]inbox.Handler{bustest.EventType: inbox.Each(handler)},
 		RetryBase: time.Millisecond, RetryLimit: 20 * time.Millisecond,
 	}
 	if change != nil {

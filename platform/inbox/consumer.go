@@ -21,6 +21,10 @@ const (
 	// shutdownGrace lets the batch in hand be committed when the process is told to stop.
 	shutdownGrace = 5 * time.Second
 	lagInterval   = 10 * time.Second
+	// Under load a transaction costs more than its few events. A member that has just read gatherFrom records or more
+	// lets the next ones gather for a moment, unless it is behind. Below that nobody waits for anything.
+	gatherFrom  = 8
+	gatherPause = 10 * time.Millisecond
 )
 
 // Consumer applies the events of a service's topics. Any number may run; they share the partitions.
@@ -106,7 +110,8 @@ func (c *Consumer) Run(ctx context.Context) error {
 		if !c.process(ctx, work, records) {
 			return nil
 		}
-		c.commit(work, group)
+		group.Done()
+		c.gather(ctx, len(records))
 	}
 	return nil
 }
@@ -130,12 +135,10 @@ func (c *Consumer) awaitTopics(ctx context.Context, group *bus.Group, topics []b
 	}
 }
 
-// commit needs no second try: what is not committed is read again at worst, and the next commit covers it.
-func (c *Consumer) commit(ctx context.Context, group *bus.Group) {
-	ctx, cancel := context.WithTimeout(ctx, c.config.BrokerTimeout)
-	defer cancel()
-	if err := group.Commit(ctx); err != nil {
-		c.logger.WarnContext(ctx, "consumer cannot commit its offsets; some events may be read again", "error", err)
+// gather waits for records to come together after so many were read, when that makes fewer transactions.
+func (c *Consumer) gather(ctx context.Context, read int) {
+	if read >= gatherFrom && read < c.config.BatchEvents {
+		_ = bus.Sleep(ctx, gatherPause)
 	}
 }
 

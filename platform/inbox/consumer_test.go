@@ -71,7 +71,7 @@ func TestEventsNobodyAskedForArePassedOver(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)
 	bundle.consume(t, nil, func(c *inbox.Config) {
-		c.Handlers = map[string]inbox.Handler{"other.thing.happened": store}
+		c.Handlers = map[string]inbox.Handler{"other.thing.happened": inbox.Each(store)}
 	})
 	other := bustest.NewEvent([16]byte{1})
 	other.Type = "other.thing.happened"
@@ -87,7 +87,7 @@ func TestEventsNobodyAskedForArePassedOver(t *testing.T) {
 func TestAnyTakesWhatHasNoHandlerOfItsOwn(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)
-	bundle.consume(t, nil, func(c *inbox.Config) { c.Handlers = map[string]inbox.Handler{inbox.Any: store} })
+	bundle.consume(t, nil, func(c *inbox.Config) { c.Handlers = map[string]inbox.Handler{inbox.Any: inbox.Each(store)} })
 	bundle.publish(t, bundle.records(t, "a", "b")...)
 	bundle.requireEffects(t, "a", "b")
 }
@@ -194,7 +194,7 @@ func TestExpiredRowsAreDeletedInBatches(t *testing.T) {
 	_, err = bundle.Owner.Exec(t.Context(), `insert into inbox values ('another', gen_random_uuid(), now() - interval '2 days')`)
 	require.NoError(t, err)
 	consumer, err := inbox.NewConsumer(bundle.DB, bundle.broker.Connection(), inbox.Config{
-		Service: service, Topics: []bus.Topic{bundle.topic}, Handlers: map[string]inbox.Handler{inbox.Any: store},
+		Service: service, Topics: []bus.Topic{bundle.topic}, Handlers: map[string]inbox.Handler{inbox.Any: inbox.Each(store)},
 	}, clock.System{}, bustest.Logger(t), prometheus.NewRegistry())
 	require.NoError(t, err)
 	deleted, err := consumer.DeleteExpired(t.Context(), time.Now().Add(-24*time.Hour))
@@ -213,7 +213,7 @@ func TestNewConsumerChecksItsConfig(t *testing.T) {
 		"nothing":        {},
 		"no handler":     {Service: service, Topics: []bus.Topic{bundle.topic}},
 		"a nil handler":  {Service: service, Topics: []bus.Topic{bundle.topic}, Handlers: map[string]inbox.Handler{"x": nil}},
-		"single unknown": {Service: service, Topics: []bus.Topic{bundle.topic}, Handlers: map[string]inbox.Handler{"x": store}, Single: []string{"y"}},
+		"single unknown": {Service: service, Topics: []bus.Topic{bundle.topic}, Handlers: map[string]inbox.Handler{"x": inbox.Each(store)}, Single: []string{"y"}},
 	} {
 		_, err := inbox.NewConsumer(bundle.DB, bundle.broker.Connection(), config, clock.System{}, bustest.Logger(t), prometheus.NewRegistry())
 		require.Error(t, err, name)

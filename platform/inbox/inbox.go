@@ -8,7 +8,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/braidhq/braid/platform/bus"
@@ -23,14 +22,15 @@ func Migrations() pg.MigrationSet {
 	return pg.MigrationSet{Name: "inbox", FS: migrations, Table: "inbox_migration"}
 }
 
-// Handler applies one event. It writes with tx, a transaction of the worker role that also holds the inbox row and maybe
-// the effects of other events, and it may run again after its writes were rolled back: it must do nothing that a
-// rollback does not undo. ctx carries a call with the event's actor, organization and correlation id.
+// Handler applies events that follow each other in a batch, in their order; one is the smallest batch. It writes with tx,
+// a transaction of the worker role that also holds the inbox rows and maybe the effects of other events, and it may run
+// again after its writes were rolled back: it must do nothing that a rollback does not undo. Each makes a Handler of a
+// function that takes events one by one; any other enters each event (Enter) while it reads it.
 //
 // An error of kind Unavailable, DeadlineExceeded or ResourceExhausted is the infrastructure's: it is tried again without
-// end while the partition waits. So is a conflict that the database reports. Any other error, and a panic, is the event's
-// own: after a few tries it is a dead letter.
-type Handler func(ctx context.Context, tx *pg.Tx, event bus.Event) error
+// end while the partition waits. So is a conflict that the database reports. Any other error, and a panic, is one event's
+// own: they are all handed over again one by one, and the one at fault is a dead letter after a few tries.
+type Handler func(ctx context.Context, tx *pg.Tx, events []bus.Event) error
 
 // Any, as a key of Config.Handlers, stands for every type that has no handler of its own.
 const Any = "*"
@@ -118,16 +118,11 @@ func (c Config) rowRetention() time.Duration {
 	return longest + retentionMargin
 }
 
-func (c Config) handler(eventType string) Handler {
-	if handler, ok := c.Handlers[eventType]; ok {
-		return handler
+// handlerKey returns the key in Handlers that an event's type is handled by; ok is false for one that nobody asked for.
+func (c Config) handlerKey(eventType string) (key string, ok bool) {
+	if _, ok := c.Handlers[eventType]; ok {
+		return eventType, true
 	}
-	return c.Handlers[Any]
-}
-
-func (c Config) isSingle(eventType string) bool {
-	if _, ok := c.Handlers[eventType]; !ok {
-		eventType = Any
-	}
-	return slices.Contains(c.Single, eventType)
+	_, ok = c.Handlers[Any]
+	return Any, ok
 }

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,4 +19,18 @@ func TestInboxRowsOutliveEveryWayBack(t *testing.T) {
 	require.Greater(t, long.rowRetention(), 90*day)
 	endless := Config{Topics: []bus.Topic{{Retention: day}, {}}, DeadLetterRetention: day}
 	require.Zero(t, endless.rowRetention())
+}
+
+func TestOnlyABusyMemberThatKeepsUpWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		consumer := &Consumer{config: Config{BatchEvents: 100}}
+		for read, want := range map[int]time.Duration{
+			0: 0, gatherFrom - 1: 0, gatherFrom: gatherPause, 99: gatherPause, 100: 0,
+		} {
+			began := time.Now()
+			consumer.gather(t.Context(), read)
+			require.Equal(t, want, time.Since(began), "%d records", read)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -20,11 +21,12 @@ const (
 // item is one record in hand.
 type item struct {
 	// record is the original, also when it came by the replay topic.
-	record  bus.Record
-	event   bus.Event
-	handler Handler
+	record bus.Record
+	event  bus.Event
+	// handler is the key of the event's handler.
+	handler string
 	single  bool
-	// malformed is set instead of event and handler for a record that is no event.
+	// malformed is set instead of the rest for a record that is no event.
 	malformed error
 }
 
@@ -53,18 +55,21 @@ func (i item) inBatch() bool { return !i.single && i.malformed == nil }
 // read decodes what has a handler. Watermarks and events that nobody asked for cost no more than this.
 func (c *Consumer) read(records []bus.Record) []item {
 	items := make([]item, 0, len(records))
+	replay := bus.ReplayTopic(c.config.Service)
 	for _, record := range records {
 		if bus.IsWatermark(record) {
 			continue
 		}
-		record = deadletter.Strip(record)
+		if record.Topic == replay {
+			record = deadletter.Strip(record)
+		}
 		event, err := bus.Decode(record)
 		if err != nil {
 			items = append(items, item{record: record, malformed: err})
 			continue
 		}
-		if handler := c.config.handler(event.Type); handler != nil {
-			items = append(items, item{record: record, event: event, handler: handler, single: c.config.isSingle(event.Type)})
+		if key, ok := c.config.handlerKey(event.Type); ok {
+			items = append(items, item{record: record, event: event, handler: key, single: slices.Contains(c.config.Single, key)})
 		}
 	}
 	return items

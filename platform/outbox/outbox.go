@@ -141,7 +141,7 @@ func encode(event Event, now time.Time, carried attributes) (row, error) {
 	if made.eventType == "" {
 		return row{}, fmt.Errorf("the contract gives %s no event type", made.schema)
 	}
-	if _, err := made.record("check.events", "/check"); err != nil {
+	if _, err := made.with(carried, "check.events", "/check"); err != nil {
 		return row{}, err
 	}
 	return made, nil
@@ -153,6 +153,11 @@ func (r row) record(topic, source string) (bus.Record, error) {
 	if err := json.Unmarshal(r.attributes, &carried); err != nil {
 		return bus.Record{}, fmt.Errorf("decode attributes: %w", err)
 	}
+	return r.with(carried, topic, source)
+}
+
+// with is record for attributes that are decoded.
+func (r row) with(carried attributes, topic, source string) (bus.Record, error) {
 	event := bus.Event{
 		ID: r.eventID, Type: r.eventType, Source: source, Subject: r.subject, Time: r.occurredAt.UTC(), Schema: r.schema,
 		Actor: call.Actor{

@@ -26,9 +26,9 @@ type RelayConfig struct {
 	Watermark bool
 	// PollInterval is the safety net under the wake-ups (1 s), and how often a relay that is not active tries to be.
 	PollInterval time.Duration
-	// RoundInterval is the least time from the beginning of one round to the next while none is full (5 ms). A round costs
-	// the same for one event as for fifty, and so does each consumer's transaction behind it: under load this makes
-	// batches, and an event that comes alone does not wait.
+	// RoundInterval is the least time from the beginning of one round to the next while none is full (5 ms); each event of
+	// a round adds to it, up to 40 ms. A round costs the same for one event as for fifty, and so does each consumer's
+	// transaction behind it: under load this makes batches, and an event that comes alone does not wait.
 	RoundInterval time.Duration
 	// BatchEvents and BatchBytes bound one round (1000 events, 4 MiB of payload).
 	BatchEvents int
@@ -38,6 +38,11 @@ type RelayConfig struct {
 }
 
 const (
+	// eventInterval is what each event of a round adds to the time before the next. At r events/ms rounds settle at
+	// RoundInterval/(1-r/2): hardly longer at 0.5, and the longest from 1.75 on.
+	eventInterval    = 500 * time.Microsecond
+	maxRoundInterval = 40 * time.Millisecond
+
 	watermarkInterval = 500 * time.Millisecond
 	depthInterval     = 10 * time.Second
 	// shutdownGrace lets the batch in hand be acknowledged and deleted, which spares sending it again.
@@ -220,7 +225,7 @@ func (r *Relay) work(ctx, work context.Context) {
 			continue
 		}
 		attempt = 0
-		if rest := r.config.RoundInterval - time.Since(began); rest > 0 && r.pause(ctx, work, rest) {
+		if rest := r.interval(schedule.events) - time.Since(began); rest > 0 && r.pause(ctx, work, rest) {
 			return
 		}
 		select {
@@ -230,6 +235,11 @@ func (r *Relay) work(ctx, work context.Context) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// interval is how long a round of so many events lasts at least.
+func (r *Relay) interval(events int) time.Duration {
+	return max(r.config.RoundInterval, min(r.config.RoundInterval+time.Duration(events)*eventInterval, maxRoundInterval))
 }
 
 // pause waits, and reports whether the work has ended meanwhile.

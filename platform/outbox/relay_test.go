@@ -378,3 +378,23 @@ func TestRelayLeavesTimeForABatchBetweenRounds(t *testing.T) {
 	require.LessOrEqual(t, rounds, uint64(elapsed/interval)+2, "a round must not begin sooner than an interval after the last began")
 	require.Len(t, bundle.texts(t), 8)
 }
+
+func TestRelayWaitsLongerAfterManyEvents(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	relay := bundle.relay(t, bundle.DB, func(c *outbox.RelayConfig) { c.PollInterval, c.RoundInterval = never, time.Millisecond })
+	requireLeading(t, relay)
+	commit(t, bundle.DB, event(id.New(), "first")) // makes the topic
+	bundle.requireDrained(t)
+	many := make([]outbox.Event, 100)
+	for number := range many {
+		many[number] = event(id.New(), fmt.Sprint(number))
+	}
+	started := time.Now()
+	commit(t, bundle.DB, many...)
+	bundle.requireDrained(t)
+	commit(t, bundle.DB, event(id.New(), "after many"))
+	bundle.requireDrained(t)
+	require.Greater(t, time.Since(started), 40*time.Millisecond, "those that come after many wait for company")
+	require.Len(t, bundle.texts(t), 102)
+}

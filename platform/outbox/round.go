@@ -16,6 +16,8 @@ type schedule struct {
 	watermark  time.Time
 	depth      time.Time
 	partitions int32
+	// events is how many the last round found.
+	events int
 }
 
 const (
@@ -43,6 +45,7 @@ func (r *Relay) round(ctx context.Context, schedule *schedule) (more bool, err e
 	if err != nil {
 		return false, fmt.Errorf("read the outbox: %w", err)
 	}
+	schedule.events = len(rows)
 	complete := r.isAll(rows)
 	records := make([]bus.Record, 0, len(rows)+int(schedule.partitions))
 	for _, row := range rows {

@@ -28,6 +28,7 @@ type DB struct {
 	app     *pgxpool.Pool
 	worker  *pgxpool.Pool
 	points  *coalescer
+	sharing *sharing
 }
 
 // Open connects to the database as its app and its worker role and checks that both are what they must be. It returns
@@ -41,6 +42,7 @@ func Open(ctx context.Context, config Config, logger *slog.Logger, registerer pr
 	ctx, cancel := context.WithTimeout(ctx, 4*config.ConnectTimeout)
 	defer cancel()
 	db := &DB{config: config, logger: logger.With("service", config.Service), metrics: newMetrics(config.Service)}
+	db.sharing = newSharing(db)
 	if err := db.connect(ctx); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open database: %w", err)

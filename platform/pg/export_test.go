@@ -3,7 +3,13 @@ package pg
 import (
 	"context"
 	"fmt"
+	"time"
 )
+
+// SetSharing makes those who wait for a shared transaction, and the transaction itself, last as long as a test needs.
+func SetSharing(db *DB, patience, life time.Duration) {
+	db.sharing.patience, db.sharing.life = patience, life
+}
 
 // SessionScopes returns what each idle connection of the app pool would take for its scope outside any transaction.
 func SessionScopes(ctx context.Context, db *DB) ([]string, error) {

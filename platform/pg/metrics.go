@@ -12,6 +12,8 @@ import (
 type metrics struct {
 	transactions *prometheus.CounterVec
 	retries      *prometheus.CounterVec
+	shared       *prometheus.CounterVec
+	shareQueue   prometheus.Gauge
 	points       *prometheus.CounterVec
 	flushes      prometheus.Counter
 	reconnects   prometheus.Counter
@@ -33,6 +35,15 @@ func newMetrics(service string) *metrics {
 			Name: "braid_pg_transaction_retries_total",
 			Help: "Transactions run again, by cause.",
 		}, []string{"role", "cause"}),
+		shared: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "braid_pg_sharers_total",
+			Help: "Work that may share a transaction, by what became of it: committed, failed or rolled_back in a shared one, unknown " +
+				"(commit lost), replayed (run again alone), alone (nobody else was there), overtaking (did not wait longer).",
+		}, []string{"outcome"}),
+		shareQueue: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "braid_pg_share_queue_requests",
+			Help: "Work that waits for the next shared transaction.",
+		}),
 		points: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "braid_pg_point_reads_total",
 			Help: "Coalesced point reads by outcome: ok, error, abandoned, rejected (queue full), unavailable.",
@@ -75,7 +86,7 @@ func (m *metrics) bindPoints() *pointMetrics {
 func (m *metrics) register(registerer prometheus.Registerer, app, worker *pgxpool.Pool) error {
 	m.registerer = prometheus.WrapRegistererWith(prometheus.Labels{"service": m.service}, registerer)
 	for _, collector := range []prometheus.Collector{
-		m.transactions, m.retries, m.points, m.flushes, m.reconnects, m.queue,
+		m.transactions, m.retries, m.shared, m.shareQueue, m.points, m.flushes, m.reconnects, m.queue,
 		&poolCollector{pools: map[string]*pgxpool.Pool{"app": app, "worker": worker}},
 	} {
 		if err := m.registerer.Register(collector); err != nil {

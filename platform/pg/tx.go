@@ -21,6 +21,8 @@ type Tx struct {
 	pool   *pgxpool.Pool
 	scope  Scope
 	scoped bool // worker transactions carry no scope
+	// sharer is set in a shared transaction, where it takes the connection's place.
+	sharer *sharer
 
 	connection *pgxpool.Conn
 	begun      bool
@@ -51,6 +53,14 @@ func (t *Tx) AfterCommit(hook func()) { t.hooks = append(t.hooks, hook) }
 
 // Exec implements Querier.
 func (t *Tx) Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error) {
+	if t.sharer != nil {
+		rows, err := t.Query(ctx, sql, arguments...)
+		if err != nil {
+			return pgconn.CommandTag{}, err
+		}
+		rows.Close()
+		return rows.CommandTag(), nil
+	}
 	if err := t.ready(ctx); err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -71,6 +81,11 @@ func (t *Tx) Exec(ctx context.Context, sql string, arguments ...any) (pgconn.Com
 
 // Query implements Querier.
 func (t *Tx) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
+	if t.sharer != nil && !t.finished {
+		statements := append(t.queued, statement{sql, arguments})
+		t.queued = nil
+		return t.sharer.query(ctx, statements)
+	}
 	if err := t.ready(ctx); err != nil {
 		return failedRows{err}, err
 	}
@@ -187,8 +202,7 @@ func (t *Tx) commit(ctx context.Context) error {
 		// The connection is gone and COMMIT may have been on the wire, alone or behind queued statements. Answers come
 		// in order but are lost in bulk, so what arrived before says nothing; only "nothing was sent" is sure.
 		if t.connection.Conn().IsClosed() && !pgconn.SafeToRetry(err) {
-			return errUnavailable.WithMessage("The connection to the database was lost; the change may or may not have been kept.").
-				WithCause(fmt.Errorf("%w: %w", ErrCommitUnknown, err))
+			return commitUnknown(err)
 		}
 		return err
 	}
@@ -218,18 +232,26 @@ func (t *Tx) sendCommit(ctx context.Context) (string, error) {
 	return tag.String(), Translate(err)
 }
 
-// end rolls back what is still open and gives the connection back; a connection in doubt is closed by the pool.
+func commitUnknown(err error) error {
+	return errUnavailable.WithMessage("The connection to the database was lost; the change may or may not have been kept.").
+		WithCause(fmt.Errorf("%w: %w", ErrCommitUnknown, err))
+}
+
 func (t *Tx) end(ctx context.Context) {
 	t.finished = true
-	if t.connection == nil {
-		return
+	if t.connection != nil {
+		endSession(ctx, t.connection)
 	}
-	defer t.connection.Release()
-	connection := t.connection.Conn().PgConn()
+}
+
+// endSession rolls back what is still open and gives the connection back; one in doubt is closed by the pool.
+func endSession(ctx context.Context, session *pgxpool.Conn) {
+	defer session.Release()
+	connection := session.Conn().PgConn()
 	if connection.IsClosed() || connection.TxStatus() == 'I' || connection.IsBusy() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	_, _ = t.connection.Exec(ctx, "rollback")
+	_, _ = session.Exec(ctx, "rollback")
 }

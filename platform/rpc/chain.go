@@ -191,6 +191,9 @@ func firstAddress(list string, otherwise netip.Addr) netip.Addr {
 
 func (c *Chain) validate(request proto.Message) error {
 	if violations := rejectionOf(request); len(violations) > 0 {
+		if violations[0] == tooLarge {
+			return ErrBodyTooLarge
+		}
 		return invalid(violations...)
 	}
 	if violation, ok := findUnstorable(request.ProtoReflect(), ""); ok {

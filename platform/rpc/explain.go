@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"sort"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -28,10 +30,15 @@ func (m *Method) explainBody(body []byte) []errs.Violation {
 
 // explainJSON names each field of a JSON document that does not fit the message.
 func explainJSON(target protoreflect.MessageDescriptor, data []byte) []errs.Violation {
-	if !utf8.Valid(data) {
-		return []errs.Violation{{Field: "", Rule: "json.utf8", Message: "the body is not valid UTF-8"}}
+	// A raw control character makes a document unreadable before a field is known. In its place stands a byte that no
+	// text may have either, and that can be found by its field.
+	readable := bytes.Clone(data)
+	for i, char := range readable {
+		if char < ' ' && char != '\n' && char != '\r' && char != '\t' {
+			readable[i] = invalidByte
+		}
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder := json.NewDecoder(bytes.NewReader(readable))
 	decoder.UseNumber()
 	var document json.RawMessage
 	if err := decoder.Decode(&document); err != nil || decoder.More() {
@@ -41,6 +48,9 @@ func explainJSON(target protoreflect.MessageDescriptor, data []byte) []errs.Viol
 	explainer.message(target, document, "")
 	return explainer.found
 }
+
+// invalidByte is in no UTF-8.
+const invalidByte = 0xff
 
 // maxLooks bounds the work for one document: looking is slow, and anybody may send a long one.
 const maxLooks = 2000
@@ -71,21 +81,44 @@ func (e *explainer) message(target protoreflect.MessageDescriptor, document json
 		names = append(names, name)
 	}
 	sort.Strings(names)
+	repeated := repeatedNames(target, document)
 	for _, name := range names {
 		fieldPath := name
 		if path != "" {
 			fieldPath = path + "." + name
 		}
-		field := target.Fields().ByJSONName(name)
-		if field == nil {
-			field = target.Fields().ByTextName(name)
+		field := fieldNamed(target, name)
+		switch {
+		case field == nil:
+			e.add(strings.ToValidUTF8(fieldPath, "\uFFFD"), "json.unknown_field", "is not a field of this request")
+		case repeated[field]:
+			e.add(fieldPath, "json.repeated_field", "may be given once")
+		default:
+			e.field(field, fields[name], fieldPath)
 		}
-		if field == nil {
-			e.add(fieldPath, "json.unknown_field", "is not a field of this request")
-			continue
-		}
-		e.field(field, fields[name], fieldPath)
 	}
+}
+
+// repeatedNames finds the fields that an object has more than once, under either of their names.
+func repeatedNames(target protoreflect.MessageDescriptor, document json.RawMessage) map[protoreflect.FieldDescriptor]bool {
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	seen := map[protoreflect.FieldDescriptor]bool{}
+	if _, err := decoder.Token(); err != nil {
+		return nil
+	}
+	for decoder.More() {
+		token, err := decoder.Token()
+		name, ok := token.(string)
+		var value json.RawMessage
+		if err != nil || !ok || decoder.Decode(&value) != nil {
+			return nil
+		}
+		if field := fieldNamed(target, name); field != nil {
+			_, before := seen[field]
+			seen[field] = before
+		}
+	}
+	return seen
 }
 
 func (e *explainer) field(field protoreflect.FieldDescriptor, document json.RawMessage, path string) {
@@ -112,6 +145,10 @@ func (e *explainer) single(field protoreflect.FieldDescriptor, document json.Raw
 	}
 	if field.Kind() == protoreflect.MessageKind {
 		e.message(field.Message(), document, path)
+		return
+	}
+	if !utf8.Valid(document) {
+		e.add(path, "json.utf8", "must be valid UTF-8 without control characters")
 		return
 	}
 	// The decoder itself is asked about this one field.
@@ -159,5 +196,40 @@ func typeName(field protoreflect.FieldDescriptor) string {
 		return "base64"
 	default:
 		return "a whole number in range"
+	}
+}
+
+// explainBinary names each text of an encoded message that is no UTF-8, which is all that a field can have wrong there.
+func explainBinary(target protoreflect.MessageDescriptor, data []byte) []errs.Violation {
+	explainer := explainer{}
+	explainer.binary(target, data, "")
+	return explainer.found
+}
+
+func (e *explainer) binary(target protoreflect.MessageDescriptor, data []byte, path string) {
+	for len(data) > 0 {
+		if e.looks++; e.looks > maxLooks {
+			return
+		}
+		number, kind, length := protowire.ConsumeTag(data)
+		if length < 0 {
+			return
+		}
+		data = data[length:]
+		if length = protowire.ConsumeFieldValue(number, kind, data); length < 0 {
+			return
+		}
+		field := target.Fields().ByNumber(number)
+		if value, ok := protowire.ConsumeBytes(data[:length]); field != nil && kind == protowire.BytesType && ok >= 0 {
+			switch field.Kind() {
+			case protoreflect.MessageKind:
+				e.binary(field.Message(), value, path+field.JSONName()+".")
+			case protoreflect.StringKind:
+				if !utf8.Valid(value) {
+					e.add(path+field.JSONName(), "proto.utf8", "must be valid UTF-8")
+				}
+			}
+		}
+		data = data[length:]
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/jsonwire"
@@ -42,12 +43,45 @@ func (c strictCodec) Marshal(message any) ([]byte, error) {
 
 // Unmarshal implements connect.Codec.
 func (c strictCodec) Unmarshal(data []byte, message any) error {
+	return decodeWith(data, message, decodeJSON.Unmarshal, explainJSON)
+}
+
+// binaryCodec is Connect's and gRPC's own encoding, with verdicts like those of JSON.
+type binaryCodec struct{}
+
+// Name implements connect.Codec.
+func (binaryCodec) Name() string { return "proto" }
+
+// Marshal implements connect.Codec.
+func (c binaryCodec) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
+
+// MarshalAppend spares Connect a copy.
+func (binaryCodec) MarshalAppend(buffer []byte, message any) ([]byte, error) {
+	known, ok := message.(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("%T is no message", message)
+	}
+	return proto.MarshalOptions{}.MarshalAppend(buffer, known)
+}
+
+// Unmarshal implements connect.Codec.
+func (binaryCodec) Unmarshal(data []byte, message any) error {
+	return decodeWith(data, message, proto.Unmarshal, explainBinary)
+}
+
+// decodeWith never refuses: what is wrong with the data becomes the message's verdict.
+func decodeWith(data []byte, message any, decode func([]byte, proto.Message) error,
+	explain func(protoreflect.MessageDescriptor, []byte) []errs.Violation,
+) error {
 	known, ok := message.(proto.Message)
 	if !ok {
 		return fmt.Errorf("%T is no message", message)
 	}
-	if err := decodeJSON.Unmarshal(data, known); err != nil {
-		violations := explainJSON(known.ProtoReflect().Descriptor(), data)
+	if len(data) > MaxBody {
+		return reject(known, []errs.Violation{tooLarge})
+	}
+	if err := decode(data, known); err != nil {
+		violations := explain(known.ProtoReflect().Descriptor(), data)
 		if len(violations) == 0 {
 			violations = []errs.Violation{malformed}
 		}

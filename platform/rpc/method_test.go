@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -125,7 +126,7 @@ func TestRouterFindsWhatTheServerServes(t *testing.T) {
 		{"GET", "/api/v1/organizations/o/projects/p:watch", "/braid.workflow.v1.ProjectService/WatchProject"},
 		{"POST", "/braid.workflow.v1.TaskService/GetTask", "/braid.workflow.v1.TaskService/GetTask"},
 	} {
-		found, err := router.Find(asked.method, asked.path)
+		found, err := router.Find(asked.method, &url.URL{Path: asked.path})
 		require.NoError(t, err, asked.path)
 		require.Equal(t, asked.want, found.Procedure)
 	}
@@ -138,7 +139,7 @@ func TestRouterFindsWhatTheServerServes(t *testing.T) {
 		"/braid.workflow.v1.TaskService/None":  "PATH_UNKNOWN",
 		"/api/v1/organizations/o/tasks/t":      "METHOD_NOT_ALLOWED",
 	} {
-		_, err := router.Find("PUT", path)
+		_, err := router.Find("PUT", &url.URL{Path: path})
 		require.ErrorContains(t, err, want, path)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -41,9 +40,7 @@ func (s *Server) serveREST(ctx context.Context, w http.ResponseWriter, r *http.R
 	request := restRequest{Request: r, inbound: in}
 	err := s.readREST(w, &request)
 	if err != nil {
-		if errors.Is(err, ErrMethodNotAllowed) {
-			w.Header().Set("Allow", strings.Join(s.allowed(r.URL.Path), ", "))
-		}
+		s.router.SetAllow(w.Header(), r.URL, err)
 		WriteError(w, failureOf(err, in.correlationID))
 		return
 	}
@@ -51,7 +48,7 @@ func (s *Server) serveREST(ctx context.Context, w http.ResponseWriter, r *http.R
 }
 
 func (s *Server) readREST(w http.ResponseWriter, request *restRequest) (err error) {
-	if request.method, err = s.router.find(request.Method, request.URL.Path, &request.variables); err != nil {
+	if request.method, err = s.router.find(request.Method, request.URL, &request.variables); err != nil {
 		return err
 	}
 	if request.Body != nil && request.Body != http.NoBody {
@@ -74,23 +71,26 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case len(body) == 0:
 		return body, nil
 	}
-	mediaType := r.Header.Get("Content-Type")
-	if mediaType == "application/json" {
-		return body, nil
-	}
-	if mediaType, _, err = mime.ParseMediaType(mediaType); err != nil || mediaType != "application/json" {
+	if !isJSON(r.Header.Get("Content-Type")) || !isPlain(r.Header.Get("Content-Encoding")) {
 		return nil, errMediaType
 	}
 	return body, nil
 }
 
-// allowed lists the HTTP methods that a path takes, sorted.
-func (s *Server) allowed(path string) []string {
-	var found variables
-	return slices.Sorted(maps.Keys(s.router.candidates(path, &found)))
+func isJSON(contentType string) bool {
+	if contentType == jsonType[0] {
+		return true
+	}
+	mediaType, parameters, err := mime.ParseMediaType(contentType)
+	charset, named := parameters["charset"]
+	return err == nil && mediaType == jsonType[0] && (!named || strings.EqualFold(charset, "utf-8"))
 }
 
-// decode fills the message from the body, the query and the path, in this order: the path decides.
+func isPlain(contentEncoding string) bool {
+	return contentEncoding == "" || strings.EqualFold(contentEncoding, "identity")
+}
+
+// decode fills the message from the body, the query and the path, which must not contradict each other.
 func (r *restRequest) decode(message protoreflect.Message) error {
 	if err := r.decodeBody(message); err != nil {
 		return r.explain(err)
@@ -101,7 +101,11 @@ func (r *restRequest) decode(message protoreflect.Message) error {
 		}
 	}
 	for i, field := range r.method.variables {
-		message.Set(field, protoreflect.ValueOfString(r.variables.values[i]))
+		value := r.variables.values[i]
+		if message.Has(field) && message.Get(field).String() != value {
+			return errs.Invalid(field.JSONName(), "path.other", "is another than in the path")
+		}
+		message.Set(field, protoreflect.ValueOfString(value))
 	}
 	return nil
 }

@@ -80,30 +80,34 @@ func TestBodyIsReadStrictly(t *testing.T) {
 	b := newBundle(t)
 	b.forbidden(t)
 	for body, want := range map[string][]string{
-		`{"title":"x","extra":1}`:                      {"extra"},
-		`{"title":5}`:                                  {"title"},
-		`{"title":"x","labels":["a",5,"b",null]}`:      {"labels[1]", "labels[3]"},
-		`{"title":"x","labels":"a"}`:                   {"labels"},
-		`{"title":"x","priority":"HIGHEST"}`:           {"priority"},
-		`{"title":"x","dueTime":"tomorrow"}`:           {"dueTime"},
-		`{"title":"x","dueTime":{"seconds":1}}`:        {"dueTime"},
-		`{"title":5,"labels":[1],"other":{}}`:          {"labels[0]", "other", "title"},
-		`{"title":""}`:                                 {"title"},
-		`{"title":"` + strings.Repeat("é", 201) + `"}`: {"title"},
-		`{"title":"a\u0000b"}`:                         {"title"},
-		`{"title":"x","labels":["ok","a\u0000"]}`:      {"labels[1]"},
-		"{\"title\":\"\xff\"}":                         {""},
-		`{"title":"\ud800"}`:                           {"title"},
-		`{"title":"x"} {}`:                             {""},
-		`{"title":"x"}}`:                               {""},
-		`{"title":"x","title":"y"}`:                    {""},
-		`{"title":"x"`:                                 {""},
-		`[]`:                                           {""},
-		`null`:                                         {""},
-		`"x"`:                                          {""},
-		` `:                                            {""},
-		strings.Repeat("[", 100_000):                   {""},
-		`{"title":` + strings.Repeat("[", 100_000):     {""},
+		`{"title":"x","extra":1}`:                       {"extra"},
+		`{"title":5}`:                                   {"title"},
+		`{"title":"x","labels":["a",5,"b",null]}`:       {"labels[1]", "labels[3]"},
+		`{"title":"x","labels":"a"}`:                    {"labels"},
+		`{"title":"x","priority":"HIGHEST"}`:            {"priority"},
+		`{"title":"x","dueTime":"tomorrow"}`:            {"dueTime"},
+		`{"title":"x","dueTime":{"seconds":1}}`:         {"dueTime"},
+		`{"title":5,"labels":[1],"other":{}}`:           {"labels[0]", "other", "title"},
+		`{"title":""}`:                                  {"title"},
+		`{"title":"` + strings.Repeat("é", 201) + `"}`:  {"title"},
+		`{"title":"a\u0000b"}`:                          {"title"},
+		`{"title":"x","labels":["ok","a\u0000"]}`:       {"labels[1]"},
+		"{\"title\":\"\xff\"}":                          {"title"},
+		"{\"title\":\"a\x00b\"}":                        {"title"},
+		"{\"title\":\"x\",\"labels\":[\"a\",\"\xff\"]}": {"labels[1]"},
+		`{"title":"x","dueTime":null,"due_time":null}`:  {"dueTime", "due_time"},
+		`{"title":"x","projectId":"p"}`:                 {"projectId"},
+		`{"title":"\ud800"}`:                            {"title"},
+		`{"title":"x"} {}`:                              {""},
+		`{"title":"x"}}`:                                {""},
+		`{"title":"x","title":"y"}`:                     {"title"},
+		`{"title":"x"`:                                  {""},
+		`[]`:                                            {""},
+		`null`:                                          {""},
+		`"x"`:                                           {""},
+		` `:                                             {""},
+		strings.Repeat("[", 100_000):                    {""},
+		`{"title":` + strings.Repeat("[", 100_000):      {""},
 	} {
 		answer := b.REST("POST", b.newTasks(), b.token, body)
 		shown := body[:min(len(body), 60)]
@@ -199,6 +203,9 @@ func TestHTTPItselfIsHeldTo(t *testing.T) {
 	requireOne(t, b.REST("POST", b.newTasks(), b.token, `{"title":"`+strings.Repeat("x", rpc.MaxBody)+`"}`), 413, "BODY_TOO_LARGE")
 	requireOne(t, b.REST("POST", b.newTasks(), b.token, `title=x`, rpctest.Header("Content-Type", "application/x-www-form-urlencoded")), 415, "MEDIA_TYPE_UNSUPPORTED")
 	requireOne(t, b.REST("POST", b.newTasks(), b.token, `{}`, rpctest.Header("Content-Type", "")), 415, "MEDIA_TYPE_UNSUPPORTED")
+	requireOne(t, b.REST("POST", b.newTasks(), b.token, `{}`, rpctest.Header("Content-Type", "application/json; charset=latin1")), 415, "MEDIA_TYPE_UNSUPPORTED")
+	requireOne(t, b.REST("POST", b.newTasks(), b.token, `{}`, rpctest.Header("Content-Encoding", "gzip")), 415, "MEDIA_TYPE_UNSUPPORTED")
+	requireOne(t, b.REST("GET", "/api/v1/organizations%2f"+b.organization.String()+"/tasks/"+id.New().String(), b.token, nil), 404, "PATH_UNKNOWN")
 	requireOne(t, b.REST("GET", "/api/v1/nothing", b.token, nil), 404, "PATH_UNKNOWN")
 	requireOne(t, b.REST("GET", "/", "", nil), 404, "PATH_UNKNOWN")
 	answer := b.REST("PUT", b.newTasks(), b.token, `{}`)

@@ -1,7 +1,12 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -92,21 +97,29 @@ func cutSegment(path string) (segment, rest, verb string, last bool) {
 	return path, "", "", true
 }
 
-// Find returns the method for a path, and an error in the vocabulary of errs when there is none: PATH_UNKNOWN, or
+// Find returns the method for an address, and an error in the vocabulary of errs when there is none: PATH_UNKNOWN, or
 // METHOD_NOT_ALLOWED when the path takes another HTTP method.
-func (r *Router) Find(httpMethod, path string) (*Method, error) {
+func (r *Router) Find(httpMethod string, address *url.URL) (*Method, error) {
 	var found variables
-	return r.find(httpMethod, path, &found)
+	return r.find(httpMethod, address, &found)
 }
 
-func (r *Router) find(httpMethod, path string, found *variables) (*Method, error) {
-	if strings.HasPrefix(path, "/braid.") {
-		if method := r.procedures[path]; method != nil {
+// SetAllow tells the HTTP methods that a path takes when err is that it does not take the one asked for.
+func (r *Router) SetAllow(header http.Header, address *url.URL, err error) {
+	var found variables
+	if errors.Is(err, ErrMethodNotAllowed) {
+		header.Set("Allow", strings.Join(slices.Sorted(maps.Keys(r.candidates(address, &found))), ", "))
+	}
+}
+
+func (r *Router) find(httpMethod string, address *url.URL, found *variables) (*Method, error) {
+	if strings.HasPrefix(address.Path, "/braid.") {
+		if method := r.procedures[address.Path]; method != nil {
 			return method, nil
 		}
 		return nil, ErrPathUnknown
 	}
-	candidates := r.candidates(path, found)
+	candidates := r.candidates(address, found)
 	if candidates == nil {
 		return nil, ErrPathUnknown
 	}
@@ -116,9 +129,13 @@ func (r *Router) find(httpMethod, path string, found *variables) (*Method, error
 	return nil, ErrMethodNotAllowed
 }
 
-// candidates are the methods of a REST path by HTTP method.
-func (r *Router) candidates(path string, found *variables) map[string]*Method {
-	return r.root.find(strings.TrimPrefix(path, "/"), found)
+// candidates are the methods of a REST path by HTTP method. An encoded slash is part of no path of ours: read as a
+// slash it would lead past what filters paths in front of the gateway.
+func (r *Router) candidates(address *url.URL, found *variables) map[string]*Method {
+	if address.RawPath != "" && strings.Contains(strings.ToLower(address.RawPath), "%2f") {
+		return nil
+	}
+	return r.root.find(strings.TrimPrefix(address.Path, "/"), found)
 }
 
 // find prefers literals: "/invitations:accept" is no invitation's id.

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 
 	"connectrpc.com/connect"
 	"go.opentelemetry.io/otel"
@@ -40,14 +39,7 @@ func NewServer(chain *Chain) *Server {
 func (s *Server) HandleConnect(path string, handler http.Handler) { s.connect.Handle(path, handler) }
 
 // ConnectOptions are the options of every generated Connect handler.
-func (s *Server) ConnectOptions() []connect.HandlerOption {
-	return []connect.HandlerOption{
-		connect.WithCodec(strictCodec{name: "json"}),
-		connect.WithCodec(strictCodec{name: "json; charset=utf-8"}),
-		connect.WithReadMaxBytes(MaxBody),
-		connect.WithSendMaxBytes(16 * MaxBody),
-	}
-}
+func (s *Server) ConnectOptions() []connect.HandlerOption { return connectOptions }
 
 // Methods reads the rules of a service's RPCs, by name. It fails, naming them all, when any has none, and when two share
 // a path.
@@ -141,8 +133,8 @@ func (s *Server) Procedures() []*Method {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in := receive(w, r)
 	ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	if strings.HasPrefix(r.URL.Path, "/braid.") {
-		s.connect.ServeHTTP(w, r.WithContext(context.WithValue(ctx, inboundKey{}, in)))
+	if isRPC(r) {
+		s.serveRPC(ctx, w, r, in)
 		return
 	}
 	s.serveREST(ctx, w, r, in)

@@ -40,7 +40,10 @@ func Decode(schema string, data []byte) (proto.Message, error) {
 	}
 	// What this version does not know can't be judged, so it is not shown.
 	dropUnknown(message.ProtoReflect())
-	return Strip(message), nil
+	if holdsMarked(message.ProtoReflect().Descriptor(), map[protoreflect.FullName]bool{}) {
+		strip(message.ProtoReflect())
+	}
+	return message, nil
 }
 
 // IsSensitive reports whether a field carries the mark.

@@ -17,7 +17,7 @@ import (
 )
 
 // A person's records are in the trail of each organization for the time they were a member, whatever the order in which
-// it was all heard: topics are read side by side, and dead letters come back late.
+// it was all heard, and with what: topics are read side by side, in batches, and dead letters come back late.
 func TestPersonsRecordsAppearWhereTheyWereMembersInAnyOrder(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)
@@ -34,8 +34,14 @@ func TestPersonsRecordsAppearWhereTheyWereMembersInAnyOrder(t *testing.T) {
 			slices.Sort(order)
 		}
 		twice := append(slices.Clone(order), order[:rand.IntN(len(order))]...)
-		for _, position := range twice {
-			bundle.hear(t, events[position])
+		for rest := twice; len(rest) > 0; {
+			var batch []bus.Event
+			size := 1 + rand.IntN(len(rest))
+			for _, position := range rest[:size] {
+				batch = append(batch, events[position])
+			}
+			require.NoError(t, bundle.tryHear(t, batch...))
+			rest = rest[size:]
 		}
 		require.Equal(t, idsOf(events[6], events[5], events[3], events[2], events[1]), bundle.eventIDs(t, token, acme), "heard in the order %v", twice)
 		require.Equal(t, idsOf(events[6], events[7]), bundle.eventIDs(t, token, other), "heard in the order %v", twice)
@@ -68,7 +74,7 @@ func TestALoginBesideAJoiningIsNotLost(t *testing.T) {
 			first, second := order(login, joining)
 			done := make(chan error, 1)
 			require.NoError(t, bundle.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error {
-				require.NoError(t, bundle.handle(ctx, tx, first))
+				require.NoError(t, bundle.handle(ctx, tx, []bus.Event{first}))
 				_, err := tx.Exec(ctx, `select 1`) // Sends what is queued.
 				require.NoError(t, err)
 				go func() { done <- bundle.tryHear(t, second) }()

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	auditv1 "github.com/braidhq/braid/gen/go/braid/audit/v1"
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	platformv1 "github.com/braidhq/braid/gen/go/braid/platform/v1"
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/authz"
@@ -80,9 +81,10 @@ func TestTheServiceRunsWhole(t *testing.T) {
 
 	joining, login, task := joined(t, acme, ada, 1), loginFailed(t, ada, 2), created(t, acme, 3)
 	own := newEvent(t, Name, acme, "member/"+ada.String(), 4, &platformv1.AccessRefused{Permission: "audit.event.read"})
+	nobody := newEvent(t, "organization", acme, "member/x", 1, &organizationv1.MemberAdded{OrganizationId: acme.String(), UserId: "nobody"})
 	refused := newEvent(t, "notification", acme, "member/"+ada.String(), 5, &platformv1.AccessRefused{Permission: "x"})
 	publish(t, broker, map[string][]bus.Event{
-		"identity": {login}, "organization": {joining}, "workflow": {task, task}, Name: {own}, "notification": {refused},
+		"identity": {login}, "organization": {nobody, joining}, "workflow": {task, task}, Name: {own}, "notification": {refused},
 	})
 	token := sign(t, private, ada)
 	var listed *auditv1.ListAuditEventsResponse

@@ -40,7 +40,7 @@ type testBundle struct {
 	database *pgtest.Database
 	clock    *clock.Manual
 	app      *app.App
-	handlers map[string]inbox.Handler
+	handle   inbox.Handler
 	registry *prometheus.Registry
 }
 
@@ -52,20 +52,11 @@ func setup(t *testing.T) *testBundle {
 	bundle.app = &app.App{DB: bundle.database.DB, Clock: bundle.clock}
 	recorder, err := consumer.New(bundle.app, pgtest.Logger(t), bundle.registry)
 	require.NoError(t, err)
-	bundle.handlers = recorder.Handlers()
+	bundle.handle = recorder.Handlers()[inbox.Any]
 	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error {
 		return auditv1braid.MountAuditService(server, api.New(bundle.app))
 	})
 	return bundle
-}
-
-// handle applies an event by the handler that the inbox would choose.
-func (b *testBundle) handle(ctx context.Context, tx *pg.Tx, event bus.Event) error {
-	handler, ok := b.handlers[event.Type]
-	if !ok {
-		handler = b.handlers[inbox.Any]
-	}
-	return handler(ctx, tx, event)
 }
 
 // hear applies events, each in a transaction of its own.
@@ -76,9 +67,10 @@ func (b *testBundle) hear(t *testing.T, events ...bus.Event) {
 	}
 }
 
-func (b *testBundle) tryHear(t *testing.T, event bus.Event) error {
+// tryHear applies events as one batch.
+func (b *testBundle) tryHear(t *testing.T, events ...bus.Event) error {
 	t.Helper()
-	return b.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error { return b.handle(ctx, tx, event) })
+	return b.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error { return b.handle(ctx, tx, events) })
 }
 
 // newEvent returns an event as its service publishes it, so many seconds after the epoch.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/require"
 
@@ -35,7 +36,8 @@ func (h *harness) hashes() uint64 {
 func TestKnownAndUnknownCostTheSame(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Open(t, "identity", identity.Migrations()...)
-	tapped, db := openWired(t, database)
+	wire, url := pgtest.Tap(t, database.URL)
+	db := pgtest.OpenDB(t, pg.Config{Service: "identity", URL: url}, prometheus.NewRegistry())
 	h := assemble(t, database, db, testConfig())
 	h.signUp("ada@example.com")
 	login := h.signIn("ada@example.com")
@@ -78,9 +80,9 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 			// Once to open connections and prepare statements, once to count.
 			_ = attempt()
 			hashed := h.hashes()
-			statements := tapped.during(func() { answers[which] = fmt.Sprint(attempt()) })
+			statements := wire.During(func() { answers[which] = fmt.Sprint(attempt()) })
 			require.NotEmpty(t, statements)
-			costs[which] = fmt.Sprintf("%d hashes\n%s", h.hashes()-hashed, strings.Join(statements, "\n"))
+			costs[which] = fmt.Sprintf("%d hashes\n%+v", h.hashes()-hashed, statements)
 		}
 		for which, cost := range costs {
 			for other, otherCost := range costs {

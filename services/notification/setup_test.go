@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -135,8 +134,7 @@ func (b *bench) apply(events ...bus.Event) error {
 		for _, event := range events {
 			handle := handlers[event.Type]
 			require.NotNil(b.t, handle, event.Type)
-			work := &call.Call{CorrelationID: event.CorrelationID, OrganizationID: event.OrganizationID, Actor: event.Actor, ClientAddress: netip.MustParseAddr("192.0.2.1")}
-			if err := handle(call.With(ctx, work), tx, event); err != nil {
+			if err := handle(ctx, tx, []bus.Event{event}); err != nil {
 				return err
 			}
 		}
@@ -152,6 +150,7 @@ func (b *bench) event(organizationID, actor id.ID, message proto.Message) bus.Ev
 	return bus.Event{
 		ID: id.New(), Type: bus.TypeOf(message), Schema: string(message.ProtoReflect().Descriptor().FullName()), Time: b.clock.Now(),
 		OrganizationID: organizationID, Actor: call.Actor{Kind: call.User, UserID: actor}, CorrelationID: "work-" + actor.String(), Data: data,
+		ClientAddress: "192.0.2.1",
 	}
 }
 

@@ -4,12 +4,15 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/rpc"
+	"github.com/braidhq/braid/testkit/pgtest"
 )
 
 func TestRolesFollowTheContract(t *testing.T) {
@@ -85,6 +88,68 @@ func TestCheckAccess(t *testing.T) {
 	require.Equal(t, 400, bundle.REST("POST", path+"/access:check", ada.token, map[string]any{"permission": "everything"}).Status)
 }
 
+// What was granted a moment ago is remembered, and costs the database nothing; what changes is seen at once by the
+// process that made the change; and nothing is remembered by one that may have missed a change of another.
+func TestCheckAccessFromMemory(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Create(t, Name, Migrations()...)
+	wire, url := pgtest.Tap(t, database.URL)
+	bundle := assemble(t, database, pgtest.OpenDB(t, pg.Config{Service: Name, URL: url}, prometheus.NewRegistry()))
+	ada, ben, eve := bundle.meet("ada"), bundle.meet("ben"), bundle.meet("eve")
+	_, path := bundle.found(t, ada, "Acme")
+	bundle.join(t, ada, path, ben, "member")
+	// check asks for the permission to update tasks, and returns the answer with what it cost.
+	check := func(asking person, about string) (reason string, statements int) {
+		executed := wire.During(func() {
+			answer := bundle.REST("POST", path+"/access:check", asking.token, map[string]any{"permission": "workflow.task.update", "userId": about})
+			require.Equal(t, 200, answer.Status, answer.Text)
+			reason, _ = answer.Body["reason"].(string)
+		})
+		return reason, len(executed)
+	}
+	requireCheck := func(asking person, about, wanted string, remembered bool) {
+		t.Helper()
+		reason, statements := check(asking, about)
+		require.Equal(t, wanted, reason)
+		require.Equal(t, remembered, statements == 0, "%d statements", statements)
+	}
+	change := func(method string, body any) {
+		t.Helper()
+		answer := bundle.REST(method, memberPath(path, ben), ada.token, body)
+		require.Equal(t, 200, answer.Status, answer.Text)
+	}
+	others := ben.UserID.String()
+	for _, about := range []string{"", others} {
+		asking := map[string]person{"": ben, others: ada}[about]
+		bundle.access.Clear()
+		requireCheck(asking, about, "role:member", false)
+		requireCheck(asking, about, "role:member", true)
+		bundle.stale.Store(true)
+		requireCheck(asking, about, "role:member", false)
+		bundle.stale.Store(false)
+		requireCheck(asking, about, "role:member", true)
+
+		change("PATCH", map[string]any{"roleIds": []string{"viewer"}})
+		requireCheck(asking, about, "no_role_with_permission", false)
+		requireCheck(asking, about, "no_role_with_permission", false)
+		change("PATCH", map[string]any{"roleIds": []string{"viewer", "admin"}})
+		requireCheck(asking, about, "role:admin", false)
+		requireCheck(asking, about, "role:admin", true)
+		change("PATCH", map[string]any{"roleIds": []string{"member"}})
+	}
+	change("DELETE", nil)
+	requireCheck(ada, others, "not_a_member", false)
+	requireCheck(ada, eve.UserID.String(), "not_a_member", false)
+	bundle.join(t, ada, path, ben, "member")
+	requireCheck(ada, others, "role:member", false)
+
+	unknown := wire.During(func() {
+		answer := bundle.REST("POST", path+"/access:check", ada.token, map[string]any{"permission": "workflow.task.juggle"})
+		require.Equal(t, "unknown_permission", answer.Body["reason"])
+	})
+	require.Empty(t, unknown, "what nobody can hold needs no looking up")
+}
+
 func TestGetEffectivePermissions(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)
@@ -104,11 +169,13 @@ func TestGetEffectivePermissions(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ask(organizationID, ada.UserID).GetMember())
 	require.Equal(t, roles.Permissions([]string{"owner"}), ask(organizationID, ada.UserID).GetPermissions())
+	require.Equal(t, []string{"owner"}, ask(organizationID, ada.UserID).GetRoleIds())
 	require.Equal(t, roles.Permissions([]string{"member"}), ask(organizationID, ben.UserID).GetPermissions())
 	for _, nobody := range [][2]id.ID{{organizationID, id.New()}, {id.New(), ada.UserID}} {
 		answer := ask(nobody[0], nobody[1])
 		require.False(t, answer.GetMember())
 		require.Empty(t, answer.GetPermissions())
+		require.Empty(t, answer.GetRoleIds())
 	}
 	_, err = organizationv1connect.NewAccessServiceClient(bundle.As(ada.token)).GetEffectivePermissions(t.Context(),
 		&organizationv1.GetEffectivePermissionsRequest{OrganizationId: organizationID.String(), UserId: ada.UserID.String()})

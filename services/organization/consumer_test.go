@@ -24,7 +24,7 @@ func (b *testBundle) hear(t *testing.T, message proto.Message) error {
 		ID: id.New(), Type: bus.TypeOf(message), Schema: string(message.ProtoReflect().Descriptor().FullName()), Data: data,
 	}
 	handler := consumer.Identity(b.app)["identity.user.updated"]
-	return b.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error { return handler(ctx, tx, event) })
+	return b.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error { return handler(ctx, tx, []bus.Event{event}) })
 }
 
 func (b *testBundle) nameOf(t *testing.T, path string, asked, about person) string {

@@ -48,7 +48,7 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 		DB: environment.DB, Clock: environment.Clock, Roles: roles,
 		Directory:  directory{identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity"))},
 		Tokens:     app.Tokens{Keys: environment.Keys},
-		DropAccess: environment.Access.Drop,
+		DropAccess: environment.Access.Drop, RecallAccess: environment.Access.Recall,
 	}
 	if err := mount(built.Server, api.New(useCases, built.Runner)); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)

@@ -109,11 +109,7 @@ func startProcess(t *testing.T) *process {
 			if err != nil {
 				return authz.Permissions{}, err
 			}
-			held := authz.Permissions{Member: answer.GetMember(), Names: map[string]struct{}{}}
-			for _, name := range answer.GetPermissions() {
-				held.Names[name] = struct{}{}
-			}
-			return held, nil
+			return authz.NewPermissions(answer.GetMember(), answer.GetRoleIds(), answer.GetPermissions()), nil
 		},
 		Fresh: func() bool { return true }, Logger: logger, Registerer: registry,
 	})

@@ -2,19 +2,24 @@ package organization
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/services/organization/internal/api"
@@ -31,12 +36,22 @@ type testBundle struct {
 	clock    *clock.Manual
 	app      *app.App
 	people   *people
+	// access is what the process remembers; the chain has rpctest's roles instead.
+	access *authz.Access
+	stale  atomic.Bool
 }
 
 func setup(t *testing.T) *testBundle {
 	t.Helper()
+	database := pgtest.Open(t, Name, Migrations()...)
+	return assemble(t, database, database.DB)
+}
+
+// assemble is setup over a database that was opened otherwise.
+func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
+	t.Helper()
 	bundle := &testBundle{
-		database: pgtest.Open(t, Name, Migrations()...),
+		database: database,
 		clock:    clock.NewManual(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
 		people:   &people{known: map[id.ID]domain.Person{}},
 	}
@@ -46,11 +61,18 @@ func setup(t *testing.T) *testBundle {
 	require.NoError(t, err)
 	roles, err := rolesOfContract()
 	require.NoError(t, err)
+	bundle.access, err = authz.New(authz.Config{
+		Source: func(context.Context, id.ID, id.ID) (authz.Permissions, error) {
+			return authz.Permissions{}, errors.New("the chain asks rpctest's roles")
+		},
+		Fresh: func() bool { return !bundle.stale.Load() }, Logger: pgtest.Logger(t), Registerer: prometheus.NewRegistry(),
+	})
+	require.NoError(t, err)
 	bundle.app = &app.App{
-		DB: bundle.database.DB, Clock: bundle.clock, Roles: roles, Directory: bundle.people,
-		Tokens: app.Tokens{Keys: keys}, DropAccess: bundle.dropAccess(t),
+		DB: db, Clock: bundle.clock, Roles: roles, Directory: bundle.people,
+		Tokens: app.Tokens{Keys: keys}, DropAccess: bundle.dropAccess(t), RecallAccess: bundle.access.Recall,
 	}
-	runner := idempotency.Runner{DB: bundle.database.DB, Clock: bundle.clock}
+	runner := idempotency.Runner{DB: db, Clock: bundle.clock}
 	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error { return mount(server, api.New(bundle.app, runner)) })
 	return bundle
 }
@@ -58,6 +80,7 @@ func setup(t *testing.T) *testBundle {
 // dropAccess stands for the permission cache: the chain learns of a change only if the use case says so.
 func (b *testBundle) dropAccess(t *testing.T) func(organizationID, userID id.ID) {
 	return func(organizationID, userID id.ID) {
+		b.access.Drop(organizationID, userID)
 		_, permissions, err := b.app.GetEffectivePermissions(context.WithoutCancel(t.Context()), organizationID, userID)
 		if err != nil {
 			t.Errorf("read permissions: %v", err)

@@ -21,7 +21,6 @@ import (
 	"github.com/braidhq/braid/services/workflow/internal/app"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
 	"github.com/braidhq/braid/services/workflow/internal/live"
-	"github.com/braidhq/braid/services/workflow/internal/store"
 	"github.com/braidhq/braid/testkit/pgtest"
 	"github.com/braidhq/braid/testkit/rpctest"
 )
@@ -208,7 +207,7 @@ func (f *fixture) count(sql string, arguments ...any) (rows int) {
 
 // silentCases are the use cases of a process that tells nobody of its changes.
 func silentCases(f *fixture) *app.App {
-	return app.New(f.database, f.clock, f.Roles, func(store.ProjectRef) {})
+	return app.New(f.database, f.clock, f.Roles, func(domain.ProjectRef) {})
 }
 
 var listRequest = list.Request{PageSize: list.MaxPageSize}

@@ -22,13 +22,10 @@ func (f *fixture) memberRemoved(userID id.ID) error {
 	require.NoError(f.t, err)
 	event := bus.Event{
 		ID: id.New(), Type: "organization.member.removed", Schema: "braid.organization.v1.MemberRemoved", Data: data,
-		OrganizationID: f.organizationID, CorrelationID: "removal",
+		OrganizationID: f.organizationID, CorrelationID: "removal", Actor: call.Actor{Kind: call.User, UserID: id.New()},
 	}
 	handle := consumer.NewOrganization(f.cases).Handlers()[event.Type]
-	ctx := call.With(f.t.Context(), &call.Call{
-		CorrelationID: event.CorrelationID, OrganizationID: f.organizationID, Actor: call.Actor{Kind: call.User, UserID: id.New()},
-	})
-	return f.database.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error { return handle(ctx, tx, event) })
+	return f.database.InWorkerTx(f.t.Context(), func(ctx context.Context, tx *pg.Tx) error { return handle(ctx, tx, []bus.Event{event}) })
 }
 
 func TestRemovedMemberLosesOpenTasks(t *testing.T) {
@@ -111,6 +108,6 @@ func TestUnreadableRemovalIsRefused(t *testing.T) {
 		{Schema: "braid.organization.v1.MemberRemoved"},
 		{Schema: "braid.organization.v1.MemberRemoved", Data: []byte{0xff}},
 	} {
-		require.Error(t, f.database.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error { return handle(ctx, tx, event) }))
+		require.Error(t, f.database.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error { return handle(ctx, tx, []bus.Event{event}) }))
 	}
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/braidhq/braid/services/workflow/internal/api"
 	"github.com/braidhq/braid/services/workflow/internal/app"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
-	"github.com/braidhq/braid/services/workflow/internal/store"
 	"github.com/braidhq/braid/testkit/pgtest"
 )
 
@@ -110,7 +109,7 @@ func TestRoundTrips(t *testing.T) {
 	db := pgtest.OpenDB(t, pg.Config{Service: serviceName, URL: measured.url, MaxConns: 1, ReadConns: 1}, prometheus.NewRegistry())
 	f := &fixture{process: &process{t: t, database: db}, pg: database, organizationID: id.New(), memberID: id.New()}
 	f.clock = newFixtureClock()
-	cases := app.New(db, f.clock, nil, func(store.ProjectRef) {})
+	cases := app.New(db, f.clock, nil, func(domain.ProjectRef) {})
 	handlers := api.NewTasks(cases, idempotency.Runner{DB: db, Clock: f.clock})
 	ctx := f.as(f.memberID)
 

@@ -16,7 +16,6 @@ import (
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
 	"github.com/braidhq/braid/services/workflow/internal/live"
-	"github.com/braidhq/braid/services/workflow/internal/store"
 	"github.com/braidhq/braid/testkit/pgtest"
 )
 
@@ -34,7 +33,7 @@ type watcher struct {
 }
 
 // watch opens a stream on a process's hub. before runs ahead of each event: a client that is slow.
-func (p *process) watch(of store.ProjectRef, last string, check func(context.Context) error, before func()) *watcher {
+func (p *process) watch(of domain.ProjectRef, last string, check func(context.Context) error, before func()) *watcher {
 	ctx, cancel := context.WithCancel(p.t.Context())
 	w := &watcher{t: p.t, cancel: cancel, ended: make(chan error, 1)}
 	if check == nil {
@@ -126,9 +125,9 @@ func sequence(first, last int64) []int64 {
 }
 
 // watched makes a project to watch.
-func (f *fixture) watched() store.ProjectRef {
+func (f *fixture) watched() domain.ProjectRef {
 	f.t.Helper()
-	return store.ProjectRef{OrganizationID: f.organizationID, ProjectID: id.MustParse(f.project("WEB"))}
+	return domain.ProjectRef{OrganizationID: f.organizationID, ProjectID: id.MustParse(f.project("WEB"))}
 }
 
 // create makes tasks through a process, each a change.

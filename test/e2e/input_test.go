@@ -82,7 +82,7 @@ func badInputs(organization, project, task string) []badInput {
 		post("missing", `{}`, "title", "string.min_len"),
 		post("too long", `{"title":"`+strings.Repeat("x", 201)+`"}`, "title", "string.max_len"),
 		post("too many", `{"title":"x","labels":[`+strings.Repeat(`"a",`, 20)+`"a"]}`, "labels", "repeated.max_items"),
-		post("invalid UTF-8", "{\"title\":\"\xff\xfe\"}", "", "json.utf8"),
+		post("invalid UTF-8", "{\"title\":\"\xff\xfe\"}", "title", "json.utf8"),
 		post("NUL", `{"title":"a\u0000b"}`, "title", "string.no_nul"),
 		post("lone surrogate", `{"title":"\ud800"}`, "title", "json.type"),
 		post("no id", `{"title":"x","assigneeId":"me"}`, "assigneeId", "string.uuid"),

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"archive/tar"
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -45,31 +44,36 @@ type manifestFile struct {
 	Link       string `json:"link"`
 }
 
-// bundle is a packed server.
+// bundle is a packed server. Its archive is read as a stream, and a start that finds the server unpacked reads no more
+// than the manifest: what is read of it stays in memory as a part of the program.
 type bundle struct {
-	archive []byte
+	files fs.FS
+	// name is the directory it is unpacked to. It changes with the content of any file.
+	name string
 	manifest
 }
 
 // openBundle returns the server packed into this program, or nil when there is none for this platform.
 func openBundle(files fs.FS) (*bundle, error) {
-	archive, err := fs.ReadFile(files, archiveName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the packed server: %w", err)
-	}
-	opened := &bundle{archive: archive}
-	err = opened.walk(func(header *tar.Header, content io.Reader) error {
+	opened := &bundle{files: files}
+	err := opened.walk(func(header *tar.Header, content io.Reader) error {
 		if header.Name != "manifest.json" {
 			return errors.New("the archive does not begin with its manifest")
 		}
-		if err := json.NewDecoder(content).Decode(&opened.manifest); err != nil {
+		text, err := io.ReadAll(content)
+		if err != nil {
 			return err
 		}
+		if err := json.Unmarshal(text, &opened.manifest); err != nil {
+			return err
+		}
+		sum := sha256.Sum256(text)
+		opened.name = "postgresql-" + opened.Version + "-" + hex.EncodeToString(sum[:8])
 		return io.EOF
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the packed server: %w", err)
 	}
@@ -81,7 +85,12 @@ func openBundle(files fs.FS) (*bundle, error) {
 
 // walk hands the archive's files to visit, until it returns an error; io.EOF ends the walk without one.
 func (b *bundle) walk(visit func(*tar.Header, io.Reader) error) error {
-	decompressor, err := zstd.NewReader(bytes.NewReader(b.archive), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+	archive, err := b.files.Open(archiveName)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = archive.Close() }()
+	decompressor, err := zstd.NewReader(archive, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
 	if err != nil {
 		return err
 	}
@@ -104,9 +113,7 @@ func (b *bundle) walk(visit func(*tar.Header, io.Reader) error) error {
 // unpack returns a directory below cache that holds the server, complete and unchanged since the build. A directory
 // that is damaged is made anew; those of other builds are removed.
 func (b *bundle) unpack(cache string) (string, error) {
-	sum := sha256.Sum256(b.archive)
-	name := "postgresql-" + b.Version + "-" + hex.EncodeToString(sum[:8])
-	final := filepath.Join(cache, name)
+	final := filepath.Join(cache, b.name)
 	if err := makeOpenDirectory(cache); err != nil {
 		return "", err
 	}
@@ -115,7 +122,7 @@ func (b *bundle) unpack(cache string) (string, error) {
 		return "", err
 	}
 	for _, other := range others {
-		if other.Name() != name {
+		if other.Name() != b.name {
 			if err := os.RemoveAll(filepath.Join(cache, other.Name())); err != nil {
 				return "", err
 			}

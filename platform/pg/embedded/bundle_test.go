@@ -3,6 +3,7 @@
 package embedded
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -54,6 +55,44 @@ func TestDamagedServerIsUnpackedAnew(t *testing.T) {
 	_, err = opened.unpack(cache)
 	require.NoError(t, err)
 	require.NoError(t, opened.verify(directory))
+}
+
+// countingFiles counts what is read.
+type countingFiles struct {
+	fs.FS
+	read int
+}
+
+func (c *countingFiles) Open(name string) (fs.File, error) {
+	file, err := c.FS.Open(name)
+	return countingFile{file, c}, err
+}
+
+type countingFile struct {
+	fs.File
+	files *countingFiles
+}
+
+func (c countingFile) Read(buffer []byte) (int, error) {
+	count, err := c.File.Read(buffer)
+	c.files.read += count
+	return count, err
+}
+
+// What is read of the archive stays in memory: a start that need not unpack it leaves it alone.
+func TestUnpackedServerIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	cache := filepath.Join(t.TempDir(), "server")
+	first, err := requireBundle(t).unpack(cache)
+	require.NoError(t, err)
+	files := &countingFiles{FS: packed}
+	opened, err := openBundle(files)
+	require.NoError(t, err)
+	again, err := opened.unpack(cache)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.Positive(t, files.read)
+	require.Less(t, files.read, 1<<20)
 }
 
 func TestBuildWithoutArchive(t *testing.T) {

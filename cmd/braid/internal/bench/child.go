@@ -35,7 +35,7 @@ func startChild(ctx context.Context, binary, logs, name, ready string, environme
 	}
 	defer func() { _ = log.Close() }()
 	command := exec.Command(binary, arguments...)
-	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(), "GOGC=" + os.Getenv("TGOGC")}, environment...)
+	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir()}, environment...)
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = childAttributes()
 	if err := command.Start(); err != nil {

@@ -41,6 +41,28 @@ func (r *run) liveMemory(ctx context.Context) (int64, error) {
 	return int64(total), nil
 }
 
+// measureIdle looks at the process that has started and does nothing, for as long as the plan says: the most it holds
+// counts.
+func (r *run) measureIdle(ctx context.Context) error {
+	var most int64
+	for until := time.Now().Add(r.idle); time.Now().Before(until); {
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+		most = max(most, residentMemory(r.instance.up.pid()))
+	}
+	r.report.add(row{work: "memory, idle", figure: megabytes(most), target: "≤ 120 MB", met: met(most <= 120<<20)})
+	return nil
+}
+
+// measureMemory looks at the process after all that it went through, without a pause, and at the most it ever held.
+func (r *run) measureMemory(context.Context) error {
+	after, most := residentMemory(r.instance.up.pid()), mostMemory(r.instance.up.pid())
+	r.report.add(row{work: "memory, after the bench", figure: megabytes(after), target: "≤ 300 MB", met: met(after <= 300<<20)})
+	r.report.add(row{work: "· the most it held in between", figure: megabytes(most)})
+	return nil
+}
+
 // profiled runs a load and, when profiles are wanted, has up write down meanwhile what its processor time goes to. The
 // profile covers the middle of the load.
 func (r *run) profiled(ctx context.Context, name string, duration time.Duration, load func() (outcome, error)) (outcome, error) {

@@ -73,9 +73,15 @@ func fileField(path, name string) string {
 	return ""
 }
 
-// residentMemory is what a process holds in memory, in bytes; 0 when the system does not tell.
-func residentMemory(pid int) int64 {
-	kilobytes, _ := strconv.ParseInt(strings.TrimSuffix(fileField(fmt.Sprintf("/proc/%d/status", pid), "VmRSS"), " kB"), 10, 64)
+// residentMemory is what a process holds in memory, in bytes, the pages of its program included; 0 when the system does
+// not tell.
+func residentMemory(pid int) int64 { return memoryField(pid, "VmRSS") }
+
+// mostMemory is the most it has held since it began.
+func mostMemory(pid int) int64 { return memoryField(pid, "VmHWM") }
+
+func memoryField(pid int, field string) int64 {
+	kilobytes, _ := strconv.ParseInt(strings.TrimSuffix(fileField(fmt.Sprintf("/proc/%d/status", pid), field), " kB"), 10, 64)
 	return kilobytes << 10
 }
 

@@ -11,6 +11,8 @@ type plan struct {
 	connections int
 	restarts    int
 	quiet       time.Duration
+	// idle is how long an instance that does nothing is watched for what it holds in memory.
+	idle time.Duration
 
 	organizations int
 	// tasks is how many each organization has.
@@ -36,7 +38,7 @@ type plan struct {
 }
 
 var fullPlan = plan{
-	rounds: 3, connections: 32, restarts: 3, quiet: time.Second,
+	rounds: 3, connections: 32, restarts: 3, quiet: time.Second, idle: 5 * time.Second,
 	organizations: 100, tasks: 1000, people: 10, projects: 32,
 	warm: time.Second, read: 2 * time.Second, burst: 2 * time.Second, sustained: 8 * time.Second,
 	steady: 10 * time.Second, steadyRate: 500, events: 100_000,
@@ -44,7 +46,7 @@ var fullPlan = plan{
 }
 
 var smokePlan = plan{
-	rounds: 1, connections: 4, restarts: 1, quiet: 100 * time.Millisecond,
+	rounds: 1, connections: 4, restarts: 1, quiet: 100 * time.Millisecond, idle: 300 * time.Millisecond,
 	organizations: 4, tasks: 50, people: 2, projects: 4,
 	warm: 100 * time.Millisecond, read: 200 * time.Millisecond, burst: 200 * time.Millisecond, sustained: 300 * time.Millisecond,
 	steady: 500 * time.Millisecond, steadyRate: 50, events: 500,

@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// settle is how long an idle process is left alone before its memory is looked at.
-const settle = time.Second
-
 // measureStart starts an empty instance, then the same again, and leaves it running. On the way it has PostgreSQL
 // remember when each transaction was committed: with that the delay from a commit to its effect in another database is
 // read afterwards, exactly and without a load of its own.
@@ -39,11 +36,9 @@ func (r *run) measureStart(ctx context.Context) (err error) {
 	if r.database, err = openDatabases(ctx, r.instance.dataDir()); err != nil {
 		return err
 	}
-	if err := sleep(ctx, settle); err != nil {
+	if err := r.measureIdle(ctx); err != nil {
 		return err
 	}
-	idle := residentMemory(r.instance.up.pid())
-	r.report.add(row{work: "memory, idle", figure: megabytes(idle), target: "≤ 120 MB", met: met(idle <= 120<<20)})
 	if info, err := os.Stat(r.Binary); err == nil {
 		r.report.add(row{work: "binary", figure: megabytes(info.Size()), target: "≤ 85 MB", met: met(info.Size() <= 85<<20)})
 	}
@@ -59,11 +54,4 @@ func (r *run) rememberCommits(ctx context.Context) error {
 	defer databases.close()
 	_, err = databases.workflow.Exec(ctx, "alter system set track_commit_timestamp = on")
 	return err
-}
-
-// measureMemory looks at the process after all that it went through.
-func (r *run) measureMemory(context.Context) error {
-	after := residentMemory(r.instance.up.pid())
-	r.report.add(row{work: "memory, after the bench", figure: megabytes(after), target: "≤ 300 MB", met: met(after <= 300<<20)})
-	return nil
 }

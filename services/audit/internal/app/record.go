@@ -11,32 +11,40 @@ import (
 	"github.com/braidhq/braid/services/audit/internal/store"
 )
 
-// Record keeps a fact, once for its event however often it is told. It is for the worker role, and costs no round trip:
-// everything goes out with the transaction's next statement or with COMMIT.
-func (a *App) Record(ctx context.Context, tx *pg.Tx, fact domain.Fact, body domain.Body) error {
-	salt := make([]byte, domain.SaltSize)
-	_, _ = rand.Read(salt) // It never fails: it ends the process instead.
-	sealed, err := body.Seal(salt)
-	if err != nil {
-		return err
+// Occurrence is what happened, whole: the part that stays for good and the part that may be erased.
+type Occurrence struct {
+	domain.Fact
+	domain.Body
+}
+
+// Record keeps occurrences, each once for its event however often it is told, after the changes of memberships that were
+// heard with them. What was heard before of those who came is added to the trails of their organizations. It is for the
+// worker role, and costs no round trip: everything goes out with the transaction's next statement or with COMMIT.
+func (a *App) Record(ctx context.Context, tx *pg.Tx, occurrences []Occurrence, changes []domain.MembershipChange) error {
+	records := make([]domain.SealedRecord, 0, len(occurrences))
+	personal := false
+	for _, occurrence := range occurrences {
+		salt := make([]byte, domain.SaltSize)
+		_, _ = rand.Read(salt) // It never fails: it ends the process instead.
+		sealed, err := occurrence.Seal(salt)
+		if err != nil {
+			return err
+		}
+		records = append(records, domain.SealedRecord{ID: id.New(), Fact: occurrence.Fact, Sealed: sealed})
+		personal = personal || !occurrence.PersonID.IsZero()
 	}
-	record := domain.Record{ID: id.New(), Fact: fact, RecordedAt: a.Clock.Now(), BodyHash: sealed.Hash}
-	if !fact.PersonID.IsZero() {
+	if personal || len(changes) > 0 {
+		// Of a person's record and a change of theirs at the same moment, one sees the other.
 		if err := store.LockMemberships(ctx, tx); err != nil {
 			return err
 		}
 	}
-	return store.InsertRecord(ctx, tx, record, sealed)
-}
-
-// ChangeMembership keeps that somebody came or left. What they did since, and was heard of before, is added to the
-// organization's trail. It is for the worker role and costs no round trip.
-func (a *App) ChangeMembership(ctx context.Context, tx *pg.Tx, change domain.MembershipChange) error {
-	// Whoever records something of the person at this moment either sees this change or is seen by it.
-	if err := store.LockMemberships(ctx, tx); err != nil {
-		return err
+	if len(changes) > 0 {
+		if err := store.InsertMembershipChanges(ctx, tx, changes); err != nil {
+			return err
+		}
 	}
-	return store.InsertMembershipChange(ctx, tx, change)
+	return store.InsertRecords(ctx, tx, records, a.Clock.Now())
 }
 
 // Search is what a caller wants to see of a trail, as it came.

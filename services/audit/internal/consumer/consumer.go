@@ -52,15 +52,31 @@ func New(app *app.App, logger *slog.Logger, registerer prometheus.Registerer) (*
 	return &Recorder{app: app, logger: logger, unreadable: unreadable}, nil
 }
 
-// Handlers returns the handlers by event type.
+// Handlers returns the handlers by event type: one for all, so that a whole batch is recorded at once.
 func (r *Recorder) Handlers() map[string]inbox.Handler {
-	handlers := map[string]inbox.Handler{inbox.Any: r.record}
-	maps.Copy(handlers, r.organizationHandlers())
-	return handlers
+	return map[string]inbox.Handler{inbox.Any: r.record}
 }
 
-func (r *Recorder) record(ctx context.Context, tx *pg.Tx, event bus.Event) error {
-	return r.app.Record(ctx, tx, factOf(event), r.bodyOf(ctx, event))
+func (r *Recorder) record(ctx context.Context, tx *pg.Tx, events []bus.Event) error {
+	occurrences := make([]app.Occurrence, 0, len(events))
+	var changes []domain.MembershipChange
+	for _, event := range events {
+		err := inbox.Enter(ctx, event, func(ctx context.Context) error {
+			change, isChange, err := membershipChangeOf(event)
+			if err != nil {
+				return err
+			}
+			if isChange {
+				changes = append(changes, change)
+			}
+			occurrences = append(occurrences, app.Occurrence{Fact: factOf(event), Body: r.bodyOf(ctx, event)})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.app.Record(ctx, tx, occurrences, changes)
 }
 
 func factOf(event bus.Event) domain.Fact {

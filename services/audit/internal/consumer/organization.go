@@ -1,49 +1,39 @@
 package consumer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/id"
-	"github.com/braidhq/braid/platform/inbox"
-	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/audit/internal/domain"
 )
 
-// organizationHandlers record like all others, and learn who is a member of what.
-func (r *Recorder) organizationHandlers() map[string]inbox.Handler {
-	return map[string]inbox.Handler{
-		"organization.member.added": func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
-			added := &organizationv1.MemberAdded{}
-			if err := event.Unmarshal(added); err != nil {
-				return err
-			}
-			return r.recordMembership(ctx, tx, event, added.GetOrganizationId(), added.GetUserId(), true)
-		},
-		"organization.member.removed": func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
-			removed := &organizationv1.MemberRemoved{}
-			if err := event.Unmarshal(removed); err != nil {
-				return err
-			}
-			return r.recordMembership(ctx, tx, event, removed.GetOrganizationId(), removed.GetUserId(), false)
-		},
+// membershipChangeOf returns who came into or left which organization, when that is what an event tells.
+func membershipChangeOf(event bus.Event) (change domain.MembershipChange, ok bool, err error) {
+	var organization, user string
+	switch event.Type {
+	case "organization.member.added":
+		added := &organizationv1.MemberAdded{}
+		err = event.Unmarshal(added)
+		organization, user, change.Member = added.GetOrganizationId(), added.GetUserId(), true
+	case "organization.member.removed":
+		removed := &organizationv1.MemberRemoved{}
+		err = event.Unmarshal(removed)
+		organization, user = removed.GetOrganizationId(), removed.GetUserId()
+	default:
+		return change, false, nil
 	}
-}
-
-func (r *Recorder) recordMembership(ctx context.Context, tx *pg.Tx, event bus.Event, organization, user string, member bool) error {
-	organizationID, organizationErr := id.Parse(organization)
-	userID, userErr := id.Parse(user)
-	if err := errors.Join(organizationErr, userErr); err != nil {
-		return fmt.Errorf("%w: read membership: %w", bus.ErrMalformed, err)
-	}
-	err := r.app.ChangeMembership(ctx, tx, domain.MembershipChange{
-		OrganizationID: organizationID, UserID: userID, Member: member, OccurredAt: event.Time,
-	})
 	if err != nil {
-		return err
+		return change, false, err
 	}
-	return r.record(ctx, tx, event)
+	var organizationErr, userErr error
+	change.OrganizationID, organizationErr = id.Parse(organization)
+	change.UserID, userErr = id.Parse(user)
+	if err := errors.Join(organizationErr, userErr); err != nil {
+		return change, false, fmt.Errorf("%w: read membership: %w", bus.ErrMalformed, err)
+	}
+	change.OccurredAt = event.Time
+	return change, true, nil
 }

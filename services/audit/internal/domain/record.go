@@ -59,6 +59,13 @@ type Record struct {
 	Body *Body
 }
 
+// SealedRecord is a fact and its body, ready to be kept.
+type SealedRecord struct {
+	ID id.ID
+	Fact
+	Sealed
+}
+
 // MembershipChange says that a user came into an organization or left it. State at any time is the last change before.
 type MembershipChange struct {
 	OrganizationID id.ID

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,25 +45,29 @@ from (%s) as entry join audit_record record on record.id = entry.record_id
 left join audit_body body on body.record_id = entry.record_id
 order by entry.occurred_at desc, entry.record_id desc`
 
-// InsertRecord writes a record and its body, unless its event has one, and its entries: in the event's organization, or
-// in those that the person was in. It is queued.
-func InsertRecord(ctx context.Context, tx *pg.Tx, record domain.Record, sealed domain.Sealed) error {
-	if record.OrganizationID.IsZero() {
-		return queued(tx).InsertRecordOutside(ctx, db.InsertRecordOutsideParams{
-			ID: record.ID, EventID: record.EventID, PersonID: record.PersonID, Action: record.Action,
-			ActorKind: record.ActorKind, ActorID: record.ActorID, ResourceType: record.Resource.Type,
-			ResourceID: record.Resource.ID, Source: record.Source, CorrelationID: record.CorrelationID,
-			OccurredAt: record.OccurredAt, RecordedAt: record.RecordedAt, BodyHash: record.BodyHash,
-			BodyPersonID: record.BodyOwner(), Salt: sealed.Salt, Body: sealed.Text,
-		})
+// InsertRecords writes records with their bodies, as far as their events have none, and their entries: in the event's
+// organization, or in those that the person was in. It is one statement for all of them, and queued.
+func InsertRecords(ctx context.Context, tx *pg.Tx, records []domain.SealedRecord, recordedAt time.Time) error {
+	columns := db.InsertRecordsParams{RecordedAt: recordedAt}
+	for _, record := range records {
+		columns.Ids = append(columns.Ids, record.ID)
+		columns.EventIds = append(columns.EventIds, record.EventID)
+		columns.OrganizationIds = append(columns.OrganizationIds, record.OrganizationID)
+		columns.PersonIds = append(columns.PersonIds, record.PersonID)
+		columns.Actions = append(columns.Actions, record.Action)
+		columns.ActorKinds = append(columns.ActorKinds, record.ActorKind)
+		columns.ActorIds = append(columns.ActorIds, record.ActorID)
+		columns.ResourceTypes = append(columns.ResourceTypes, record.Resource.Type)
+		columns.ResourceIds = append(columns.ResourceIds, record.Resource.ID)
+		columns.Sources = append(columns.Sources, record.Source)
+		columns.CorrelationIds = append(columns.CorrelationIds, record.CorrelationID)
+		columns.OccurredAt = append(columns.OccurredAt, record.OccurredAt)
+		columns.BodyHashes = append(columns.BodyHashes, record.Hash)
+		columns.BodyPersonIds = append(columns.BodyPersonIds, record.BodyOwner())
+		columns.Salts = append(columns.Salts, record.Salt)
+		columns.Bodies = append(columns.Bodies, record.Text)
 	}
-	return queued(tx).InsertOrganizationRecord(ctx, db.InsertOrganizationRecordParams{
-		ID: record.ID, EventID: record.EventID, OrganizationID: record.OrganizationID, Action: record.Action,
-		ActorKind: record.ActorKind, ActorID: record.ActorID, ResourceType: record.Resource.Type,
-		ResourceID: record.Resource.ID, Source: record.Source, CorrelationID: record.CorrelationID,
-		OccurredAt: record.OccurredAt, RecordedAt: record.RecordedAt, BodyHash: record.BodyHash,
-		BodyPersonID: record.BodyOwner(), Salt: sealed.Salt, Body: sealed.Text,
-	})
+	return queued(tx).InsertRecords(ctx, columns)
 }
 
 // DeleteBodies removes bodies of a person, atMost of them, and returns how many.

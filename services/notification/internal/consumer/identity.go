@@ -12,7 +12,7 @@ import (
 
 func identityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 	return map[string]inbox.Handler{
-		bus.TypeOf(&identityv1.RegistrationRequested{}): func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		bus.TypeOf(&identityv1.RegistrationRequested{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 			var payload identityv1.RegistrationRequested
 			if err := event.Unmarshal(&payload); err != nil {
 				return err
@@ -22,6 +22,6 @@ func identityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 				return err
 			}
 			return notifier.PlanRegistrationMail(ctx, tx, event.ID, registrationID, event.Time)
-		},
+		}),
 	}
 }

@@ -14,7 +14,7 @@ import (
 // owner whenever somebody is told something.
 func organizationHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 	return map[string]inbox.Handler{
-		bus.TypeOf(&organizationv1.InvitationSent{}): func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		bus.TypeOf(&organizationv1.InvitationSent{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 			var payload organizationv1.InvitationSent
 			if err := event.Unmarshal(&payload); err != nil {
 				return err
@@ -28,6 +28,6 @@ func organizationHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 				return err
 			}
 			return notifier.PlanInvitationMail(ctx, tx, event.ID, organizationID, invitationID, event.Time)
-		},
+		}),
 	}
 }

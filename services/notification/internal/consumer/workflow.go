@@ -46,7 +46,7 @@ type payload[Message any] interface {
 
 // tell makes the handler of one type of event about tasks.
 func tell[Message any, Pointer payload[Message]](notifier *app.Notifier, kind domain.Kind, concerned func(Pointer) concern) inbox.Handler {
-	return func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+	return inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 		decoded := Pointer(new(Message))
 		if err := event.Unmarshal(decoded); err != nil {
 			return err
@@ -56,7 +56,7 @@ func tell[Message any, Pointer payload[Message]](notifier *app.Notifier, kind do
 			return err
 		}
 		return notifier.TellTask(ctx, tx, fact)
-	}
+	})
 }
 
 func factOf(event bus.Event, kind domain.Kind, about concern) (domain.TaskFact, error) {

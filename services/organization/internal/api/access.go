@@ -60,9 +60,9 @@ func (h *Handlers) CheckAccess(ctx context.Context, request *organizationv1.Chec
 
 // GetEffectivePermissions answers another service with all that a user may do.
 func (h *Handlers) GetEffectivePermissions(ctx context.Context, request *organizationv1.GetEffectivePermissionsRequest) (*organizationv1.GetEffectivePermissionsResponse, error) {
-	member, permissions, err := h.app.GetEffectivePermissions(ctx, decodeID(request.GetOrganizationId()), decodeID(request.GetUserId()))
+	roleIDs, permissions, err := h.app.GetEffectivePermissions(ctx, decodeID(request.GetOrganizationId()), decodeID(request.GetUserId()))
 	if err != nil {
 		return nil, err
 	}
-	return &organizationv1.GetEffectivePermissionsResponse{Member: member, Permissions: permissions}, nil
+	return &organizationv1.GetEffectivePermissionsResponse{Member: len(roleIDs) > 0, RoleIds: roleIDs, Permissions: permissions}, nil
 }

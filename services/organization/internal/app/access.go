@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/organization/internal/store"
@@ -15,37 +16,42 @@ type Access struct {
 	Reason string
 }
 
-// CheckAccess says whether a user holds a permission. It reads the database itself: whoever asks wants to know what
-// holds, not what this process remembers.
+// CheckAccess says whether a user holds a permission, by the rules that requests are let through: what this process
+// remembers counts as long as it is fresh and grants it, and a no is always the database's.
 func (a *App) CheckAccess(ctx context.Context, organizationID, userID id.ID, permission string) (Access, error) {
-	roleIDs, err := store.Roles(ctx, a.DB.Point(pg.ScopeOf(ctx)), organizationID, userID)
+	if !a.Roles.Knows(permission) {
+		return Access{Reason: "unknown_permission"}, nil
+	}
+	held, err := a.RecallAccess(ctx, organizationID, userID, permission, a.readPermissions)
 	if err != nil {
 		return Access{}, err
 	}
-	return a.explain(roleIDs, permission), nil
+	return a.explain(held.RoleIDs, permission), nil
+}
+
+// readPermissions is GetEffectivePermissions in the form in which it is remembered.
+func (a *App) readPermissions(ctx context.Context, organizationID, userID id.ID) (authz.Permissions, error) {
+	roleIDs, permissions, err := a.GetEffectivePermissions(ctx, organizationID, userID)
+	return authz.NewPermissions(len(roleIDs) > 0, roleIDs, permissions), err
 }
 
 func (a *App) explain(roleIDs []string, permission string) Access {
-	holder := a.Roles.Holder(roleIDs, permission)
-	switch {
-	case holder != "":
+	if holder := a.Roles.Holder(roleIDs, permission); holder != "" {
 		return Access{Allowed: true, Reason: "role:" + holder}
-	case !a.Roles.Knows(permission):
-		return Access{Reason: "unknown_permission"}
-	case len(roleIDs) == 0:
-		return Access{Reason: "not_a_member"}
-	default:
-		return Access{Reason: "no_role_with_permission"}
 	}
+	if len(roleIDs) == 0 {
+		return Access{Reason: "not_a_member"}
+	}
+	return Access{Reason: "no_role_with_permission"}
 }
 
-// GetEffectivePermissions returns all that a user may do in an organization, sorted. The caller is a service, so the
-// organization comes from the request. Nothing is remembered here: the callers keep copies and are told of changes.
-func (a *App) GetEffectivePermissions(ctx context.Context, organizationID, userID id.ID) (member bool, permissions []string, err error) {
+// GetEffectivePermissions returns a user's roles in an organization and all that they permit, sorted; no roles are no
+// membership. Other services ask it too, so the organization comes from the request. Nothing is remembered here: the
+// callers keep copies and are told of changes.
+func (a *App) GetEffectivePermissions(ctx context.Context, organizationID, userID id.ID) (roleIDs, permissions []string, err error) {
 	scope := pg.Scope{OrganizationID: organizationID}
-	roleIDs, err := store.Roles(ctx, a.DB.Point(scope), organizationID, userID)
-	if err != nil {
-		return false, nil, err
+	if roleIDs, err = store.Roles(ctx, a.DB.Point(scope), organizationID, userID); err != nil {
+		return nil, nil, err
 	}
-	return len(roleIDs) > 0, a.Roles.Permissions(roleIDs), nil
+	return roleIDs, a.Roles.Permissions(roleIDs), nil
 }

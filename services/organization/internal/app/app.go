@@ -3,6 +3,9 @@
 package app
 
 import (
+	"context"
+
+	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
@@ -19,4 +22,6 @@ type App struct {
 	// DropAccess makes this process forget what a user may do in an organization. It is called after the commit, so
 	// that the next request here already sees the change; other processes hear the event.
 	DropAccess func(organizationID, userID id.ID)
+	// RecallAccess is what this process remembers of a user's access, or what read finds: authz.Access.Recall.
+	RecallAccess func(ctx context.Context, organizationID, userID id.ID, permission string, read authz.Source) (authz.Permissions, error)
 }

@@ -26,7 +26,7 @@ func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id
 		return domain.Invitation{}, err
 	}
 	if isMember {
-		return domain.Invitation{}, domain.ErrMemberExists
+		return domain.Invitation{}, domain.ErrMemberExists.With("email", email)
 	}
 	created := domain.Invitation{
 		OrganizationID: organizationID, ID: id.New(), Email: email, RoleID: roleID, Stored: domain.Pending,

@@ -21,7 +21,7 @@ func Identity(app *app.App) map[string]inbox.Handler {
 }
 
 func updateProfile(app *app.App) inbox.Handler {
-	return func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+	return inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 		updated := &identityv1.UserUpdated{}
 		if err := event.Unmarshal(updated); err != nil {
 			return err
@@ -33,5 +33,5 @@ func updateProfile(app *app.App) inbox.Handler {
 		return app.KeepProfile(ctx, tx, domain.Person{
 			UserID: userID, DisplayName: updated.GetDisplayName(), Email: updated.GetEmail(), Revision: updated.GetRevision(),
 		})
-	}
+	})
 }

@@ -41,7 +41,7 @@ func InsertInvitation(ctx context.Context, tx *pg.Tx, invitation domain.Invitati
 		OrganizationID: invitation.OrganizationID, ID: invitation.ID, Email: invitation.Email, EmailKey: key,
 		RoleID: invitation.RoleID, InviterID: invitation.InviterID, CreatedAt: invitation.CreatedAt, ExpiresAt: invitation.ExpiresAt,
 	})
-	if err := inserted("insert invitation", err, domain.ErrInvitationExists); err != nil {
+	if err := inserted("insert invitation", err, domain.ErrInvitationExists.With("email", invitation.Email)); err != nil {
 		return err
 	}
 	return queue(tx).InsertInvitationToken(ctx, tokenHash, invitation.OrganizationID, invitation.ID)

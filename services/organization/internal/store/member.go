@@ -71,7 +71,7 @@ func membership(row db.Member, displayName, email string) domain.Membership {
 // InsertMember adds a member and what is known of the person. One who is a member already is ErrMemberExists.
 func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) error {
 	_, err := db.New(tx).InsertMember(ctx, member.OrganizationID, member.UserID, member.RoleIDs, member.JoinedAt)
-	if err := inserted("insert member", err, domain.ErrMemberExists); err != nil {
+	if err := inserted("insert member", err, domain.ErrMemberExists.With("userId", member.UserID.String())); err != nil {
 		return err
 	}
 	// The profile follows the membership, because only that lets the app role see it.

@@ -24,7 +24,7 @@ var Organizations = list.Spec{
 // InsertOrganization adds an organization; a slug that another one has is ErrSlugTaken, and the transaction goes on.
 func InsertOrganization(ctx context.Context, tx *pg.Tx, organization domain.Organization) error {
 	_, err := db.New(tx).InsertOrganization(ctx, organization.ID, organization.DisplayName, organization.Slug, organization.CreatedAt)
-	return inserted("insert organization", err, domain.ErrSlugTaken)
+	return inserted("insert organization", err, domain.ErrSlugTaken.With("slug", organization.Slug))
 }
 
 // GetOrganization returns an organization that the querier's scope sees.
@@ -48,7 +48,7 @@ func UpdateOrganization(ctx context.Context, tx *pg.Tx, organization domain.Orga
 	})
 	switch {
 	case pg.ConstraintOf(err) == "organization_slug_key":
-		return domain.ErrSlugTaken.WithCause(err)
+		return domain.ErrSlugTaken.With("slug", organization.Slug).WithCause(err)
 	case err != nil:
 		return fmt.Errorf("update organization: %w", err)
 	}

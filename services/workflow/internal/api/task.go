@@ -32,11 +32,12 @@ func (t *Tasks) CreateTask(ctx context.Context, request *workflowv1.CreateTaskRe
 		AssigneeID: decodeID(request.GetAssigneeId()), DueTime: due, Labels: request.GetLabels(),
 	}
 	refusal := t.app.CheckAssignee(ctx, draft.AssigneeID)
-	return idempotency.Run(ctx, t.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Task, error) {
+	projectID := decodeID(request.GetProjectId())
+	return idempotency.Run(ctx, t.runner.Sharing(projectID), func(ctx context.Context, tx *pg.Tx) (*workflowv1.Task, error) {
 		if refusal != nil {
 			return nil, refusal
 		}
-		task, err := t.app.CreateTask(ctx, tx, decodeID(request.GetProjectId()), draft)
+		task, err := t.app.CreateTask(ctx, tx, projectID, draft)
 		if err != nil {
 			return nil, err
 		}

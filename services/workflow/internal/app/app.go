@@ -13,7 +13,6 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
-	"github.com/braidhq/braid/services/workflow/internal/store"
 )
 
 // Members answers whether a user may do something in an organization; the organization service owns that. The empty
@@ -28,11 +27,11 @@ type App struct {
 	clock    clock.Clock
 	members  Members
 	// changed hears of every project that was changed, right after the commit. It must not block.
-	changed func(store.ProjectRef)
+	changed func(domain.ProjectRef)
 }
 
 // New returns the use cases.
-func New(database *pg.DB, clock clock.Clock, members Members, changed func(store.ProjectRef)) *App {
+func New(database *pg.DB, clock clock.Clock, members Members, changed func(domain.ProjectRef)) *App {
 	return &App{database: database, clock: clock, members: members, changed: changed}
 }
 

@@ -43,7 +43,7 @@ func (a *App) record(ctx context.Context, tx *pg.Tx, project domain.Project, hap
 		if err := store.InsertChange(ctx, tx, project, store.Change{Revision: happened.revision, Payload: payload}, now); err != nil {
 			return err
 		}
-		ref := store.ProjectRef{OrganizationID: project.OrganizationID, ProjectID: project.ID}
+		ref := project.Ref()
 		tx.AfterCommit(func() { a.changed(ref) })
 	}
 	return outbox.Append(ctx, tx, a.clock, outbox.Event{

@@ -23,7 +23,7 @@ func NewOrganization(app *app.App) *Organization { return &Organization{app: app
 
 // Handlers are by event type.
 func (o *Organization) Handlers() map[string]inbox.Handler {
-	return map[string]inbox.Handler{bus.TypeOf(&organizationv1.MemberRemoved{}): o.memberRemoved}
+	return map[string]inbox.Handler{bus.TypeOf(&organizationv1.MemberRemoved{}): inbox.Each(o.memberRemoved)}
 }
 
 // memberRemoved takes the open tasks of somebody who has left from them. It is Braid that does so, not whoever removed

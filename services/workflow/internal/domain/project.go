@@ -23,6 +23,12 @@ type Project struct {
 	OwnRevision int64
 }
 
+// ProjectRef names a project.
+type ProjectRef struct {
+	OrganizationID id.ID
+	ProjectID      id.ID
+}
+
 // NewProject checks and makes a project; its key has been checked by the contract's rule.
 func NewProject(organizationID id.ID, key, displayName, description string, now time.Time) (Project, error) {
 	displayName, err := cleanText("displayName", displayName)
@@ -33,6 +39,11 @@ func NewProject(organizationID id.ID, key, displayName, description string, now 
 		OrganizationID: organizationID, ID: id.New(), Key: key, DisplayName: displayName, Description: description,
 		CreateTime: now, UpdateTime: now,
 	}, nil
+}
+
+// Ref names the project.
+func (p Project) Ref() ProjectRef {
+	return ProjectRef{OrganizationID: p.OrganizationID, ProjectID: p.ID}
 }
 
 // ETag changes with every change of the project's own fields.

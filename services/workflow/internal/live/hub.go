@@ -19,6 +19,7 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/workflow/internal/domain"
 	"github.com/braidhq/braid/services/workflow/internal/store"
 )
 
@@ -114,7 +115,7 @@ func (h *Hub) Run(ctx context.Context) error {
 }
 
 // Changed is told of every commit in this process that changed a project. It never blocks.
-func (h *Hub) Changed(of store.ProjectRef) {
+func (h *Hub) Changed(of domain.ProjectRef) {
 	h.wake(of.ProjectID)
 	h.outgoing.add(of.ProjectID)
 }
@@ -193,7 +194,7 @@ func (h *Hub) read(ctx context.Context, watched *topic) {
 // load reads the changes after a revision, up to the first gap, and says whether there may be more. Gaps are where old
 // changes have been removed; that happens by time, which is only nearly the order of revisions. It runs under the app
 // role in the project's organization.
-func (h *Hub) load(ctx context.Context, of store.ProjectRef, after int64) (changes []*change, more bool, err error) {
+func (h *Hub) load(ctx context.Context, of domain.ProjectRef, after int64) (changes []*change, more bool, err error) {
 	h.metrics.reads.Inc()
 	rows, err := store.ListChanges(ctx, h.database.Read(pg.Scope{OrganizationID: of.OrganizationID}), of, after, readBatch)
 	if err != nil {
@@ -238,7 +239,7 @@ func (h *Hub) poll(ctx context.Context) error {
 	for len(topics) > 0 {
 		batch := topics[:min(pollBatch, len(topics))]
 		topics = topics[len(batch):]
-		refs := make([]store.ProjectRef, len(batch))
+		refs := make([]domain.ProjectRef, len(batch))
 		for i, watched := range batch {
 			refs[i] = watched.ref
 		}

@@ -19,7 +19,7 @@ const sendBatch = 32
 
 // Request is what somebody wants to watch.
 type Request struct {
-	Project store.ProjectRef
+	Project domain.ProjectRef
 	// UserID is who watches; LastEventID the revision seen last, as the client wrote it, or empty.
 	UserID      id.ID
 	LastEventID string
@@ -62,7 +62,7 @@ func (h *Hub) Watch(ctx context.Context, request Request, send func(*workflowv1.
 	return opened.run(ctx)
 }
 
-func (h *Hub) project(ctx context.Context, of store.ProjectRef) (domain.Project, error) {
+func (h *Hub) project(ctx context.Context, of domain.ProjectRef) (domain.Project, error) {
 	scope := pg.Scope{OrganizationID: of.OrganizationID}
 	return store.GetProject(ctx, h.database.Point(scope), of.OrganizationID, of.ProjectID)
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/services/workflow/internal/domain"
 	"github.com/braidhq/braid/services/workflow/internal/store"
 )
 
@@ -37,7 +38,7 @@ func decodeChange(row store.Change) (*change, error) {
 
 // topic is one watched project: its latest changes, without gaps, and the streams to wake.
 type topic struct {
-	ref store.ProjectRef
+	ref domain.ProjectRef
 
 	mu sync.Mutex
 	// head is the revision of the newest change that was read; kept ends with it.

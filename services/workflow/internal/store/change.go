@@ -16,12 +16,6 @@ type Change struct {
 	Payload  []byte
 }
 
-// ProjectRef names a project.
-type ProjectRef struct {
-	OrganizationID id.ID
-	ProjectID      id.ID
-}
-
 // InsertChange queues a change of a project that is locked.
 func InsertChange(ctx context.Context, tx *pg.Tx, project domain.Project, change Change, now time.Time) error {
 	return queued(tx).InsertChange(ctx, db.InsertChangeParams{
@@ -33,7 +27,7 @@ func InsertChange(ctx context.Context, tx *pg.Tx, project domain.Project, change
 // ListChanges returns at most limit changes after a revision, in order. They have no gaps but at the beginning, where
 // old ones have been removed: a project's changes are committed in the order of their revisions, because each takes its
 // revision from the locked row of the project and keeps the lock until it is committed.
-func ListChanges(ctx context.Context, querier pg.Querier, of ProjectRef, after int64, limit int) ([]Change, error) {
+func ListChanges(ctx context.Context, querier pg.Querier, of domain.ProjectRef, after int64, limit int) ([]Change, error) {
 	rows, err := db.New(querier).ListChanges(ctx, db.ListChangesParams{
 		OrganizationID: of.OrganizationID, ProjectID: of.ProjectID, After: after, Batch: int32(limit),
 	})
@@ -48,7 +42,7 @@ func ListChanges(ctx context.Context, querier pg.Querier, of ProjectRef, after i
 }
 
 // ListRevisions returns the revisions of projects of any organization; for the worker role.
-func ListRevisions(ctx context.Context, querier pg.Querier, of []ProjectRef) (map[ProjectRef]int64, error) {
+func ListRevisions(ctx context.Context, querier pg.Querier, of []domain.ProjectRef) (map[domain.ProjectRef]int64, error) {
 	organizationIDs, projectIDs := make([]id.ID, len(of)), make([]id.ID, len(of))
 	for i, ref := range of {
 		organizationIDs[i], projectIDs[i] = ref.OrganizationID, ref.ProjectID
@@ -57,9 +51,9 @@ func ListRevisions(ctx context.Context, querier pg.Querier, of []ProjectRef) (ma
 	if err != nil {
 		return nil, explain("list revisions", err)
 	}
-	revisions := make(map[ProjectRef]int64, len(rows))
+	revisions := make(map[domain.ProjectRef]int64, len(rows))
 	for _, row := range rows {
-		revisions[ProjectRef{row.OrganizationID, row.ID}] = row.Revision
+		revisions[domain.ProjectRef{OrganizationID: row.OrganizationID, ProjectID: row.ID}] = row.Revision
 	}
 	return revisions, nil
 }

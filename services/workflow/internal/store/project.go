@@ -37,7 +37,7 @@ func InsertProject(ctx context.Context, tx *pg.Tx, project domain.Project) error
 		Description: project.Description, CreatedAt: project.CreateTime,
 	})
 	if pg.ConstraintOf(err) == "project_key_unique" {
-		return domain.ErrProjectKeyTaken.WithCause(err)
+		return domain.ErrProjectKeyTaken.With("key", project.Key).WithCause(err)
 	}
 	return explain("insert project", err)
 }

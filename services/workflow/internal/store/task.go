@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,12 +52,15 @@ func InsertTask(ctx context.Context, tx *pg.Tx, task *domain.Task) error {
 		Description: task.Description, Status: string(task.Status), Priority: int16(task.Priority), AssigneeID: task.AssigneeID,
 		ReporterID: task.ReporterID, DueAt: nullTime(task.DueTime), Labels: task.Labels, CreatedAt: task.CreateTime,
 	})
+	if errors.Is(err, pg.ErrNoRows) {
+		if _, err := GetProject(ctx, tx, task.OrganizationID, task.ProjectID); err != nil {
+			return err
+		}
+		// It is there and gave no number: it was archived, even if it is so no longer.
+		return domain.ErrProjectArchived
+	}
 	if err != nil {
 		return explain("insert task", err)
-	}
-	if row.Number == 0 {
-		// Projects are never deleted: one that is there and gave no number is archived, maybe since a moment ago.
-		return domain.ErrProjectArchived
 	}
 	task.Number, task.ProjectKey, task.Revision = row.Number, row.ProjectKey, row.Revision
 	return nil

@@ -105,5 +105,14 @@ func (x *GetEffectivePermissionsResponse) AppendJSON(dst []byte) []byte {
 		dst = jsonwire.AppendString(dst, item)
 	}
 	dst = append(dst, ']')
+	dst = append(dst, `,"roleIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetRoleIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }

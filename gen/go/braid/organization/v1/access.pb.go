@@ -405,7 +405,9 @@ type GetEffectivePermissionsResponse struct {
 	// Whether the user is a member; without that nothing else is set.
 	Member bool `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
 	// The names of the permissions, sorted.
-	Permissions   []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	Permissions []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// The roles that they come from.
+	RoleIds       []string `protobuf:"bytes,3,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -454,6 +456,13 @@ func (x *GetEffectivePermissionsResponse) GetPermissions() []string {
 	return nil
 }
 
+func (x *GetEffectivePermissionsResponse) GetRoleIds() []string {
+	if x != nil {
+		return x.RoleIds
+	}
+	return nil
+}
+
 var File_braid_organization_v1_access_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_access_proto_rawDesc = "" +
@@ -484,10 +493,11 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"v\n" +
 	"\x1eGetEffectivePermissionsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"[\n" +
+	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"v\n" +
 	"\x1fGetEffectivePermissionsResponse\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\bR\x06member\x12 \n" +
-	"\vpermissions\x18\x02 \x03(\tR\vpermissions2\xcc\x01\n" +
+	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x19\n" +
+	"\brole_ids\x18\x03 \x03(\tR\aroleIds2\xcc\x01\n" +
 	"\vRoleService\x12\xbc\x01\n" +
 	"\tListRoles\x12'.braid.organization.v1.ListRolesRequest\x1a(.braid.organization.v1.ListRolesResponse\"\\\xaa\xbb\x18 2\x06viewer\"\x16organization.role.read\x82\xd3\xe4\x93\x02/\x12-/api/v1/organizations/{organization_id}/roles\x90\x02\x012\xf7\x02\n" +
 	"\rAccessService\x12\xcf\x01\n" +

@@ -12,36 +12,40 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const insertMembershipChange = `-- name: InsertMembershipChange :exec
-insert into membership_change (organization_id, user_id, occurred_at, member) values ($1, $2, $3, $4)
+const insertMembershipChanges = `-- name: InsertMembershipChanges :exec
+insert into membership_change (organization_id, user_id, occurred_at, member)
+select unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::boolean[])
 on conflict do nothing
 `
 
-func (q *Queries) InsertMembershipChange(ctx context.Context, organizationID id.ID, userID id.ID, occurredAt time.Time, member bool) error {
-	_, err := q.db.Exec(ctx, insertMembershipChange,
-		organizationID,
-		userID,
+func (q *Queries) InsertMembershipChanges(ctx context.Context, organizationIds []id.ID, userIds []id.ID, occurredAt []time.Time, members []bool) error {
+	_, err := q.db.Exec(ctx, insertMembershipChanges,
+		organizationIds,
+		userIds,
 		occurredAt,
-		member,
+		members,
 	)
 	return err
 }
 
 const insertMissingEntries = `-- name: InsertMissingEntries :exec
+with joined as (
+    select unnest($1::uuid[]) as organization_id, unnest($2::uuid[]) as user_id, unnest($3::timestamptz[]) as since
+)
 insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id, person_id)
-select $1, record.id, record.occurred_at, record.action, record.actor_id, record.resource_type,
+select joined.organization_id, record.id, record.occurred_at, record.action, record.actor_id, record.resource_type,
     record.resource_id, record.correlation_id, record.person_id
-from audit_record record
-where record.person_id = $2 and record.occurred_at >= $3 and (
+from joined join audit_record record on record.person_id = joined.user_id and record.occurred_at >= joined.since
+where (
     select standing.member from membership_change standing
-    where standing.user_id = $2 and standing.organization_id = $1
+    where standing.user_id = joined.user_id and standing.organization_id = joined.organization_id
         and standing.occurred_at <= record.occurred_at
     order by standing.occurred_at desc limit 1)
 on conflict do nothing
 `
 
-func (q *Queries) InsertMissingEntries(ctx context.Context, organizationID id.ID, userID id.ID, since time.Time) error {
-	_, err := q.db.Exec(ctx, insertMissingEntries, organizationID, userID, since)
+func (q *Queries) InsertMissingEntries(ctx context.Context, organizationIds []id.ID, userIds []id.ID, since []time.Time) error {
+	_, err := q.db.Exec(ctx, insertMissingEntries, organizationIds, userIds, since)
 	return err
 }
 

@@ -25,118 +25,78 @@ func (q *Queries) DeleteBodies(ctx context.Context, personID id.ID, atMost int32
 	return result.RowsAffected(), nil
 }
 
-const insertOrganizationRecord = `-- name: InsertOrganizationRecord :exec
-with record as (
-    insert into audit_record (id, event_id, organization_id, action, actor_kind, actor_id, resource_type, resource_id,
+const insertRecords = `-- name: InsertRecords :exec
+with told as materialized (
+    select unnest($1::uuid[]) as id, unnest($2::uuid[]) as event_id, unnest($3::uuid[]) as organization_id,
+        unnest($4::uuid[]) as person_id, unnest($5::text[]) as action, unnest($6::text[]) as actor_kind,
+        unnest($7::uuid[]) as actor_id, unnest($8::text[]) as resource_type,
+        unnest($9::text[]) as resource_id, unnest($10::text[]) as source,
+        unnest($11::text[]) as correlation_id, unnest($12::timestamptz[]) as occurred_at,
+        unnest($13::bytea[]) as body_hash, unnest($14::uuid[]) as body_person_id,
+        unnest($15::bytea[]) as salt, unnest($16::json[]) as body
+), record as (
+    insert into audit_record (id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
         source, correlation_id, occurred_at, recorded_at, body_hash)
-    values ($8, $9, $1::uuid, $3, $10, $4, $5, $6,
-        $11, $7, $2, $12, $13)
-    on conflict (event_id) do nothing returning id
+    select id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
+        source, correlation_id, occurred_at, $17, body_hash from told
+    on conflict (event_id) do nothing returning audit_record.id
 ), body as (
-    insert into audit_body (record_id, person_id, salt, body) select id, $14, $15, $16 from record
-)
-insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id)
-select $1::uuid, id, $2, $3, $4, $5, $6, $7 from record
-`
-
-type InsertOrganizationRecordParams struct {
-	OrganizationID id.ID
-	OccurredAt     time.Time
-	Action         string
-	ActorID        id.ID
-	ResourceType   string
-	ResourceID     string
-	CorrelationID  string
-	ID             id.ID
-	EventID        id.ID
-	ActorKind      string
-	Source         string
-	RecordedAt     time.Time
-	BodyHash       []byte
-	BodyPersonID   id.ID
-	Salt           []byte
-	Body           []byte
-}
-
-func (q *Queries) InsertOrganizationRecord(ctx context.Context, arg InsertOrganizationRecordParams) error {
-	_, err := q.db.Exec(ctx, insertOrganizationRecord,
-		arg.OrganizationID,
-		arg.OccurredAt,
-		arg.Action,
-		arg.ActorID,
-		arg.ResourceType,
-		arg.ResourceID,
-		arg.CorrelationID,
-		arg.ID,
-		arg.EventID,
-		arg.ActorKind,
-		arg.Source,
-		arg.RecordedAt,
-		arg.BodyHash,
-		arg.BodyPersonID,
-		arg.Salt,
-		arg.Body,
-	)
-	return err
-}
-
-const insertRecordOutside = `-- name: InsertRecordOutside :exec
-with record as (
-    insert into audit_record (id, event_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
-        source, correlation_id, occurred_at, recorded_at, body_hash)
-    values ($1, $2, $3, $4, $5, $6, $7, $8,
-        $9, $10, $11, $12, $13)
-    on conflict (event_id) do nothing returning id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id, source, correlation_id, occurred_at, recorded_at, body_hash
-), body as (
-    insert into audit_body (record_id, person_id, salt, body) select id, $14, $15, $16 from record
-), standing as (
-    select distinct on (organization_id) organization_id, member from membership_change
-    where user_id = $3 and membership_change.occurred_at <= $11
-    order by organization_id, membership_change.occurred_at desc
+    insert into audit_body (record_id, person_id, salt, body)
+    select id, body_person_id, salt, body from told where (id in (select record.id from record)) is true
 )
 insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id, person_id)
-select standing.organization_id, record.id, record.occurred_at, record.action, record.actor_id, record.resource_type,
-    record.resource_id, record.correlation_id, record.person_id
-from record cross join standing where standing.member
+select coalesce(told.organization_id, standing.organization_id), told.id, told.occurred_at, told.action, told.actor_id, told.resource_type,
+    told.resource_id, told.correlation_id, told.person_id
+from told left join lateral (
+    select distinct on (change.organization_id) change.organization_id, change.member from membership_change change
+    where told.person_id is not null and change.user_id = told.person_id and change.occurred_at <= told.occurred_at
+    order by change.organization_id, change.occurred_at desc
+) standing on standing.member
+where (told.organization_id is not null or standing.organization_id is not null)
+    and (told.id in (select record.id from record)) is true
 `
 
-type InsertRecordOutsideParams struct {
-	ID            id.ID
-	EventID       id.ID
-	PersonID      id.ID
-	Action        string
-	ActorKind     string
-	ActorID       id.ID
-	ResourceType  string
-	ResourceID    string
-	Source        string
-	CorrelationID string
-	OccurredAt    time.Time
-	RecordedAt    time.Time
-	BodyHash      []byte
-	BodyPersonID  id.ID
-	Salt          []byte
-	Body          []byte
+type InsertRecordsParams struct {
+	Ids             []id.ID
+	EventIds        []id.ID
+	OrganizationIds []id.ID
+	PersonIds       []id.ID
+	Actions         []string
+	ActorKinds      []string
+	ActorIds        []id.ID
+	ResourceTypes   []string
+	ResourceIds     []string
+	Sources         []string
+	CorrelationIds  []string
+	OccurredAt      []time.Time
+	BodyHashes      [][]byte
+	BodyPersonIds   []id.ID
+	Salts           [][]byte
+	Bodies          [][]byte
+	RecordedAt      time.Time
 }
 
-func (q *Queries) InsertRecordOutside(ctx context.Context, arg InsertRecordOutsideParams) error {
-	_, err := q.db.Exec(ctx, insertRecordOutside,
-		arg.ID,
-		arg.EventID,
-		arg.PersonID,
-		arg.Action,
-		arg.ActorKind,
-		arg.ActorID,
-		arg.ResourceType,
-		arg.ResourceID,
-		arg.Source,
-		arg.CorrelationID,
+// Each array holds one column of all records. Whether a record is new is asked as a value and not as a condition, which
+// makes it a hash of the few new ids whatever the planner thinks of arrays: it takes them for ten rows.
+func (q *Queries) InsertRecords(ctx context.Context, arg InsertRecordsParams) error {
+	_, err := q.db.Exec(ctx, insertRecords,
+		arg.Ids,
+		arg.EventIds,
+		arg.OrganizationIds,
+		arg.PersonIds,
+		arg.Actions,
+		arg.ActorKinds,
+		arg.ActorIds,
+		arg.ResourceTypes,
+		arg.ResourceIds,
+		arg.Sources,
+		arg.CorrelationIds,
 		arg.OccurredAt,
+		arg.BodyHashes,
+		arg.BodyPersonIds,
+		arg.Salts,
+		arg.Bodies,
 		arg.RecordedAt,
-		arg.BodyHash,
-		arg.BodyPersonID,
-		arg.Salt,
-		arg.Body,
 	)
 	return err
 }

@@ -1,34 +1,34 @@
--- name: InsertOrganizationRecord :exec
-with record as (
-    insert into audit_record (id, event_id, organization_id, action, actor_kind, actor_id, resource_type, resource_id,
+-- name: InsertRecords :exec
+-- Each array holds one column of all records. Whether a record is new is asked as a value and not as a condition, which
+-- makes it a hash of the few new ids whatever the planner thinks of arrays: it takes them for ten rows.
+with told as materialized (
+    select unnest(@ids::uuid[]) as id, unnest(@event_ids::uuid[]) as event_id, unnest(@organization_ids::uuid[]) as organization_id,
+        unnest(@person_ids::uuid[]) as person_id, unnest(@actions::text[]) as action, unnest(@actor_kinds::text[]) as actor_kind,
+        unnest(@actor_ids::uuid[]) as actor_id, unnest(@resource_types::text[]) as resource_type,
+        unnest(@resource_ids::text[]) as resource_id, unnest(@sources::text[]) as source,
+        unnest(@correlation_ids::text[]) as correlation_id, unnest(@occurred_at::timestamptz[]) as occurred_at,
+        unnest(@body_hashes::bytea[]) as body_hash, unnest(@body_person_ids::uuid[]) as body_person_id,
+        unnest(@salts::bytea[]) as salt, unnest(@bodies::json[]) as body
+), record as (
+    insert into audit_record (id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
         source, correlation_id, occurred_at, recorded_at, body_hash)
-    values (@id, @event_id, @organization_id::uuid, @action, @actor_kind, @actor_id, @resource_type, @resource_id,
-        @source, @correlation_id, @occurred_at, @recorded_at, @body_hash)
-    on conflict (event_id) do nothing returning id
+    select id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
+        source, correlation_id, occurred_at, @recorded_at, body_hash from told
+    on conflict (event_id) do nothing returning audit_record.id
 ), body as (
-    insert into audit_body (record_id, person_id, salt, body) select id, @body_person_id, @salt, @body from record
-)
-insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id)
-select @organization_id::uuid, id, @occurred_at, @action, @actor_id, @resource_type, @resource_id, @correlation_id from record;
-
--- name: InsertRecordOutside :exec
-with record as (
-    insert into audit_record (id, event_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
-        source, correlation_id, occurred_at, recorded_at, body_hash)
-    values (@id, @event_id, @person_id, @action, @actor_kind, @actor_id, @resource_type, @resource_id,
-        @source, @correlation_id, @occurred_at, @recorded_at, @body_hash)
-    on conflict (event_id) do nothing returning *
-), body as (
-    insert into audit_body (record_id, person_id, salt, body) select id, @body_person_id, @salt, @body from record
-), standing as (
-    select distinct on (organization_id) organization_id, member from membership_change
-    where user_id = @person_id and membership_change.occurred_at <= @occurred_at
-    order by organization_id, membership_change.occurred_at desc
+    insert into audit_body (record_id, person_id, salt, body)
+    select id, body_person_id, salt, body from told where (id in (select record.id from record)) is true
 )
 insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id, person_id)
-select standing.organization_id, record.id, record.occurred_at, record.action, record.actor_id, record.resource_type,
-    record.resource_id, record.correlation_id, record.person_id
-from record cross join standing where standing.member;
+select coalesce(told.organization_id, standing.organization_id), told.id, told.occurred_at, told.action, told.actor_id, told.resource_type,
+    told.resource_id, told.correlation_id, told.person_id
+from told left join lateral (
+    select distinct on (change.organization_id) change.organization_id, change.member from membership_change change
+    where told.person_id is not null and change.user_id = told.person_id and change.occurred_at <= told.occurred_at
+    order by change.organization_id, change.occurred_at desc
+) standing on standing.member
+where (told.organization_id is not null or standing.organization_id is not null)
+    and (told.id in (select record.id from record)) is true;
 
 -- name: DeleteBodies :execrows
 delete from audit_body where record_id = any (array(

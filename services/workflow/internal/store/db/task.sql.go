@@ -53,26 +53,21 @@ func (q *Queries) GetTask(ctx context.Context, organizationID id.ID, iD id.ID) (
 const insertTask = `-- name: InsertTask :one
 with taken as (
     update project set next_number = next_number + 1, revision = revision + 1
-    where project.organization_id = $1 and project.id = $2 and not project.archived
-    returning project.organization_id, project.id, project.key, project.next_number - 1 as number, project.revision
-), made as (
-    insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
-        assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision)
-    select taken.organization_id, $3, taken.id, taken.number, taken.key, $4, $5, $6, $7,
-        $8::uuid, $9, $10, $11, $12, $12, taken.revision
-    from taken
-    returning task.number, task.project_key, task.revision
+    where project.organization_id = $1 and project.id = $3 and not project.archived
+    returning project.key, project.next_number - 1 as number, project.revision
 )
-select coalesce(made.number, 0)::int as number, coalesce(made.project_key, '')::text as project_key,
-    coalesce(made.revision, 0)::bigint as revision
-from project left join made on true
-where project.organization_id = $1 and project.id = $2
+insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
+    assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision)
+select $1, $2, $3, taken.number, taken.key, $4, $5, $6, $7,
+    $8::uuid, $9, $10, $11, $12, $12, taken.revision
+from taken
+returning number, project_key, revision
 `
 
 type InsertTaskParams struct {
 	OrganizationID id.ID
-	ProjectID      id.ID
 	ID             id.ID
+	ProjectID      id.ID
 	Title          string
 	Description    string
 	Status         string
@@ -91,12 +86,12 @@ type InsertTaskRow struct {
 }
 
 // InsertTask takes the project's next number and revision, and makes the task, in one statement. It returns no row for
-// a project that is missing and one without a task for an archived project.
+// a project that is missing or archived.
 func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) (InsertTaskRow, error) {
 	row := q.db.QueryRow(ctx, insertTask,
 		arg.OrganizationID,
-		arg.ProjectID,
 		arg.ID,
+		arg.ProjectID,
 		arg.Title,
 		arg.Description,
 		arg.Status,

@@ -1,22 +1,17 @@
 -- name: InsertTask :one
 -- InsertTask takes the project's next number and revision, and makes the task, in one statement. It returns no row for
--- a project that is missing and one without a task for an archived project.
+-- a project that is missing or archived.
 with taken as (
     update project set next_number = next_number + 1, revision = revision + 1
     where project.organization_id = @organization_id and project.id = @project_id and not project.archived
-    returning project.organization_id, project.id, project.key, project.next_number - 1 as number, project.revision
-), made as (
-    insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
-        assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision)
-    select taken.organization_id, @id, taken.id, taken.number, taken.key, @title, @description, @status, @priority,
-        @assignee_id::uuid, @reporter_id, @due_at, @labels, @created_at, @created_at, taken.revision
-    from taken
-    returning task.number, task.project_key, task.revision
+    returning project.key, project.next_number - 1 as number, project.revision
 )
-select coalesce(made.number, 0)::int as number, coalesce(made.project_key, '')::text as project_key,
-    coalesce(made.revision, 0)::bigint as revision
-from project left join made on true
-where project.organization_id = @organization_id and project.id = @project_id;
+insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
+    assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision)
+select @organization_id, @id, @project_id, taken.number, taken.key, @title, @description, @status, @priority,
+    @assignee_id::uuid, @reporter_id, @due_at, @labels, @created_at, @created_at, taken.revision
+from taken
+returning number, project_key, revision;
 
 -- name: GetTask :one
 select * from task where organization_id = @organization_id and id = @id;

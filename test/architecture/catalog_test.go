@@ -1,0 +1,231 @@
+package architecture_test
+
+import (
+	"maps"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/audit"
+	"github.com/braidhq/braid/services/identity"
+	"github.com/braidhq/braid/services/notification"
+	"github.com/braidhq/braid/services/organization"
+	"github.com/braidhq/braid/services/workflow"
+	"github.com/braidhq/braid/testkit/pgtest"
+)
+
+// databases are those of the services.
+var databases = map[string]func() []pg.MigrationSet{
+	audit.Name: audit.Migrations, identity.Name: identity.Migrations, notification.Name: notification.Migrations,
+	organization.Name: organization.Migrations, workflow.Name: workflow.Migrations,
+}
+
+// describeCatalog makes what the rules look at: the tables and views that are not PostgreSQL's own.
+const describeCatalog = `create temporary view relation as
+select relation.oid, relname::text as name, relkind as kind, relacl as acl, relrowsecurity and relforcerowsecurity as locked,
+	relkind = 'v' and not coalesce((select option_value::boolean from pg_options_to_table(reloptions)
+		where option_name = 'security_invoker'), false) as borrowed,
+	exists (select from pg_attribute where attrelid = relation.oid and attname = 'organization_id' and not attisdropped) as tenant,
+	has_table_privilege(app, relation.oid, 'select, insert, update, delete, truncate, references, trigger')
+		or has_any_column_privilege(app, relation.oid, 'select, insert, update, references') as app,
+	has_table_privilege(worker, relation.oid, 'select, insert, update, delete, truncate, references, trigger')
+		or has_any_column_privilege(worker, relation.oid, 'select, insert, update, references') as worker
+from pg_class relation, (select current_database() || '_app' as app, current_database() || '_worker' as worker) role
+where relkind in ('r', 'p', 'f', 'v', 'm') and relnamespace in (select oid from service_schema);
+
+-- The policies that are for requests.
+create temporary view opening as
+select polname::text as name, polrelid as relation, polroles as roles,
+	coalesce(pg_get_expr(polqual, polrelid), '') as shows, coalesce(pg_get_expr(polwithcheck, polrelid), '') as takes
+from pg_policy
+where exists (select from unnest(polroles) role where role = 0 or pg_has_role(current_database() || '_app', role, 'member'));`
+
+// describeSchemas makes the schemas that are not PostgreSQL's own.
+const describeSchemas = `create temporary view service_schema as
+select * from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'`
+
+// catalogRule is a rule for the database of every service.
+type catalogRule struct {
+	name string
+	// find returns the names of what breaks the rule.
+	find string
+	// except are those that may, with the reason.
+	except map[string]string
+	// examples are statements that break the rule in workflow's database.
+	examples []string
+}
+
+// versionTables are those of the migrations. Everybody may read them: a process refuses a database that is behind.
+var versionTables = map[string]string{
+	"goose_db_version": "numbers", "goose_job_version": "numbers", "outbox_migration": "numbers", "inbox_migration": "numbers",
+	"idempotency_migration": "numbers",
+}
+
+var catalogRules = []catalogRule{
+	{
+		name: "nothing is granted to everybody",
+		find: `select name from relation where exists (select from aclexplode(acl) where grantee = 0)
+			union select name from relation join pg_attribute on attrelid = oid where exists (select from aclexplode(attacl) where grantee = 0)
+			union select name from opening where 0 = any (roles)
+			union select proname::text from pg_proc where prosecdef and pronamespace in (select oid from service_schema)
+				and exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0)
+			union select nspname::text from service_schema where exists (select from aclexplode(nspacl)
+				where grantee = 0 and privilege_type = 'CREATE')`,
+		examples: []string{
+			`grant select on task to public`, `grant update (title) on task to public`, `grant create on schema public to public`,
+			`create policy leak on task for select using (organization_id::text = current_setting('app.organization_id'))`,
+			`create function leak() returns bigint language sql security definer as 'select count(*) from task'`,
+		},
+	},
+	{
+		name: "row-level security is forced on an organization's table, and on whatever a request may touch",
+		find: `select name from relation where kind <> 'v' and (tenant or app) and not locked
+			union select name from relation where borrowed and (app or worker)`,
+		except: versionTables,
+		examples: []string{
+			`create table leak (organization_id uuid)`,
+			`create table leak (organization_id uuid); alter table leak enable row level security`,
+			`create table leak (number integer); grant select on leak to {app}`,
+			`create table leak (organization_id uuid) partition by hash (organization_id)`,
+			`create materialized view leak as select * from task`,
+			`create view leak as select * from task; grant select on leak to {app}`,
+			`alter table task no force row level security`,
+		},
+	},
+	{
+		name: "a request may touch an organization's table by a policy only",
+		find: `select name from relation where tenant and app and kind in ('r', 'p') and not exists (select from opening where relation = oid)`,
+		examples: []string{
+			`drop policy task_app on task`,
+			`create table leak (organization_id uuid); alter table leak enable row level security; grant insert on leak to {app}`,
+		},
+	},
+	{
+		name: "a policy of requests asks who is calling",
+		find: `select relation.name || '.' || opening.name from opening join relation on relation = oid
+			where (shows <> '' and shows !~ 'current_setting\(''app\.') or (takes <> '' and takes !~ 'current_setting\(''app\.')
+				or (shows = '' and takes = '')
+			union select relation.name || '.' || opening.name from opening join relation on relation = oid
+			where tenant and (shows || takes) !~ 'current_setting\(''app\.(organization_id|user_id)'''`,
+		except: map[string]string{
+			"outbox.outbox_append":                   "writes only, of any organization or of none",
+			"river_job.river_job_append":             "writes only",
+			"signing_key.signing_key_public":         "the grants of columns leave what everybody may know",
+			"profile.profile_member":                 "asks member, whose own policies show colleagues only",
+			"invitation_token.invitation_token_find": "whoever shows the hash of a token is looking for its organization",
+		},
+		examples: []string{
+			`create policy leak on task for select to {app} using (true)`,
+			`create policy leak on task for insert to {app} with check (true)`,
+			`create policy leak on task for select to {app} using (title = current_setting('app.email'))`,
+		},
+	},
+	{
+		name: "a table of no organization has a reason",
+		find: `select name from relation where not tenant and (app or worker)`,
+		except: with(versionTables, map[string]string{
+			"account": "a person, who is of no organization", "credential": "a person's", "session": "a person's",
+			"refresh_token": "a session's", "preference": "a person's", "registration": "somebody who is nobody yet",
+			"profile": "a person, shown to colleagues", "organization": "its id is the organization's",
+			"signing_key":     "the installation's",
+			"audit_body":      "its record may be in several trails: audit_entry says in which",
+			"mailbox_message": "caught mails of a development installation, for its operator; no request may touch them",
+			"inbox":           "ids of events, for the worker", "job_client": "processes, for the worker",
+			"river_job": "requests add jobs, only the worker sees them", "river_leader": "for the worker",
+			"river_notification": "for the worker", "river_queue": "for the worker",
+		}),
+		examples: []string{
+			`create table leak (number integer); grant select on leak to {worker}`,
+			`create table leak (number integer); grant insert (number) on leak to {app}`,
+		},
+	},
+	{
+		name: "a function with its owner's rights has a reason",
+		find: `select proname::text from pg_proc where prosecdef and pronamespace in (select oid from service_schema)`,
+		except: map[string]string{
+			"find_credential": "before a login nobody is calling", "find_registration": "before a login nobody is calling",
+			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
+		},
+		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';
+			revoke all on function leak from public`},
+	},
+}
+
+func with(one, other map[string]string) map[string]string {
+	joined := maps.Clone(one)
+	maps.Copy(joined, other)
+	return joined
+}
+
+// broken returns what breaks the rule in a database, but for the exceptions, which are struck from unused.
+func (r catalogRule) broken(t *testing.T, tx pgx.Tx, unused map[string]bool) (found []string) {
+	t.Helper()
+	rows, err := tx.Query(t.Context(), r.find)
+	require.NoError(t, err, r.name)
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err, r.name)
+	for _, name := range names {
+		if _, excepted := r.except[name]; excepted {
+			delete(unused, name)
+			continue
+		}
+		found = append(found, name)
+	}
+	return found
+}
+
+// look runs what looks at a database's catalog, and leaves nothing there.
+func look(t *testing.T, database *pgtest.Database, statement string, look func(tx pgx.Tx)) {
+	t.Helper()
+	tx, err := database.Admin.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback(t.Context())) }()
+	statement = strings.NewReplacer("{app}", database.Name+"_app", "{worker}", database.Name+"_worker").Replace(statement)
+	for _, sql := range []string{describeSchemas, describeCatalog, statement} {
+		_, err := tx.Conn().PgConn().Exec(t.Context(), sql).ReadAll()
+		require.NoError(t, err, sql)
+	}
+	look(tx)
+}
+
+// TestCatalogsFollowTheRules holds every table that there is and that will be.
+func TestCatalogsFollowTheRules(t *testing.T) {
+	t.Parallel()
+	folders, err := os.ReadDir("../../services")
+	require.NoError(t, err)
+	unused := map[string]bool{}
+	for _, rule := range catalogRules {
+		for name := range rule.except {
+			unused[name] = true
+		}
+	}
+	for _, folder := range folders {
+		migrations := databases[folder.Name()]
+		require.NotNil(t, migrations, "the service %s must be added to databases", folder.Name())
+		look(t, pgtest.Create(t, folder.Name(), migrations()...), "", func(tx pgx.Tx) {
+			for _, rule := range catalogRules {
+				for _, name := range rule.broken(t, tx, unused) {
+					t.Errorf("%s: %s: %s", folder.Name(), name, rule.name)
+				}
+			}
+		})
+	}
+	require.Empty(t, unused, "exceptions for what no service has")
+}
+
+func TestCatalogRulesBreak(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Create(t, workflow.Name, workflow.Migrations()...)
+	for _, rule := range catalogRules {
+		require.NotEmpty(t, rule.examples, rule.name)
+		for _, example := range rule.examples {
+			look(t, database, example, func(tx pgx.Tx) {
+				require.Len(t, rule.broken(t, tx, map[string]bool{}), 1, "%s: %s", rule.name, example)
+			})
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package architecture_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// layers says what each folder of a service may import of its own service, besides itself. The first five are those of
+// every service, and the way of its data. What a service has besides stands at one place of that way. A folder that is
+// not listed may import nothing: whoever adds one decides here where it stands.
+var layers = map[string][]string{
+	"api":      {"app", "domain", "live"},
+	"consumer": {"app", "domain"},
+	"app":      {"domain", "store", "mail", "password", "smtp", "token"},
+	"store":    {"domain"},
+	"domain":   nil,
+
+	// live is beside app: streams outlast every transaction that a use case is given, so it reads the store for itself.
+	"live": {"app", "domain", "store"},
+	// mailbox is a way in of its own, by SMTP and the admin port, for development.
+	"mailbox": {"smtp", "store"},
+	// The tools that app works with. They never call back up.
+	"mail":     {"domain"},
+	"password": {"domain"},
+	"smtp":     {"mail"},
+	"token":    {"store"},
+}
+
+// pure is the part of the standard library that a domain may use: no IO, no clock but the values of time, nothing that
+// two runs could see differently.
+var pure = []string{
+	"bytes", "cmp", "crypto/sha256", "crypto/subtle", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json",
+	"errors", "fmt", "iter", "maps", "math", "math/big", "math/bits", "regexp", "slices", "sort", "strconv", "strings",
+	"time", "unicode", "unicode/utf8",
+}
+
+// rule says what one package may not import. Both are given without the module's path.
+type rule struct {
+	name    string
+	breaks  func(from, imported string) bool
+	because string
+}
+
+var rules = []rule{
+	{
+		name: "only cmd sees services",
+		breaks: func(from, imported string) bool {
+			service, _ := layer(imported)
+			own, _ := layer(from)
+			return service != "" && own != service && !under(from, "cmd", "test")
+		},
+		because: "a service is called by its contract, in one process as between two",
+	},
+	{
+		name: "platform imports no service",
+		breaks: func(from, imported string) bool {
+			return under(from, "platform") && under(imported, "services", "gateway", "cmd")
+		},
+		because: "machinery knows no business",
+	},
+	{
+		name: "data flows one way",
+		breaks: func(from, imported string) bool {
+			service, own := layer(from)
+			other, called := layer(imported)
+			if own == "" || other != service || called == own {
+				return false
+			}
+			return !slices.Contains(layers[own], called)
+		},
+		because: "api and consumer call app, app calls domain and store, nothing calls back up; see layers",
+	},
+	{
+		name: "generated statements stay in their store",
+		breaks: func(from, imported string) bool {
+			_, own := layer(from)
+			_, called := layer(imported)
+			return called == "store" && strings.Contains(imported, "/store/") && own != "store"
+		},
+		because: "one place knows rows and translates the driver's errors",
+	},
+	{
+		name: "domain does no IO",
+		breaks: func(from, imported string) bool {
+			_, own := layer(from)
+			_, called := layer(imported)
+			return own == "domain" && called == "" && !slices.Contains(pure, imported) && !under(imported, "platform/errs", "platform/id")
+		},
+		because: "rules must be readable and testable without a database",
+	},
+	{
+		name: "pgx stays in stores",
+		breaks: func(from, imported string) bool {
+			_, own := layer(from)
+			return (strings.HasPrefix(imported, "github.com/jackc/pgx") || under(imported, "database/sql")) && own != "store" &&
+				!under(from, "platform/pg", "platform/outbox", "platform/inbox", "platform/job", "testkit/pgtest", "test", "cmd/braid/internal/bench")
+		},
+		because: "everything else speaks platform/pg, so that roles, scopes and retries hold everywhere",
+	},
+	{
+		name: "the Kafka client stays in the bus",
+		breaks: func(from, imported string) bool {
+			return strings.HasPrefix(imported, "github.com/twmb/franz-go") && !under(from, "platform/bus", "testkit/bustest", "test")
+		},
+		because: "one place knows how events travel",
+	},
+	{
+		name: "testkit stays in tests",
+		breaks: func(from, imported string) bool {
+			return under(imported, "testkit") && !under(from, "testkit", "test")
+		},
+		because: "what tests need must not reach the binary",
+	},
+}
+
+// violations says which imports break which rules.
+func violations(packages []goPackage) (found []string) {
+	for _, from := range packages {
+		for _, imported := range from.Imports {
+			target := strings.TrimPrefix(imported, modulePath)
+			for _, rule := range rules {
+				if rule.breaks(from.path(), target) {
+					found = append(found, fmt.Sprintf("%s imports %s: %s (%s)", from.path(), target, rule.name, rule.because))
+				}
+			}
+		}
+	}
+	return found
+}
+
+func under(path string, folders ...string) bool {
+	return slices.ContainsFunc(folders, func(folder string) bool {
+		return path == folder || strings.HasPrefix(path, folder+"/")
+	})
+}
+
+// layer is the folder of a package within its service, empty for the service's own package:
+// services/workflow/internal/store/db → workflow, store.
+func layer(path string) (service, layer string) {
+	parts := strings.Split(path, "/")
+	if len(parts) >= 4 && parts[0] == "services" && parts[2] == "internal" {
+		return parts[1], parts[3]
+	}
+	if len(parts) >= 2 && parts[0] == "services" {
+		return parts[1], ""
+	}
+	return "", ""
+}
