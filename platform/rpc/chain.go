@@ -225,15 +225,22 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 		permission = ""
 	}
 	err := c.Authorizer.Authorize(ctx, organizationID, work.Actor.UserID, permission)
-	if err != nil && errs.KindOf(err) == errs.PermissionDenied && c.Refusals != nil {
+	if err == nil || errs.KindOf(err) == errs.PermissionDenied {
 		work.OrganizationID = organizationID
-		c.Refusals.Refused(ctx, permission)
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// reportRefusal tells of a member who lacks a permission, whether the chain or the handler has found that out.
+func (c *Chain) reportRefusal(ctx context.Context, method *Method, work *call.Call, err error) {
+	if c.Refusals == nil || work.OrganizationID.IsZero() || errs.KindOf(err) != errs.PermissionDenied {
+		return
 	}
-	work.OrganizationID = organizationID
-	return nil
+	permission := errs.From(err).Metadata["permission"]
+	if permission == "" {
+		permission = method.Permission
+	}
+	c.Refusals.Refused(ctx, permission)
 }
 
 // readIdempotency notes the key and the keyed hash of the request; the handler's transaction does the rest
@@ -266,6 +273,7 @@ func (c *Chain) finish(ctx context.Context, method *Method, work *call.Call, spa
 			slog.String("status", "OK"), slog.Duration("duration", elapsed))
 		return nil
 	}
+	c.reportRefusal(ctx, method, work, err)
 	failure := failureOf(err, work.CorrelationID)
 	status := failure.httpStatus().name
 	c.metrics.observe(method, status, elapsed)

@@ -47,6 +47,26 @@ func TestChainKeepsItsOrder(t *testing.T) {
 	require.Equal(t, "/braid.workflow.v1.TaskService/CreateTask", refused[0].Work.Procedure)
 }
 
+// Some permissions only the handler can judge, such as that for somebody else's comment.
+func TestHandlersRefusalsAreReported(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	path := b.path("/tasks/" + id.New().String())
+	b.tasks.answer = func(context.Context, proto.Message) (*workflowv1.Task, error) {
+		return nil, errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "no").With("permission", "workflow.comment.update")
+	}
+	requireOne(t, b.REST("GET", path, b.token, nil), 403, "PERMISSION_DENIED")
+	b.tasks.answer = func(context.Context, proto.Message) (*workflowv1.Task, error) {
+		return nil, errs.New(errs.PermissionDenied, "GRANT_EXCEEDS_OWN", "no")
+	}
+	requireOne(t, b.REST("GET", path, b.token, nil), 403, "GRANT_EXCEEDS_OWN")
+	refused := b.Refusals.All()
+	require.Len(t, refused, 2)
+	require.Equal(t, "workflow.comment.update", refused[0].Permission)
+	require.Equal(t, "workflow.task.get", refused[1].Permission, "without a name it is the method's")
+	require.Equal(t, b.organization, refused[1].Work.OrganizationID)
+}
+
 func TestHandlerSeesWhoAndWhere(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)

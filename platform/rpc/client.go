@@ -52,7 +52,8 @@ type Clients struct {
 	tokens  TokenSource
 	methods map[string]*Method
 	remote  *http.Transport
-	calls   *prometheus.CounterVec
+	tries   *prometheus.CounterVec
+	retries *prometheus.CounterVec
 	state   *prometheus.GaugeVec
 
 	mu     sync.Mutex
@@ -65,9 +66,16 @@ func NewClients(targets map[string]Target, tokens TokenSource, registerer promet
 	if err != nil {
 		return nil, err
 	}
-	calls, err := register(registerer, prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "braid_rpc_client_calls_total", Help: "Calls to other services, by service and outcome.",
+	tries, err := register(registerer, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "braid_rpc_client_tries_total",
+		Help: "Tries to call other services, by service and outcome: answered, failed, timed_out, held_back (the breaker is open).",
 	}, []string{"service", "outcome"}))
+	if err != nil {
+		return nil, err
+	}
+	retries, err := register(registerer, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "braid_rpc_client_retries_total", Help: "Tries that were not the first of their call, by service.",
+	}, []string{"service"}))
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +85,7 @@ func NewClients(targets map[string]Target, tokens TokenSource, registerer promet
 	if err != nil {
 		return nil, err
 	}
-	return &Clients{targets: targets, tokens: tokens, methods: methods, calls: calls, state: state, remote: newTransport(), dialed: map[string]*serviceClient{}}, nil
+	return &Clients{targets: targets, tokens: tokens, methods: methods, tries: tries, retries: retries, state: state, remote: newTransport(), dialed: map[string]*serviceClient{}}, nil
 }
 
 func newTransport() *http.Transport {
@@ -96,6 +104,12 @@ func (c *Clients) Dial(service string) (connect.HTTPClient, string) {
 	defer c.mu.Unlock()
 	if c.dialed[service] == nil {
 		c.dialed[service] = &serviceClient{clients: c, service: service, breaker: c.newBreaker(service)}
+		// Alerts can't be written on series that begin with the trouble.
+		for _, outcome := range outcomes {
+			c.tries.WithLabelValues(service, outcome)
+		}
+		c.retries.WithLabelValues(service)
+		c.state.WithLabelValues(service).Set(0)
 	}
 	return c.dialed[service], "http://" + service + ".internal"
 }
@@ -150,9 +164,12 @@ func (s *serviceClient) Do(request *http.Request) (*http.Response, error) {
 		tries = maxTries
 	}
 	for try := 1; ; try++ {
+		if try > 1 {
+			s.clients.retries.WithLabelValues(s.service).Inc()
+		}
 		response, err := s.breaker.Execute(func() (*http.Response, error) { return s.send(request, body, target, method) })
+		s.clients.tries.WithLabelValues(s.service, outcomeOf(err)).Inc()
 		if err == nil || try == tries || request.Context().Err() != nil {
-			s.count(err)
 			if err != nil {
 				return nil, connect.NewError(connect.CodeUnavailable, fmt.Errorf("call %s: %w", s.service, err))
 			}
@@ -165,12 +182,19 @@ func (s *serviceClient) Do(request *http.Request) (*http.Response, error) {
 	}
 }
 
-func (s *serviceClient) count(err error) {
-	outcome := "answered"
-	if err != nil {
-		outcome = "failed"
+var outcomes = []string{"answered", "failed", "timed_out", "held_back"}
+
+func outcomeOf(err error) string {
+	switch {
+	case err == nil:
+		return "answered"
+	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+		return "held_back"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timed_out"
+	default:
+		return "failed"
 	}
-	s.clients.calls.WithLabelValues(s.service, outcome).Inc()
 }
 
 func readOutgoing(request *http.Request) ([]byte, error) {

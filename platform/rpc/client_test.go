@@ -179,14 +179,19 @@ func TestClientTriesOnlyReadsAgain(t *testing.T) {
 	require.Equal(t, connect.CodeUnavailable, connect.CodeOf(err))
 	require.EqualValues(t, 1, service.count.Load(), "a mutation is never sent twice")
 
-	require.InDelta(t, 2, testutil.ToFloat64(collector(t, registry, "failed")), 0)
+	require.InDelta(t, 6, testutil.ToFloat64(collector(t, registry, "failed")), 0)
+	require.InDelta(t, 1, testutil.ToFloat64(collector(t, registry, "answered")), 0)
+	metrics := gather(t, registry)
+	require.Contains(t, metrics, `braid_rpc_client_retries_total{service="workflow"} 4`)
+	require.Contains(t, metrics, `braid_rpc_client_breaker_open{service="workflow"} 0`, "before it was ever open")
 }
 
-// collector returns the calls of the workflow service with an outcome.
+// collector returns the tries to call the workflow service with an outcome.
 func collector(t *testing.T, registry *prometheus.Registry, outcome string) prometheus.Collector {
 	t.Helper()
 	vector := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "braid_rpc_client_calls_total", Help: "Calls to other services, by service and outcome.",
+		Name: "braid_rpc_client_tries_total",
+		Help: "Tries to call other services, by service and outcome: answered, failed, timed_out, held_back (the breaker is open).",
 	}, []string{"service", "outcome"})
 	var already prometheus.AlreadyRegisteredError
 	require.ErrorAs(t, registry.Register(vector), &already)

@@ -1,6 +1,8 @@
 package rpc_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/gen/go/braid/workflow/v1/workflowv1connect"
@@ -109,8 +112,8 @@ func TestConnectJSONIsReadStrictly(t *testing.T) {
 		`{` + ids + `"title":5}`:                   "title",
 		`{` + ids + `"title":"x","labels":["",5]}`: "labels[1]",
 		`{` + ids + `"title":"x"`:                  "",
-		`{` + ids + "\"title\":\"\xff\"}":          "",
-		`{` + ids + `"title":"x","title":"y"}`:     "",
+		`{` + ids + "\"title\":\"\xff\"}":          "title",
+		`{` + ids + `"title":"x","title":"y"}`:     "title",
 	} {
 		answer := b.REST("POST", procedure, b.token, body)
 		require.Equal(t, 400, answer.Status, answer.Text)
@@ -134,6 +137,67 @@ func TestConnectJSONIsReadStrictly(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, 200, response.StatusCode, string(body))
 	require.Equal(t, "fine", (*seen).(*workflowv1.CreateTaskRequest).GetTitle())
+}
+
+// raw sends bytes as they are.
+func (b *bundle) raw(t *testing.T, method, procedure string, body []byte, headers ...string) (int, http.Header, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, b.URL+procedure, bytes.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+b.token)
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := b.Client.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, response.Header, string(content)
+}
+
+// What the libraries would refuse in their own words comes from the chain too.
+func TestBinaryIsReadStrictly(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.forbidden(t)
+	const procedure = "/braid.workflow.v1.TaskService/CreateTask"
+	text := func(number protowire.Number, value string) []byte {
+		return protowire.AppendString(protowire.AppendTag(nil, number, protowire.BytesType), value)
+	}
+	var bomb bytes.Buffer
+	packer := gzip.NewWriter(&bomb)
+	_, err := packer.Write(make([]byte, 50*rpc.MaxBody))
+	require.NoError(t, err)
+	require.NoError(t, packer.Close())
+	title := (&workflowv1.CreateTaskRequest{}).ProtoReflect().Descriptor().Fields().ByName("title").Number()
+	for name, sent := range map[string]struct {
+		body     []byte
+		headers  []string
+		expected []string
+	}{
+		"invalid UTF-8":    {text(title, "\xff"), nil, []string{`"field":"title"`, `"proto.utf8"`, "INVALID_ARGUMENT"}},
+		"cut off":          {text(title, "whole")[:4], nil, []string{"request.malformed", "INVALID_ARGUMENT"}},
+		"packed too large": {bomb.Bytes(), []string{"Content-Encoding", "gzip"}, []string{"BODY_TOO_LARGE"}},
+		"odd timeout":      {nil, []string{"Connect-Timeout-Ms", "abc"}, []string{`"field":"Connect-Timeout-Ms"`, "INVALID_ARGUMENT"}},
+		"long timeout":     {nil, []string{"Connect-Timeout-Ms", "12345678901"}, []string{`"field":"Connect-Timeout-Ms"`}},
+	} {
+		status, _, answer := b.raw(t, "POST", procedure, sent.body, append([]string{"Content-Type", "application/proto"}, sent.headers...)...)
+		require.Equal(t, 400, status, "%s: %s", name, answer)
+		for _, part := range append(sent.expected, "google.rpc.RequestInfo") {
+			require.Contains(t, answer, part, name)
+		}
+	}
+	status, header, answer := b.raw(t, "POST", procedure, []byte("<x/>"), "Content-Type", "text/xml")
+	require.Equal(t, 415, status)
+	require.Contains(t, answer, "MEDIA_TYPE_UNSUPPORTED")
+	require.Equal(t, "application/json", header.Get("Content-Type"))
+	status, header, answer = b.raw(t, "PUT", procedure, nil, "Content-Type", "application/proto")
+	require.Equal(t, 405, status, answer)
+	require.Equal(t, "POST", header.Get("Allow"))
+	status, _, answer = b.raw(t, "POST", "/braid.workflow.v1.TaskService/None", nil, "Content-Type", "application/proto")
+	require.Equal(t, 404, status, answer)
+	require.Contains(t, answer, "PATH_UNKNOWN")
 }
 
 func mustRequest(t *testing.T, b *bundle, procedure, ids string) *http.Request {

@@ -88,6 +88,8 @@ func failureOf(err error, correlationID string) *Failure {
 		known = errs.New(errs.DeadlineExceeded, "DEADLINE_EXCEEDED", "The request took longer than its deadline.").WithCause(err)
 	case errors.Is(err, context.Canceled):
 		known = errs.New(errs.Canceled, "CANCELED", "The caller went away.").WithCause(err)
+	case errors.As(err, &remote) && remote.Code() == connect.CodeCanceled:
+		known = errs.New(errs.Canceled, "CANCELED", "The caller went away.").WithCause(err)
 	case errors.As(err, &remote) && slices.Contains(passingCodes, remote.Code()):
 		known = errCantServe.WithCause(err)
 	default:

@@ -93,7 +93,7 @@ func isPlain(contentEncoding string) bool {
 // decode fills the message from the body, the query and the path, which must not contradict each other.
 func (r *restRequest) decode(message protoreflect.Message) error {
 	if err := r.decodeBody(message); err != nil {
-		return r.explain(err)
+		return err
 	}
 	if r.URL.RawQuery != "" {
 		if err := r.decodeQuery(message); err != nil {
@@ -112,16 +112,27 @@ func (r *restRequest) decode(message protoreflect.Message) error {
 
 func (r *restRequest) decodeBody(message protoreflect.Message) error {
 	switch {
-	case r.method.Body == "" || len(r.body) == 0:
+	case len(r.body) == 0:
 		return nil
+	case r.method.Body == "":
+		return r.refuseBody()
 	case r.method.bodyField == nil:
-		return decodeJSON.Unmarshal(r.body, message.Interface())
+		return r.explain(decodeJSON.Unmarshal(r.body, message.Interface()))
 	}
 	resource := message.Mutable(r.method.bodyField).Message()
 	if err := decodeJSON.Unmarshal(r.body, resource.Interface()); err != nil {
-		return err
+		return r.explain(err)
 	}
 	return r.maskPresent(message, resource.Descriptor())
+}
+
+// refuseBody lets an empty object through, which some clients always send.
+func (r *restRequest) refuseBody() error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(r.body, &fields); err == nil && len(fields) == 0 {
+		return nil
+	}
+	return invalid(errs.Violation{Rule: "body.none", Message: "the request takes no body"})
 }
 
 // maskPresent lets a PATCH change the fields that its body names; a mask in the query replaces this one.
@@ -147,6 +158,9 @@ func (r *restRequest) maskPresent(message protoreflect.Message, resource protore
 
 // explain finds out what is wrong with a body that could not be read.
 func (r *restRequest) explain(err error) error {
+	if err == nil {
+		return nil
+	}
 	if violations := r.method.explainBody(r.body); len(violations) > 0 {
 		return invalid(violations...).WithCause(err)
 	}

@@ -207,6 +207,7 @@ func TestHTTPItselfIsHeldTo(t *testing.T) {
 	requireOne(t, b.REST("POST", b.newTasks(), b.token, `{}`, rpctest.Header("Content-Encoding", "gzip")), 415, "MEDIA_TYPE_UNSUPPORTED")
 	requireOne(t, b.REST("GET", "/api/v1/organizations%2f"+b.organization.String()+"/tasks/"+id.New().String(), b.token, nil), 404, "PATH_UNKNOWN")
 	requireOne(t, b.REST("GET", "/api/v1/nothing", b.token, nil), 404, "PATH_UNKNOWN")
+	requireOne(t, b.REST("GET", b.path("/tasks/"+id.New().String()), b.token, `{"title":"x"}`), 400, "INVALID_ARGUMENT")
 	requireOne(t, b.REST("GET", "/", "", nil), 404, "PATH_UNKNOWN")
 	answer := b.REST("PUT", b.newTasks(), b.token, `{}`)
 	requireOne(t, answer, 405, "METHOD_NOT_ALLOWED")

@@ -137,7 +137,7 @@ func (m *measured) cost(t *testing.T, who *client.Person, r request) map[string]
 }
 
 // counted are the metrics of what a request may cost beside statements.
-var counted = []string{"braid_rpc_client_calls_total{", "braid_authz_owner_questions_total{", "braid_identity_password_hash_seconds_count"}
+var counted = []string{"braid_rpc_client_tries_total{", "braid_authz_owner_questions_total{", "braid_identity_password_hash_seconds_count"}
 
 // counters reads the metrics that count costs, by name and labels.
 func (m *measured) counters(t *testing.T) map[string]float64 {
