@@ -46,6 +46,8 @@ type Environment struct {
 	PublicURL     string
 	Authenticator *authn.Authenticator
 	Signer        *authn.Signer
+	// Traced is whether spans go anywhere.
+	Traced bool
 	// Ready says what is not ready, for /readyz.
 	Ready      func() map[string]error
 	Clock      clock.Clock
@@ -174,6 +176,7 @@ func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) 
 		g.servePage(w, r, correlationID, err)
 		return
 	}
+	defer g.trace(w, r, method)()
 	if err = g.admit(w, r, method); err == nil {
 		err = g.readBody(w, r)
 	}

@@ -59,11 +59,19 @@ type redisLimiter struct {
 	closed     bool
 }
 
+// CheckRedisURL returns what is wrong with the address of a Redis server, as the end of a sentence that begins with it.
+func CheckRedisURL(url string) error {
+	if _, err := rueidis.ParseURL(url); err != nil {
+		// The error repeats the URL, which may hold a password.
+		return errors.New("is no address such as redis://10.0.0.7:6379")
+	}
+	return nil
+}
+
 func newRedisLimiter(url string, fallback limiter, clock clock.Clock, registerer prometheus.Registerer, logger *slog.Logger) (*redisLimiter, error) {
 	options, err := rueidis.ParseURL(url)
 	if err != nil {
-		// The error repeats the URL, which may hold a password.
-		return nil, errors.New("redis.url is no address such as redis://10.0.0.7:6379")
+		return nil, fmt.Errorf("redis.url %w", CheckRedisURL(url))
 	}
 	options.DisableCache = true
 	options.ForceSingleClient = true

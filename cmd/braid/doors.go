@@ -49,7 +49,7 @@ func (p *process) buildDoors() error {
 	}
 	public, err := gateway.New(gateway.Environment{
 		Config: p.settings.Gateway, Services: local, URLs: urls, RedisURL: p.settings.Redis.URL,
-		PublicURL: p.settings.Process.PublicURL, Authenticator: p.authenticator, Signer: p.signers[gateway.Name],
+		PublicURL: p.settings.Process.PublicURL, Authenticator: p.authenticator, Signer: p.signers[gateway.Name], Traced: p.settings.Trace.Endpoint != "",
 		Ready: p.manager.Ready, Clock: p.clock, Logger: p.logger.With(slog.String("service", gateway.Name)), Registerer: p.metrics,
 	})
 	if err != nil {

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -63,35 +66,70 @@ func (s SASL) String() string { return s.Mechanism + " " + s.Username }
 // GoString keeps the password out of %#v.
 func (s SASL) GoString() string { return s.String() }
 
-// Validate reports everything that keeps the connection from being usable.
+// Check reports everything that keeps the connection from being usable, apart from missing brokers: each with the key of
+// the configuration that it is set by, and the end of a sentence that begins with it.
+func (c Connection) Check(report func(key, reason string)) {
+	for _, broker := range c.Brokers {
+		if !isBroker(broker) {
+			report("brokers", fmt.Sprintf("holds %q, which is no address such as kafka-1:9092", broker))
+		}
+	}
+	if (c.TLS.CertificateFile == "") != (c.TLS.KeyFile == "") {
+		report("private_key_file", "and certificate_file go together")
+	}
+	if !c.TLS.Enabled && (c.TLS.CAFile != "" || c.TLS.CertificateFile != "" || c.TLS.ServerName != "") {
+		report("tls", "is off, but files for it are named")
+	}
+	switch c.SASL.Mechanism {
+	case "":
+		if c.SASL.Username != "" || c.SASL.Password != "" {
+			report("sasl_mechanism", "is missing where a user name or a password is given")
+		}
+	case MechanismPlain, MechanismScramSHA256, MechanismScramSHA512:
+		if c.SASL.Username == "" {
+			report("sasl_username", "is required by the mechanism")
+		}
+		if c.SASL.Password == "" {
+			report("sasl_password", "is required by the mechanism")
+		}
+	default:
+		report("sasl_mechanism", fmt.Sprintf("is %q, not PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", c.SASL.Mechanism))
+	}
+}
+
+// isBroker accepts a host with or without a port.
+func isBroker(text string) bool {
+	if text == "" || strings.ContainsAny(text, "/ ") {
+		return false
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return !strings.Contains(text, ":")
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && number > 0 && host != ""
+}
+
+// CheckFiles reports the files that can't be read as what they should be.
+func (t TLS) CheckFiles(report func(key, reason string)) {
+	if _, err := (TLS{CAFile: t.CAFile}).load(); err != nil {
+		report("ca_file", err.Error())
+	}
+	if t.CertificateFile == "" || t.KeyFile == "" {
+		return
+	}
+	if _, err := (TLS{CertificateFile: t.CertificateFile, KeyFile: t.KeyFile}).load(); err != nil {
+		report("certificate_file", err.Error())
+	}
+}
+
+// Validate returns everything that keeps the connection from being usable.
 func (c Connection) Validate() error {
 	var problems []error
 	if len(c.Brokers) == 0 {
 		problems = append(problems, errors.New("no broker address"))
 	}
-	for _, broker := range c.Brokers {
-		if broker == "" {
-			problems = append(problems, errors.New("an empty broker address"))
-		}
-	}
-	if (c.TLS.CertificateFile == "") != (c.TLS.KeyFile == "") {
-		problems = append(problems, errors.New("a client certificate and its key go together"))
-	}
-	if !c.TLS.Enabled && (c.TLS.CAFile != "" || c.TLS.CertificateFile != "" || c.TLS.ServerName != "") {
-		problems = append(problems, errors.New("TLS settings without TLS switched on"))
-	}
-	switch c.SASL.Mechanism {
-	case "":
-		if c.SASL.Username != "" || c.SASL.Password != "" {
-			problems = append(problems, errors.New("SASL credentials without a mechanism"))
-		}
-	case MechanismPlain, MechanismScramSHA256, MechanismScramSHA512:
-		if c.SASL.Username == "" || c.SASL.Password == "" {
-			problems = append(problems, errors.New("a SASL mechanism without user name or password"))
-		}
-	default:
-		problems = append(problems, fmt.Errorf("unknown SASL mechanism %q (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512)", c.SASL.Mechanism))
-	}
+	c.Check(func(key, reason string) { problems = append(problems, errors.New(key+" "+reason)) })
 	return errors.Join(problems...)
 }
 

@@ -77,7 +77,11 @@ func StartEmbedded(config EmbeddedConfig, logger *slog.Logger) (*Embedded, error
 		Brokers: cluster.ListenAddrs(),
 		SASL:    SASL{Mechanism: MechanismScramSHA256, Username: username, Password: password},
 	}
-	if err := writeClientConfig(config.Directory, connection); err != nil {
+	err = admitKcat(cluster, connection, logger)
+	if err == nil {
+		err = writeClientConfig(config.Directory, connection)
+	}
+	if err != nil {
 		cluster.Close()
 		return nil, fmt.Errorf("start embedded broker: %w", err)
 	}

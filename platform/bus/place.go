@@ -44,17 +44,16 @@ type place struct {
 func (b *Broadcast) begin(ctx context.Context, client *kgo.Client, from time.Time) bool {
 	admin, begun := kadm.NewClient(client), b.clock.Now()
 	for attempt := 1; ; attempt++ {
-		asked := b.clock.Now()
 		places, err := b.locate(ctx, admin, from)
 		if err == nil {
-			b.follow(client, asked, places)
+			b.follow(client, places)
 			return true
 		}
 		if ctx.Err() != nil {
 			return false
 		}
 		level := slog.LevelWarn
-		if errors.Is(err, ErrUnknownTopic) && asked.Sub(begun) < topicPatience {
+		if errors.Is(err, ErrUnknownTopic) && b.clock.Now().Sub(begun) < topicPatience {
 			level = slog.LevelDebug
 		}
 		b.logger.Log(ctx, level, "broadcast reader waits for its topics", "topics", b.config.Topics, "error", err)
@@ -99,7 +98,7 @@ func (b *Broadcast) locate(ctx context.Context, admin *kadm.Client, from time.Ti
 }
 
 // follow starts reading partitions at their places. The places are there before the first record can be.
-func (b *Broadcast) follow(client *kgo.Client, listed time.Time, places map[partition]place) {
+func (b *Broadcast) follow(client *kgo.Client, places map[partition]place) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	offsets := make(map[string]map[int32]kgo.Offset)
@@ -110,34 +109,37 @@ func (b *Broadcast) follow(client *kgo.Client, listed time.Time, places map[part
 		}
 		offsets[key.topic][key.number] = kgo.NewOffset().At(place.next)
 	}
-	b.listed = listed
 	client.AddConsumePartitions(offsets)
 }
 
 func (b *Broadcast) watchPartitions(ctx context.Context, client *kgo.Client) {
-	failures := 0
-	for wait := partitionCheck; Sleep(ctx, wait) == nil; {
-		if err := b.checkPartitions(ctx, client); err != nil && ctx.Err() == nil {
+	for failures := 0; ctx.Err() == nil; {
+		wait := partitionCheck
+		if err := b.checkPartitions(ctx, client); err == nil {
+			failures = 0
+		} else if ctx.Err() == nil {
 			failures++
-			wait = Backoff(failures, partitionCheck, partitionPause)
+			wait = Backoff(failures, 2*partitionCheck, partitionPause)
 			b.logger.WarnContext(ctx, "broadcast reader cannot list partitions", "error", err)
-			continue
 		}
-		failures, wait = 0, partitionCheck
-		b.publishFreshness()
+		_ = Sleep(ctx, wait)
 	}
 }
 
-// checkPartitions follows the partitions that are new from their first record on.
+// checkPartitions follows the partitions that are new, from their first record on.
 func (b *Broadcast) checkPartitions(ctx context.Context, client *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, partitionTimeout)
 	defer cancel()
 	asked := b.clock.Now()
-	counts, err := countPartitions(ctx, kadm.NewClient(client), b.config.Topics...)
+	counts, err := countPartitions(ctx, client, b.config.Topics...)
 	if err != nil {
 		return err
 	}
-	b.follow(client, asked, b.added(counts))
+	b.follow(client, b.added(counts))
+	b.mu.Lock()
+	b.listed = asked
+	b.mu.Unlock()
+	b.publishFreshness()
 	return nil
 }
 
@@ -179,6 +181,9 @@ func (b *Broadcast) publishFreshness() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	oldest := b.listed
+	if oldest.IsZero() {
+		return
+	}
 	for _, place := range b.places {
 		if place.watermark.IsZero() {
 			b.freshness.Store(0)

@@ -102,7 +102,7 @@ func (p *Producer) PartitionCount(ctx context.Context, topic string) (int32, err
 	if err != nil {
 		return 0, err
 	}
-	counts, err := countPartitions(ctx, kadm.NewClient(client), topic)
+	counts, err := countPartitions(ctx, client, topic)
 	return counts[topic], err
 }
 

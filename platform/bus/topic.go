@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Topic is a topic as it should be.
@@ -90,22 +92,33 @@ func awaitTopics(ctx context.Context, admin *kadm.Client, topics []string) error
 	}
 }
 
-// countPartitions returns the partitions of each topic. A topic that does not exist is an error.
-func countPartitions(ctx context.Context, admin *kadm.Client, topics ...string) (map[string]int32, error) {
-	details, err := admin.ListTopics(ctx, topics...)
+// countPartitions returns how many partitions each topic has now: the client's own answer would be one of a moment ago.
+// A topic that does not exist is an error.
+func countPartitions(ctx context.Context, client *kgo.Client, topics ...string) (map[string]int32, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	for _, name := range topics {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = &name
+		request.Topics = append(request.Topics, topic)
+	}
+	response, err := request.RequestWith(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
 	counts := make(map[string]int32, len(topics))
+	for _, topic := range response.Topics {
+		if topic.Topic == nil {
+			continue
+		}
+		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
+			return nil, fmt.Errorf("list topics: %s: %w", *topic.Topic, explain(err))
+		}
+		counts[*topic.Topic] = int32(len(topic.Partitions)) //nolint:gosec // Kafka itself counts partitions in an int32.
+	}
 	for _, topic := range topics {
-		detail, ok := details[topic]
-		if !ok {
+		if counts[topic] == 0 {
 			return nil, fmt.Errorf("list topics: %s: %w", topic, ErrUnknownTopic)
 		}
-		if detail.Err != nil {
-			return nil, fmt.Errorf("list topics: %s: %w", topic, explain(detail.Err))
-		}
-		counts[topic] = int32(len(detail.Partitions)) //nolint:gosec // Kafka itself counts partitions in an int32.
 	}
 	return counts, nil
 }

@@ -63,7 +63,7 @@ func TestHandlersRefusalsAreReported(t *testing.T) {
 	refused := b.Refusals.All()
 	require.Len(t, refused, 2)
 	require.Equal(t, "workflow.comment.update", refused[0].Permission)
-	require.Equal(t, "workflow.task.get", refused[1].Permission, "without a name it is the method's")
+	require.Equal(t, "workflow.task.read", refused[1].Permission, "without a name it is the method's")
 	require.Equal(t, b.organization, refused[1].Work.OrganizationID)
 }
 

@@ -98,6 +98,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},
 		{"Metrics", testMetrics},
+		{"Kcat", testKcat},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

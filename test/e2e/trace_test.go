@@ -85,7 +85,7 @@ func testTrace(t *testing.T, s *suite) {
 		for _, span := range s.collector.of(traceID) {
 			names = append(names, span.GetName())
 		}
-		return containsAll(names, "braid.workflow.v1.TaskService/AssignTask", "audit process workflow.task.assigned",
+		return containsAll(names, "POST /api/v1/organizations/{organization_id}/tasks/{task_id}:assign", "braid.workflow.v1.TaskService/AssignTask", "audit process workflow.task.assigned",
 			"notification process workflow.task.assigned", "job notification.send_mail", "send mail", "audit process notification.notification.delivered")
 	})
 	known := map[string]bool{caller: true}
