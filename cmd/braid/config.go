@@ -24,11 +24,11 @@ func newConfigCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			checked := s
+			checked, needed := s, needOfUp()
 			if len(names) > 0 {
-				checked = newSettings(false)
+				checked, needed = newSettings(false), needOfServe(services)
 			}
-			if err := checked.load(command.Flags(), services); err != nil {
+			if err := checked.load(command.Flags(), needed); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(command.OutOrStdout(), "the configuration is good")
@@ -45,7 +45,7 @@ func newConfigPrint() *cobra.Command {
 	command := &cobra.Command{
 		Use: "print", Short: "Print the configuration in force with where each value comes from; secrets are masked", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := s.load(command.Flags(), keyHolders()); err != nil {
+			if err := s.load(command.Flags(), needOfUp()); err != nil {
 				return err
 			}
 			return s.registry.Print(command.OutOrStdout())
@@ -61,7 +61,7 @@ func newKeys() *cobra.Command {
 	initialize := &cobra.Command{
 		Use: "init", Short: "Make the keys that are missing; what is there stays", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := s.load(command.Flags(), nil); err != nil {
+			if err := s.load(command.Flags(), need{}); err != nil {
 				return err
 			}
 			if err := secret.Init(s.Process.KeyDir, keyHolders()); err != nil {

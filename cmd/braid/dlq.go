@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/bus/deadletter"
 	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/obs"
 )
 
 // dlqTimeout bounds one command: the topic is read whole.
@@ -65,10 +69,16 @@ func newDLQ() *cobra.Command {
 func newDLQCommand(use, short string, args cobra.PositionalArgs, act func(context.Context, io.Writer, *deadletter.Desk, []string) error) *cobra.Command {
 	s := newSettings(true)
 	command := &cobra.Command{
-		Use: use, Short: short, Args: args,
+		Use: use, Short: short,
+		Args: func(command *cobra.Command, given []string) error {
+			if err := args(command, given); err != nil {
+				return fmt.Errorf("%w: braid dlq %s, where SERVICE is one of %s", err, use, strings.Join(serviceNames(), ", "))
+			}
+			return nil
+		},
 		RunE: func(command *cobra.Command, args []string) error {
-			if _, err := chooseServices(args[:1]); err != nil {
-				return err
+			if !slices.Contains(serviceNames(), args[0]) {
+				return fmt.Errorf("there is no service %q with dead letters; there are %s", args[0], strings.Join(serviceNames(), ", "))
 			}
 			connection, err := brokerFor(s, command.Flags())
 			if err != nil {
@@ -87,25 +97,68 @@ func newDLQCommand(use, short string, args cobra.PositionalArgs, act func(contex
 
 // shownLetter is a dead letter as it is printed.
 type shownLetter struct {
-	ID       string      `json:"id"`
-	Reason   string      `json:"reason"`
-	Attempts int         `json:"attempts"`
-	Time     time.Time   `json:"deadTime"`
-	Event    *shownEvent `json:"event,omitempty"`
-	Type     string      `json:"type,omitempty"`
+	ID   string `json:"id"`
+	Type string `json:"type,omitempty"`
+	// Attempts counts every try, replays included; Reason is why the last one failed.
+	Attempts    int       `json:"attempts"`
+	LastTryTime time.Time `json:"lastTryTime"`
+	Reason      string    `json:"reason"`
+	// Where the event was first, and what it came with.
+	Topic     string        `json:"topic"`
+	Partition int32         `json:"partition"`
+	Offset    int64         `json:"offset"`
+	Key       string        `json:"key,omitempty"`
+	Headers   []shownHeader `json:"headers"`
+	Event     *shownEvent   `json:"event,omitempty"`
 }
 
-func printLetter(out io.Writer, letter deadletter.Letter, whole bool) error {
-	shown := shownLetter{ID: letter.ID, Reason: letter.Reason, Attempts: letter.Attempts, Time: letter.Time}
+// shownHeader is a header as it is printed. They are a list, as one that comes twice may be what is wrong.
+type shownHeader struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+const (
+	hiddenHeader = "[redacted]"
+	// clientAddressHeader is personal, and no event that is shown has it.
+	clientAddressHeader = "ce_clientaddress"
+)
+
+func showHeaders(headers []bus.Header) []shownHeader {
+	shown := make([]shownHeader, 0, len(headers))
+	for _, header := range headers {
+		value := string(header.Value)
+		if header.Key == clientAddressHeader || obs.IsSensitiveKey(header.Key) {
+			value = hiddenHeader
+		}
+		shown = append(shown, shownHeader{Name: header.Key, Value: value})
+	}
+	return shown
+}
+
+func showLetter(letter deadletter.Letter, whole bool) shownLetter {
+	record := letter.Record
+	shown := shownLetter{
+		ID: letter.ID, Attempts: letter.Attempts, LastTryTime: letter.Time, Reason: letter.Reason,
+		Topic: record.Topic, Partition: record.Partition, Offset: record.Offset, Key: string(record.Key), Headers: showHeaders(record.Headers),
+	}
 	event, problem := letter.Event()
+	if problem != nil {
+		// What was read of it before that means nothing; where it was does.
+		event = bus.Event{Topic: record.Topic, Partition: record.Partition, Offset: record.Offset}
+	}
 	shown.Type = event.Type
 	if whole {
 		decoded := showEvent(event, problem)
 		shown.Event = &decoded
 	}
+	return shown
+}
+
+func printLetter(out io.Writer, letter deadletter.Letter, whole bool) error {
 	encoder := json.NewEncoder(out)
 	if whole && onTerminal(os.Stdout) {
 		encoder.SetIndent("", "  ")
 	}
-	return encoder.Encode(shown)
+	return encoder.Encode(showLetter(letter, whole))
 }

@@ -16,7 +16,7 @@ import (
 
 // brokerFor finds the broker for tools: the configured one, else that of the up that runs on the data directory.
 func brokerFor(s *settings, flags *pflag.FlagSet) (bus.Connection, error) {
-	if err := s.load(flags, nil); err != nil {
+	if err := s.load(flags, need{}); err != nil {
 		return bus.Connection{}, err
 	}
 	if len(s.Kafka.Brokers) > 0 {
@@ -31,7 +31,7 @@ func brokerFor(s *settings, flags *pflag.FlagSet) (bus.Connection, error) {
 
 // shownEvent is an event as tools print it: no sensitive field, no credential.
 type shownEvent struct {
-	Time           time.Time       `json:"time"`
+	Time           time.Time       `json:"time,omitzero"`
 	Type           string          `json:"type"`
 	ID             string          `json:"id"`
 	Subject        string          `json:"subject,omitempty"`

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 )
@@ -10,6 +11,10 @@ import (
 func main() {
 	if err := newRoot().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "braid:", err)
-		os.Exit(1)
+		status := 1
+		if ended := (received{}); errors.As(err, &ended) {
+			status = ended.ExitCode()
+		}
+		os.Exit(status)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/braidhq/braid/gateway"
 	"github.com/braidhq/braid/platform/pg"
 )
 
@@ -26,10 +25,7 @@ func newMigrate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := s.load(command.Flags(), []string{gateway.Name}); err != nil {
-				return err
-			}
-			if err := s.requireDatabases(services); err != nil {
+			if err := s.load(command.Flags(), need{databases: services}); err != nil {
 				return err
 			}
 			return migrate(command.Context(), command.OutOrStdout(), s, services, statusOnly)

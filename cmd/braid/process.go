@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,6 +50,7 @@ type process struct {
 	metrics *prometheus.Registry
 	clock   clock.Clock
 
+	orders  *orders
 	manager *module.Manager
 	admin   *obs.Admin
 	keys    map[string]*secret.Keys
@@ -86,18 +84,22 @@ func (p *process) end() {
 }
 
 // newProcess prepares what needs no other part: logs, metrics, traces.
-func newProcess(ctx context.Context, settings *settings, services []string) (*process, error) {
+func newProcess(orders *orders, settings *settings, services []string) (*process, error) {
 	logger, closeLog := newLogger(settings)
 	p := &process{
 		settings: settings, services: services, logger: logger, metrics: obs.NewMetrics(build()), clock: clock.System{},
-		databases: map[string]pg.Config{}, open: map[string]*pg.DB{}, handlers: map[string]*lateHandler{},
+		databases: map[string]pg.Config{}, open: map[string]*pg.DB{}, handlers: map[string]*lateHandler{}, orders: orders,
 	}
 	p.onEnd(func() { _ = closeLog() })
 	p.manager = module.New(module.Options{Grace: settings.Process.DrainGrace}, logger)
 	if !heap.Chosen() {
 		p.manager.Add(module.Part{Name: "heap", Run: heap.Keep})
 	}
-	shutdown, err := obs.SetupTracing(ctx, settings.Trace, build(), logger)
+	if err := p.metrics.Register(obs.NewConditionCollector(p.manager.Conditions)); err != nil {
+		p.end()
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	shutdown, err := obs.SetupTracing(orders.stop, settings.Trace, build(), logger)
 	if err != nil {
 		p.end()
 		return nil, err
@@ -123,7 +125,7 @@ func (p *process) assemble(ctx context.Context) error {
 	if err := p.buildAccess(); err != nil {
 		return err
 	}
-	p.admin = obs.NewAdmin(p.settings.Process.AdminConfig, p.metrics, p.manager.Ready, p.logger)
+	p.admin = obs.NewAdmin(p.settings.Process.AdminConfig, p.metrics, p.manager.Conditions, p.logger)
 	topics := p.settings.Kafka.topics()
 	for _, bounded := range contexts {
 		if p.handlers[bounded.name] == nil {
@@ -211,9 +213,9 @@ func (p *process) buildAccess() error {
 		return err
 	}
 	p.broadcast, err = bus.NewBroadcast(p.connection, bus.BroadcastConfig{
-		Topics:   []string{bus.EventTopic(identity.Name), bus.EventTopic(organization.Name)},
-		Lookback: authn.AccessTokenLife + time.Minute,
-		Handle:   p.hear,
+		Publishers: []string{identity.Name, organization.Name},
+		Lookback:   authn.AccessTokenLife + time.Minute,
+		Handle:     p.hear,
 		Reset: func() {
 			p.authenticator.Distrust()
 			p.access.Clear()
@@ -223,6 +225,20 @@ func (p *process) buildAccess() error {
 		return err
 	}
 	p.addPart(module.Part{Name: "broadcast", Run: p.broadcast.Run})
+	return p.watchBroker()
+}
+
+// watchBroker makes it known when the broker does not answer. The process can serve without it: the caches ask the
+// owners, and events wait in the outbox.
+func (p *process) watchBroker() error {
+	probe, err := bus.NewProbe(p.connection)
+	if err != nil {
+		return err
+	}
+	p.onEnd(probe.Close)
+	part := module.Watched("broker", probe.Ping)
+	part.Optional = true
+	p.addPart(part)
 	return nil
 }
 
@@ -277,6 +293,7 @@ func (p *process) buildService(ctx context.Context, bounded boundedContext, topi
 	}
 	p.onEnd(database.Close)
 	p.open[bounded.name] = database
+	p.addPart(module.Watched(bounded.name+".database", database.Ping))
 	clients, err := p.clients(bounded.name)
 	if err != nil {
 		return err
@@ -304,12 +321,29 @@ func (p *process) buildService(ctx context.Context, bounded boundedContext, topi
 	return nil
 }
 
-// run serves until a signal or a failing part.
-func (p *process) run(ctx context.Context) error {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+// run starts what is to run and serves until a signal or a failing part. A signal during the start calls it off, whatever
+// the steps of the start make of that; it is no failure.
+func (p *process) run(start func(ctx context.Context) error) error {
+	defer context.AfterFunc(p.orders.stop, func() { p.logOrder(p.orders.stop, "stopping") })()
+	defer context.AfterFunc(p.orders.now, func() {
+		p.logOrder(p.orders.now, "stopping at once")
+		p.manager.StopNow()
+	})()
+	if err := start(p.orders.stop); err != nil {
+		order, ordered := given(p.orders.stop)
+		if !ordered {
+			return err
+		}
+		p.logger.Info("start called off", slog.String("cause", order.Error()), slog.String("reached", err.Error()))
+		return nil
+	}
 	// Migrations and descriptors leave more garbage behind than the running process needs memory.
 	debug.FreeOSMemory()
-	return p.manager.RunUntilSignal(ctx, signals)
+	return p.manager.Run(p.orders.stop)
+}
+
+func (p *process) logOrder(ctx context.Context, action string) {
+	if order, ok := given(ctx); ok {
+		p.logger.Info(order.Error(), slog.String("action", action))
+	}
 }

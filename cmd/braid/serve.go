@@ -21,14 +21,16 @@ func newServe() *cobra.Command {
 		Short: "Run the services named, on the databases and the broker that the configuration names",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			orders := takeOrders(command.Context())
+			defer orders.release()
 			services, err := chooseServices(names)
 			if err != nil {
 				return err
 			}
-			if err := s.load(command.Flags(), services); err != nil {
+			if err := s.load(command.Flags(), needOfServe(services)); err != nil {
 				return err
 			}
-			return serve(command.Context(), s, services)
+			return orders.outcome(serve(orders, s, services))
 		},
 	}
 	command.Flags().StringSliceVar(&names, "services", nil, "services to run, comma-separated; all by default")
@@ -36,14 +38,8 @@ func newServe() *cobra.Command {
 	return command
 }
 
-func serve(ctx context.Context, s *settings, services []string) error {
-	if err := s.requireDatabases(services); err != nil {
-		return err
-	}
-	if len(s.Kafka.Brokers) == 0 {
-		return errors.New("BRAID_KAFKA_BROKERS (kafka.brokers): is required")
-	}
-	p, err := newProcess(ctx, s, services)
+func serve(orders *orders, s *settings, services []string) error {
+	p, err := newProcess(orders, s, services)
 	if err != nil {
 		return err
 	}
@@ -54,16 +50,15 @@ func serve(ctx context.Context, s *settings, services []string) error {
 			p.databases[name] = pg.Config{Service: name, URL: place.DatabaseURL, MigrationURL: place.MigrationDatabaseURL}
 		}
 	}
-	if err := p.requireMigrated(ctx); err != nil {
-		return err
-	}
-	if err := p.assemble(ctx); err != nil {
-		return err
-	}
-	if err := p.warnOfOwners(ctx); err != nil {
-		return err
-	}
-	return p.run(ctx)
+	return p.run(func(ctx context.Context) error {
+		if err := p.requireMigrated(ctx); err != nil {
+			return err
+		}
+		if err := p.assemble(ctx); err != nil {
+			return err
+		}
+		return p.warnOfOwners(ctx)
+	})
 }
 
 // requireMigrated refuses databases that are not up to date: serve never changes a schema, because several of it start

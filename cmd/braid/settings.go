@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,6 +14,7 @@ import (
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/config"
 	"github.com/braidhq/braid/platform/obs"
+	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/audit"
 	"github.com/braidhq/braid/services/identity"
 	"github.com/braidhq/braid/services/notification"
@@ -38,24 +36,40 @@ type processSettings struct {
 
 // Validate implements config.Validator.
 func (p *processSettings) Validate(report func(key, reason string)) {
-	if _, _, err := net.SplitHostPort(p.Listen); err != nil {
+	if !config.IsListenAddress(p.Listen) {
 		report("listen", "is not an address such as 127.0.0.1:8080")
 	}
-	if p.ServiceListen != "" {
-		if _, _, err := net.SplitHostPort(p.ServiceListen); err != nil {
-			report("service_listen", "is not an address such as 10.0.0.7:8090")
-		}
+	if p.ServiceListen != "" && !config.IsListenAddress(p.ServiceListen) {
+		report("service_listen", "is not an address such as 10.0.0.7:8090")
+	}
+	if config.SameAddress(p.AdminConfig.Listen, p.Listen) {
+		report("admin_listen", "is the address of listen as well: the admin server needs one of its own")
+	}
+	if config.SameAddress(p.ServiceListen, p.Listen) || config.SameAddress(p.ServiceListen, p.AdminConfig.Listen) {
+		report("service_listen", "is the address of listen or admin_listen as well")
 	}
 	if p.DataDir == "" {
-		report("data_dir", "no home directory to put it in: set it")
+		report("data_dir", "is required where there is no home directory")
 	}
-	if p.PublicURL != "" {
-		parsed, err := url.Parse(p.PublicURL)
-		if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {
-			report("public_url", "is not an address such as https://work.example.com")
+	if p.PublicURL != "" && !isWebAddress(p.PublicURL) {
+		report("public_url", "is not an address such as https://work.example.com")
+	}
+	if p.DatabaseURL != "" {
+		if err := pg.CheckServerURL(p.DatabaseURL); err != nil {
+			report("database_url", err.Error())
 		}
 	}
-	p.AdminConfig.Validate(report)
+	if p.DrainGrace < 0 || p.DrainGrace > maxDrainGrace {
+		report("drain_grace", "must be from 0s to 10m")
+	}
+}
+
+// maxDrainGrace is longer than any load balancer needs to notice.
+const maxDrainGrace = 10 * time.Minute
+
+func isWebAddress(text string) bool {
+	parsed, err := url.Parse(text)
+	return err == nil && parsed.Host != "" && (parsed.Scheme == "http" || parsed.Scheme == "https")
 }
 
 type logSettings struct {
@@ -92,19 +106,29 @@ type kafkaSettings struct {
 
 // Validate implements config.Validator.
 func (k *kafkaSettings) Validate(report func(key, reason string)) {
-	if k.Partition < 1 {
-		report("partitions", "must be at least 1")
+	if !config.IsListenAddress(k.Listen) {
+		report("listen", "is not an address such as 127.0.0.1:9092")
+	}
+	if k.Partition < 1 || k.Partition > maxPartitions {
+		report("partitions", "must be from 1 to 1000")
 	}
 	if k.Retention < time.Hour {
 		report("retention", "must be at least 1h")
 	}
-	if len(k.Brokers) > 0 {
-		connection := k.connection()
-		if err := connection.Validate(); err != nil {
-			report("brokers", err.Error())
-		}
+	if k.Replicas < 0 || k.Replicas > maxReplicas {
+		report("replication", "must be from 0 to 100")
+	}
+	connection := k.connection()
+	connection.Check(report)
+	if k.TLS {
+		connection.TLS.CheckFiles(report)
 	}
 }
+
+const (
+	maxPartitions = 1000
+	maxReplicas   = 100
+)
 
 func (k *kafkaSettings) connection() bus.Connection {
 	return bus.Connection{
@@ -126,6 +150,16 @@ func (k *kafkaSettings) topics() map[string]bus.Topic {
 
 type redisSettings struct {
 	URL string `config:"url" secret:"true" help:"Redis server that several gateways share their rate limits through."`
+}
+
+// Validate implements config.Validator.
+func (r *redisSettings) Validate(report func(key, reason string)) {
+	if r.URL == "" {
+		return
+	}
+	if err := gateway.CheckRedisURL(r.URL); err != nil {
+		report("url", err.Error())
+	}
 }
 
 // Placement says where a service and its database are.
@@ -195,15 +229,19 @@ func newSettings(mailbox bool) *settings {
 	return s
 }
 
-// load reads the configuration of a process that runs the services named; the sections of others are not judged.
-func (s *settings) load(flags *pflag.FlagSet, services []string) error {
+// load reads the configuration for what it is needed for, and reports everything that is wrong with it.
+func (s *settings) load(flags *pflag.FlagSet, needed need) error {
 	var unused []string
 	for _, name := range keyHolders() {
-		if !slices.Contains(services, name) {
+		if !slices.Contains(needed.services, name) {
 			unused = append(unused, name)
 		}
 	}
-	if err := s.registry.Load(config.Sources{Env: os.Environ(), Flags: flags, Unused: unused}); err != nil {
+	err := s.registry.Load(config.Sources{
+		Env: os.Environ(), Flags: flags, Unused: unused,
+		Check: func(report func(key, reason string)) { s.check(needed, report) },
+	})
+	if err != nil {
 		return err
 	}
 	if s.Process.PublicURL == "" {
@@ -229,18 +267,6 @@ func (s *settings) placements() map[string]*Placement {
 		notification.Name: &s.Notification.Placement,
 		audit.Name:        &s.Audit.Placement,
 	}
-}
-
-// requireDatabases reports every service of this process without a database.
-func (s *settings) requireDatabases(services []string) error {
-	var problems []error
-	places := s.placements()
-	for _, name := range services {
-		if place := places[name]; place != nil && place.DatabaseURL == "" {
-			problems = append(problems, fmt.Errorf("BRAID_%s_DATABASE_URL (%s.database_url): is required", strings.ToUpper(name), name))
-		}
-	}
-	return errors.Join(problems...)
 }
 
 // defaultDataDir is below the home directory; as root it is one that the unprivileged PostgreSQL can reach, which

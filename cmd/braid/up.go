@@ -8,7 +8,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,47 +35,47 @@ func newUp() *cobra.Command {
 		Short: "Run every service in this process, with its own PostgreSQL and broker unless told of others",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			services := keyHolders()
-			if err := s.load(command.Flags(), services); err != nil {
+			orders := takeOrders(command.Context())
+			defer orders.release()
+			if err := s.load(command.Flags(), needOfUp()); err != nil {
 				return err
 			}
-			return up(command.Context(), s, services)
+			return orders.outcome(up(orders, s))
 		},
 	}
 	s.registry.BindFlags(command.Flags())
 	return command
 }
 
-func up(ctx context.Context, s *settings, services []string) error {
+func up(orders *orders, s *settings) error {
 	started := time.Now()
-	release, err := holdDataDir(s.Process.DataDir)
-	if err != nil {
-		return err
-	}
-	defer release()
-	p, err := newProcess(ctx, s, services)
+	p, err := newProcess(orders, s, keyHolders())
 	if err != nil {
 		return err
 	}
 	defer p.end()
-	if err := p.startInfrastructure(ctx); err != nil {
-		return err
-	}
-	if err := secret.Init(s.Process.KeyDir, keyHolders()); err != nil {
-		return err
-	}
-	if err := p.migrateAll(ctx); err != nil {
-		return err
-	}
-	if err := p.assemble(ctx); err != nil {
-		return err
-	}
-	// It names the ports of both.
-	p.addPart(module.Part{Name: "banner", DependsOn: []string{"door.listen", "admin"}, Start: func(context.Context) error {
-		p.printBanner(time.Since(started))
-		return nil
-	}})
-	return p.run(ctx)
+	return p.run(func(ctx context.Context) error {
+		release, err := holdDataDir(s.Process.DataDir)
+		if err != nil {
+			return err
+		}
+		p.onEnd(release)
+		if err := p.startInfrastructure(ctx); err != nil {
+			return err
+		}
+		if err := secret.Init(s.Process.KeyDir, keyHolders()); err != nil {
+			return err
+		}
+		if err := p.migrateAll(ctx); err != nil {
+			return err
+		}
+		// It names the ports of both.
+		p.addPart(module.Part{Name: "banner", DependsOn: []string{"door.listen", "admin"}, Start: func(context.Context) error {
+			p.printBanner(time.Since(started))
+			return nil
+		}})
+		return p.assemble(ctx)
+	})
 }
 
 // startInfrastructure brings up the database server and the broker, side by side.
@@ -116,29 +118,20 @@ func (p *process) startInfrastructure(ctx context.Context) error {
 	return p.placeDatabases(ctx, server)
 }
 
-// adoptServer makes the embedded PostgreSQL a part: when it dies, so does the process, because a database that can't
-// write must not be written around.
+// adoptServer makes the embedded PostgreSQL a part: when it dies it is started again. Until it answers, requests are
+// refused as unavailable and everything else waits, as for any database that has gone away.
 func (p *process) adoptServer(server *embedded.Server) {
 	if server == nil {
 		return
 	}
-	stop := sync.OnceValue(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	p.onEnd(func() {
+		ctx, cancel := context.WithTimeout(p.orders.now, stopTimeout)
 		defer cancel()
-		return server.Stop(ctx)
+		if err := server.Stop(ctx); err != nil {
+			p.logger.Warn("PostgreSQL did not stop cleanly", slog.Any("error", err))
+		}
 	})
-	p.onEnd(func() { _ = stop() })
-	p.manager.Add(module.Part{
-		Name: "postgres",
-		Run: func(ctx context.Context) error {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-server.Done():
-				return fmt.Errorf("the embedded PostgreSQL has stopped: %w", server.Err())
-			}
-		},
-	})
+	p.manager.Add(module.Part{Name: "postgres", Run: server.Keep, Ready: server.Ready})
 	p.infrastructure = append(p.infrastructure, "postgres")
 }
 
@@ -201,6 +194,20 @@ func (p *process) printBanner(took time.Duration) {
 	if !onTerminal(os.Stdout) || p.settings.Log.Format == "json" {
 		return
 	}
-	fmt.Printf("\n  Braid %s is up in %s\n\n    API      %s\n    docs     %s/docs\n    mailbox  http://%s/mailbox\n    events   braid events tail\n    data     %s\n\n  Ctrl-C stops it.\n\n",
-		version, took.Round(10*time.Millisecond), process.PublicURL, process.PublicURL, p.admin.Addr(), process.DataDir)
+	tail := "braid events tail"
+	if process.DataDir != defaultDataDir() {
+		tail += " --data-dir " + quoteForShell(process.DataDir)
+	}
+	fmt.Printf("\n  Braid %s is up in %s\n\n    API      %s\n    docs     %s/docs\n    mailbox  http://%s/mailbox\n    events   %s\n    data     %s\n\n  Ctrl-C stops it.\n\n",
+		version, took.Round(10*time.Millisecond), process.PublicURL, process.PublicURL, p.admin.Addr(), tail, process.DataDir)
+}
+
+// plainText needs no quotes in a shell.
+var plainText = regexp.MustCompile(`^[A-Za-z0-9_./~@%+=:,-]+$`)
+
+func quoteForShell(text string) string {
+	if plainText.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -218,7 +218,11 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 		if err != nil {
 			return nil, err
 		}
-		parameter.set("description", "A filter as in AIP-160, such as `"+exampleFilters[string(method.Descriptor.Name())]+"`. Fields: "+names+".")
+		example, ok := exampleFilters[string(method.Descriptor.Name())]
+		if !ok {
+			return nil, fmt.Errorf("%s: exampleFilters has none", method.Procedure)
+		}
+		parameter.set("description", "A filter as in AIP-160, such as `"+example+"`. Fields: "+names+".")
 	case "order_by":
 		names, err := find(orderFields, comment)
 		if err != nil {
@@ -249,6 +253,10 @@ var exampleFilters = map[string]string{
 	"ListProjects":      `archived = false`,
 	"ListNotifications": `unread = true`,
 	"ListAuditEvents":   `resourceType = "task" AND createTime > "2026-09-01T00:00:00Z"`,
+	"ListOrganizations": `displayName:"acme"`,
+	"ListMembers":       `roleIds:"admin" AND displayName:"ada"`,
+	"ListInvitations":   `state = PENDING AND roleId = "member"`,
+	"ListComments":      `createTime > 2026-01-01T00:00:00Z`,
 }
 
 // requestBody describes a body with an example, which must pass the contract's own rules.

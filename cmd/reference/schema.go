@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,6 +22,9 @@ func schemaName(fullName string) string {
 	parts := strings.Split(fullName, ".")
 	return strings.Join(parts[min(3, len(parts)-1):], "")
 }
+
+// ruleInText is how the plugin tells of rules that JSON Schema has no keyword for.
+var ruleInText = regexp.MustCompile(`(^| )string\.[a-z_]+(?: = true)? // (.+)$`)
 
 // cleanSchema makes what the plugin wrote of a message say what the wire does: names without packages, well-known types
 // in place, no titles that repeat names, no keywords where they mean nothing.
@@ -56,9 +60,10 @@ func cleanObject(schema *object) any {
 	if kinds := schema.list("type"); len(kinds) == 2 && schema.text("format") == "int64" {
 		schema.set("type", "string")
 	}
-	schema.remove("title")
+	// Null counts as absent, wherever a field may be absent; 3.1 has no such keyword.
+	schema.remove("title", "nullable")
 	if text := schema.text("description"); text != "" {
-		schema.set("description", strings.Join(strings.Fields(text), " "))
+		schema.set("description", ruleInText.ReplaceAllString(strings.Join(strings.Fields(text), " "), "${1}It $2."))
 	}
 	return schema
 }

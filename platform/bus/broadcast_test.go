@@ -11,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
@@ -20,17 +18,11 @@ import (
 	"github.com/braidhq/braid/testkit/bustest"
 )
 
-const soon = 20 * time.Second
-
-// administer gives a test what Braid itself never does to a cluster.
-func administer(t *testing.T, connection bus.Connection) *kadm.Client {
-	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(connection.Brokers...),
-		kgo.SASL(scram.Auth{User: connection.SASL.Username, Pass: connection.SASL.Password}.AsSha256Mechanism()))
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
-	return kadm.NewClient(client)
-}
+const (
+	soon      = 20 * time.Second
+	publisher = "thing"
+	topic     = "thing.events"
+)
 
 // journal is what a broadcast reader of one topic did, in its order; a reset is written as the zero identifier.
 type journal struct {
@@ -51,12 +43,12 @@ func (j *journal) write(entry id.ID) {
 	j.entries = append(j.entries, entry)
 }
 
-// keep runs a reader until the test ends; before is called ahead of each event.
-func keep(t *testing.T, connection bus.Connection, topic string, before func()) *journal {
+// keep runs a reader of the publisher until the test ends, and returns when it reads; before is called ahead of each event.
+func keep(t *testing.T, connection bus.Connection, before func()) *journal {
 	t.Helper()
 	kept := &journal{}
 	reader, err := bus.NewBroadcast(connection, bus.BroadcastConfig{
-		Topics: []string{topic}, Lookback: time.Minute,
+		Publishers: []string{publisher}, Lookback: time.Minute,
 		Handle: func(_ context.Context, event bus.Event) {
 			before()
 			kept.write(event.ID)
@@ -76,7 +68,7 @@ func keep(t *testing.T, connection bus.Connection, topic string, before func()) 
 }
 
 // send publishes a new event to a partition, by a producer that has only now looked for partitions.
-func send(t *testing.T, connection bus.Connection, topic string, partition int32) id.ID {
+func send(t *testing.T, connection bus.Connection, partition int32) id.ID {
 	t.Helper()
 	event := bustest.NewEvent(id.New())
 	record, err := bus.Encode(topic, event)
@@ -87,11 +79,41 @@ func send(t *testing.T, connection bus.Connection, topic string, partition int32
 }
 
 // promise publishes a watermark of the present.
-func promise(t *testing.T, connection bus.Connection, topic string, partition int32) time.Time {
+func promise(t *testing.T, connection bus.Connection) time.Time {
+	t.Helper()
+	producer, err := bus.NewProducer(connection, bustest.Logger(t))
+	require.NoError(t, err)
+	defer producer.Close()
+	ends, err := producer.Ends(t.Context(), topic)
+	require.NoError(t, err)
+	return promiseEnds(t, connection, ends)
+}
+
+func promiseEnds(t *testing.T, connection bus.Connection, ends bus.Ends) time.Time {
 	t.Helper()
 	now := clock.System{}.Now()
-	put(t, connection, bus.NewWatermark(topic, partition, "/braid/test", now))
+	record, err := bus.NewWatermark(publisher, now, ends)
+	require.NoError(t, err)
+	put(t, connection, record)
 	return now
+}
+
+// awaitFreshness promises until the reader, which begins with what is promised after it began, has come as far.
+func (j *journal) awaitFreshness(t *testing.T, connection bus.Connection) time.Time {
+	t.Helper()
+	before := time.Now()
+	require.Eventually(t, func() bool {
+		promise(t, connection)
+		return j.Freshness().After(before)
+	}, soon, 10*time.Millisecond)
+	return j.Freshness()
+}
+
+// makeTopics makes those of the publisher.
+func makeTopics(t *testing.T, connection bus.Connection, partitions int32) {
+	t.Helper()
+	require.NoError(t, bus.EnsureTopics(t.Context(), connection, bustest.Logger(t),
+		bus.Topic{Name: topic, Partitions: partitions}, bus.NewWatermarkTopic(publisher, 0)))
 }
 
 func put(t *testing.T, connection bus.Connection, record bus.Record) {
@@ -105,32 +127,89 @@ func put(t *testing.T, connection bus.Connection, record bus.Record) {
 func TestBroadcastReadsAnAddedPartitionFromItsStartAndIsNotFreshBefore(t *testing.T) {
 	t.Parallel()
 	connection := bustest.Connect(t)
-	require.NoError(t, bus.EnsureTopics(t.Context(), connection, bustest.Logger(t), bus.Topic{Name: "t", Partitions: 1}))
-	kept := keep(t, connection, "t", func() {})
-	first := promise(t, connection, "t", 0)
-	require.Eventually(t, func() bool { return kept.Freshness().Equal(first) }, soon, time.Millisecond)
+	makeTopics(t, connection, 1)
+	kept := keep(t, connection, func() {})
+	first := kept.awaitFreshness(t, connection)
 
-	_, err := administer(t, connection).CreatePartitions(t.Context(), 1, "t")
+	_, err := bustest.Administer(t, connection).CreatePartitions(t.Context(), 1, topic)
 	require.NoError(t, err)
-	event := send(t, connection, "t", 1)
-	second := promise(t, connection, "t", 0)
-	require.Eventually(t, func() bool {
-		require.True(t, kept.Freshness().Before(second), "what the new partition holds has not been read")
-		return len(kept.read()) > 0
-	}, soon, time.Millisecond)
-	require.Equal(t, []id.ID{event}, kept.read())
-	require.Zero(t, kept.Freshness(), "the new partition has promised nothing")
-	promise(t, connection, "t", 1)
+	event := send(t, connection, 1)
+	require.Never(t, func() bool { return kept.Freshness().After(first) }, 50*time.Millisecond, time.Millisecond)
+	second := promise(t, connection)
 	require.Eventually(t, func() bool { return kept.Freshness().Equal(second) }, soon, time.Millisecond)
+	require.Equal(t, []id.ID{event}, kept.read(), "what the new partition holds has been read")
+
+	// A relay that does not know of the new partition cannot promise anything about it.
+	promiseEnds(t, connection, bus.Ends{TopicID: topicID(t, connection), Offsets: []int64{0}})
+	third := promise(t, connection)
+	require.Eventually(t, func() bool {
+		fresh := kept.Freshness()
+		require.True(t, fresh.Equal(second) || fresh.Equal(third), "%s is neither", fresh)
+		return fresh.Equal(third)
+	}, soon, time.Millisecond)
+}
+
+func topicID(t *testing.T, connection bus.Connection) string {
+	t.Helper()
+	producer, err := bus.NewProducer(connection, bustest.Logger(t))
+	require.NoError(t, err)
+	defer producer.Close()
+	ends, err := producer.Ends(t.Context(), topic)
+	require.NoError(t, err)
+	return ends.TopicID
+}
+
+func TestBroadcastDropsEverythingWhenATopicHasShrunk(t *testing.T) {
+	t.Parallel()
+	connection := bustest.Connect(t)
+	makeTopics(t, connection, 1)
+	kept := keep(t, connection, func() {})
+	event := send(t, connection, 0)
+	kept.awaitFreshness(t, connection)
+	promiseEnds(t, connection, bus.Ends{TopicID: topicID(t, connection), Offsets: []int64{0}})
+	require.Eventually(t, func() bool { return slices.Contains(kept.read(), id.ID{}) }, soon, time.Millisecond)
+	kept.awaitFreshness(t, connection)
+	require.Equal(t, []id.ID{event, {}, event}, kept.read(), "what is there is read again")
+}
+
+func TestBroadcastGoesOnAfterTheBrokerWasAway(t *testing.T) {
+	t.Parallel()
+	broker := bustest.New(t)
+	connection := broker.Connection()
+	makeTopics(t, connection, 2)
+	kept := keep(t, connection, func() {})
+	first := send(t, connection, 0)
+	fresh := kept.awaitFreshness(t, connection)
+	broker.Stop()
+	require.Never(t, func() bool { return kept.Freshness().After(fresh) }, 100*time.Millisecond, 10*time.Millisecond)
+	broker.Start()
+	second := send(t, connection, 1)
+	kept.awaitFreshness(t, connection)
+	require.Equal(t, []id.ID{first, second}, kept.read(), "each once: nothing was lost, nothing is read again")
+}
+
+// The topic of watermarks is nobody's treasure: when it was made again, readers go on with it and drop nothing.
+func TestBroadcastOutlivesItsTopicOfWatermarks(t *testing.T) {
+	t.Parallel()
+	connection := bustest.Connect(t)
+	makeTopics(t, connection, 1)
+	kept := keep(t, connection, func() {})
+	event := send(t, connection, 0)
+	kept.awaitFreshness(t, connection)
+	_, err := bustest.Administer(t, connection).DeleteTopic(t.Context(), bus.WatermarkTopic(publisher))
+	require.NoError(t, err)
+	makeTopics(t, connection, 1)
+	kept.awaitFreshness(t, connection)
+	require.Equal(t, []id.ID{event}, kept.read())
 }
 
 func TestBroadcastNoticesWhatRetentionTookAway(t *testing.T) {
 	t.Parallel()
 	connection := bustest.Connect(t)
-	require.NoError(t, bus.EnsureTopics(t.Context(), connection, bustest.Logger(t), bus.Topic{Name: "t", Partitions: 1}))
+	makeTopics(t, connection, 1)
 	release := make(chan struct{})
 	held := make(chan struct{}, 1)
-	kept := keep(t, connection, "t", func() {
+	kept := keep(t, connection, func() {
 		select {
 		case held <- struct{}{}:
 			<-release
@@ -138,16 +217,16 @@ func TestBroadcastNoticesWhatRetentionTookAway(t *testing.T) {
 		}
 	})
 	t.Cleanup(func() { close(release) })
-	first := send(t, connection, "t", 0)
+	first := send(t, connection, 0)
 	require.Eventually(t, func() bool { return len(held) == 1 }, soon, time.Millisecond)
 	// Of these the client may have fetched the first ahead, no more.
 	for range 9 {
-		send(t, connection, "t", 0)
+		send(t, connection, 0)
 	}
-	last := send(t, connection, "t", 0)
+	last := send(t, connection, 0)
 	removed := kadm.Offsets{}
-	removed.AddOffset("t", 0, 10, -1)
-	_, err := administer(t, connection).DeleteRecords(t.Context(), removed)
+	removed.AddOffset(topic, 0, 10, -1)
+	_, err := bustest.Administer(t, connection).DeleteRecords(t.Context(), removed)
 	require.NoError(t, err)
 	release <- struct{}{}
 	require.Eventually(t, func() bool { return slices.Contains(kept.read(), last) }, soon, time.Millisecond)
@@ -188,7 +267,7 @@ func TestBroadcastWarnsOfAMissingTopicOnlyWhenThatLasts(t *testing.T) {
 	now := clock.NewManual(time.Now())
 	connection := bustest.Connect(t)
 	reader, err := bus.NewBroadcast(connection, bus.BroadcastConfig{
-		Topics: []string{"later"}, Lookback: time.Minute, Handle: func(context.Context, bus.Event) {}, Reset: func() {},
+		Publishers: []string{publisher}, Lookback: time.Minute, Handle: func(context.Context, bus.Event) {}, Reset: func() {},
 	}, now, slog.New(said))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -200,7 +279,9 @@ func TestBroadcastWarnsOfAMissingTopicOnlyWhenThatLasts(t *testing.T) {
 	require.Zero(t, said.count(slog.LevelWarn))
 	now.Advance(time.Minute)
 	require.Eventually(t, func() bool { return said.count(slog.LevelWarn) > 0 }, soon, time.Millisecond)
-	require.NoError(t, bus.EnsureTopics(t.Context(), connection, bustest.Logger(t), bus.Topic{Name: "later", Partitions: 1}))
-	put(t, connection, bus.NewWatermark("later", 0, "/braid/test", now.Now()))
-	require.Eventually(t, func() bool { return !reader.Freshness().IsZero() }, soon, time.Millisecond, "it goes on once the topic is there")
+	makeTopics(t, connection, 1)
+	require.Eventually(t, func() bool {
+		promise(t, connection)
+		return !reader.Freshness().IsZero()
+	}, soon, time.Millisecond, "it goes on once the topic is there")
 }

@@ -195,8 +195,6 @@ func (e *Event) check() error {
 		return fmt.Errorf("%w: no id", ErrMalformed)
 	case e.Type == "" || e.Source == "" || e.Schema == "":
 		return fmt.Errorf("%w: no type, source or schema", ErrMalformed)
-	case e.Type == watermarkType:
-		return fmt.Errorf("%w: a watermark is not an event", ErrMalformed)
 	case e.Time.IsZero() || e.Time.Year() < 1970 || e.Time.Year() > 9999:
 		return fmt.Errorf("%w: time out of range", ErrMalformed)
 	}

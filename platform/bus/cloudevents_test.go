@@ -107,7 +107,6 @@ func TestDecodeRefuses(t *testing.T) {
 		"no source":                change(t, "ce_source", nil),
 		"no type":                  change(t, "ce_type", nil),
 		"an empty type":            change(t, "ce_type", []byte{}),
-		"a watermark's type":       change(t, "ce_type", []byte("braid.watermark")),
 		"no time":                  change(t, "ce_time", nil),
 		"a bad time":               change(t, "ce_time", []byte("yesterday")),
 		"a time before computers":  change(t, "ce_time", []byte("1815-12-10T00:00:00Z")),
@@ -138,7 +137,6 @@ func TestEncodeRefusesWhatDecodeWouldNotTake(t *testing.T) {
 		"no actor kind":     func(e *bus.Event) { e.Actor.Kind = "" },
 		"bad UTF-8":         func(e *bus.Event) { e.CorrelationID = "\xff" },
 		"a field's header":  func(e *bus.Event) { e.Extensions = []bus.Header{{Key: "ce_id"}} },
-		"a watermark":       func(e *bus.Event) { e.Type = "braid.watermark" },
 		"an endless schema": func(e *bus.Event) { e.Schema = strings.Repeat("x", 9000) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -243,16 +241,4 @@ func TestUnmarshalChecksTheSchema(t *testing.T) {
 func TestTypeOfAMessageWithoutOne(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, bus.TypeOf(&emptypb.Empty{}))
-}
-
-func TestWatermarkIsNoEvent(t *testing.T) {
-	t.Parallel()
-	watermark := bus.NewWatermark("topic", 3, "/braid/x", time.Now())
-	require.True(t, bus.IsWatermark(watermark))
-	require.Equal(t, int32(3), watermark.Partition)
-	_, err := bus.Decode(watermark)
-	require.ErrorIs(t, err, bus.ErrMalformed)
-	record, err := bus.Encode("topic", goldenEvent())
-	require.NoError(t, err)
-	require.False(t, bus.IsWatermark(record))
 }

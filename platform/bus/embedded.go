@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
@@ -18,12 +21,16 @@ import (
 // DefaultListen is where the embedded broker listens unless told otherwise.
 const DefaultListen = "127.0.0.1:9092"
 
+const expireInterval = 5 * time.Minute
+
 // EmbeddedConfig says where the embedded broker lives.
 type EmbeddedConfig struct {
 	// Directory is the data directory: kcat.conf is written to it, the broker's own files to "broker" below it.
 	Directory string
 	// Listen is the address, DefaultListen when empty; port 0 picks a free one.
 	Listen string
+	// ExpireInterval is how often records that are too old are taken away; 5 minutes when zero.
+	ExpireInterval time.Duration
 }
 
 // Embedded is a broker in this process that speaks the Kafka protocol: franz-go's kfake with its data on disk, every
@@ -32,6 +39,8 @@ type EmbeddedConfig struct {
 type Embedded struct {
 	cluster    *kfake.Cluster
 	connection Connection
+	// stop ends what runs beside the broker, and waits for it.
+	stop func()
 }
 
 // StartEmbedded starts the broker on what its directory holds from before. A busy address is returned as syscall.EADDRINUSE
@@ -85,7 +94,24 @@ func StartEmbedded(config EmbeddedConfig, logger *slog.Logger) (*Embedded, error
 		cluster.Close()
 		return nil, fmt.Errorf("start embedded broker: %w", err)
 	}
-	return &Embedded{cluster: cluster, connection: connection}, nil
+	started := &Embedded{cluster: cluster, connection: connection}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { started.expire(ctx, cmp.Or(config.ExpireInterval, expireInterval)) })
+	started.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+	})
+	return started, nil
+}
+
+// expire takes away what is older than its topic keeps. The broker does so by itself only while topics are made or changed
+// after its start, and every hour; each record that it keeps takes memory, if it came alone more than it has bytes.
+func (e *Embedded) expire(ctx context.Context, interval time.Duration) {
+	for ctx.Err() == nil {
+		e.cluster.ApplyRetention()
+		_ = Sleep(ctx, interval)
+	}
 }
 
 // Connection returns how clients reach the broker.
@@ -102,7 +128,10 @@ func (e *Embedded) Port() int {
 }
 
 // Close stops the broker; clients must be closed before it, or they go on trying.
-func (e *Embedded) Close() { e.cluster.Close() }
+func (e *Embedded) Close() {
+	e.stop()
+	e.cluster.Close()
+}
 
 // credentials returns those of an earlier start, or new random ones.
 func credentials(directory string) (username, password string, err error) {

@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/testkit/bustest"
@@ -126,4 +128,58 @@ func TestEmbeddedRefusesAnAddressNobodyCanBeSentTo(t *testing.T) {
 		_, err := bus.StartEmbedded(bus.EmbeddedConfig{Directory: t.TempDir(), Listen: listen}, bustest.Logger(t))
 		require.Error(t, err, listen)
 	}
+}
+
+// Watermarks come twice a second for as long as the process lives; what they take of memory and disk must not grow with it.
+func TestEmbeddedGivesBackWhatWatermarksTook(t *testing.T) {
+	t.Parallel()
+	const old, young, size = 64, 10, 64 << 10
+	directory := t.TempDir()
+	start := func(interval time.Duration) *bus.Embedded {
+		broker, err := bus.StartEmbedded(bus.EmbeddedConfig{Directory: directory, Listen: "127.0.0.1:0", ExpireInterval: interval}, bustest.Logger(t))
+		require.NoError(t, err)
+		return broker
+	}
+	broker := start(time.Hour)
+	made := bus.NewWatermarkTopic("thing", 0)
+	require.NoError(t, bus.EnsureTopics(t.Context(), broker.Connection(), bustest.Logger(t), made))
+	value := make([]byte, size)
+	_, _ = rand.Read(value) // Never fails, and does not compress.
+	write := func(count int, at time.Time) {
+		client := bustest.Client(t, broker.Connection())
+		for range count {
+			record := &kgo.Record{Topic: made.Name, Timestamp: at, Value: value}
+			require.NoError(t, client.ProduceSync(t.Context(), record).FirstErr())
+		}
+		client.Close()
+	}
+	segments := func() (count int, bytes int64) {
+		files, err := filepath.Glob(filepath.Join(directory, "broker", "*", "*", "*.dat"))
+		require.NoError(t, err)
+		for _, file := range files {
+			if info, err := os.Stat(file); err == nil {
+				count, bytes = count+1, bytes+info.Size()
+			}
+		}
+		return count, bytes
+	}
+	write(old, time.Now().Add(-made.Retention))
+	write(young, time.Now())
+	count, bytes := segments()
+	require.Greater(t, count, 3)
+	broker.Close()
+	// The broker alone would not look at a topic that was there at its start.
+	broker = start(10 * time.Millisecond)
+	defer func() { broker.Close() }()
+	admin := bustest.Administer(t, broker.Connection())
+	require.Eventually(t, func() bool {
+		starts, err := admin.ListStartOffsets(t.Context(), made.Name)
+		require.NoError(t, err)
+		offset, _ := starts.Lookup(made.Name, 0)
+		return offset.Offset == old
+	}, soon, time.Millisecond)
+	left, kept := segments()
+	require.LessOrEqual(t, left, 2)
+	require.Less(t, kept, bytes/2)
+	require.LessOrEqual(t, kept, int64(young*size+made.SegmentBytes))
 }

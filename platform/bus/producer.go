@@ -96,14 +96,13 @@ func (p *Producer) Publish(ctx context.Context, records ...Record) []error {
 	return results
 }
 
-// PartitionCount asks the broker how many partitions topic has.
-func (p *Producer) PartitionCount(ctx context.Context, topic string) (int32, error) {
+// Ends asks the broker where the partitions of topic end. What was acknowledged before, to whomever, is in front of it.
+func (p *Producer) Ends(ctx context.Context, topic string) (Ends, error) {
 	client, err := p.current()
 	if err != nil {
-		return 0, err
+		return Ends{}, err
 	}
-	counts, err := countPartitions(ctx, client, topic)
-	return counts[topic], err
+	return listEnds(ctx, client, topic)
 }
 
 // EnsureTopics is EnsureTopics over the producer's own connection.

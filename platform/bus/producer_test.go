@@ -94,7 +94,7 @@ func TestClosedProducerRefuses(t *testing.T) {
 	producer.Close()
 	producer.Close()
 	require.Error(t, producer.Publish(t.Context(), bus.Record{Topic: "t"})[0])
-	_, err = producer.PartitionCount(t.Context(), "t")
+	_, err = producer.Ends(t.Context(), "t")
 	require.Error(t, err)
 }
 

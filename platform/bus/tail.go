@@ -16,8 +16,8 @@ type TailConfig struct {
 	Topics []string
 	// Last is how many records of each partition to show before the new ones.
 	Last int
-	// Handle gets each event but no watermark; err is ErrMalformed for a record that is none, whose position event
-	// then still has. Returning an error ends the tail with it.
+	// Handle gets each event; err is ErrMalformed for a record that is none, whose position event then still has.
+	// Returning an error ends the tail with it.
 	Handle func(event Event, err error) error
 }
 
@@ -42,9 +42,6 @@ func Tail(ctx context.Context, connection Connection, config TailConfig, logger 
 		}
 		for iterator := fetches.RecordIter(); !iterator.Done(); {
 			record := fromClient(iterator.Next())
-			if IsWatermark(record) {
-				continue
-			}
 			event, err := Decode(record)
 			if err != nil {
 				event = Event{Topic: record.Topic, Partition: record.Partition, Offset: record.Offset, Key: record.Key}

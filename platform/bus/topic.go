@@ -20,6 +20,8 @@ type Topic struct {
 	Partitions int32
 	// Retention is how long records are kept; zero keeps them for ever.
 	Retention time.Duration
+	// SegmentBytes is how much is taken away at once when it is too old; zero leaves it to the cluster's default.
+	SegmentBytes int
 	// Replication is the number of copies; zero leaves it to the cluster's default.
 	Replication int16
 }
@@ -54,6 +56,9 @@ func ensureTopics(ctx context.Context, admin *kadm.Client, topics []Topic) error
 			// Set on the topic itself: the embedded broker applies no other retention.
 			"retention.ms":   &retention,
 			"cleanup.policy": kadm.StringPtr("delete"),
+		}
+		if topic.SegmentBytes > 0 {
+			configs["segment.bytes"] = kadm.StringPtr(strconv.Itoa(topic.SegmentBytes))
 		}
 		response, err := admin.CreateTopic(ctx, max(topic.Partitions, 1), replication, configs, topic.Name)
 		if err == nil {
@@ -92,9 +97,16 @@ func awaitTopics(ctx context.Context, admin *kadm.Client, topics []string) error
 	}
 }
 
-// countPartitions returns how many partitions each topic has now: the client's own answer would be one of a moment ago.
-// A topic that does not exist is an error.
-func countPartitions(ctx context.Context, client *kgo.Client, topics ...string) (map[string]int32, error) {
+// topicState is a topic as it is.
+type topicState struct {
+	// topicID tells it from one of the same name before or after it; a cluster that knows none gives the same to all.
+	topicID    string
+	partitions int32
+}
+
+// describeTopics returns what topics are now: the client's own answer would be one of a moment ago. A topic that does not
+// exist is an error.
+func describeTopics(ctx context.Context, client *kgo.Client, topics ...string) (map[string]topicState, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	for _, name := range topics {
 		topic := kmsg.NewMetadataRequestTopic()
@@ -103,24 +115,60 @@ func countPartitions(ctx context.Context, client *kgo.Client, topics ...string) 
 	}
 	response, err := request.RequestWith(ctx, client)
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", err)
+		return nil, fmt.Errorf("describe topics: %w", err)
 	}
-	counts := make(map[string]int32, len(topics))
+	found := make(map[string]topicState, len(topics))
 	for _, topic := range response.Topics {
 		if topic.Topic == nil {
 			continue
 		}
 		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
-			return nil, fmt.Errorf("list topics: %s: %w", *topic.Topic, explain(err))
+			return nil, fmt.Errorf("describe topics: %s: %w", *topic.Topic, explain(err))
 		}
-		counts[*topic.Topic] = int32(len(topic.Partitions)) //nolint:gosec // Kafka itself counts partitions in an int32.
+		found[*topic.Topic] = topicState{
+			topicID:    kadm.TopicID(topic.TopicID).String(),
+			partitions: int32(len(topic.Partitions)), //nolint:gosec // Kafka itself counts partitions in an int32.
+		}
 	}
 	for _, topic := range topics {
-		if counts[topic] == 0 {
-			return nil, fmt.Errorf("list topics: %s: %w", topic, ErrUnknownTopic)
+		if found[topic].partitions == 0 {
+			return nil, fmt.Errorf("describe topics: %s: %w", topic, ErrUnknownTopic)
 		}
 	}
-	return counts, nil
+	return found, nil
+}
+
+// Ends are where the partitions of one topic end.
+type Ends struct {
+	// TopicID tells the topic from one of the same name that was made after it.
+	TopicID string `json:"topicId"`
+	// Offsets are those behind the last record, by partition.
+	Offsets []int64 `json:"ends"`
+}
+
+// listEnds asks where a topic ends, and only then which topic that is and how many partitions it has. The other way round
+// the ends could be those of a topic made again, under the name of the one before, of which somebody has read more.
+func listEnds(ctx context.Context, client *kgo.Client, topic string) (Ends, error) {
+	listed, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return Ends{}, fmt.Errorf("list end offsets: %w", explain(err))
+	}
+	states, err := describeTopics(ctx, client, topic)
+	if err != nil {
+		return Ends{}, err
+	}
+	ends := Ends{TopicID: states[topic].topicID}
+	for number := range states[topic].partitions {
+		end, ok := listed.Lookup(topic, number)
+		if !ok {
+			return Ends{}, fmt.Errorf("list end offsets: no answer for %s/%d", topic, number)
+		}
+		ends.Offsets = append(ends.Offsets, end.Offset)
+	}
+	return ends, nil
 }
 
 // explain gives the client's errors that callers tell apart a name of ours.

@@ -1,38 +1,57 @@
 package bus
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
-
-	"github.com/braidhq/braid/platform/id"
 )
 
-// watermarkType marks a record that is no event but a promise: everything its publisher committed before ce_time is on
-// this partition before this record.
-const watermarkType = "braid.watermark"
+const (
+	// watermarkRetention is far more than any reader looks back: each begins at the end.
+	watermarkRetention = 10 * time.Minute
+	// watermarkSegment is the least that Kafka takes. Brokers give disk and memory back by whole segments.
+	watermarkSegment = 1 << 20
+)
 
-// NewWatermark returns the promise for one partition of a topic.
-func NewWatermark(topic string, partition int32, source string, at time.Time) Record {
-	return Record{Topic: topic, Partition: partition, Headers: []Header{
-		{Key: headerSpecVersion, Value: []byte(specVersion)},
-		{Key: headerID, Value: []byte(id.New().String())},
-		{Key: headerSource, Value: []byte(source)},
-		{Key: headerType, Value: []byte(watermarkType)},
-		{Key: headerTime, Value: []byte(at.UTC().Format(time.RFC3339Nano))},
-	}}
+// Watermark is a publisher's promise: everything that it committed before Time is on its event topic, in front of Ends.
+// It stays true for as long as the topic does, whoever publishes after.
+type Watermark struct {
+	Time time.Time `json:"time"`
+	Ends
 }
 
-// IsWatermark tells a promise from an event. Only the broadcast reader looks at watermarks; all others pass over them.
-func IsWatermark(record Record) bool {
-	value, _ := record.Header(headerType)
-	return string(value) == watermarkType
-}
+// WatermarkTopic returns the topic that a service's watermarks are on. They are no events, come twice a second whether
+// anything happens or not, and are worth nothing a second later: beside the events they would outnumber them and be kept
+// as long.
+func WatermarkTopic(service string) string { return service + ".watermarks" }
 
-func watermarkTime(record Record) (time.Time, error) {
-	value, _ := record.Header(headerTime)
-	at, err := time.Parse(time.RFC3339Nano, string(value))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: watermark time: %w", ErrMalformed, err)
+// NewWatermarkTopic returns how a service's watermark topic is made.
+func NewWatermarkTopic(service string, replication int16) Topic {
+	return Topic{
+		Name: WatermarkTopic(service), Partitions: 1, Retention: watermarkRetention, SegmentBytes: watermarkSegment, Replication: replication,
 	}
-	return at.UTC(), nil
+}
+
+// NewWatermark returns the promise as a record. The ends must have been asked for after everything that was committed
+// before the time of the promise had been acknowledged.
+func NewWatermark(service string, at time.Time, ends Ends) (Record, error) {
+	value, err := json.Marshal(Watermark{Time: at.UTC(), Ends: ends})
+	if err != nil {
+		return Record{}, fmt.Errorf("encode watermark: %w", err)
+	}
+	return Record{Topic: WatermarkTopic(service), Partition: 0, Value: value}, nil
+}
+
+// decodeWatermark refuses what promises nothing.
+func decodeWatermark(record Record) (Watermark, error) {
+	var watermark Watermark
+	err := json.Unmarshal(record.Value, &watermark)
+	if err == nil && (watermark.Time.IsZero() || len(watermark.Offsets) == 0) {
+		err = errors.New("no time or no partitions")
+	}
+	if err != nil {
+		return Watermark{}, fmt.Errorf("%w: watermark: %w", ErrMalformed, err)
+	}
+	return watermark, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -126,9 +127,28 @@ func (f *file) read(mapping *yaml.Node, prefix string) {
 				f.applySecretFile(described, from, value.Value)
 			}
 		default:
-			f.report(at, key, suggest(key, f.known))
+			f.report(at, key, suggest(key, f.candidates(prefix, value)))
 		}
 	}
+}
+
+// candidates are the names that an unknown one may stand for: what holds further keys is a group that belongs here,
+// everything else may be any key.
+func (f *file) candidates(prefix string, value *yaml.Node) []string {
+	if value.Kind != yaml.MappingNode {
+		return f.known
+	}
+	var groups []string
+	for group := range f.groups {
+		if parent, _, _ := cutLast(group); parent == prefix {
+			groups = append(groups, group)
+		}
+	}
+	if len(groups) == 0 {
+		return f.known
+	}
+	slices.Sort(groups)
+	return groups
 }
 
 func (f *file) readGroup(value *yaml.Node, key, at string) {

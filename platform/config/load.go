@@ -24,6 +24,9 @@ type Sources struct {
 	// Unused names sections that this process has no use for: their values are read, so that one file can serve all
 	// processes, but their Validate is not called.
 	Unused []string
+	// Check judges what no section can alone: what this process can't do without, and what contradicts. It reports full
+	// keys, as Validator does those of a section. May be nil.
+	Check func(report func(key, reason string))
 }
 
 // Load fills the structs of all sections. It returns Problems, with every problem it could find; the structs must not
@@ -40,6 +43,9 @@ func (r *Registry) Load(sources Sources) error {
 	loading.readEnvironment()
 	loading.readFlags(sources.Flags)
 	loading.validate(sources.Unused)
+	if sources.Check != nil {
+		sources.Check(loading.reportInvalid)
+	}
 	if len(loading.problems) > 0 {
 		return loading.problems.sorted()
 	}
@@ -160,25 +166,30 @@ func (l *loading) validate(unused []string) {
 				continue
 			}
 			validator.Validate(func(key, reason string) {
-				l.reportInvalid(section, strings.Trim(part.path+"."+key, "."), reason)
+				l.reportInvalid(joinKey(section.name, strings.Trim(part.path+"."+key, ".")), reason)
 			})
 		}
 	}
 }
 
-// reportInvalid finds out where the value that breaks a rule came from.
-func (l *loading) reportInvalid(section *section, key, reason string) {
+// reportInvalid finds out where the value that breaks a rule came from. One that came from nowhere is named with the
+// variable that would set it.
+func (l *loading) reportInvalid(key, reason string) {
+	key = strings.Trim(key, ".")
 	source := origin{}.String()
-	for _, described := range section.fields {
-		if described.key != key {
+	for _, described := range l.registry.fields() {
+		if described.path() != key {
 			continue
 		}
 		if l.broken[described] {
 			return
 		}
 		source = described.origin.String()
+		if described.origin.kind == fromDefault && described.target.IsZero() {
+			source, reason = "not set", fmt.Sprintf("%s (%s)", reason, described.environment())
+		}
 	}
-	l.report(source, strings.Trim(section.name+"."+key, "."), reason)
+	l.report(source, key, reason)
 }
 
 func splitEnvironment(lines []string) map[string]string {

@@ -143,8 +143,10 @@ func parseInto(value reflect.Value, texts []string, list bool) *parseError {
 		}
 		return nil
 	}
+	var whole string
 	if !list {
-		texts = strings.Split(texts[0], ",")
+		whole = strings.TrimSpace(texts[0])
+		texts = strings.Split(whole, ",")
 	}
 	for _, text := range texts {
 		text = strings.TrimSpace(text)
@@ -156,6 +158,9 @@ func parseInto(value reflect.Value, texts []string, list bool) *parseError {
 			return &parseError{text: text, wanted: wanted}
 		}
 		value.Set(reflect.Append(value, element))
+	}
+	if !list && value.Len() == 0 && whole != "" {
+		return &parseError{text: whole, wanted: "a list with anything in it"}
 	}
 	return nil
 }

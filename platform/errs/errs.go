@@ -65,6 +65,17 @@ func Invalid(field, rule, message string) *Error {
 		WithViolation(Violation{Field: field, Rule: rule, Message: message})
 }
 
+// ErrETagMismatch refuses a guarded change of something that has changed meanwhile; CheckETag adds the current etag.
+var ErrETagMismatch = New(Aborted, "ETAG_MISMATCH", "The resource has changed since the etag was read.")
+
+// CheckETag compares the etag a caller sent with the current one; an empty one guards nothing.
+func CheckETag(sent, current string) error {
+	if sent == "" || sent == current {
+		return nil
+	}
+	return ErrETagMismatch.With("etag", current)
+}
+
 // Error implements error. It includes the cause, so it is for logs; callers see Message.
 func (e *Error) Error() string {
 	text := e.Reason + ": " + e.Message

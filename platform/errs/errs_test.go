@@ -68,3 +68,12 @@ func TestUnknownErrorsAreInternal(t *testing.T) {
 	require.NotContains(t, problem.Message, "hunter2")
 	require.ErrorIs(t, problem, unknown)
 }
+
+func TestEtagGuards(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, errs.CheckETag("", "7"), "nothing was to be guarded")
+	require.NoError(t, errs.CheckETag("7", "7"))
+	err := errs.CheckETag("6", "7")
+	require.ErrorIs(t, err, errs.ErrETagMismatch)
+	require.Equal(t, "7", errs.From(err).Metadata["etag"])
+}

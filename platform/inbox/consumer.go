@@ -62,8 +62,8 @@ func NewConsumer(database *pg.DB, connection bus.Connection, config Config, cloc
 
 var errNotReady = errors.New("the consumer has not reached its topics yet")
 
-// Ready returns nil once the topics are there. A broker or database that goes away later does not make the service
-// unready: it goes on serving, and events wait.
+// Ready returns nil once the topics are there. A broker that goes away later does not make the service unready: it goes
+// on serving, and events wait. The database has a part of its own.
 func (c *Consumer) Ready() error {
 	if !c.ready.Load() {
 		return errNotReady

@@ -78,7 +78,7 @@ func TestEventsNobodyAskedForArePassedOver(t *testing.T) {
 	wanted, err := bus.Encode(bundle.topic.Name, other)
 	require.NoError(t, err)
 	wanted.Partition = 0
-	bundle.publish(t, bundle.record(t, 0, "unknown"), bus.NewWatermark(bundle.topic.Name, 0, "/braid/writer", time.Now()), wanted)
+	bundle.publish(t, bundle.record(t, 0, "unknown"), wanted)
 	bundle.requireEffects(t, "")
 	require.Equal(t, 1, bundle.inboxRows(t))
 	bundle.letters(t, 0)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -59,6 +61,20 @@ func startSpan(ctx context.Context, event bus.Event) (context.Context, trace.Spa
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{
 		"traceparent": event.TraceParent, "tracestate": event.TraceState,
 	})
-	return otel.Tracer("github.com/braidhq/braid/platform/inbox").Start(ctx, consumer+" process "+event.Type,
+	ctx, span := otel.Tracer("github.com/braidhq/braid/platform/inbox").Start(ctx, consumer+" process "+event.Type,
 		trace.WithSpanKind(trace.SpanKindConsumer))
+	if span.IsRecording() {
+		span.SetAttributes(
+			attribute.String("messaging.system", "kafka"),
+			attribute.String("messaging.operation.name", "process"),
+			attribute.String("messaging.operation.type", "process"),
+			attribute.String("messaging.consumer.group.name", consumer),
+			attribute.String("messaging.destination.name", event.Topic),
+			attribute.String("messaging.destination.partition.id", strconv.Itoa(int(event.Partition))),
+			attribute.Int64("messaging.kafka.offset", event.Offset),
+			attribute.String("messaging.message.id", event.ID.String()),
+			attribute.String("cloudevents.event_type", event.Type),
+		)
+	}
+	return ctx, span
 }

@@ -210,6 +210,11 @@ func TestReplayGoesToTheConsumerAndIsIdempotent(t *testing.T) {
 	again := bundle.letters(t, 1)[0]
 	require.Equal(t, letter.ID, again.ID)
 	require.Equal(t, letter.Record, timeless(again.Record, letter.Record), "it still says where it came from first")
+	require.Equal(t, 6, again.Attempts, "three tries, and three more")
+	require.False(t, again.Time.Before(letter.Time), "it was tried last when it was replayed")
+	require.NoError(t, desk.Replay(t.Context(), service, letter.ID))
+	require.Eventually(t, func() bool { return metric(t, consumer, "braid_consumer_dead_letters_total") == 3 }, patience, tick)
+	require.Equal(t, 9, bundle.letters(t, 1)[0].Attempts)
 
 	healed.Store(true)
 	require.NoError(t, desk.Replay(t.Context(), service, letter.ID))

@@ -25,7 +25,9 @@ type item struct {
 	event  bus.Event
 	// handler is the key of the event's handler.
 	handler string
-	single  bool
+	// tried is how often the event was tried before it was replayed.
+	tried  int
+	single bool
 	// malformed is set instead of the rest for a record that is no event.
 	malformed error
 }
@@ -52,24 +54,24 @@ func (c *Consumer) process(ctx, work context.Context, records []bus.Record) bool
 
 func (i item) inBatch() bool { return !i.single && i.malformed == nil }
 
-// read decodes what has a handler. Watermarks and events that nobody asked for cost no more than this.
+// read decodes what has a handler. Events that nobody asked for cost no more than this.
 func (c *Consumer) read(records []bus.Record) []item {
 	items := make([]item, 0, len(records))
 	replay := bus.ReplayTopic(c.config.Service)
 	for _, record := range records {
-		if bus.IsWatermark(record) {
-			continue
-		}
+		tried := 0
 		if record.Topic == replay {
-			record = deadletter.Strip(record)
+			record, tried = deadletter.Restore(record)
 		}
 		event, err := bus.Decode(record)
 		if err != nil {
-			items = append(items, item{record: record, malformed: err})
+			items = append(items, item{record: record, tried: tried, malformed: err})
 			continue
 		}
 		if key, ok := c.config.handlerKey(event.Type); ok {
-			items = append(items, item{record: record, event: event, handler: key, single: slices.Contains(c.config.Single, key)})
+			items = append(items, item{
+				record: record, event: event, handler: key, tried: tried, single: slices.Contains(c.config.Single, key),
+			})
 		}
 	}
 	return items
@@ -167,6 +169,7 @@ func isInfrastructure(err error) bool {
 // putAside writes the dead letter and waits for it to be acknowledged; only then may the consumer go on. There is no
 // inbox row: brought back, the event is applied.
 func (c *Consumer) putAside(ctx, work context.Context, failed item, cause error, attempts int) bool {
+	attempts += failed.tried
 	letter := deadletter.Encode(deadletter.Letter{
 		Record: failed.record, Consumer: c.config.Service, Reason: cause.Error(), Attempts: attempts, Time: c.clock.Now(),
 	})

@@ -32,7 +32,6 @@ var tasks = list.Spec{
 		"status":   {Column: "status", Type: list.String},
 		"priority": {Column: "priority", Type: list.Int},
 		"dueTime":  {Column: "due_at", Type: list.Time, Nullable: true},
-		"deadline": {Column: "coalesce(due_at, 'infinity')", Type: list.Time},
 	},
 	Default:  "number",
 	Tiebreak: list.Order{Column: "id", Type: list.ID},
@@ -60,95 +59,101 @@ func TestSpecIsDeclaredInFull(t *testing.T) {
 	wrong = tasks
 	wrong.Orders = map[string]list.Order{"number": {Column: "number", Type: list.Bool}}
 	require.ErrorContains(t, wrong.Validate(), "order number")
+	wrong.Orders = map[string]list.Order{"number": {Column: "number", Type: list.Int, Nullable: true, Unique: true}}
+	require.ErrorContains(t, wrong.Validate(), "order number", "rows without a value would be equal")
 	wrong = tasks
 	wrong.Fields = map[string]list.Field{"priority": {Column: "priority", Type: list.Enum}}
 	require.ErrorContains(t, wrong.Validate(), "field priority")
 }
 
-// Each filter is asked of PostgreSQL; the numbers are those of the rows that must come back.
+// selections are filters, with the numbers of the rows of selectable that must come back.
+var selections = map[string][]int{
+	``:                         {1, 2, 3, 4},
+	"  \n ":                    {1, 2, 3, 4},
+	`status = "todo"`:          {1, 4},
+	`status=todo`:              {1, 4},
+	`status = 'in_progress'`:   {2},
+	`status != "todo"`:         {2, 3},
+	`NOT status = "todo"`:      {2, 3},
+	`-status = "todo"`:         {2, 3},
+	`status = "x' or true --"`: nil,
+	`kind = bug`:               {1, 4},
+	`kind != "bug"`:            {2, 3},
+
+	`title:"100%"`:                    {1},
+	`title:"cpu_LOAD"`:                {1},
+	`title:"C:\\temp"`:                {3},
+	`title:"\"full\""`:                {3},
+	`title:"ÉCLAIR"`:                  {4},
+	`title:error`:                     {2},
+	`title = "Write a better error"`:  {2},
+	`title != "Write a better error"`: {1, 3, 4},
+
+	`labels:"web"`:                 {1, 3},
+	`labels:web AND labels:urgent`: {1},
+	`NOT labels:"web"`:             {2, 4},
+	`labels:*`:                     {1, 3, 4},
+	`labels:"*"`:                   {4},
+	`labels:"a b"`:                 {4},
+
+	`assigneeId = "` + ada.String() + `"`:                {1, 4},
+	`assigneeId = ` + ada.String():                       {1, 4},
+	`assigneeId != ` + ada.String():                      {2, 3},
+	`NOT assigneeId = ` + ada.String():                   {2, 3},
+	`assigneeId:*`:                                       {1, 2, 4},
+	`NOT assigneeId:*`:                                   {3},
+	`assigneeId = ""`:                                    {3},
+	`assigneeId != ""`:                                   {1, 2, 4},
+	`(assigneeId=` + strings.ToUpper(ben.String()) + `)`: {2},
+
+	`number = 2`:                   {2},
+	`number > 2`:                   {3, 4},
+	`number >= 2 number <= 3`:      {2, 3},
+	`number != -5`:                 {1, 2, 3, 4},
+	`number < 9223372036854775807`: {1, 2, 3, 4},
+
+	`dueTime > "2030-01-01T00:00:00Z"`:      {2},
+	`dueTime >= 2030-01-01T00:00:00Z`:       {1, 2},
+	`dueTime = 2030-01-01T02:00:00+02:00`:   {1},
+	`dueTime < 2030-06-01t12:00:00.000001z`: {1, 2},
+	`dueTime != 2030-01-01T00:00:00Z`:       {2, 3, 4},
+	`NOT dueTime > 2030-01-01T00:00:00Z`:    {1, 3, 4},
+	`dueTime:*`:                             {1, 2},
+
+	`priority = HIGH`:    {3, 4},
+	`priority = "HIGH"`:  {3, 4},
+	`priority != HIGH`:   {1, 2},
+	`priority >= NORMAL`: {2, 3, 4},
+
+	`unread = true`:      {1, 3},
+	`unread = false`:     {2, 4},
+	`unread != true`:     {2, 4},
+	`NOT unread = false`: {1, 3},
+
+	// AIP-160: OR binds tighter than AND.
+	`status = done OR status = todo AND priority = HIGH`:         {3, 4},
+	`(status = done) OR (status = todo AND priority = LOW)`:      {1, 3},
+	`NOT (status = todo OR status = done)`:                       {2},
+	`status = todo priority = LOW`:                               {1},
+	`NOT (assigneeId = ` + ada.String() + ` AND priority = LOW)`: {2, 3, 4},
+}
+
+const selectable = `insert into task values
+	(0, gen_random_uuid(), 1, 'todo',        'b', 'Fix the 100% CPU_load',   '{web,urgent}', $1,   '2030-01-01T00:00:00Z', 1, null),
+	(0, gen_random_uuid(), 2, 'in_progress', 'f', 'Write a better error',    '{}',           $2,   '2030-06-01T12:00:00Z', 2, now()),
+	(0, gen_random_uuid(), 3, 'done',        'f', 'C:\temp is "full"',       '{web}',        null, null,                   3, null),
+	(0, gen_random_uuid(), 4, 'todo',        'b', 'éclair Ärger 100 CPUxload', '{*,a b}',     $1,   null,                   3, now())`
+
+// Each filter is asked of PostgreSQL.
 func TestFilterSelects(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Open(t, "list")
 	_, err := database.Owner.Exec(t.Context(), createTask)
 	require.NoError(t, err)
-	_, err = database.Owner.Exec(t.Context(), `insert into task values
-		(0, gen_random_uuid(), 1, 'todo',        'b', 'Fix the 100% CPU_load',   '{web,urgent}', $1,   '2030-01-01T00:00:00Z', 1, null),
-		(0, gen_random_uuid(), 2, 'in_progress', 'f', 'Write a better error',    '{}',           $2,   '2030-06-01T12:00:00Z', 2, now()),
-		(0, gen_random_uuid(), 3, 'done',        'f', 'C:\temp is "full"',       '{web}',        null, null,                   3, null),
-		(0, gen_random_uuid(), 4, 'todo',        'b', 'éclair Ärger 100 CPUxload', '{*,a b}',     $1,   null,                   3, now())`,
-		ada.String(), ben.String())
+	_, err = database.Owner.Exec(t.Context(), selectable, ada.String(), ben.String())
 	require.NoError(t, err)
 
-	for filter, want := range map[string][]int{
-		``:                         {1, 2, 3, 4},
-		"  \n ":                    {1, 2, 3, 4},
-		`status = "todo"`:          {1, 4},
-		`status=todo`:              {1, 4},
-		`status = 'in_progress'`:   {2},
-		`status != "todo"`:         {2, 3},
-		`NOT status = "todo"`:      {2, 3},
-		`-status = "todo"`:         {2, 3},
-		`status = "x' or true --"`: nil,
-		`kind = bug`:               {1, 4},
-		`kind != "bug"`:            {2, 3},
-
-		`title:"100%"`:                    {1},
-		`title:"cpu_LOAD"`:                {1},
-		`title:"C:\\temp"`:                {3},
-		`title:"\"full\""`:                {3},
-		`title:"ÉCLAIR"`:                  {4},
-		`title:error`:                     {2},
-		`title = "Write a better error"`:  {2},
-		`title != "Write a better error"`: {1, 3, 4},
-
-		`labels:"web"`:                 {1, 3},
-		`labels:web AND labels:urgent`: {1},
-		`NOT labels:"web"`:             {2, 4},
-		`labels:*`:                     {1, 3, 4},
-		`labels:"*"`:                   {4},
-		`labels:"a b"`:                 {4},
-
-		`assigneeId = "` + ada.String() + `"`:                {1, 4},
-		`assigneeId = ` + ada.String():                       {1, 4},
-		`assigneeId != ` + ada.String():                      {2, 3},
-		`NOT assigneeId = ` + ada.String():                   {2, 3},
-		`assigneeId:*`:                                       {1, 2, 4},
-		`NOT assigneeId:*`:                                   {3},
-		`assigneeId = ""`:                                    {3},
-		`assigneeId != ""`:                                   {1, 2, 4},
-		`(assigneeId=` + strings.ToUpper(ben.String()) + `)`: {2},
-
-		`number = 2`:                   {2},
-		`number > 2`:                   {3, 4},
-		`number >= 2 number <= 3`:      {2, 3},
-		`number != -5`:                 {1, 2, 3, 4},
-		`number < 9223372036854775807`: {1, 2, 3, 4},
-
-		`dueTime > "2030-01-01T00:00:00Z"`:      {2},
-		`dueTime >= 2030-01-01T00:00:00Z`:       {1, 2},
-		`dueTime = 2030-01-01T02:00:00+02:00`:   {1},
-		`dueTime < 2030-06-01t12:00:00.000001z`: {1, 2},
-		`dueTime != 2030-01-01T00:00:00Z`:       {2, 3, 4},
-		`NOT dueTime > 2030-01-01T00:00:00Z`:    {1, 3, 4},
-		`dueTime:*`:                             {1, 2},
-
-		`priority = HIGH`:    {3, 4},
-		`priority = "HIGH"`:  {3, 4},
-		`priority != HIGH`:   {1, 2},
-		`priority >= NORMAL`: {2, 3, 4},
-
-		`unread = true`:      {1, 3},
-		`unread = false`:     {2, 4},
-		`unread != true`:     {2, 4},
-		`NOT unread = false`: {1, 3},
-
-		// AIP-160: OR binds tighter than AND.
-		`status = done OR status = todo AND priority = HIGH`:         {3, 4},
-		`(status = done) OR (status = todo AND priority = LOW)`:      {1, 3},
-		`NOT (status = todo OR status = done)`:                       {2},
-		`status = todo priority = LOW`:                               {1},
-		`NOT (assigneeId = ` + ada.String() + ` AND priority = LOW)`: {2, 3, 4},
-	} {
+	for filter, want := range selections {
 		query, err := tasks.Parse(list.Request{Filter: filter})
 		require.NoError(t, err, filter)
 		sql, args := query.Build("select number from task where run = $1", 0)

@@ -49,7 +49,7 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-var vocabulary = regexp.MustCompile(`coalesce\(due_at, 'infinity'\)|\b(status|kind|title|labels|assignee_id|number|due_at|priority|read_at|id|and|or|is|not|true|null|distinct|from|ilike|cardinality|array|order by|limit 51|desc)\b|::(text|bigint|timestamptz|uuid|boolean)|<=|>=|@>|[()\[\],=<>]|0`)
+var vocabulary = regexp.MustCompile(`\b(status|kind|title|labels|assignee_id|number|due_at|priority|read_at|id|and|or|is|not|true|null|distinct|from|ilike|cardinality|array|order by|limit 51|desc|nulls last)\b|::(text|bigint|timestamptz|uuid|boolean)|<=|>=|@>|[()\[\],=<>]|0`)
 
 // FuzzPageToken: whatever the token, it is refused as such, or it is one that was given out.
 func FuzzPageToken(f *testing.F) {

@@ -59,24 +59,23 @@ func (q *Query) compareColumns() fragment {
 	return fragment{strings.Join(alternatives, " or "), args}
 }
 
-// later is the condition for values that come after value; nothing comes after NULL in ascending order.
+// later is the condition for values that come after value; nothing comes after NULL.
 func (s sorting) later(value any) (fragment, bool) {
-	if value == nil && s.Nullable {
-		return fragment{sql: s.Column + " is not null"}, s.desc
+	if value == nil {
+		return fragment{}, false
 	}
-	literal := s.literal(value)
-	switch {
-	case s.desc:
-		return fragment{s.Column + " < " + literal.sql, literal.args}, true
-	case s.Nullable:
-		return fragment{"(" + s.Column + " > " + literal.sql + " or " + s.Column + " is null)", literal.args}, true
-	default:
-		return fragment{s.Column + " > " + literal.sql, literal.args}, true
+	literal, operator := s.literal(value), " > "
+	if s.desc {
+		operator = " < "
 	}
+	if s.Nullable {
+		return fragment{"(" + s.Column + operator + literal.sql + " or " + s.Column + " is null)", literal.args}, true
+	}
+	return fragment{s.Column + operator + literal.sql, literal.args}, true
 }
 
 func (s sorting) equal(value any) fragment {
-	if value == nil && s.Nullable {
+	if value == nil {
 		return fragment{sql: s.Column + " is null"}
 	}
 	literal := s.literal(value)
@@ -85,9 +84,6 @@ func (s sorting) equal(value any) fragment {
 
 // literal casts, so that the value's type is the order's and not what the column makes of it.
 func (s sorting) literal(value any) fragment {
-	if value == nil {
-		return fragment{sql: "'infinity'::timestamptz"}
-	}
 	return fragment{placeholder + "::" + sqlTypes[s.Type], []any{value}}
 }
 
@@ -137,7 +133,7 @@ func (s sorting) normalize(value any) any {
 func (s sorting) fits(value any) bool {
 	switch value.(type) {
 	case nil:
-		return s.Nullable || s.Type == Time
+		return s.Nullable
 	case string:
 		return s.Type == String
 	case int64:

@@ -60,10 +60,11 @@ type Order struct {
 	Column string
 	// Type is String, Int, Time or ID.
 	Type Type
-	// Nullable says that the column may be NULL, which counts as later than everything, as in PostgreSQL itself. For
-	// a Time that is not Nullable, an absent value stands for 'infinity': coalesce(due_time, 'infinity').
+	// Nullable says that the column may be NULL. A row without a value comes last in both directions: who sorts by
+	// something asks for the rows that have it.
 	Nullable bool
-	// Unique says that no two rows of the list share a value, so that nothing needs to be sorted after it.
+	// Unique says that no two rows of the list share a value, so that nothing needs to be sorted after it. A Nullable
+	// one can't be: rows without a value share that.
 	Unique bool
 }
 
@@ -135,7 +136,7 @@ func (s Spec) Validate() error {
 		}
 	}
 	for name, order := range s.Orders {
-		if order.Column == "" || !order.Type.sortable() {
+		if order.Column == "" || !order.Type.sortable() || (order.Unique && order.Nullable) {
 			return fmt.Errorf("list %s: order %s is not declared in full", s.Name, name)
 		}
 	}

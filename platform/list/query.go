@@ -51,6 +51,9 @@ func (q *Query) Build(base string, args ...any) (string, []any) {
 		if order.desc {
 			sql.WriteString(" desc")
 		}
+		if order.desc && order.Nullable {
+			sql.WriteString(" nulls last")
+		}
 	}
 	sql.WriteString(" limit ")
 	sql.WriteString(strconv.Itoa(q.size + 1))

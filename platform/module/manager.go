@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,17 +41,33 @@ func (m *Manager) Add(parts ...Part) {
 // Validate returns everything that is wrong with the parts and their dependencies, without starting any.
 func (m *Manager) Validate() error { return checkParts(m.parts) }
 
-// Ready returns the parts that are not ready and why; it is empty when the process can serve. Once Run's context has
-// ended every part is reported, so that load balancers turn away before anything is refused.
+// Condition is how one part is.
+type Condition struct {
+	Part     string
+	Optional bool
+	// Err says why the part can't do its work; nil when it can.
+	Err error
+}
+
+// Conditions returns how every part is. Once Run's context has ended none of those that the process can't serve without
+// is ready, so that load balancers turn away before anything is refused.
+func (m *Manager) Conditions() []Condition {
+	conditions := make([]Condition, len(m.parts))
+	for i, part := range m.parts {
+		conditions[i] = Condition{Part: part.Name, Optional: part.Optional, Err: part.ready()}
+		if conditions[i].Err == nil && !part.Optional && m.draining.Load() {
+			conditions[i].Err = errDraining
+		}
+	}
+	return conditions
+}
+
+// Ready returns the parts that keep the process from serving and why; it is empty when it can.
 func (m *Manager) Ready() map[string]error {
 	unready := map[string]error{}
-	for _, part := range m.parts {
-		err := part.ready()
-		if err == nil && m.draining.Load() {
-			err = errDraining
-		}
-		if err != nil {
-			unready[part.Name] = err
+	for _, condition := range m.Conditions() {
+		if condition.Err != nil && !condition.Optional {
+			unready[condition.Part] = condition.Err
 		}
 	}
 	return unready
@@ -61,29 +76,6 @@ func (m *Manager) Ready() map[string]error {
 // StopNow cuts short whatever Run is doing: hooks are still called, but with contexts that have ended, and those that
 // don't return soon are left behind. It may be called at any time, from any goroutine.
 func (m *Manager) StopNow() { m.nowOnce.Do(func() { close(m.now) }) }
-
-// RunUntilSignal is Run until the first signal; the second one is StopNow.
-func (m *Manager) RunUntilSignal(ctx context.Context, signals <-chan os.Signal) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	finished, watching := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(watching)
-		for _, act := range []func(){cancel, m.StopNow} {
-			select {
-			case received := <-signals:
-				m.logger.Info("signal received", slog.String("signal", received.String()))
-				act()
-			case <-finished:
-				return
-			}
-		}
-	}()
-	err := m.Run(ctx)
-	close(finished)
-	<-watching
-	return err
-}
 
 // Run starts the parts, waits until ctx ends or one of them fails, then drains and stops them all. It returns nil when
 // ctx ended and everything stopped cleanly, otherwise every reason, the first failure first, each naming its part.
@@ -96,7 +88,8 @@ func (m *Manager) Run(ctx context.Context) error {
 	failures := &failureList{happened: make(chan struct{})}
 
 	m.startAll(ctx, base, failures)
-	if failures.first() == nil && ctx.Err() == nil {
+	serving := failures.first() == nil && ctx.Err() == nil
+	if serving {
 		m.logger.InfoContext(ctx, "all parts started", slog.Int("parts", len(m.parts)))
 	}
 	select {
@@ -106,7 +99,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	case <-m.now:
 	}
 	m.draining.Store(true)
-	m.drainAll(ctx, base, failures)
+	if serving {
+		m.waitGrace(failures)
+	}
+	m.drainAll(ctx, base)
 	m.stopAll(base, failures)
 	return failures.joined()
 }
@@ -143,16 +139,21 @@ func (m *Manager) startAll(ctx, base context.Context, failures *failureList) {
 	}
 }
 
-func (m *Manager) drainAll(ctx, base context.Context, failures *failureList) {
-	if m.options.Grace > 0 && failures.first() == nil {
-		grace := time.NewTimer(m.options.Grace)
-		defer grace.Stop()
-		select {
-		case <-grace.C:
-		case <-failures.happened:
-		case <-m.now:
-		}
+// waitGrace goes on serving for a while: who sends requests has to learn first that there will be no more answers.
+func (m *Manager) waitGrace(failures *failureList) {
+	if m.options.Grace <= 0 || failures.first() != nil {
+		return
 	}
+	grace := time.NewTimer(m.options.Grace)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+	case <-failures.happened:
+	case <-m.now:
+	}
+}
+
+func (m *Manager) drainAll(ctx, base context.Context) {
 	drainCtx, cancel := context.WithTimeout(base, m.options.DrainTimeout)
 	defer cancel()
 	defer onClosed(m.now, cancel)()

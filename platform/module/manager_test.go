@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -283,24 +281,124 @@ func TestReadyNamesThePart(t *testing.T) {
 	})
 }
 
-func TestSecondSignalStopsAtOnce(t *testing.T) {
+func TestOptionalPartDegrades(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lost := errors.New("no broker")
+		manager := newManager(Options{Grace: time.Second},
+			Part{Name: "broker", Optional: true, Ready: func() error { return lost }}, Part{Name: "server"})
+		end, result := runInBackground(t, manager)
+		synctest.Wait()
+		require.Empty(t, manager.Ready())
+		require.Equal(t, []Condition{{Part: "broker", Optional: true, Err: lost}, {Part: "server"}}, manager.Conditions())
+		end()
+		synctest.Wait()
+		require.Equal(t, map[string]error{"server": errDraining}, manager.Ready())
+		require.NoError(t, <-result)
+	})
+}
+
+func TestWatchedPartKeepsTheLastAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var asked int
+		var answer error
+		hang := false
+		manager := newManager(Options{}, Watched("database", func(ctx context.Context) error {
+			asked++
+			if hang {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return answer
+		}))
+		require.Len(t, manager.Ready(), 1, "nobody knows yet")
+		end, result := runInBackground(t, manager)
+		synctest.Wait()
+		for range 100 {
+			require.Empty(t, manager.Ready())
+		}
+		require.Equal(t, 1, asked)
+		answer = errors.New("gone")
+		time.Sleep(watchInterval)
+		synctest.Wait()
+		require.Equal(t, map[string]error{"database": answer}, manager.Ready())
+		answer = nil
+		time.Sleep(watchInterval)
+		synctest.Wait()
+		require.Empty(t, manager.Ready())
+		hang = true
+		time.Sleep(watchInterval + watchTimeout)
+		synctest.Wait()
+		require.ErrorIs(t, manager.Ready()["database"], context.DeadlineExceeded)
+		end()
+		require.NoError(t, <-result)
+	})
+}
+
+func TestStopNowStopsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cut := make(chan error, 1)
 		busy := Part{Name: "server", Drain: func(ctx context.Context) { <-ctx.Done() },
 			Stop: func(ctx context.Context) error { cut <- context.Cause(ctx); return nil }}
-		signals := make(chan os.Signal, 2)
-		result := make(chan error, 1)
 		manager := newManager(Options{Grace: time.Hour, DrainTimeout: time.Hour}, busy)
-		go func() { result <- manager.RunUntilSignal(t.Context(), signals) }()
+		end, result := runInBackground(t, manager)
 		synctest.Wait()
 		started := time.Now()
-		signals <- syscall.SIGTERM
+		end()
 		synctest.Wait()
 		require.Equal(t, map[string]error{"server": errDraining}, manager.Ready())
-		signals <- syscall.SIGTERM
+		manager.StopNow()
 		require.NoError(t, <-result)
 		require.Zero(t, time.Since(started))
 		require.Equal(t, ErrStoppedNow, <-cut)
+	})
+}
+
+// Who is told to end only when nobody may wait any more gets a moment for it.
+func TestStopNowWaitsForARunThatEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		late := Part{Name: "postgres", Run: func(ctx context.Context) error {
+			<-ctx.Done()
+			time.Sleep(abandonAfter / 4)
+			return nil
+		}}
+		stuck := Part{Name: "stuck", Run: func(ctx context.Context) error {
+			<-ctx.Done()
+			time.Sleep(time.Minute)
+			return nil
+		}}
+		for name, test := range map[string]struct {
+			part Part
+			want string
+		}{"late": {late, ""}, "stuck": {stuck, `part "stuck": stop: still running: stopped at once`}} {
+			manager := newManager(Options{}, test.part)
+			end, result := runInBackground(t, manager)
+			synctest.Wait()
+			manager.StopNow()
+			end()
+			if err := <-result; test.want == "" {
+				require.NoError(t, err, name)
+			} else {
+				require.EqualError(t, err, test.want)
+			}
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// Nobody sends requests to what has never said that it is ready.
+func TestStartThatIsCalledOffHasNoGrace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hanging := Part{Name: "broker", Start: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+		end, result := runInBackground(t, newManager(Options{Grace: time.Hour}, hanging))
+		synctest.Wait()
+		begun := time.Now()
+		end()
+		require.NoError(t, <-result)
+		require.Zero(t, time.Since(begun))
 	})
 }

@@ -2,7 +2,7 @@
 // ready, drains and stops them in the reverse order, and ends the whole when one of them fails.
 //
 // It owns the order and the deadlines. It knows nothing of what a part does, never restarts one (a supervisor outside
-// the process does that, from a clean state), and handles no signals by itself.
+// the process does that, from a clean state), and handles no signals.
 package module
 
 import (
@@ -23,6 +23,8 @@ type Part struct {
 	Name string
 	// DependsOn names the parts that are started before this one and stopped after it.
 	DependsOn []string
+	// Optional says that the process can serve without the part: when it is not ready, the process is degraded.
+	Optional bool
 	// Start brings the part up and returns when others may depend on it. Its context ends when the process is told to
 	// stop or the start takes too long; work that outlives Start belongs in Run.
 	Start func(ctx context.Context) error

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 )
 
 // phase is where a part is in its life. It only grows.
@@ -99,10 +100,13 @@ func (r *runner) stop(ctx context.Context) error {
 	if r.Stop != nil {
 		err = r.guard("stop", func() error { return r.Stop(ctx) })
 	}
+	// A Run that is just told to end needs a moment for it, even where nobody may wait any more.
+	moment := time.NewTimer(abandonAfter / 2)
+	defer moment.Stop()
 	select {
 	case <-r.runDone:
 		return err
-	default:
+	case <-moment.C:
 	}
 	select {
 	case <-r.runDone:

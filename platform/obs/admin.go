@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/braidhq/braid/platform/config"
 	"github.com/braidhq/braid/platform/module"
 )
 
@@ -25,7 +26,7 @@ type AdminConfig struct {
 
 // Validate implements config.Validator.
 func (c *AdminConfig) Validate(report func(key, reason string)) {
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+	if !config.IsListenAddress(c.Listen) {
 		report("admin_listen", "is not an address such as 127.0.0.1:8081")
 	}
 }
@@ -50,9 +51,9 @@ type Admin struct {
 	listener net.Listener
 }
 
-// NewAdmin returns a server that does not listen yet. Ready returns the parts that are not ready, as
-// module.Manager.Ready does.
-func NewAdmin(config AdminConfig, gatherer prometheus.Gatherer, ready func() map[string]error, logger *slog.Logger) *Admin {
+// NewAdmin returns a server that does not listen yet. Conditions returns how the parts of the process are, as
+// module.Manager.Conditions does.
+func NewAdmin(config AdminConfig, gatherer prometheus.Gatherer, conditions func() []module.Condition, logger *slog.Logger) *Admin {
 	admin := &Admin{config: config, logger: logger, mux: http.NewServeMux()}
 	admin.server = &http.Server{
 		Handler:           admin.guard(admin.mux),
@@ -66,7 +67,7 @@ func NewAdmin(config AdminConfig, gatherer prometheus.Gatherer, ready func() map
 	admin.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		admin.writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
-	admin.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { admin.serveReady(w, ready()) })
+	admin.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { admin.serveReady(w, conditions()) })
 	admin.mux.Handle("GET /metrics", MetricsHandler(gatherer))
 	admin.mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	admin.mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -119,21 +120,25 @@ func (a *Admin) Part() module.Part {
 	return module.Part{Name: "admin", Start: a.Listen, Run: a.Serve, Stop: a.Close}
 }
 
-// serveReady names the parts that are not ready.
-func (a *Admin) serveReady(w http.ResponseWriter, unready map[string]error) {
-	type answer struct {
-		Status string            `json:"status"`
-		Parts  map[string]string `json:"parts,omitempty"`
+// serveReady names the parts that are not ready, apart from those that the process can serve without.
+func (a *Admin) serveReady(w http.ResponseWriter, conditions []module.Condition) {
+	answer := struct {
+		Status   string            `json:"status"`
+		Parts    map[string]string `json:"parts,omitempty"`
+		Degraded map[string]string `json:"degraded,omitempty"`
+	}{Status: "ready", Parts: map[string]string{}, Degraded: map[string]string{}}
+	status := http.StatusOK
+	for _, condition := range conditions {
+		switch {
+		case condition.Err == nil:
+		case condition.Optional:
+			answer.Degraded[condition.Part] = scrubText(condition.Err.Error())
+		default:
+			answer.Parts[condition.Part] = scrubText(condition.Err.Error())
+			answer.Status, status = "not ready", http.StatusServiceUnavailable
+		}
 	}
-	if len(unready) == 0 {
-		a.writeJSON(w, http.StatusOK, answer{Status: "ready"})
-		return
-	}
-	parts := make(map[string]string, len(unready))
-	for name, err := range unready {
-		parts[name] = scrubText(err.Error())
-	}
-	a.writeJSON(w, http.StatusServiceUnavailable, answer{Status: "not ready", Parts: parts})
+	a.writeJSON(w, status, answer)
 }
 
 func (a *Admin) writeJSON(w http.ResponseWriter, status int, answer any) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/braidhq/braid/platform/module"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,8 +37,8 @@ func startAdmin(t *testing.T, admin *Admin) string {
 	return admin.Addr().String()
 }
 
-func newTestAdmin(ready func() map[string]error) *Admin {
-	return NewAdmin(AdminConfig{Listen: "127.0.0.1:0"}, NewMetrics(Build{Version: "v1"}), ready, slog.New(slog.DiscardHandler))
+func newTestAdmin(conditions func() []module.Condition) *Admin {
+	return NewAdmin(AdminConfig{Listen: "127.0.0.1:0"}, NewMetrics(Build{Version: "v1"}), conditions, slog.New(slog.DiscardHandler))
 }
 
 // get returns the answer to a GET under a host name.
@@ -56,8 +59,8 @@ func get(t *testing.T, address, host, path string) (status int, body string) {
 
 func TestAdminPages(t *testing.T) {
 	t.Parallel()
-	unready := map[string]error{}
-	admin := newTestAdmin(func() map[string]error { return unready })
+	conditions := []module.Condition{{Part: "workflow.database"}, {Part: "broker", Optional: true}}
+	admin := newTestAdmin(func() []module.Condition { return conditions })
 	admin.Handle("GET /mailbox/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "mail "+r.PathValue("id"))
 	}))
@@ -71,10 +74,15 @@ func TestAdminPages(t *testing.T) {
 	require.Equal(t, 200, status)
 	require.JSONEq(t, `{"status":"ready"}`, body)
 
-	unready["workflow.database"] = errors.New("dial postgres://braid:canary@db: refused")
+	conditions[1].Err = errors.New("refused")
+	status, body = get(t, address, address, "/readyz")
+	require.Equal(t, 200, status)
+	require.JSONEq(t, `{"status":"ready","degraded":{"broker":"refused"}}`, body)
+
+	conditions[0].Err = errors.New("dial postgres://braid:canary@db: refused")
 	status, body = get(t, address, address, "/readyz")
 	require.Equal(t, 503, status)
-	require.JSONEq(t, `{"status":"not ready","parts":{"workflow.database":"dial postgres://braid:xxxxx@db: refused"}}`, body)
+	require.JSONEq(t, `{"status":"not ready","parts":{"workflow.database":"dial postgres://braid:xxxxx@db: refused"},"degraded":{"broker":"refused"}}`, body)
 
 	status, body = get(t, address, address, "/metrics")
 	require.Equal(t, 200, status)
@@ -92,7 +100,7 @@ func TestAdminPages(t *testing.T) {
 
 func TestAdminRefusesForeignNamesOnLoopback(t *testing.T) {
 	t.Parallel()
-	address := startAdmin(t, newTestAdmin(func() map[string]error { return nil }))
+	address := startAdmin(t, newTestAdmin(func() []module.Condition { return nil }))
 	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
 	for host, want := range map[string]int{
@@ -124,9 +132,25 @@ func TestMetricsFollowTheNamingRules(t *testing.T) {
 	require.Empty(t, problems)
 }
 
+func TestConditionsAreMetrics(t *testing.T) {
+	t.Parallel()
+	collector := NewConditionCollector(func() []module.Condition {
+		return []module.Condition{{Part: "broker", Optional: true, Err: errors.New("refused")}, {Part: "workflow.database"}}
+	})
+	require.NoError(t, testutil.CollectAndCompare(collector, strings.NewReader(`
+# HELP braid_part_ready Whether a part of the process can do its work: 1 or 0.
+# TYPE braid_part_ready gauge
+braid_part_ready{part="broker"} 0
+braid_part_ready{part="workflow.database"} 1
+`)))
+	problems, err := testutil.CollectAndLint(collector)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
 func TestAdminConfigIsChecked(t *testing.T) {
 	t.Parallel()
-	for listen, good := range map[string]bool{"127.0.0.1:8081": true, ":8081": true, "[::1]:0": true, "8081": false, "": false} {
+	for listen, good := range map[string]bool{"127.0.0.1:8081": true, ":8081": true, "[::1]:0": true, "8081": false, "": false, "127.0.0.1:99999": false, "127.0.0.1:-1": false} {
 		var keys []string
 		(&AdminConfig{Listen: listen}).Validate(func(key, _ string) { keys = append(keys, key) })
 		require.Equal(t, good, len(keys) == 0, listen)

@@ -89,14 +89,11 @@ func commit(t *testing.T, database *pg.DB, events ...outbox.Event) {
 	}))
 }
 
-// published returns what is on the topic, in order per partition, without watermarks.
+// published returns what is on the topic, in order per partition.
 func (b *testBundle) published(t *testing.T) []bus.Event {
 	t.Helper()
 	var events []bus.Event
 	err := bus.ReadTopic(t.Context(), b.broker.Connection(), bus.EventTopic(service), bustest.Logger(t), func(record bus.Record) error {
-		if bus.IsWatermark(record) {
-			return nil
-		}
 		event, err := bus.Decode(record)
 		require.NoError(t, err)
 		events = append(events, event)

@@ -147,16 +147,15 @@ func encode(event Event, now time.Time, carried attributes) (row, error) {
 	return made, nil
 }
 
-// record returns the row as it goes on the wire.
-func (r row) record(topic, source string) (bus.Record, error) {
-	var carried attributes
+// carried returns the row's attributes.
+func (r row) carried() (carried attributes, err error) {
 	if err := json.Unmarshal(r.attributes, &carried); err != nil {
-		return bus.Record{}, fmt.Errorf("decode attributes: %w", err)
+		return attributes{}, fmt.Errorf("decode attributes: %w", err)
 	}
-	return r.with(carried, topic, source)
+	return carried, nil
 }
 
-// with is record for attributes that are decoded.
+// with returns the row as it goes on the wire.
 func (r row) with(carried attributes, topic, source string) (bus.Record, error) {
 	event := bus.Event{
 		ID: r.eventID, Type: r.eventType, Source: source, Subject: r.subject, Time: r.occurredAt.UTC(), Schema: r.schema,

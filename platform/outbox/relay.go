@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
@@ -22,7 +24,7 @@ type RelayConfig struct {
 	Service string
 	// Topic is created when it is missing. Its name must be the service's.
 	Topic bus.Topic
-	// Watermark makes the relay promise, every 500 ms and on each partition, up to when everything is published.
+	// Watermark makes the relay promise, every 500 ms, up to when everything is published.
 	Watermark bool
 	// PollInterval is the safety net under the wake-ups (1 s), and how often a relay that is not active tries to be.
 	PollInterval time.Duration
@@ -43,8 +45,7 @@ const (
 	eventInterval    = 500 * time.Microsecond
 	maxRoundInterval = 40 * time.Millisecond
 
-	watermarkInterval = 500 * time.Millisecond
-	depthInterval     = 10 * time.Second
+	depthInterval = 10 * time.Second
 	// shutdownGrace lets the batch in hand be acknowledged and deleted, which spares sending it again.
 	shutdownGrace = 5 * time.Second
 	maxBackoff    = 5 * time.Second
@@ -78,6 +79,7 @@ type Relay struct {
 	clock    clock.Clock
 	logger   *slog.Logger
 	metrics  *metrics
+	tracer   trace.Tracer
 	source   string
 
 	committed signal
@@ -100,7 +102,8 @@ func NewRelay(database *pg.DB, connection bus.Connection, config RelayConfig, cl
 	}
 	return &Relay{
 		config: config.withDefaults(), database: database, producer: producer, clock: clock,
-		logger: logger.With("relay", config.Service), metrics: metrics, source: bus.Source(config.Service), committed: newSignal(),
+		logger: logger.With("relay", config.Service), metrics: metrics,
+		tracer: otel.Tracer("github.com/braidhq/braid/platform/outbox"), source: bus.Source(config.Service), committed: newSignal(),
 	}, nil
 }
 
@@ -215,7 +218,7 @@ func (r *Relay) work(ctx, work context.Context) {
 			attempt++
 			r.metrics.failures.Inc()
 			r.logger.WarnContext(ctx, "outbox relay cannot publish and tries again", "attempt", attempt, "error", err)
-			schedule.prepared = time.Time{}
+			schedule.prepared, schedule.promising = false, false
 			if r.pause(ctx, work, bus.Backoff(attempt, 50*time.Millisecond, maxBackoff)) {
 				return
 			}

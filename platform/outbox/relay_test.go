@@ -324,7 +324,7 @@ func TestWatermarkIsAPromise(t *testing.T) {
 	var mu sync.Mutex
 	handled := map[string]bool{}
 	reader, err := bus.NewBroadcast(bundle.broker.Connection(), bus.BroadcastConfig{
-		Topics: []string{bus.EventTopic(service)}, Lookback: time.Minute,
+		Publishers: []string{service}, Lookback: time.Minute,
 		Handle: func(_ context.Context, event bus.Event) {
 			mu.Lock()
 			defer mu.Unlock()

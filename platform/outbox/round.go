@@ -12,18 +12,18 @@ import (
 
 // schedule remembers when the relay last did what it does not do in each round.
 type schedule struct {
-	prepared   time.Time
-	watermark  time.Time
-	depth      time.Time
-	partitions int32
+	// prepared says that there is a topic for events, promising that there is one for watermarks, too.
+	prepared, promising bool
+	// watermark is when the next one is due.
+	watermark time.Time
+	depth     time.Time
 	// events is how many the last round found.
 	events int
 }
 
 const (
-	prepareInterval = 10 * time.Second
-	brokerTimeout   = 10 * time.Second
-	deleteTimeout   = 10 * time.Second
+	brokerTimeout = 10 * time.Second
+	deleteTimeout = 10 * time.Second
 )
 
 // selectHead always begins at the first row there is. A cursor would skip a row that was inserted earlier and committed
@@ -34,7 +34,7 @@ from (select *, sum(octet_length(payload)) over (order by position) - octet_leng
 where ahead < $2 order by position`
 
 // round publishes one batch from the front of the outbox and deletes what was acknowledged; with nothing there it may
-// still send watermarks. It reports whether more is waiting.
+// still send a watermark. It reports whether more is waiting.
 func (r *Relay) round(ctx context.Context, schedule *schedule) (more bool, err error) {
 	if err := r.prepare(ctx, schedule); err != nil {
 		return false, err
@@ -47,43 +47,53 @@ func (r *Relay) round(ctx context.Context, schedule *schedule) (more bool, err e
 	}
 	schedule.events = len(rows)
 	complete := r.isAll(rows)
-	records := make([]bus.Record, 0, len(rows)+int(schedule.partitions))
-	for _, row := range rows {
-		record, err := row.record(r.config.Topic.Name, r.source)
-		if err != nil {
-			// Nothing may be left out, so this holds up everything until someone looks.
-			return false, fmt.Errorf("encode event %s at position %d: %w", row.eventID, row.position, err)
-		}
-		records = append(records, record)
-	}
-	// Watermarks go with the events: in each partition they are behind them, and are not kept when those fail.
-	due := r.config.Watermark && complete && before.Sub(schedule.watermark) >= watermarkInterval*9/10
-	if due {
-		for number := range schedule.partitions {
-			records = append(records, bus.NewWatermark(r.config.Topic.Name, number, r.source, before))
-		}
+	records, spans, err := r.encode(ctx, rows)
+	if err != nil {
+		return false, err
 	}
 	if len(records) > 0 {
-		if err := r.publish(ctx, rows, records); err != nil {
+		if err := r.publish(ctx, rows, records, spans); err != nil {
 			return false, err
 		}
 	}
-	if due {
-		schedule.watermark = before
-		r.metrics.watermark.Set(float64(before.UnixMicro()) / 1e6)
-	}
 	if len(rows) > 0 {
 		r.metrics.batch.Observe(r.clock.Now().Sub(before).Seconds())
+	}
+	if r.config.Watermark && complete && !before.Before(schedule.watermark) {
+		r.promise(ctx, schedule, before)
 	}
 	r.measure(ctx, schedule)
 	return !complete, nil
 }
 
+// encode returns the rows as records, and the spans of those whose trace is recorded.
+func (r *Relay) encode(ctx context.Context, rows []row) (records []bus.Record, spans []sending, err error) {
+	records = make([]bus.Record, 0, len(rows))
+	for position, row := range rows {
+		carried, err := row.carried()
+		if err == nil {
+			if span := r.startSending(ctx, row, &carried); span != nil {
+				spans = append(spans, sending{position, span})
+			}
+			var record bus.Record
+			record, err = row.with(carried, r.config.Topic.Name, r.source)
+			records = append(records, record)
+		}
+		if err != nil {
+			// Nothing may be left out, so this holds up everything until someone looks.
+			endSending(spans, nil)
+			return nil, nil, fmt.Errorf("encode event %s at position %d: %w", row.eventID, row.position, err)
+		}
+	}
+	return records, spans, nil
+}
+
 // publish sends the batch and deletes the rows that were acknowledged, also when others were not.
-func (r *Relay) publish(ctx context.Context, rows []row, records []bus.Record) error {
-	sending, cancel := context.WithTimeout(ctx, r.config.PublishTimeout)
-	results := r.producer.Publish(sending, records...)
+func (r *Relay) publish(ctx context.Context, rows []row, records []bus.Record, spans []sending) error {
+	within, cancel := context.WithTimeout(ctx, r.config.PublishTimeout)
+	results := r.producer.Publish(within, records...)
 	cancel()
+	endSending(spans, results)
 	acknowledged := make([]int64, 0, len(rows))
 	var failed error
 	for position, result := range results {
@@ -109,24 +119,17 @@ func (r *Relay) publish(ctx context.Context, rows []row, records []bus.Record) e
 	return nil
 }
 
-// prepare makes sure of the topic and its partitions: at the beginning, after a failure and now and then.
+// prepare makes sure of the topic: at the beginning, and after a failure.
 func (r *Relay) prepare(ctx context.Context, schedule *schedule) error {
-	if !schedule.prepared.IsZero() && r.clock.Now().Sub(schedule.prepared) < prepareInterval {
+	if schedule.prepared {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	if schedule.prepared.IsZero() {
-		if err := r.producer.EnsureTopics(ctx, r.config.Topic); err != nil {
-			return err
-		}
-	}
-	count, err := r.producer.PartitionCount(ctx, r.config.Topic.Name)
-	if err != nil {
+	if err := r.producer.EnsureTopics(ctx, r.config.Topic); err != nil {
 		return err
 	}
-	schedule.partitions = count
-	schedule.prepared = r.clock.Now()
+	schedule.prepared = true
 	return nil
 }
 

@@ -72,8 +72,8 @@ func (c Config) Validate() error {
 	}
 	if c.URL == "" {
 		problems = append(problems, errors.New("url: is required"))
-	} else if _, err := parseURL(c.URL); err != nil {
-		problems = append(problems, err)
+	} else if err := CheckURL(c.URL); err != nil {
+		problems = append(problems, fmt.Errorf("url: %w", err))
 	}
 	if c.MaxConns < 1 || c.WorkerMaxConns < 1 || c.ReadConns < 1 || c.ReadConns > 4 {
 		problems = append(problems, errors.New("connections: each pool needs at least 1, point reads at most 4"))
@@ -108,17 +108,23 @@ func AppRole(database string) string { return database + "_app" }
 // WorkerRole returns the name of the role that relays, consumes and runs jobs in a database.
 func WorkerRole(database string) string { return database + "_worker" }
 
+// CheckURL returns what is wrong with a database's connection string, as the end of a sentence that begins with it.
+func CheckURL(url string) error {
+	_, err := parseURL(url)
+	return err
+}
+
 // parseURL reads a connection string. Its text may hold a password, so no error repeats it.
 func parseURL(url string) (*pgxpool.Config, error) {
 	parsed, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("database URL: not a valid PostgreSQL connection string")
+		return nil, errors.New("is not a valid PostgreSQL connection string")
 	}
 	if parsed.ConnConfig.Database == "" {
-		return nil, errors.New("database URL: names no database")
+		return nil, errors.New("names no database")
 	}
 	if len(parsed.ConnConfig.Database) > maxDatabaseName {
-		return nil, fmt.Errorf("database URL: the database's name is longer than %d bytes", maxDatabaseName)
+		return nil, fmt.Errorf("names a database with more than %d bytes", maxDatabaseName)
 	}
 	return parsed, nil
 }
@@ -127,7 +133,7 @@ func parseURL(url string) (*pgxpool.Config, error) {
 func (c Config) poolConfig(role func(database string) string, maxConns int, statementTimeout time.Duration) (*pgxpool.Config, error) {
 	pool, err := parseURL(c.URL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("url: %w", err)
 	}
 	pool.MaxConns = int32(maxConns)
 	pool.MinConns = 0

@@ -99,11 +99,16 @@ func (db *DB) Close() {
 	db.metrics.unregister()
 }
 
-// Ping asks the server for a sign of life under the app role; it is for readiness.
+// Ping asks the server for a sign of life under the app role; it is for readiness. That all connections are at work for
+// as long as ctx allows is no failure: a server that is busy must not be taken for one that is gone.
 func (db *DB) Ping(ctx context.Context) error {
 	ctx, cancel := db.withDeadline(ctx)
 	defer cancel()
-	return Translate(db.app.Ping(ctx))
+	err := db.app.Ping(ctx)
+	if busy := db.app.Stat(); ctx.Err() != nil && busy.AcquiredConns() == busy.MaxConns() {
+		return nil
+	}
+	return Translate(err)
 }
 
 // WorkerPool returns the worker role's pool, for machinery that needs sessions: job queues, advisory locks, LISTEN.

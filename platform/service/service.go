@@ -103,14 +103,15 @@ func New(environment Environment, options Options) (*Service, error) {
 	}, nil
 }
 
-// Consume adds the service's one consumer: handlers by event type, for the event topics of the services named.
-func (s *Service) Consume(from []string, handlers map[string]inbox.Handler) error {
+// Consume adds the service's one consumer: handlers by event type, for the event topics of the services named. Events of
+// the single types get a transaction of their own.
+func (s *Service) Consume(from []string, handlers map[string]inbox.Handler, single ...string) error {
 	topics := make([]bus.Topic, 0, len(from))
 	for _, publisher := range from {
 		topics = append(topics, s.environment.Topics[publisher])
 	}
 	consumer, err := inbox.NewConsumer(s.environment.DB, s.environment.Bus, inbox.Config{
-		Service: s.Name, Topics: topics, Handlers: handlers,
+		Service: s.Name, Topics: topics, Handlers: handlers, Single: single,
 	}, s.environment.Clock, s.environment.Logger, s.environment.Registerer)
 	if err != nil {
 		return fmt.Errorf("assemble %s: %w", s.Name, err)

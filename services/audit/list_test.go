@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,7 +80,12 @@ func TestPagesHoldEveryRecordOnce(t *testing.T) {
 	for position := 1; position < len(whole); position++ {
 		require.GreaterOrEqual(t, whole[position-1]["createTime"], whole[position]["createTime"])
 	}
+	oldest := slices.Clone(whole)
+	slices.Reverse(oldest)
+	require.Equal(t, oldest, bundle.listBy(t, token, acme, "", "createTime", "7"))
+	require.Equal(t, whole, bundle.listBy(t, token, acme, "", "createTime desc", "7"))
 	first := bundle.REST("GET", trail(acme)+"?pageSize=3", token, nil).Body["nextPageToken"].(string)
+	require.Equal(t, 400, bundle.REST("GET", trail(acme)+"?pageSize=3&orderBy=createTime&pageToken="+first, token, nil).Status)
 	require.Equal(t, 400, bundle.REST("GET", trail(acme)+"?pageSize=3&filter=action%20%3D%20a&pageToken="+first, token, nil).Status)
 }
 

@@ -109,12 +109,18 @@ func trail(organizationID id.ID) string {
 }
 
 // list returns the records that a filter finds, all pages of them.
-func (b *testBundle) list(t *testing.T, token string, organizationID id.ID, filter string, size string) []map[string]any {
+func (b *testBundle) list(t *testing.T, token string, organizationID id.ID, filter, size string) []map[string]any {
+	t.Helper()
+	return b.listBy(t, token, organizationID, filter, "", size)
+}
+
+// listBy is list in an order.
+func (b *testBundle) listBy(t *testing.T, token string, organizationID id.ID, filter, orderBy, size string) []map[string]any {
 	t.Helper()
 	var records []map[string]any
 	for page, pages := "", 0; ; pages++ {
 		require.Less(t, pages, 100, "the pages don't end")
-		query := url.Values{"filter": {filter}, "pageToken": {page}, "pageSize": {size}}
+		query := url.Values{"filter": {filter}, "orderBy": {orderBy}, "pageToken": {page}, "pageSize": {size}}
 		answer := b.REST("GET", trail(organizationID)+"?"+query.Encode(), token, nil)
 		require.Equal(t, 200, answer.Status, answer.Text)
 		found, _ := answer.Body["auditEvents"].([]any)

@@ -56,7 +56,7 @@ func TestMeOverREST(t *testing.T) {
 	require.Contains(t, mustJSON(t, refused), updated["etag"], "the current etag comes with the refusal")
 
 	for body, mention := range map[string]string{
-		`{"email":"eve@example.com"}`:                        "updateMask",
+		`{"email":"eve@example.com"}`:                        `"field":"email"`,
 		`{"displayName":"` + strings.Repeat("x", 101) + `"}`: "displayName",
 		`{"displayName":"   "}`:                              "displayName",
 		`{"displayName":"","etag":""}`:                       "displayName",

@@ -3,6 +3,7 @@ package notification_test
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -132,6 +133,16 @@ func TestPagesOfNotifications(t *testing.T) {
 	require.Empty(t, pageToken)
 	all := items(b.list(token, ""))
 	require.Len(t, all, 11)
+	var oldest []map[string]any
+	for range 6 {
+		answer := b.list(token, "?pageSize=2&orderBy=createTime&pageToken="+pageToken)
+		oldest = append(oldest, items(answer)...)
+		pageToken, _ = answer.Body["nextPageToken"].(string)
+	}
+	require.Empty(t, pageToken)
+	slices.Reverse(oldest)
+	require.Equal(t, all, oldest)
+	require.Equal(t, all, items(b.list(token, "?orderBy=createTime%20desc")))
 	require.Len(t, seen, 7)
 	for i, item := range all[4:] {
 		require.Equal(t, item["id"], seen[i])
@@ -166,9 +177,10 @@ func TestPreferences(t *testing.T) {
 	}
 	require.Equal(t, []bool{true, true, true, true, true, true}, enabled(b.rest.REST("GET", preferencesPath, token, nil)))
 	require.Equal(t, []bool{true, false, true, true, true, true}, enabled(patch(row("task_assigned", "email", false))))
-	require.Equal(t, []bool{true, false, false, true, true, true}, enabled(patch(row("task_commented", "in_app", true), row("task_commented", "in_app", false))))
+	require.Equal(t, []bool{true, false, false, true, true, true}, enabled(patch(row("task_commented", "email", true), row("task_commented", "in_app", false))))
 	require.Equal(t, []bool{true, true, false, true, true, true}, enabled(patch(row("task_assigned", "email", true))))
 	require.Equal(t, []bool{true, true, false, true, true, true}, enabled(b.rest.REST("GET", preferencesPath, token, nil)))
+	require.Equal(t, []bool{true, true, false, true, true, true}, enabled(b.rest.REST("PATCH", preferencesPath, token, `{}`)), "no rows change nothing")
 	require.Equal(t, []bool{true, true, true, true, true, true}, enabled(b.rest.REST("GET", preferencesPath, otherToken, nil)))
 	require.Equal(t, 3, b.count(`select count(*) from outbox where type = 'notification.preferences.updated' and subject = $1`, "user/"+userID.String()))
 
@@ -179,6 +191,12 @@ func TestPreferences(t *testing.T) {
 		require.Equal(t, 400, answer.Status)
 		require.Equal(t, []string{field}, answer.Fields())
 	}
+	twice := patch(row("task_assigned", "email", false), row("task_commented", "email", false), row("task_assigned", "email", true))
+	require.Equal(t, 400, twice.Status, twice.Text)
+	require.Equal(t, []string{"preferences[2]"}, twice.Fields(), "which of the two is meant nobody can say")
+	unsaid := patch(row("task_assigned", "in_app", true), map[string]any{"kind": "task_assigned", "channel": "email"})
+	require.Equal(t, 400, unsaid.Status, unsaid.Text)
+	require.Equal(t, []string{"preferences[1].enabled"}, unsaid.Fields(), "what is absent does not switch off")
 	require.Equal(t, "KIND_UNKNOWN", patch(row("gossip", "email", false)).Reason())
 	require.Equal(t, "CHANNEL_UNKNOWN", patch(row("task_assigned", "sms", false)).Reason())
 	require.Equal(t, []bool{true, true, false, true, true, true}, enabled(b.rest.REST("GET", preferencesPath, token, nil)), "all or nothing")
@@ -195,9 +213,9 @@ func TestBadRequests(t *testing.T) {
 		"neither ids nor all": {"POST", notificationsPath + ":markRead", map[string]any{}},
 		"ids and all":         {"POST", notificationsPath + ":markRead", map[string]any{"all": true, "notificationIds": []any{id.New().String()}}},
 		"not an id":           {"POST", notificationsPath + ":markRead", map[string]any{"notificationIds": []any{"1"}}},
-		"no rows":             {"PATCH", preferencesPath, map[string]any{"preferences": []any{}}},
 		"unknown filter":      {"GET", notificationsPath + "?filter=title%3D1", nil},
 		"unknown kind":        {"GET", notificationsPath + "?filter=kind%3D%22gossip%22", nil},
+		"unknown order":       {"GET", notificationsPath + "?orderBy=kind", nil},
 		"bad token":           {"GET", notificationsPath + "?pageToken=AAAA", nil},
 	} {
 		answer := b.rest.REST(test.method, test.path, token, test.body)

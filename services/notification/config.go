@@ -19,7 +19,7 @@ type Config struct {
 	MailWorkers     int           `config:"mail_workers" default:"8" help:"How many mails of each queue one process sends at a time."`
 }
 
-const noWayToSend = "notification.smtp_url is required unless notification.mailbox is on"
+const noWayToSend = "is required unless notification.mailbox is on"
 
 const (
 	maxMailWorkers     = 16

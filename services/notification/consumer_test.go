@@ -3,6 +3,8 @@ package notification_test
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/notification/internal/mail"
 )
 
 func TestWhoIsToldOfATask(t *testing.T) {
@@ -37,9 +40,13 @@ func TestWhoIsToldOfATask(t *testing.T) {
 		"created with assignee":      {&workflowv1.TaskCreated{Task: newTask(organizationID, ben)}, ada, "task_assigned", []id.ID{ben}},
 		"created without assignee":   {&workflowv1.TaskCreated{Task: newTask(organizationID, id.ID{})}, ada, "", nil},
 		"created for oneself":        {&workflowv1.TaskCreated{Task: newTask(organizationID, ada)}, ada, "", nil},
-		"assigned":                   {&workflowv1.TaskAssigned{Task: newTask(organizationID, ben), PreviousAssigneeId: eve.String()}, ada, "task_assigned", []id.ID{ben}},
-		"assigned to nobody":         {&workflowv1.TaskAssigned{Task: newTask(organizationID, id.ID{}), PreviousAssigneeId: ben.String()}, ada, "", nil},
+		"assigned":                   {&workflowv1.TaskAssigned{Task: newTask(organizationID, ben), PreviousAssigneeId: eve.String(), ParticipantIds: everybody}, ada, "task_assigned", []id.ID{ben, eve}},
+		"assigned by a participant":  {&workflowv1.TaskAssigned{Task: newTask(organizationID, eve), ParticipantIds: everybody}, ben, "task_assigned", []id.ID{ada, eve}},
+		"taken":                      {&workflowv1.TaskAssigned{Task: newTask(organizationID, ben), PreviousAssigneeId: eve.String(), ParticipantIds: everybody}, ben, "task_assigned", []id.ID{ada, eve}},
+		"assigned to nobody":         {&workflowv1.TaskAssigned{Task: newTask(organizationID, id.ID{}), PreviousAssigneeId: ben.String(), ParticipantIds: []string{ada.String()}}, eve, "task_assigned", []id.ID{ada, ben}},
+		"taken from who has left":    {&workflowv1.TaskAssigned{Task: newTask(organizationID, id.ID{}), PreviousAssigneeId: outsider.String(), ParticipantIds: everybody}, id.ID{}, "task_assigned", []id.ID{ada, ben}},
 		"assigned to a stranger":     {&workflowv1.TaskAssigned{Task: newTask(organizationID, outsider)}, ada, "", nil},
+		"assigned by an old version": {&workflowv1.TaskAssigned{Task: newTask(organizationID, ben), PreviousAssigneeId: eve.String()}, ada, "task_assigned", []id.ID{ben, eve}},
 		"commented":                  {&workflowv1.TaskCommented{Task: newTask(organizationID, ben), ParticipantIds: everybody, Comment: &workflowv1.Comment{Body: "hidden"}}, eve, "task_commented", []id.ID{ada, ben}},
 		"commented by a participant": {&workflowv1.TaskCommented{Task: newTask(organizationID, ben), ParticipantIds: everybody}, ben, "task_commented", []id.ID{ada}},
 		"moved":                      {&workflowv1.TaskStatusChanged{Task: newTask(organizationID, ben), ParticipantIds: everybody}, ada, "task_status_changed", []id.ID{ben}},
@@ -57,6 +64,45 @@ func TestWhoIsToldOfATask(t *testing.T) {
 	}
 }
 
+// TestAssignmentsReadAsTheyConcernTheReader looks at one event in four inboxes and mailboxes.
+func TestAssignmentsReadAsTheyConcernTheReader(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	organizationID := id.New()
+	_, ada := b.person(organizationID, "Ada")
+	_, ben := b.person(organizationID, "Ben")
+	_, eve := b.person(organizationID, "Eve")
+	participants := []string{ada.String(), ben.String()}
+	handed := b.event(organizationID, id.New(), &workflowv1.TaskAssigned{
+		Task: newTask(organizationID, ben), PreviousAssigneeId: eve.String(), ParticipantIds: participants,
+	})
+	dropped := b.event(organizationID, ada, &workflowv1.TaskAssigned{
+		Task: newTask(organizationID, id.ID{}), PreviousAssigneeId: ben.String(), ParticipantIds: []string{ada.String(), eve.String()},
+	})
+	require.NoError(t, b.apply(handed, dropped))
+	b.work()
+	for _, test := range []struct {
+		event                    bus.Event
+		reader                   id.ID
+		address, title, sentence string
+	}{
+		{handed, ben, "Ben@example.org", "WEB-12 was assigned to you: Fix the login", "Somebody assigned WEB-12 to you."},
+		{handed, eve, "Eve@example.org", "WEB-12 is no longer assigned to you: Fix the login", "Somebody assigned WEB-12 to Ben."},
+		{handed, ada, "Ada@example.org", "WEB-12 has a new assignee: Fix the login", "Somebody assigned WEB-12 to Ben."},
+		{dropped, ben, "Ben@example.org", "WEB-12 is no longer assigned to you: Fix the login", "Ada took you off WEB-12."},
+		{dropped, eve, "Eve@example.org", "WEB-12 is no longer assigned: Fix the login", "Ada left WEB-12 without an assignee."},
+	} {
+		require.Equal(t, test.title, b.text(`select title from notification where event_id = $1 and user_id = $2`,
+			test.event.ID.String(), test.reader.String()))
+		require.Eventually(t, func() bool {
+			return slices.ContainsFunc(b.mailer.all(), func(sent mail.Message) bool {
+				return sent.To.Address == test.address && strings.Contains(sent.Text, test.sentence)
+			})
+		}, 20*time.Second, 10*time.Millisecond, test.sentence)
+	}
+	require.Len(t, b.mailer.all(), 5)
+}
+
 // TestTwiceAndOutOfOrder applies the same events in two orders and more than once: what comes of them is the same.
 func TestTwiceAndOutOfOrder(t *testing.T) {
 	t.Parallel()
@@ -68,7 +114,7 @@ func TestTwiceAndOutOfOrder(t *testing.T) {
 	participants := []string{ada.String(), ben.String()}
 	events := []bus.Event{
 		b.event(organizationID, ada, &workflowv1.TaskCreated{Task: task}),
-		b.event(organizationID, ada, &workflowv1.TaskAssigned{Task: task}),
+		b.event(organizationID, ada, &workflowv1.TaskAssigned{Task: task, PreviousAssigneeId: ben.String(), ParticipantIds: participants}),
 		b.event(organizationID, ben, &workflowv1.TaskCommented{Task: task, ParticipantIds: participants}),
 		b.event(organizationID, ada, &workflowv1.TaskStatusChanged{Task: task, ParticipantIds: participants}),
 		b.event(id.ID{}, id.ID{}, &identityv1.RegistrationRequested{RegistrationId: id.New().String()}),

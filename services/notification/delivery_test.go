@@ -162,7 +162,7 @@ func TestMailsThatAreNotNeededAnyMore(t *testing.T) {
 	// All of this happens between the event and the sending.
 	b.rest.Roles.Remove(organizationID, removed)
 	b.owners.put(func() { delete(b.owners.users, gone.String()) })
-	answer := b.rest.REST("PATCH", preferencesPath, mutedToken, map[string]any{"preferences": []any{map[string]any{"kind": "task_assigned", "channel": "email"}}})
+	answer := b.rest.REST("PATCH", preferencesPath, mutedToken, map[string]any{"preferences": []any{map[string]any{"kind": "task_assigned", "channel": "email", "enabled": false}}})
 	require.Equal(t, 200, answer.Status, answer.Text)
 	b.work()
 	for reason, group := range events {

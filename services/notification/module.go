@@ -56,7 +56,7 @@ func Migrations() []pg.MigrationSet {
 // New builds the service.
 func New(environment service.Environment, config Config) (*service.Service, error) {
 	if config.SMTPURL == "" && !config.Mailbox {
-		return nil, fmt.Errorf("assemble %s: %s", environment.Name, noWayToSend)
+		return nil, fmt.Errorf("assemble %s: smtp_url %s", environment.Name, noWayToSend)
 	}
 	assembled, err := service.New(environment, service.Options{})
 	if err != nil {

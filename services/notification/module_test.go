@@ -181,7 +181,7 @@ func TestConfig(t *testing.T) {
 	}
 	require.Empty(t, reported(func(*notification.Config) {}))
 	require.Empty(t, reported(func(c *notification.Config) { c.Mailbox, c.SMTPURL = false, "smtps://user:secret@mail.example.com" }))
-	require.Equal(t, map[string]string{"smtp_url": "notification.smtp_url is required unless notification.mailbox is on"},
+	require.Equal(t, map[string]string{"smtp_url": "is required unless notification.mailbox is on"},
 		reported(func(c *notification.Config) { c.Mailbox = false }))
 	for key, change := range map[string]func(*notification.Config){
 		"smtp_url":         func(c *notification.Config) { c.SMTPURL = "http://user:secret@mail.example.com" },

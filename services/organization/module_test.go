@@ -230,9 +230,6 @@ func (p *process) published() []bus.Event {
 	defer cancel()
 	var events []bus.Event
 	err := bus.ReadTopic(ctx, p.broker, bus.EventTopic(Name), pgtest.Logger(p.t), func(record bus.Record) error {
-		if bus.IsWatermark(record) {
-			return nil
-		}
 		event, err := bus.Decode(record)
 		events = append(events, event)
 		return err

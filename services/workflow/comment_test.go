@@ -1,8 +1,10 @@
 package workflow
 
 import (
+	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
@@ -74,4 +76,46 @@ func (f *fixture) lastEvent(eventType string, into proto.Message) {
 	require.NoError(f.t, f.pg.Admin.QueryRow(f.t.Context(),
 		`select payload from outbox where type = $1 order by position desc limit 1`, eventType).Scan(&payload))
 	require.NoError(f.t, proto.Unmarshal(payload, into))
+}
+
+func TestCommentsAreFilteredAndSorted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	comments := f.path("/tasks/" + f.task(f.project("WEB"), map[string]any{})["id"].(string) + "/comments")
+	var all []any
+	for i := range 7 {
+		token := []string{f.memberToken, f.adminToken}[i%2]
+		all = append(all, f.must("POST", comments, token, map[string]any{"body": "Hm"}))
+		if i%3 == 2 {
+			// The others are written at the same moment.
+			f.clock.Advance(time.Minute)
+		}
+	}
+	list := func(filter, orderBy string) []any {
+		var read []any
+		for token, pages := "", 0; ; pages++ {
+			require.Less(t, pages, 10, "the pages do not end")
+			query := url.Values{"pageSize": {"2"}, "filter": {filter}, "orderBy": {orderBy}, "pageToken": {token}}
+			page := f.must("GET", comments+"?"+query.Encode(), f.viewerToken, nil)
+			read = append(read, page["comments"].([]any)...)
+			if token, _ = page["nextPageToken"].(string); token == "" {
+				return read
+			}
+		}
+	}
+	require.ElementsMatch(t, all, list("", ""))
+	oldest := list("", "createTime")
+	require.Equal(t, oldest, list("", ""))
+	require.ElementsMatch(t, all[:3], oldest[:3])
+	newest := list("", "createTime desc")
+	slices.Reverse(newest)
+	require.Equal(t, oldest, newest)
+	mine := list(`authorId = "`+f.memberID.String()+`"`, "")
+	require.ElementsMatch(t, []any{all[0], all[2], all[4], all[6]}, mine)
+	require.ElementsMatch(t, all[6:], list(`createTime >= "2026-03-04T05:08:07Z"`, ""))
+	for query, field := range map[string]string{"?filter=body%3Ax": "filter", "?orderBy=authorId": "orderBy"} {
+		require.Equal(t, []string{field}, f.refused("GET", comments+query, f.viewerToken, nil, 400, "INVALID_ARGUMENT").Fields())
+	}
+	token := f.must("GET", comments+"?pageSize=1", f.viewerToken, nil)["nextPageToken"].(string)
+	f.refused("GET", comments+"?orderBy=createTime%20desc&pageToken="+token, f.viewerToken, nil, 400, "PAGE_TOKEN_INVALID")
 }

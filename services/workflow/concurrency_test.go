@@ -66,7 +66,7 @@ func TestMixedChangesAtOnce(t *testing.T) {
 func (f *fixture) change(ctx context.Context, tx *pg.Tx, kind int, projectID, taskID id.ID, number int) (err error) {
 	switch kind {
 	case 0:
-		_, err = f.cases.CreateTask(ctx, tx, projectID, domain.TaskDraft{Title: fmt.Sprint(number)})
+		_, err = f.cases.CreateTask(ctx, tx, projectID, domain.TaskDraft{TaskContent: domain.TaskContent{Title: fmt.Sprint(number)}})
 	case 1:
 		title := fmt.Sprint(number)
 		_, err = f.cases.UpdateTask(ctx, tx, taskID, updateOf(title, id.New()))

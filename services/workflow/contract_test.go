@@ -26,7 +26,7 @@ func TestReasonsAreInTheContract(t *testing.T) {
 	}
 	for _, refusal := range []*errs.Error{
 		domain.ErrNotFound, domain.ErrProjectArchived, domain.ErrProjectKeyTaken, domain.ErrTransitionNotAllowed,
-		domain.ErrAssigneeNotMember, domain.ErrETagMismatch, domain.ErrNotAuthor, errs.Invalid("x", "y", "z"),
+		domain.ErrAssigneeNotMember, errs.ErrETagMismatch, domain.ErrNotAuthor, errs.Invalid("x", "y", "z"),
 	} {
 		require.True(t, known[refusal.Reason], refusal.Reason)
 	}

@@ -214,5 +214,8 @@ var listRequest = list.Request{PageSize: list.MaxPageSize}
 
 // updateOf changes a title and gives the task to somebody.
 func updateOf(title string, assigneeID id.ID) app.TaskUpdate {
-	return app.TaskUpdate{TaskPatch: domain.TaskPatch{Title: &title}, AssigneeID: &assigneeID}
+	return app.TaskUpdate{
+		TaskPatch: domain.TaskPatch{TaskContent: domain.TaskContent{Title: title}, Has: func(field string) bool { return field == "title" }},
+		Assigns:   true, AssigneeID: assigneeID,
+	}
 }

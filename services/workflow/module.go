@@ -59,7 +59,8 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err := mount(built.Server, cases, built.Runner, hub, watching); err != nil {
 		return nil, err
 	}
-	if err := built.Consume([]string{"organization"}, consumer.NewOrganization(cases).Handlers()); err != nil {
+	members := consumer.NewOrganization(cases)
+	if err := built.Consume([]string{"organization"}, members.Handlers(), members.Single()...); err != nil {
 		return nil, err
 	}
 	cleaner := live.NewCleaner(environment.DB, config.ChangeRetention, environment.Clock, environment.Logger)

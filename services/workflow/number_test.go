@@ -32,7 +32,7 @@ func TestNumbersAreGaplessUnderConcurrency(t *testing.T) {
 			for attempt := range each {
 				rollBack := random.IntN(4) == 0
 				err := f.inTx(f.memberID, func(ctx context.Context, tx *pg.Tx) error {
-					if _, err := f.cases.CreateTask(ctx, tx, projectID, domain.TaskDraft{Title: fmt.Sprint(creator, attempt)}); err != nil {
+					if _, err := f.cases.CreateTask(ctx, tx, projectID, domain.TaskDraft{TaskContent: domain.TaskContent{Title: fmt.Sprint(creator, attempt)}}); err != nil {
 						return err
 					}
 					if rollBack {

@@ -154,6 +154,18 @@ func TestRoundTrips(t *testing.T) {
 			task, err = handlers.TransitionTask(ctx, &workflowv1.TransitionTaskRequest{TaskId: task.GetId(), Status: status[task.GetStatus()]})
 			return err
 		}},
+		"create a task for somebody": {2, func() error {
+			return f.inTx(f.memberID, func(ctx context.Context, tx *pg.Tx) error {
+				_, err := cases.CreateTask(ctx, tx, project.ID, domain.TaskDraft{TaskContent: domain.TaskContent{Title: "x"}, AssigneeID: id.New()})
+				return err
+			})
+		}},
+		"assign a task": {2, func() error {
+			return f.inTx(f.memberID, func(ctx context.Context, tx *pg.Tx) error {
+				_, err := cases.AssignTask(ctx, tx, id.MustParse(task.GetId()), id.New(), "")
+				return err
+			})
+		}},
 		"comment on a task": {2, func() error {
 			return f.inTx(f.memberID, func(ctx context.Context, tx *pg.Tx) error {
 				_, err := cases.CreateComment(ctx, tx, id.MustParse(task.GetId()), "Hm")

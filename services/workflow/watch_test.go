@@ -136,7 +136,7 @@ func (f *fixture) create(through *process, projectID id.ID, count int) {
 	ctx := f.as(f.memberID)
 	for i := range count {
 		require.NoError(f.t, through.database.InTx(ctx, pg.ScopeOf(ctx), func(ctx context.Context, tx *pg.Tx) error {
-			_, err := through.cases.CreateTask(ctx, tx, projectID, domain.TaskDraft{Title: fmt.Sprint("task ", i)})
+			_, err := through.cases.CreateTask(ctx, tx, projectID, domain.TaskDraft{TaskContent: domain.TaskContent{Title: fmt.Sprint("task ", i)}})
 			return err
 		}))
 	}
@@ -257,7 +257,7 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 	holding, release, first := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		first <- f.inTx(f.memberID, func(ctx context.Context, tx *pg.Tx) error {
-			if _, err := f.cases.CreateTask(ctx, tx, project.ProjectID, domain.TaskDraft{Title: "early, committed late"}); err != nil {
+			if _, err := f.cases.CreateTask(ctx, tx, project.ProjectID, domain.TaskDraft{TaskContent: domain.TaskContent{Title: "early, committed late"}}); err != nil {
 				return err
 			}
 			close(holding)
@@ -270,7 +270,7 @@ func TestLateCommitIsNotSkipped(t *testing.T) {
 	for range 4 {
 		go func() {
 			later <- f.inTx(f.memberID, func(ctx context.Context, tx *pg.Tx) error {
-				_, err := f.cases.CreateTask(ctx, tx, project.ProjectID, domain.TaskDraft{Title: "late"})
+				_, err := f.cases.CreateTask(ctx, tx, project.ProjectID, domain.TaskDraft{TaskContent: domain.TaskContent{Title: "late"}})
 				return err
 			})
 		}()
@@ -356,7 +356,7 @@ func TestStreamSurvivesALostDatabase(t *testing.T) {
 	f.pg.Terminate(t)
 	require.Eventually(t, func() bool {
 		return f.inTx(f.memberID, func(ctx context.Context, tx *pg.Tx) error {
-			_, err := f.cases.CreateTask(ctx, tx, project.ProjectID, domain.TaskDraft{Title: "after"})
+			_, err := f.cases.CreateTask(ctx, tx, project.ProjectID, domain.TaskDraft{TaskContent: domain.TaskContent{Title: "after"}})
 			return err
 		}) == nil
 	}, patience, 10*time.Millisecond)

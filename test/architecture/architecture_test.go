@@ -1,5 +1,5 @@
-// Package architecture holds the rules of the house as tests: who may import whom, and how packages present
-// themselves. Run it with -count=1: what `go list` answers is no part of the test cache's key.
+// Package architecture holds the rules of the house as tests: who may import whom, how packages present themselves, and
+// what the databases let whom touch. Run it with -count=1: what `go list` answers is no part of the test cache's key.
 package architecture_test
 
 import (

@@ -80,6 +80,9 @@ func badInputs(organization, project, task string) []badInput {
 		post("no time", `{"title":"x","dueTime":"tomorrow"}`, "dueTime", "json.type"),
 		post("empty", `{"title":""}`, "title", "string.min_len"),
 		post("missing", `{}`, "title", "string.min_len"),
+		post("a second line", `{"title":"a\nb"}`, "title", "string.one_line"),
+		post("another direction", `{"title":"\u202etxt.exe"}`, "title", "string.one_line"),
+		post("control characters", `{"title":"x","description":"\u001b[2J"}`, "description", "string.lines"),
 		post("too long", `{"title":"`+strings.Repeat("x", 201)+`"}`, "title", "string.max_len"),
 		post("too many", `{"title":"x","labels":[`+strings.Repeat(`"a",`, 20)+`"a"]}`, "labels", "repeated.max_items"),
 		post("invalid UTF-8", "{\"title\":\"\xff\xfe\"}", "title", "json.utf8"),
@@ -134,23 +137,25 @@ func violations(answer client.Answer) []string {
 	return found
 }
 
-// texts must come back as they went in, through every store, stream and list.
+// texts must come back as they went in, through every store, stream and list; with lines where there may be some.
 var texts = []string{
 	`Robert'); DROP TABLE task;--`, `" OR ""="`, `<script>alert(1)</script>`, `{{7*7}} ${7*7} %s %d %n`, `C:\new\table\0`, `a/b?c=d&e=f#g`,
-	"tab\tnewline\nreturn\rquote\"backslash\\", "\u202eright to left\u202c", "e\u0301 is not é", "👩‍👩‍👧‍👦 🇪🇺", "ﷺ𝕋𝕖𝕤𝕥", "\u2028\u2029\ufeff\u200b", "ÅÄÖ ß ñ 你好 こんにちは",
-	`null`, `\u0000`, `%00`, "\u0001\u001f\u007f", "$1 ? :name @x", `{"json":true}`,
+	"quote\"backslash\\", "\u200fright to left\u200f", "e\u0301 is not é", "👩‍👩‍👧‍👦 🇪🇺", "ﷺ𝕋𝕖𝕤𝕥", "\ufeff\u200b\u00ad", "ÅÄÖ ß ñ 你好 こんにちは",
+	`null`, `\u0000`, `%00`, "$1 ? :name @x", `{"json":true}`,
 }
+
+const lines = "tab\tnewline\nreturn\r\n\u2028\u2029."
 
 func testText(t *testing.T, s *suite, at place, project string) {
 	for i, text := range texts {
-		made := s.must(t, at.owner, http.MethodPost, project+"/tasks", map[string]any{"title": "x" + text + "x", "description": text})
+		made := s.must(t, at.owner, http.MethodPost, project+"/tasks", map[string]any{"title": "x" + text + "x", "description": text + lines})
 		path := at.organization + "/tasks/" + made.Text("id")
-		comment := s.must(t, at.owner, http.MethodPost, path+"/comments", map[string]any{"body": "x" + text + "x"})
-		require.Equal(t, "x"+text+"x", comment.Text("body"))
+		comment := s.must(t, at.owner, http.MethodPost, path+"/comments", map[string]any{"body": "x" + text + lines + "x"})
+		require.Equal(t, "x"+text+lines+"x", comment.Text("body"))
 		read := s.get(t, at.owner, path)
 		require.Equal(t, "x"+text+"x", read.Text("title"))
-		require.Equal(t, text, read.Text("description"))
-		require.Equal(t, "x"+text+"x", s.get(t, at.owner, path+"/comments").List("comments")[0]["body"])
+		require.Equal(t, text+lines, read.Text("description"))
+		require.Equal(t, "x"+text+lines+"x", s.get(t, at.owner, path+"/comments").List("comments")[0]["body"])
 		if strings.ContainsAny(text, "\"\\") {
 			continue // The filter's own quoting is not this test's.
 		}

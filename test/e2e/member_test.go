@@ -2,11 +2,14 @@ package e2e_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/test/client"
@@ -30,7 +33,7 @@ func testMember(t *testing.T, s *suite) {
 		name string
 		run  func(*testing.T, *suite)
 	}{
-		{"AddedActsAtOnce", testAdded}, {"RemovedIsRefused", testRemoved}, {"RolesChange", testRoles},
+		{"AddedActsAtOnce", testAdded}, {"RemovedIsRefused", testRemoved}, {"RemovedWhileAssigned", testRemovedWhileAssigned}, {"RolesChange", testRoles},
 		{"LastOwnerStays", testLastOwner}, {"Invitations", testInvitations},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -82,6 +85,52 @@ func testRemoved(t *testing.T, s *suite) {
 	// What happens later is not shown, and Ben can't be given work any more.
 	s.refused(t, http.StatusBadRequest, "ASSIGNEE_NOT_MEMBER", at.owner, http.MethodPost, project+"/tasks", map[string]any{"title": "Late", "assigneeId": ben.ID})
 	s.get(t, ben, "/api/v1/me")
+}
+
+// testRemovedWhileAssigned removes people at the moment in which others give them work, then takes one back.
+func testRemovedWhileAssigned(t *testing.T, s *suite) {
+	const people, each = 3, 5
+	at := s.place(t)
+	project := s.project(t, at.organization, at.owner, "RWA")
+	var removed []*client.Person
+	tasks := map[*client.Person][]string{}
+	for range people {
+		who := s.signUp(t, "Ben")
+		s.join(t, at.organization, at.owner, who, "member")
+		for range each {
+			path, _ := s.task(t, project, at.owner, "Whose?")
+			tasks[who] = append(tasks[who], path)
+		}
+		removed = append(removed, who)
+	}
+	var working sync.WaitGroup
+	ask := func(method, path string, body any, statuses ...int) {
+		working.Go(func() {
+			answer, err := s.Do(t.Context(), at.owner, method, path, body)
+			assert.NoError(t, err)
+			assert.Contains(t, statuses, answer.Status, "%s %s: %s", method, path, answer.Raw)
+		})
+	}
+	for _, who := range removed {
+		for _, task := range tasks[who] {
+			ask(http.MethodPost, task+":assign", map[string]any{"assigneeId": who.ID}, http.StatusOK, http.StatusBadRequest)
+		}
+		ask(http.MethodDelete, at.organization+"/members/"+who.ID, nil, http.StatusOK)
+	}
+	working.Wait()
+	for _, who := range removed {
+		path := project + "/tasks?filter=" + url.QueryEscape(`assigneeId = "`+who.ID+`"`)
+		s.await(t, func() error {
+			if left := s.get(t, at.owner, path).List("tasks"); len(left) > 0 {
+				return fmt.Errorf("%d tasks are still assigned to who has left", len(left))
+			}
+			return nil
+		})
+	}
+	ben := removed[0]
+	s.join(t, at.organization, at.owner, ben, "member")
+	task := s.must(t, at.owner, http.MethodPost, tasks[ben][0]+":assign", map[string]any{"assigneeId": ben.ID})
+	require.Equal(t, ben.ID, task.Text("assigneeId"), "who is back has work at once")
 }
 
 // awaitEnd waits for the server to end a stream, without having sent a change.

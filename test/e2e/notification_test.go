@@ -55,17 +55,22 @@ func testTellsOthers(t *testing.T, s *suite, at place, project string, ben, cleo
 	s.must(t, cleo, http.MethodPost, path+":assign", map[string]any{"assigneeId": cleo.ID})
 	s.must(t, cleo, http.MethodPost, path+":transition", map[string]any{"status": "in_review"})
 	// Never one's own doing: Cleo took the task herself and isn't told; Ben took part by being assigned only until then.
-	told := s.awaitNotifications(t, at.owner, "", "task_status_changed", "task_commented", "task_status_changed")
+	told := s.awaitNotifications(t, at.owner, "", "task_status_changed", "task_assigned", "task_commented", "task_status_changed")
+	require.Contains(t, told[1]["title"], " has a new assignee: Together")
 	require.Equal(t, cleo.ID, told[0]["actorId"])
 	require.Equal(t, made.Text("key"), told[0]["taskKey"])
 	require.Equal(t, made.Text("id"), told[0]["taskId"])
 	require.Equal(t, true, told[0]["unread"])
 	s.awaitNotifications(t, cleo, "", "task_commented")
-	s.awaitNotifications(t, ben, "", "task_commented", "task_commented", "task_assigned")
-	for _, subject := range []string{"assigned", "comment"} {
-		_, _, err := s.AwaitMail(t.Context(), ben.Email, regexp.MustCompile(`(?i)`+subject))
+	list := s.awaitNotifications(t, ben, "", "task_assigned", "task_commented", "task_commented", "task_assigned")
+	require.Contains(t, list[0]["title"], " is no longer assigned to you: Together")
+	require.Contains(t, list[3]["title"], " was assigned to you: Together")
+	for _, sentence := range []string{"assigned " + made.Text("key") + " to you", "took " + made.Text("key"), "comment"} {
+		_, _, err := s.AwaitMail(t.Context(), ben.Email, regexp.MustCompile(sentence))
 		require.NoError(t, err)
 	}
+	_, _, err := s.AwaitMail(t.Context(), at.owner.Email, regexp.MustCompile("took "+made.Text("key")))
+	require.NoError(t, err)
 	s.checkReading(t, ben)
 }
 
@@ -119,7 +124,7 @@ func testPreferences(t *testing.T, s *suite, at place, project string, who *clie
 		require.NotContains(t, mail.Subject, "comment", "comments are not mailed")
 	}
 	for reason, row := range map[string]map[string]any{
-		"KIND_UNKNOWN": {"kind": "weather", "channel": "email"}, "CHANNEL_UNKNOWN": {"kind": "task_assigned", "channel": "pigeon"},
+		"KIND_UNKNOWN": {"kind": "weather", "channel": "email", "enabled": true}, "CHANNEL_UNKNOWN": {"kind": "task_assigned", "channel": "pigeon", "enabled": true},
 	} {
 		s.refused(t, http.StatusBadRequest, reason, who, http.MethodPatch, path, map[string]any{"preferences": []any{row}})
 	}

@@ -17,9 +17,11 @@ import (
 	"buf.build/go/protovalidate"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	optionsv1 "github.com/braidhq/braid/gen/go/braid/options/v1"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/test/client"
@@ -65,6 +67,7 @@ func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
 		field := target.Fields().Get(i)
 		value, ok := known[string(field.Name())]
 		switch {
+		case proto.HasExtension(field.Options(), optionsv1.E_Fixed):
 		case ok:
 			fields[field.JSONName()] = value
 		case field.Kind() == protoreflect.MessageKind && !field.IsList() && !strings.HasPrefix(string(field.Message().FullName()), "google."):
@@ -222,7 +225,7 @@ func examples() values {
 		"email": client.NewPerson("Nobody").Email, "password": "wrong password, long enough", "display_name": "Example",
 		"code": "000000", "refresh_token": "no-such-token", "access_token": "no-such-token", "token": "no-such-token",
 		"key": projectKey(), "title": "Example", "body": "Example", "status": "in_progress", "role_id": "member",
-		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true,
+		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true, "assignee_id": "",
 		"registration_id": id.New().String(),
 		"preferences":     []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}

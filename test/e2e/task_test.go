@@ -121,6 +121,8 @@ func testEtags(t *testing.T, s *suite, at place) {
 		switch {
 		case strings.HasSuffix(request.path, ":transition"):
 			body["status"] = "in_progress"
+		case strings.HasSuffix(request.path, ":assign"):
+			body["assigneeId"] = ""
 		case request.method == http.MethodPatch:
 			body["title"] = "Three"
 		}
@@ -162,12 +164,14 @@ func testMasks(t *testing.T, s *suite, at place) {
 	check(s.must(t, at.owner, http.MethodPatch, path+"?updateMask=labels,assigneeId", map[string]any{}),
 		map[string]any{"labels": []any{}, "assigneeId": ""})
 	// What is only shown may be sent back as it was read, and changes nothing.
-	check(s.must(t, at.owner, http.MethodPatch, path, map[string]any{"number": 99, "key": "X-1", "reporterId": "", "title": "New"}),
+	check(s.must(t, at.owner, http.MethodPatch, path, map[string]any{"number": 99, "key": "X-1", "reporterId": at.owner.ID, "title": "New"}),
 		map[string]any{"number": made.Value("number"), "key": made.Text("key"), "reporterId": at.owner.ID})
 	for _, mask := range []string{"nothing", "status", "title,nothing"} {
 		s.refused(t, http.StatusBadRequest, "INVALID_ARGUMENT", at.owner, http.MethodPatch, path+"?updateMask="+mask, map[string]any{"title": "Never"})
 	}
 	s.refused(t, http.StatusBadRequest, "INVALID_ARGUMENT", at.owner, http.MethodPatch, path+"?updateMask=title", map[string]any{})
+	// What an update can't change must not look as if it had.
+	s.refused(t, http.StatusBadRequest, "INVALID_ARGUMENT", at.owner, http.MethodPatch, path, map[string]any{"title": "Never", "projectId": at.owner.ID})
 	require.Equal(t, "New", s.get(t, at.owner, path).Text("title"))
 }
 

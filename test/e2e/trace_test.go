@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 
@@ -80,17 +82,31 @@ func testTrace(t *testing.T, s *suite) {
 	// The end of the id decides whether it is recorded.
 	const traceID, caller = "5f0c8e3aa4b5c6d70000000000000001", "00f067aa0ba902b7"
 	s.must(t, at.owner, http.MethodPost, task+":assign", map[string]any{"assigneeId": ben.ID}, client.WithHeader("Traceparent", "00-"+traceID+"-"+caller+"-01"))
+	// Each hangs on what caused it.
+	parents := map[string]string{
+		"braid.workflow.v1.TaskService/AssignTask":          "POST /api/v1/organizations/{organization_id}/tasks/{task_id}:assign",
+		"send workflow.events":                              "braid.workflow.v1.TaskService/AssignTask",
+		"audit process workflow.task.assigned":              "send workflow.events",
+		"notification process workflow.task.assigned":       "send workflow.events",
+		"job notification.send_mail":                        "notification process workflow.task.assigned",
+		"send mail":                                         "job notification.send_mail",
+		"send notification.events":                          "job notification.send_mail",
+		"audit process notification.notification.delivered": "send notification.events",
+	}
 	s.await(t, func() error {
 		var names []string
 		for _, span := range s.collector.of(traceID) {
 			names = append(names, span.GetName())
 		}
-		return containsAll(names, "POST /api/v1/organizations/{organization_id}/tasks/{task_id}:assign", "braid.workflow.v1.TaskService/AssignTask", "audit process workflow.task.assigned",
-			"notification process workflow.task.assigned", "job notification.send_mail", "send mail", "audit process notification.notification.delivered")
+		return containsAll(names, append(slices.Collect(maps.Keys(parents)), slices.Collect(maps.Values(parents))...)...)
 	})
-	known := map[string]bool{caller: true}
+	known, named := map[string]bool{caller: true}, map[string]*tracev1.Span{}
 	for _, span := range s.collector.of(traceID) {
 		known[hex.EncodeToString(span.GetSpanId())] = true
+		named[span.GetName()] = span
+	}
+	for child, parent := range parents {
+		require.Equal(t, named[parent].GetSpanId(), named[child].GetParentSpanId(), "%s does not hang on %s", child, parent)
 	}
 	for _, span := range s.collector.of(traceID) {
 		require.True(t, known[hex.EncodeToString(span.GetParentSpanId())], "%s hangs in the air", span.GetName())

@@ -3,8 +3,6 @@ package kill_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -21,15 +19,13 @@ const (
 	diskSize = "448m"
 	// fullFor is how long the disk stays full.
 	fullFor = 12 * time.Second
-	// recoveryTimeout bounds the way back once there is room.
-	recoveryTimeout = 30 * time.Second
 	// padding makes a write heavy: PostgreSQL has the log's present segment in hand and must run out of it.
 	padding = 15_000
 )
 
 // TestFullDisk fills the disk below the data directory while people work. Writes may be refused meanwhile, clearly; what
-// was acknowledged stays; and once there is room again it goes on, by itself or, when PostgreSQL has given up because it
-// could not write its log, at the next start by whatever supervises it.
+// was acknowledged stays; and once there is room again the same process goes on by itself, also when PostgreSQL has ended
+// because it could not write its log.
 func TestFullDisk(t *testing.T) {
 	requireAsked(t)
 	directory := makeDirectory(t)
@@ -50,15 +46,15 @@ func TestFullDisk(t *testing.T) {
 	plan.padding = padding
 	filling := &filler{t: t, disk: disk}
 	runKills(t, running, connection, plan, filling.fill)
-	t.Logf("the disk was full %d times for %s; the process ended %d times, %d of its starts found no room", filling.times, fullFor, filling.ended, filling.inVain)
+	t.Logf("the disk was full %d times for %s; PostgreSQL was started again %d times", filling.times, fullFor, restarts(t, running))
 }
 
-// filler fills a disk, and is the supervisor of what runs on it.
+// filler fills a disk. Nobody starts again what runs on it.
 type filler struct {
 	t    *testing.T
 	disk string
 
-	times, ended, inVain int
+	times int
 }
 
 func (f *filler) file() string { return filepath.Join(f.disk, "filler") }
@@ -76,15 +72,16 @@ func (f *filler) fill(ctx context.Context, running *deployment.Deployment, plan 
 	f.times++
 	until := time.Now().Add(fullFor)
 	for time.Now().Before(until) && ctx.Err() == nil {
-		if !alive(ctx, running) {
-			f.restart(ctx, running, time.Until(until))
+		if _, err := readiness(ctx, running); errors.Is(err, syscall.ECONNREFUSED) {
+			return 0, errors.New("braid has ended on the full disk")
 		}
 		pause(ctx, 100*time.Millisecond)
 	}
 	if err := os.Remove(f.file()); err != nil {
 		return 0, err
 	}
-	return 1, f.awaitRecovery(ctx, running)
+	f.t.Log("there is room again")
+	return 1, awaitRecovery(ctx, f.t, running)
 }
 
 // take fills the disk but for what is left.
@@ -107,61 +104,4 @@ func (f *filler) take(left int64) error {
 		}
 	}
 	return nil
-}
-
-// alive says whether there is a process that answers at all.
-func alive(ctx context.Context, running *deployment.Deployment) bool {
-	_, err := readiness(ctx, running)
-	return !errors.Is(err, syscall.ECONNREFUSED)
-}
-
-func readiness(ctx context.Context, running *deployment.Deployment) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, running.AdminURL+"/readyz", nil)
-	if err != nil {
-		return 0, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	return response.StatusCode, response.Body.Close()
-}
-
-// restart does what a supervisor does: what has ended is started again.
-func (f *filler) restart(ctx context.Context, running *deployment.Deployment, patience time.Duration) {
-	part := running.Parts()[0]
-	f.ended++
-	ctx, cancel := context.WithTimeout(ctx, max(patience, time.Second))
-	defer cancel()
-	for ctx.Err() == nil {
-		if err := running.Kill(part); err != nil { // It has ended, or is on its way.
-			f.t.Logf("end it: %v", err)
-		}
-		if err := running.Start(ctx, part); err == nil {
-			return
-		}
-		f.inVain++
-		pause(ctx, 500*time.Millisecond)
-	}
-}
-
-// awaitRecovery waits until the product is ready again, starting it when it has ended.
-func (f *filler) awaitRecovery(ctx context.Context, running *deployment.Deployment) error {
-	begun := time.Now()
-	for {
-		status, err := readiness(ctx, running)
-		if status == http.StatusOK {
-			f.t.Logf("ready %s after there was room again", time.Since(begun).Round(10*time.Millisecond))
-			return nil
-		}
-		if time.Since(begun) > recoveryTimeout {
-			return fmt.Errorf("not ready %s after there was room again: %d %w", recoveryTimeout, status, err)
-		}
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			f.restart(ctx, running, recoveryTimeout)
-		}
-		pause(ctx, 100*time.Millisecond)
-	}
 }

@@ -1,8 +1,9 @@
-// Package kill_test kills Braid with -9 at random moments while people work with it, and counts afterwards: everything
-// that was acknowledged must be there, once, and nothing else. It speaks to the public port and the event topics as
-// strangers do, and repairs nothing: what was killed is only started again, as a supervisor would.
+// Package kill_test kills Braid with -9 at random moments while people work with it, or lets parts of it hang, and counts
+// afterwards: everything that was acknowledged must be there, once, and nothing else. It speaks to the public port and the event topics as
+// strangers do, and repairs nothing: what was killed is only started again, as a supervisor would; the PostgreSQL of the all-in-one form
+// is not even that.
 //
-// BRAID_TEST_KILL=1 runs it. BRAID_TEST_KILL_COUNT, _SPLIT_COUNT and _DISK_COUNT say how often, BRAID_TEST_KILL_DURATION
+// BRAID_TEST_KILL=1 runs it. BRAID_TEST_KILL_COUNT, _POSTGRES_COUNT, _SPLIT_COUNT and _DISK_COUNT say how often, BRAID_TEST_KILL_DURATION
 // (such as 1h, for each of the tests) says how long instead, and BRAID_TEST_KILL_SEED repeats the random choices of a run.
 package kill_test
 
@@ -43,15 +44,20 @@ func TestKillAllInOne(t *testing.T) {
 	runKills(t, running, connection, readPlan(t, "BRAID_TEST_KILL_COUNT", 100), killWhole)
 }
 
-// TestKillSplit kills each service, the gateway, the broker and PostgreSQL in turn.
+// TestKillSplit kills each service, the gateway, the broker and PostgreSQL in turn, in whole rounds, so that each is killed
+// equally often. Once in a round a process of Braid hangs.
 func TestKillSplit(t *testing.T) {
 	requireAsked(t)
 	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment})
 	require.NoError(t, err)
 	stopAtEnd(t, running)
-	plan := readPlan(t, "BRAID_TEST_KILL_SPLIT_COUNT", 12)
-	plan.count = max(plan.count, len(running.Parts()))
+	plan := readPlan(t, "BRAID_TEST_KILL_SPLIT_COUNT", 100)
+	parts := len(running.Parts())
+	plan.count = (plan.count + parts - 1) / parts * parts
+	// With one of nine parts away at a time there is hardly a pause for the others: so many writes are enough.
+	plan.thinking *= 3
 	runKills(t, running, bus.Connection{Brokers: running.Brokers}, plan, killParts)
+	t.Logf("killed were %v; there hung %s", plan.killed, strings.Join(plan.hung, ", "))
 }
 
 // requireAsked skips unless these tests were asked for. They run one after the other: each wants the whole machine.
@@ -69,15 +75,21 @@ type plan struct {
 	duration time.Duration
 	random   *rand.Rand
 	begun    time.Time
+	// thinking keeps the writers from being a load test: it is the mean pause between two writes of one person.
+	thinking time.Duration
 	// padding is how many bytes a new task is made heavier by.
 	padding int
-	// round are the parts that this round has still to kill.
-	round []string
+	// round are the parts that this round has still to kill, rounds how many have begun.
+	round  []string
+	rounds int
+	// hung says what has hung for how long, killed counts the kills of each part.
+	hung   []string
+	killed map[string]int
 }
 
 func readPlan(t *testing.T, countVariable string, count int) *plan {
 	t.Helper()
-	p := &plan{count: count, begun: time.Now()}
+	p := &plan{count: count, thinking: thinking, begun: time.Now(), killed: map[string]int{}}
 	var err error
 	if text := os.Getenv(countVariable); text != "" {
 		p.count, err = strconv.Atoi(text)
@@ -154,18 +166,49 @@ func killParts(ctx context.Context, running *deployment.Deployment, plan *plan) 
 	if len(plan.round) == 0 {
 		plan.round = running.Parts()
 		plan.random.Shuffle(len(plan.round), func(i, j int) { plan.round[i], plan.round[j] = plan.round[j], plan.round[i] })
+		if err := hangPart(ctx, running, plan); err != nil {
+			return 0, err
+		}
+		plan.rounds++
 	}
 	part := plan.round[0]
 	plan.round = plan.round[1:]
-	pause(ctx, plan.between(300*time.Millisecond, 2*time.Second))
+	pause(ctx, plan.between(150*time.Millisecond, 700*time.Millisecond))
 	if err := running.Kill(part); err != nil {
 		return 0, fmt.Errorf("kill %s: %w", part, err)
 	}
-	pause(ctx, plan.between(0, 1500*time.Millisecond))
+	plan.killed[part]++
+	pause(ctx, plan.between(0, 500*time.Millisecond))
 	if err := running.Start(ctx, part); err != nil {
 		return 1, fmt.Errorf("start %s again: %w", part, err)
 	}
 	return 1, nil
+}
+
+// hangs are the processes that hang, one in each round. The gateway is the last: nobody can answer in its place, so that
+// it must not be the one that hangs for long.
+var hangs = []string{"identity", "organization", "workflow-1", "workflow-2", "notification", "audit", "gateway"}
+
+// hangPart stops a process without ending it, as a machine that swaps or a long pause of its host does, and lets it go on.
+// In the first round that is for longer than any request may take.
+func hangPart(ctx context.Context, running *deployment.Deployment, plan *plan) error {
+	part, lasting := hangs[plan.rounds%len(hangs)], plan.between(time.Second, 3*time.Second)
+	if plan.rounds == 0 {
+		part, lasting = hangs[plan.random.IntN(len(hangs)-1)], attemptTimeout+2*time.Second
+	}
+	pid := running.PID(part)
+	if pid == 0 {
+		return fmt.Errorf("%s does not run", part)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("stop %s: %w", part, err)
+	}
+	plan.hung = append(plan.hung, fmt.Sprintf("%s for %s", part, lasting.Round(100*time.Millisecond)))
+	pause(ctx, lasting)
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		return fmt.Errorf("let %s go on: %w", part, err)
+	}
+	return nil
 }
 
 // killPostmaster kills the server that the all-in-one form runs for itself.

@@ -54,6 +54,13 @@ func (l *ledger) acknowledge(done *operation) {
 	}
 }
 
+// size is how many writes were acknowledged.
+func (l *ledger) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acknowledged)
+}
+
 // someTask returns a task of the organization, any of the newest so that work meets, or "" while there is none.
 func (l *ledger) someTask(organizationID string, choose func(int) int) string {
 	l.mu.Lock()

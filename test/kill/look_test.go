@@ -47,7 +47,7 @@ func look(t *testing.T, running *deployment.Deployment, connection bus.Connectio
 	ctx, cancel := context.WithTimeout(t.Context(), settleTimeout)
 	defer cancel()
 	speaker := client.New(running.URL, running.AdminURL)
-	begun := time.Now()
+	begun, last := time.Now(), ""
 	for {
 		found, err := readEffects(t.Context(), speaker, connection, tenants)
 		missing := ""
@@ -55,13 +55,14 @@ func look(t *testing.T, running *deployment.Deployment, connection bus.Connectio
 			missing = found.missing(tenants, ledger)
 		}
 		if err == nil && (missing == "" || ctx.Err() != nil) {
-			t.Logf("settled in %s; missing: %q", time.Since(begun).Round(time.Millisecond), missing)
+			t.Logf("settled in %s; missing: %q; before: %q", time.Since(begun).Round(time.Millisecond), missing, last)
 			require.NoError(t, found.readState(t.Context(), speaker, tenants, ledger))
 			return found
 		}
 		if ctx.Err() != nil {
 			require.NoError(t, err)
 		}
+		last = missing
 		pause(ctx, settlePoll)
 	}
 }

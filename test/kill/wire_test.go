@@ -31,9 +31,6 @@ func readWire(ctx context.Context, connection bus.Connection) (*wire, error) {
 	seen := map[id.ID]bool{}
 	for _, service := range services {
 		err := bus.ReadTopic(ctx, connection, bus.EventTopic(service), logger, func(record bus.Record) error {
-			if bus.IsWatermark(record) {
-				return nil
-			}
 			event, err := bus.Decode(record)
 			if err != nil {
 				return fmt.Errorf("%s/%d at %d: %w", record.Topic, record.Partition, record.Offset, err)
@@ -85,7 +82,8 @@ func readTaskEvent(event bus.Event) (taskEvent, bool, error) {
 	case taskAssigned:
 		var payload workflowv1.TaskAssigned
 		err := event.Unmarshal(&payload)
-		read.task, read.kind, read.concerned = payload.GetTask(), "task_assigned", []string{payload.GetTask().GetAssigneeId()}
+		read.task, read.kind = payload.GetTask(), "task_assigned"
+		read.concerned = append(payload.GetParticipantIds(), payload.GetPreviousAssigneeId())
 		return read, true, err
 	case taskStatusChanged:
 		var payload workflowv1.TaskStatusChanged

@@ -34,19 +34,19 @@ const (
 	// clearTimeout is how long an operation may take to be answered clearly, outages included.
 	clearTimeout = 2 * time.Minute
 	retryPause   = 25 * time.Millisecond
-	// thinking keeps the writers from being a load test: it is the mean pause between two writes of one person.
-	thinking = 40 * time.Millisecond
+	thinking     = 40 * time.Millisecond
 )
 
 // writer is one person at work, one thing at a time.
 type writer struct {
-	name    string
-	speaker *client.Client
-	person  *client.Person
-	tenant  *tenant
-	ledger  *ledger
-	random  *rand.Rand
-	padding int
+	name     string
+	speaker  *client.Client
+	person   *client.Person
+	tenant   *tenant
+	ledger   *ledger
+	random   *rand.Rand
+	thinking time.Duration
+	padding  int
 	// tasks are those that only this writer changes, as they were last acknowledged.
 	tasks   []*workflowv1.Task
 	written int
@@ -58,7 +58,7 @@ func (w *writer) work(ctx, lasting context.Context) error {
 		if err := w.write(lasting); err != nil {
 			return err
 		}
-		pause(ctx, time.Duration(w.random.Int64N(int64(2*thinking))))
+		pause(ctx, time.Duration(w.random.Int64N(int64(2*w.thinking))))
 	}
 	return nil
 }

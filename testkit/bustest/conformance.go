@@ -41,6 +41,7 @@ func Conformance(t *testing.T, connection bus.Connection) {
 		{"a broadcast reader sees all partitions and tells its freshness", suite.broadcast},
 		{"a broadcast reader misses nothing while it starts", suite.started},
 		{"a broadcast reader begins at its lookback", suite.lookback},
+		{"a broadcast reader goes on with a topic that was made again", suite.recreated},
 		{"tail shows the last and the next", suite.tail},
 		{"reading a topic ends at its end", suite.readTopic},
 		{"publishing to a topic that does not exist fails", suite.unknownTopic},
@@ -131,9 +132,10 @@ func collect(t *testing.T, group *bus.Group, enough int) []bus.Record {
 func (s *suite) topics(t *testing.T) {
 	name := s.topic(t, 3)
 	require.NoError(t, bus.EnsureTopics(bounded(t), s.connection, Logger(t), bus.Topic{Name: name, Partitions: 5}))
-	count, err := s.producer(t).PartitionCount(bounded(t), name)
+	ends, err := s.producer(t).Ends(bounded(t), name)
 	require.NoError(t, err, "a topic can be used as soon as it is there")
-	require.Equal(t, int32(3), count, "an existing topic keeps its partitions")
+	require.Equal(t, []int64{0, 0, 0}, ends.Offsets, "an existing topic keeps its partitions")
+	require.NotEqual(t, strings.Trim(ends.TopicID, "A="), "", "topics of one name can be told apart")
 }
 
 func (s *suite) roundTrip(t *testing.T) {
@@ -190,15 +192,18 @@ func (s *suite) partitions(t *testing.T) {
 	topic := s.topic(t, 3)
 	var records []bus.Record
 	for number := range int32(3) {
-		records = append(records, bus.NewWatermark(topic, number, "/braid/conformance", time.Now()))
+		records = append(records, numbered(topic, number, int(number)+1)...)
 	}
-	publish(t, s.producer(t), records...)
-	seen := map[int32]int{}
-	for _, record := range collect(t, s.group(t, topic, topic, 0), 3) {
-		require.True(t, bus.IsWatermark(record))
+	producer := s.producer(t)
+	publish(t, producer, records...)
+	ends, err := producer.Ends(bounded(t), topic)
+	require.NoError(t, err)
+	require.Equal(t, []int64{1, 2, 3}, ends.Offsets, "what was acknowledged is in front of the end")
+	seen := map[int32]int64{}
+	for _, record := range collect(t, s.group(t, topic, topic, 0), 6) {
 		seen[record.Partition]++
 	}
-	require.Equal(t, map[int32]int{0: 1, 1: 1, 2: 1}, seen)
+	require.Equal(t, map[int32]int64{0: 1, 1: 2, 2: 3}, seen)
 }
 
 func (s *suite) unknownTopic(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/bus"
-	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 )
 
@@ -120,143 +119,6 @@ func (s *suite) lag(t *testing.T) {
 	}, patience, 10*time.Millisecond, "what is done is committed soon")
 }
 
-// listener runs a broadcast reader and keeps what it was handed.
-type listener struct {
-	*bus.Broadcast
-	// stop ends the reader and returns when it has ended.
-	stop   func()
-	mu     sync.Mutex
-	events []bus.Event
-	resets int
-}
-
-func (s *suite) listen(t *testing.T, topic string, lookback time.Duration) *listener {
-	t.Helper()
-	heard := &listener{}
-	reader, err := bus.NewBroadcast(s.connection, bus.BroadcastConfig{
-		Topics: []string{topic}, Lookback: lookback,
-		Handle: func(_ context.Context, event bus.Event) {
-			heard.mu.Lock()
-			defer heard.mu.Unlock()
-			heard.events = append(heard.events, event)
-		},
-		Reset: func() {
-			heard.mu.Lock()
-			defer heard.mu.Unlock()
-			heard.resets++
-		},
-	}, clock.System{}, Logger(t))
-	require.NoError(t, err)
-	heard.Broadcast = reader
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { _ = reader.Run(ctx) })
-	heard.stop = func() {
-		cancel()
-		running.Wait()
-	}
-	t.Cleanup(heard.stop)
-	return heard
-}
-
-func (l *listener) ids() []id.ID {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	ids := make([]id.ID, 0, len(l.events))
-	for _, event := range l.events {
-		ids = append(ids, event.ID)
-	}
-	return ids
-}
-
-func (l *listener) count() (events, resets int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.events), l.resets
-}
-
-func (s *suite) broadcast(t *testing.T) {
-	topic := s.topic(t, 2)
-	producer := s.producer(t)
-	heard := s.listen(t, topic, time.Minute)
-	other := s.listen(t, topic, time.Minute)
-	require.True(t, heard.Freshness().IsZero())
-	// In the past, because no freshness is claimed past the reader's last look at the partitions.
-	start := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour)
-	var records []bus.Record
-	for range 20 {
-		records = append(records, encode(t, topic, NewEvent(id.New())))
-	}
-	publish(t, producer, append(records, bus.NewWatermark(topic, 0, "/braid/conformance", start))...)
-	require.Eventually(t, func() bool {
-		mine, _ := heard.count()
-		theirs, _ := other.count()
-		return mine == 20 && theirs == 20
-	}, patience, 5*time.Millisecond, "each reader gets every event")
-	require.True(t, heard.Freshness().IsZero(), "one partition has shown no watermark yet")
-	publish(t, producer, bus.NewWatermark(topic, 1, "/braid/conformance", start.Add(time.Second)))
-	require.Eventually(t, func() bool { return heard.Freshness().Equal(start) }, patience, 5*time.Millisecond, "the minimum counts")
-	publish(t, producer, bus.NewWatermark(topic, 0, "/braid/conformance", start.Add(time.Minute)))
-	require.Eventually(t, func() bool { return heard.Freshness().Equal(start.Add(time.Second)) }, patience, 5*time.Millisecond)
-	publish(t, producer, bus.NewWatermark(topic, 1, "/braid/conformance", start.Add(-time.Minute)),
-		bus.Record{Topic: topic, Partition: 1, Value: []byte("no event")})
-	require.Eventually(t, func() bool {
-		_, resets := heard.count()
-		return resets == 1
-	}, patience, 5*time.Millisecond, "a record that cannot be read drops what was built")
-	require.Equal(t, start.Add(time.Second), heard.Freshness(), "a late watermark takes nothing back")
-}
-
-// started runs readers that begin while the first records of all partitions are written: no record may fall between a
-// reader's questions about where to begin.
-func (s *suite) started(t *testing.T) {
-	const rounds, readers, partitions = 6, 8, 16
-	producer := s.producer(t)
-	for range rounds {
-		topic := s.topic(t, partitions)
-		var heard []*listener
-		for range readers {
-			heard = append(heard, s.listen(t, topic, time.Minute))
-		}
-		var sent []id.ID
-		for number := range int32(partitions) {
-			event := NewEvent(id.New())
-			record := encode(t, topic, event)
-			record.Partition = number
-			publish(t, producer, record)
-			sent = append(sent, event.ID)
-		}
-		promise := time.Now().UTC().Truncate(time.Microsecond)
-		for number := range int32(partitions) {
-			publish(t, producer, bus.NewWatermark(topic, number, "/braid/conformance", promise))
-		}
-		for _, reader := range heard {
-			require.Eventually(t, func() bool { return reader.Freshness().Equal(promise) }, patience, time.Millisecond)
-			require.ElementsMatch(t, sent, reader.ids(), "a reader that says it is fresh has read what was written before")
-			reader.stop()
-		}
-	}
-}
-
-func (s *suite) lookback(t *testing.T) {
-	topic := s.topic(t, 1)
-	producer := s.producer(t)
-	publish(t, producer, encode(t, topic, NewEvent(id.New())))
-	records := collect(t, s.group(t, topic, topic, 0), 1)
-	// The broker's clock may differ from ours; waiting until the record is old by ours is enough on one machine.
-	require.Eventually(t, func() bool { return time.Since(records[0].Time) > 300*time.Millisecond }, patience, 10*time.Millisecond)
-	heard := s.listen(t, topic, 100*time.Millisecond)
-	late := NewEvent(id.New())
-	require.Eventually(t, func() bool {
-		publish(t, producer, encode(t, topic, late))
-		events, _ := heard.count()
-		return events > 0
-	}, patience, 50*time.Millisecond)
-	heard.mu.Lock()
-	defer heard.mu.Unlock()
-	require.Equal(t, late.ID, heard.events[0].ID, "what is older than the lookback is not read")
-}
-
 var errEnough = errors.New("enough")
 
 func (s *suite) tail(t *testing.T) {
@@ -276,8 +138,7 @@ func (s *suite) tail(t *testing.T) {
 			got = append(got, event.ID)
 			switch {
 			case len(got) == 2:
-				publish(t, producer, bus.NewWatermark(topic, 0, "/braid/conformance", time.Now()),
-					encode(t, topic, next), bus.Record{Topic: topic, Partition: 0, Value: []byte("no event")})
+				publish(t, producer, encode(t, topic, next), bus.Record{Topic: topic, Partition: 0, Value: []byte("no event")})
 			case len(got) == 4:
 				require.ErrorIs(t, err, bus.ErrMalformed)
 				return errEnough

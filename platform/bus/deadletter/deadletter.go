@@ -53,7 +53,8 @@ type Letter struct {
 	ID string
 	// Record is the original one: key, value and headers as they came, topic, partition and offset of where it was.
 	Record bus.Record
-	// Consumer is the service that could not apply it, Reason its last error, Attempts how often it tried.
+	// Consumer is the service that could not apply it, Reason its last error, Attempts how often it tried, replays
+	// included, and Time when it tried last.
 	Consumer string
 	Reason   string
 	Attempts int
@@ -127,8 +128,8 @@ func marker(service string, letter Letter, resolution Resolution, at time.Time) 
 	}}
 }
 
-// replay returns the original record for the consumer's replay topic. It keeps where the record came from first, so that
-// a letter that fails again still says so.
+// replay returns the original record for the consumer's replay topic. It keeps where the record came from first and how
+// often it was tried, so that a letter that fails again still says so.
 func replay(service string, letter Letter) bus.Record {
 	return bus.Record{
 		Topic: bus.ReplayTopic(service), Partition: 0, Key: letter.Record.Key, Value: letter.Record.Value,
@@ -136,17 +137,20 @@ func replay(service string, letter Letter) bus.Record {
 			textHeader(headerTopic, letter.Record.Topic),
 			textHeader(headerPartition, strconv.Itoa(int(letter.Record.Partition))),
 			textHeader(headerOffset, strconv.FormatInt(letter.Record.Offset, 10)),
+			textHeader(headerAttempts, strconv.Itoa(letter.Attempts)),
 		),
 	}
 }
 
-// Strip returns the record without the headers this package put on it, and with the place it came from first: what a
-// consumer hands to a handler.
-func Strip(record bus.Record) bus.Record {
+// Restore returns a replayed record as it was: without the headers this package put on it, and with the place it came
+// from first. So a consumer hands it to a handler. Attempts is how often it was tried before.
+func Restore(record bus.Record) (original bus.Record, attempts int) {
 	origin := originOf(record)
+	// One that was replayed by an earlier version does not say.
+	attempts, _ = strconv.Atoi(text(record, headerAttempts))
 	record.Topic, record.Partition, record.Offset = origin.Topic, origin.Partition, origin.Offset
 	record.Headers = withoutOwn(record.Headers)
-	return record
+	return record, max(attempts, 0)
 }
 
 // originOf returns where a record came from first: what its headers say, else where it was read.

@@ -30,7 +30,8 @@ type Config struct {
 	Loopback bool
 	// Volatile gives up durability for speed. For tests only.
 	Volatile bool
-	// StartTimeout bounds the time from start to the first answer (60 s: crash recovery included).
+	// StartTimeout bounds the time from start to the first answer (10 min: crash recovery included, and a recovery that
+	// is broken off begins again).
 	StartTimeout time.Duration
 	// System skips the packed server and uses the machine's.
 	System bool
@@ -38,7 +39,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.StartTimeout = cmp.Or(c.StartTimeout, time.Minute)
+	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Minute)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -98,6 +99,7 @@ func (s *Server) url(user, password, database string) string {
 	} else {
 		target.Host = s.address.host + ":" + strconv.Itoa(s.address.port)
 	}
-	target.RawQuery = query.Encode()
+	// A space as + is for forms: in a connection string a plus is a plus.
+	target.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
 	return target.String()
 }

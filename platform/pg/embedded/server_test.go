@@ -107,6 +107,29 @@ func TestLongPathGetsAnotherSocket(t *testing.T) {
 	}
 }
 
+// The path of the socket is a part of the connection string, of a setting of the server's and of its command line.
+func TestDataDirectoryMayHaveAnyName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"s p", "a%20b", "a+b", "a#b", "a?b=c&d", "Mülltonne", "a,b", "it's"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			directory := filepath.Join(filepath.Dir(newDirectory(t)), name, "postgres")
+			server := startServer(t, Config{DataDir: directory, Volatile: true})
+			require.NoError(t, server.EnsureDatabase(t.Context(), "workflow"))
+			running, err := Attach(directory)
+			require.NoError(t, err)
+			for _, url := range []string{server.URL("workflow"), running.URL("workflow")} {
+				var found string
+				require.NoError(t, connect(t, url).QueryRow(t.Context(), "select current_user").Scan(&found))
+				require.Equal(t, ownerRole("workflow"), found)
+			}
+			if server.address.socket() {
+				t.Cleanup(func() { _ = os.RemoveAll(server.address.host) })
+			}
+		})
+	}
+}
+
 func TestOtherVersionIsLeftUntouched(t *testing.T) {
 	t.Parallel()
 	directory := newDirectory(t)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -34,7 +35,9 @@ func chooseAddress(config Config, owner account, directory string) (address, err
 			filepath.Join(directory, "socket"),
 			filepath.Join(os.TempDir(), "braid-"+hex.EncodeToString(sum[:6])),
 		} {
-			if len(candidate)+len("/.s.PGSQL.5432.lock") > maxSocketPath || owner.checkReach(filepath.Dir(candidate)) != nil {
+			// Lists of directories and of hosts are cut at commas, and there is no way to quote one for both.
+			if len(candidate)+len("/.s.PGSQL.5432.lock") > maxSocketPath || strings.ContainsAny(candidate, `,"`) ||
+				owner.checkReach(filepath.Dir(candidate)) != nil {
 				continue
 			}
 			if err := owner.makeDirectory(candidate); err == nil {
@@ -85,7 +88,7 @@ func serverArguments(config Config, data string, at address) []string {
 		{"log_error_verbosity", "terse"},
 		{"log_checkpoints", "off"},
 		{"log_statement", "none"},
-		// After a failed fsync or a crash the server ends, and braid with it, instead of going on in doubt.
+		// After a failed fsync or a crash the whole server ends, and Keep starts it anew: one way back for every end.
 		{"restart_after_crash", "off"},
 		{"unix_socket_permissions", "0700"},
 		{"password_encryption", "scram-sha-256"},

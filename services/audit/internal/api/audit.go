@@ -13,6 +13,7 @@ import (
 
 	auditv1 "github.com/braidhq/braid/gen/go/braid/audit/v1"
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/services/audit/internal/app"
 	"github.com/braidhq/braid/services/audit/internal/domain"
 )
@@ -23,10 +24,10 @@ type Handler struct{ app *app.App }
 // New returns the handler over the use cases.
 func New(app *app.App) *Handler { return &Handler{app: app} }
 
-// ListAuditEvents lists an organization's records, the newest first.
+// ListAuditEvents lists an organization's records.
 func (h *Handler) ListAuditEvents(ctx context.Context, request *auditv1.ListAuditEventsRequest) (*auditv1.ListAuditEventsResponse, error) {
-	next, records, err := h.app.ListRecords(ctx, decodeID(request.GetOrganizationId()), app.Search{
-		Filter: request.GetFilter(), PageSize: request.GetPageSize(), PageToken: request.GetPageToken(),
+	next, records, err := h.app.ListRecords(ctx, decodeID(request.GetOrganizationId()), list.Request{
+		Filter: request.GetFilter(), OrderBy: request.GetOrderBy(), PageSize: request.GetPageSize(), PageToken: request.GetPageToken(),
 	})
 	if err != nil {
 		return nil, err

@@ -47,19 +47,10 @@ func (a *App) Record(ctx context.Context, tx *pg.Tx, occurrences []Occurrence, c
 	return store.InsertRecords(ctx, tx, records, a.Clock.Now())
 }
 
-// Search is what a caller wants to see of a trail, as it came.
-type Search struct {
-	Filter    string
-	PageSize  int32
-	PageToken string
-}
-
-// ListRecords returns a page of an organization's trail, the newest first, and the token of the next.
-func (a *App) ListRecords(ctx context.Context, organizationID id.ID, search Search) (string, []domain.Record, error) {
-	query, err := store.Records.Parse(list.Request{
-		Filter: search.Filter, PageSize: search.PageSize, PageToken: search.PageToken,
-		Binding: []string{organizationID.String()},
-	})
+// ListRecords returns a page of an organization's trail and the token of the next.
+func (a *App) ListRecords(ctx context.Context, organizationID id.ID, request list.Request) (string, []domain.Record, error) {
+	request.Binding = []string{organizationID.String()}
+	query, err := store.Records.Parse(request)
 	if err != nil {
 		return "", nil, err
 	}

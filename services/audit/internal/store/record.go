@@ -37,13 +37,14 @@ select standing.member from membership_change standing
 where standing.user_id = audit_entry.person_id and standing.organization_id = audit_entry.organization_id
 and standing.occurred_at <= audit_entry.occurred_at order by standing.occurred_at desc limit 1))`
 
-// details completes entries with what only the page's records need.
+// details completes entries with what only the page's records need. The limits make each look-up a loop over the page,
+// which keeps the page's order.
 const details = `select record.id, record.event_id, record.organization_id, record.person_id, record.action, record.actor_kind,
 record.actor_id, record.resource_type, record.resource_id, record.source, record.correlation_id, record.occurred_at,
 record.recorded_at, record.body_hash, body.body
-from (%s) as entry join audit_record record on record.id = entry.record_id
-left join audit_body body on body.record_id = entry.record_id
-order by entry.occurred_at desc, entry.record_id desc`
+from (%s) as entry
+cross join lateral (select * from audit_record where audit_record.id = entry.record_id limit 1) as record
+left join lateral (select * from audit_body where audit_body.record_id = entry.record_id limit 1) as body on true`
 
 // InsertRecords writes records with their bodies, as far as their events have none, and their entries: in the event's
 // organization, or in those that the person was in. It is one statement for all of them, and queued.

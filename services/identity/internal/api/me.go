@@ -5,6 +5,7 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
@@ -30,18 +31,26 @@ func (m *Me) GetMe(ctx context.Context, _ *identityv1.GetMeRequest) (*identityv1
 	return encodeUser(user), nil
 }
 
+var userFields = fieldmask.For(&identityv1.User{})
+
 // UpdateMe implements MeService.
 func (m *Me) UpdateMe(ctx context.Context, request *identityv1.UpdateMeRequest) (*identityv1.User, error) {
-	change, err := decodeProfile(request)
+	sent := request.GetUser()
+	fields, err := userFields.Read(request.GetUpdateMask(), sent)
 	if err != nil {
 		return nil, err
+	}
+	change := domain.ProfileChange{Etag: sent.GetEtag()}
+	if fields.Has("display_name") {
+		change.DisplayName = &sent.DisplayName
 	}
 	return idempotency.Run(ctx, m.runner, func(ctx context.Context, tx *pg.Tx) (*identityv1.User, error) {
 		user, err := m.app.UpdateMe(ctx, tx, change)
 		if err != nil {
 			return nil, err
 		}
-		return encodeUser(user), nil
+		encoded := encodeUser(user)
+		return encoded, fields.Keeps(encoded, "user")
 	})
 }
 

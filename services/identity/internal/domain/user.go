@@ -49,19 +49,13 @@ func (u User) Etag() string { return strconv.FormatInt(u.Revision, 16) }
 // ProfileChange is what a person wants to be different. Nil and the empty etag ask for nothing.
 type ProfileChange struct {
 	DisplayName *string
-	// Email is what the caller believes the address to be: it can't be changed here, but sending it back unchanged
-	// is no mistake.
-	Email *string
-	Etag  string
+	Etag        string
 }
 
 // Change applies a change and reports whether anything is different afterwards.
 func (u User) Change(change ProfileChange, now time.Time) (User, bool, error) {
-	if change.Etag != "" && change.Etag != u.Etag() {
-		return u, false, ErrEtagMismatch.With("etag", u.Etag())
-	}
-	if change.Email != nil && *change.Email != u.Email {
-		return u, false, errs.Invalid("updateMask", "immutable", "email can't be changed here")
+	if err := errs.CheckETag(change.Etag, u.Etag()); err != nil {
+		return u, false, err
 	}
 	if change.DisplayName == nil {
 		return u, false, nil

@@ -56,7 +56,7 @@ func encodePreferences(preferences []domain.Preference) *notificationv1.Preferen
 	encoded := &notificationv1.Preferences{}
 	for _, preference := range preferences {
 		encoded.Preferences = append(encoded.Preferences, &notificationv1.Preference{
-			Kind: string(preference.Kind), Channel: string(preference.Channel), Enabled: preference.Enabled,
+			Kind: string(preference.Kind), Channel: string(preference.Channel), Enabled: &preference.Enabled,
 		})
 	}
 	return encoded

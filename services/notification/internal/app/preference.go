@@ -25,20 +25,21 @@ func (p *Preferences) Get(ctx context.Context, userID id.ID) ([]domain.Preferenc
 	return domain.CompletePreferences(set), nil
 }
 
-// Update merges the rows given into the person's preferences and returns all of them.
+// Update merges the rows given into the person's preferences and returns all of them. No rows change nothing.
 func (p *Preferences) Update(ctx context.Context, tx *pg.Tx, userID id.ID, given []domain.Preference) ([]domain.Preference, error) {
 	if err := domain.CheckPreferences(given); err != nil {
 		return nil, err
 	}
-	// One statement can't set the same row twice.
-	if err := store.MergePreferences(ctx, tx, userID, domain.MergePreferences(given...), p.Clock.Now()); err != nil {
-		return nil, err
+	if len(given) > 0 {
+		if err := store.MergePreferences(ctx, tx, userID, given, p.Clock.Now()); err != nil {
+			return nil, err
+		}
+		if err := appendPreferencesUpdated(ctx, tx, p.Clock, userID); err != nil {
+			return nil, err
+		}
 	}
 	set, err := store.ListPreferences(ctx, tx, userID)
 	if err != nil {
-		return nil, err
-	}
-	if err := appendPreferencesUpdated(ctx, tx, p.Clock, userID); err != nil {
 		return nil, err
 	}
 	return domain.CompletePreferences(set), nil

@@ -90,7 +90,13 @@ func (d *Deliveries) prepareTask(ctx context.Context, delivery domain.Delivery) 
 	if err != nil {
 		return mail.Message{}, "", err
 	}
-	content, err := d.Composer.Task(delivery, actor.GetDisplayName())
+	var assignee *identityv1.User
+	if delivery.RoleOf(delivery.UserID) != domain.Assignee {
+		if assignee, _, err = d.user(ctx, delivery.AssigneeID); err != nil {
+			return mail.Message{}, "", err
+		}
+	}
+	content, err := d.Composer.Task(delivery, actor.GetDisplayName(), assignee.GetDisplayName())
 	return mail.Message{
 		Content: content, To: netmail.Address{Name: recipient.GetDisplayName(), Address: recipient.GetEmail()},
 	}, "", err

@@ -18,24 +18,27 @@ func workflowHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 	return map[string]inbox.Handler{
 		// A task that begins with an assignee tells that person as an assignment does.
 		bus.TypeOf(&workflowv1.TaskCreated{}): tell(notifier, domain.TaskAssigned, func(payload *workflowv1.TaskCreated) concern {
-			return concern{payload.GetTask(), []string{payload.GetTask().GetAssigneeId()}}
+			return concern{task: payload.GetTask(), userIDs: []string{payload.GetTask().GetAssigneeId()}}
 		}),
 		bus.TypeOf(&workflowv1.TaskAssigned{}): tell(notifier, domain.TaskAssigned, func(payload *workflowv1.TaskAssigned) concern {
-			return concern{payload.GetTask(), []string{payload.GetTask().GetAssigneeId()}}
+			// An event of a version before this one knows no participants.
+			told := append([]string{payload.GetTask().GetAssigneeId(), payload.GetPreviousAssigneeId()}, payload.GetParticipantIds()...)
+			return concern{task: payload.GetTask(), previousAssigneeID: payload.GetPreviousAssigneeId(), userIDs: told}
 		}),
 		bus.TypeOf(&workflowv1.TaskCommented{}): tell(notifier, domain.TaskCommented, func(payload *workflowv1.TaskCommented) concern {
-			return concern{payload.GetTask(), payload.GetParticipantIds()}
+			return concern{task: payload.GetTask(), userIDs: payload.GetParticipantIds()}
 		}),
 		bus.TypeOf(&workflowv1.TaskStatusChanged{}): tell(notifier, domain.TaskStatusChanged, func(payload *workflowv1.TaskStatusChanged) concern {
-			return concern{payload.GetTask(), payload.GetParticipantIds()}
+			return concern{task: payload.GetTask(), userIDs: payload.GetParticipantIds()}
 		}),
 	}
 }
 
 // concern is the task of an event and those it might be told to; empty identifiers are nobody.
 type concern struct {
-	task    *workflowv1.Task
-	userIDs []string
+	task               *workflowv1.Task
+	previousAssigneeID string
+	userIDs            []string
 }
 
 // payload is a pointer to a message that a handler can make an empty one of.
@@ -78,15 +81,27 @@ func factOf(event bus.Event, kind domain.Kind, about concern) (domain.TaskFact, 
 		}
 		*wanted.into = parsed
 	}
+	var err error
+	if fact.AssigneeID, err = parseUser(about.task.GetAssigneeId()); err != nil {
+		return domain.TaskFact{}, err
+	}
+	if fact.PreviousAssigneeID, err = parseUser(about.previousAssigneeID); err != nil {
+		return domain.TaskFact{}, err
+	}
 	for _, text := range about.userIDs {
-		if text == "" {
-			continue
-		}
-		userID, err := parseID("user id", text)
+		userID, err := parseUser(text)
 		if err != nil {
 			return domain.TaskFact{}, err
 		}
 		fact.Concerned = append(fact.Concerned, userID)
 	}
 	return fact, nil
+}
+
+// parseUser reads a user's identifier; an empty one is nobody.
+func parseUser(text string) (id.ID, error) {
+	if text == "" {
+		return id.ID{}, nil
+	}
+	return parseID("user id", text)
 }

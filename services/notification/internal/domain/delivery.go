@@ -33,6 +33,8 @@ type Delivery struct {
 	TaskKey        string
 	TaskTitle      string
 	TaskStatus     string
+	// Assignment is what a mail about one tells of.
+	Assignment
 	// Muted says that the person has turned such mails off by now.
 	Muted bool
 }

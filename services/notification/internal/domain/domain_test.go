@@ -72,15 +72,23 @@ func TestDerivedIDs(t *testing.T) {
 
 func TestTitles(t *testing.T) {
 	t.Parallel()
+	reader, other := id.New(), id.New()
 	fact := domain.TaskFact{TaskKey: "WEB-12", TaskTitle: "Fix the login", TaskStatus: "in_review", Time: time.Now()}
+	fact.AssigneeID, fact.PreviousAssigneeID = reader, other
 	for kind, title := range map[domain.Kind]string{
 		domain.TaskAssigned:      "WEB-12 was assigned to you: Fix the login",
 		domain.TaskCommented:     "New comment on WEB-12: Fix the login",
 		domain.TaskStatusChanged: "WEB-12 is now in review: Fix the login",
 	} {
 		fact.Kind = kind
-		require.Equal(t, title, fact.Title())
+		require.Equal(t, title, fact.Title(reader))
 	}
+	fact.Kind = domain.TaskAssigned
+	require.Equal(t, "WEB-12 is no longer assigned to you: Fix the login", fact.Title(other))
+	require.Equal(t, "WEB-12 has a new assignee: Fix the login", fact.Title(id.New()))
+	fact.AssigneeID = id.ID{}
+	require.Equal(t, "WEB-12 is no longer assigned: Fix the login", fact.Title(id.New()))
+	require.Equal(t, "WEB-12 is no longer assigned to you: Fix the login", fact.Title(other))
 	require.Equal(t, "waiting", domain.StatusName("waiting"))
 }
 

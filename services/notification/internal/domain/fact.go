@@ -19,6 +19,8 @@ type TaskFact struct {
 	TaskKey    string
 	TaskTitle  string
 	TaskStatus string
+	// Assignment is what happened when the kind is TaskAssigned.
+	Assignment
 	// Concerned are those it might be told to, in any order, doubles and zeros included.
 	Concerned []id.ID
 	Time      time.Time
@@ -37,11 +39,21 @@ func (f TaskFact) Recipients() []id.ID {
 	return recipients
 }
 
-// Title is the fact in one line for people.
-func (f TaskFact) Title() string {
+// Title is the fact in one line for a person. It names nobody: titles are kept, and names belong to identity.
+func (f TaskFact) Title(reader id.ID) string {
 	switch f.Kind {
 	case TaskAssigned:
-		return f.TaskKey + " was assigned to you: " + f.TaskTitle
+		switch f.RoleOf(reader) {
+		case Assignee:
+			return f.TaskKey + " was assigned to you: " + f.TaskTitle
+		case FormerAssignee:
+			return f.TaskKey + " is no longer assigned to you: " + f.TaskTitle
+		default:
+			if f.AssigneeID.IsZero() {
+				return f.TaskKey + " is no longer assigned: " + f.TaskTitle
+			}
+			return f.TaskKey + " has a new assignee: " + f.TaskTitle
+		}
 	case TaskCommented:
 		return "New comment on " + f.TaskKey + ": " + f.TaskTitle
 	case TaskStatusChanged:

@@ -14,7 +14,12 @@ type Preference struct {
 	Enabled bool
 }
 
-// CheckPreferences refuses kinds and channels that do not exist, naming the first such row.
+func (p Preference) samePlace(other Preference) bool {
+	return p.Kind == other.Kind && p.Channel == other.Channel
+}
+
+// CheckPreferences refuses kinds and channels that do not exist, and a second row for the same ones, naming the first
+// such row.
 func CheckPreferences(given []Preference) error {
 	for i, preference := range given {
 		if !slices.Contains(PreferenceKinds(), preference.Kind) {
@@ -27,6 +32,10 @@ func CheckPreferences(given []Preference) error {
 			return ErrChannelUnknown.WithViolation(errs.Violation{
 				Field: fmt.Sprintf("preferences[%d].channel", i), Rule: "channel.known", Message: "must be in_app or email",
 			})
+		}
+		if slices.ContainsFunc(given[:i], preference.samePlace) {
+			return errs.Invalid(fmt.Sprintf("preferences[%d]", i), "preferences.repeated",
+				"has the kind and channel of an earlier row")
 		}
 	}
 	return nil

@@ -70,8 +70,8 @@ func (c *Composer) Invitation(organization, inviter, token string, expires time.
 	})
 }
 
-// Task tells a person what happened to a task; actor is who did it, "" when that is not known.
-func (c *Composer) Task(delivery domain.Delivery, actor string) (Content, error) {
+// Task tells a person what happened to a task; actor is who did it and assignee who has it now, "" when that is not known.
+func (c *Composer) Task(delivery domain.Delivery, actor, assignee string) (Content, error) {
 	key, title, actor := line(delivery.TaskKey), line(delivery.TaskTitle), line(actor)
 	if actor == "" {
 		actor = "Somebody"
@@ -79,7 +79,8 @@ func (c *Composer) Task(delivery domain.Delivery, actor string) (Content, error)
 	var subject, sentence string
 	switch delivery.Kind {
 	case domain.TaskAssigned:
-		subject, sentence = key+" was assigned to you: "+title, actor+" assigned "+key+" to you."
+		subject, sentence = assignment(delivery, key, actor, line(assignee))
+		subject += ": " + title
 	case domain.TaskCommented:
 		subject, sentence = "New comment on "+key+": "+title, actor+" commented on "+key+"."
 	case domain.TaskStatusChanged:
@@ -91,6 +92,33 @@ func (c *Composer) Task(delivery domain.Delivery, actor string) (Content, error)
 	return c.compose("task", subject, struct{ Sentence, Key, Title, Link, Preferences string }{
 		sentence, key, title, c.taskLink(delivery.OrganizationID, delivery.TaskID), c.publicURL + "/settings/notifications",
 	})
+}
+
+// assignment says what an assignment is to the one who reads of it.
+func assignment(delivery domain.Delivery, key, actor, assignee string) (subject, sentence string) {
+	if assignee == "" {
+		assignee = "somebody else"
+	}
+	nobody := delivery.AssigneeID.IsZero()
+	handed := actor + " assigned " + key + " to " + assignee + "."
+	if delivery.ActorID == delivery.AssigneeID {
+		handed = actor + " took " + key + "."
+	}
+	switch role := delivery.RoleOf(delivery.UserID); {
+	case role == domain.Assignee:
+		return key + " was assigned to you", actor + " assigned " + key + " to you."
+	case role == domain.FormerAssignee && nobody:
+		return key + " is no longer assigned to you", actor + " took you off " + key + "."
+	case role == domain.FormerAssignee:
+		return key + " is no longer assigned to you", handed
+	case nobody && delivery.ActorID.IsZero():
+		// Braid itself takes tasks away from who has left.
+		return key + " is no longer assigned", key + " has no assignee any more."
+	case nobody:
+		return key + " is no longer assigned", actor + " left " + key + " without an assignee."
+	default:
+		return key + " was assigned to " + assignee, handed
+	}
 }
 
 func (c *Composer) taskLink(organizationID, taskID id.ID) string {

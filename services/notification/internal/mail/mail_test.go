@@ -124,8 +124,9 @@ func TestInvitationMail(t *testing.T) {
 func TestTaskMails(t *testing.T) {
 	t.Parallel()
 	delivery := domain.Delivery{
-		OrganizationID: id.New(), TaskID: id.New(), TaskKey: "WEB-12", TaskTitle: "Fix <script>alert(1)</script>", TaskStatus: "in_review",
+		OrganizationID: id.New(), UserID: id.New(), TaskID: id.New(), TaskKey: "WEB-12", TaskTitle: "Fix <script>alert(1)</script>", TaskStatus: "in_review",
 	}
+	delivery.AssigneeID = delivery.UserID
 	link := "https://braid.example.com/organizations/" + delivery.OrganizationID.String() + "/tasks/" + delivery.TaskID.String()
 	for kind, sentence := range map[domain.Kind]string{
 		domain.TaskAssigned:      "Ada assigned WEB-12 to you.",
@@ -133,7 +134,7 @@ func TestTaskMails(t *testing.T) {
 		domain.TaskStatusChanged: "Ada moved WEB-12 to in review.",
 	} {
 		delivery.Kind = kind
-		content, err := newComposer(t).Task(delivery, "Ada")
+		content, err := newComposer(t).Task(delivery, "Ada", "Ben")
 		require.NoError(t, err)
 		require.Contains(t, content.Subject, "WEB-12")
 		require.Contains(t, content.Text, sentence)
@@ -141,12 +142,39 @@ func TestTaskMails(t *testing.T) {
 		require.Contains(t, content.HTML, `href="`+link+`"`)
 		require.NotContains(t, content.HTML, "<script>")
 	}
-	content, err := newComposer(t).Task(delivery, "")
+	content, err := newComposer(t).Task(delivery, "", "")
 	require.NoError(t, err)
 	require.Contains(t, content.Text, "Somebody")
 	delivery.Kind = domain.Registration
-	_, err = newComposer(t).Task(delivery, "Ada")
+	_, err = newComposer(t).Task(delivery, "Ada", "Ben")
 	require.Error(t, err)
+}
+
+func TestAssignmentMails(t *testing.T) {
+	t.Parallel()
+	reader, ben, eve := id.New(), id.New(), id.New()
+	for _, test := range []struct {
+		assignee, previous, actor id.ID
+		name, subject, sentence   string
+	}{
+		{reader, ben, eve, "", "WEB-12 was assigned to you: Fix it", "Ada assigned WEB-12 to you."},
+		{ben, reader, eve, "Ben", "WEB-12 is no longer assigned to you: Fix it", "Ada assigned WEB-12 to Ben."},
+		{id.ID{}, reader, eve, "", "WEB-12 is no longer assigned to you: Fix it", "Ada took you off WEB-12."},
+		{ben, eve, eve, "Ben\r\nBcc: all@example.org", "WEB-12 was assigned to Ben Bcc: all@example.org: Fix it", "Ada assigned WEB-12 to Ben Bcc: all@example.org."},
+		{ben, id.ID{}, eve, "", "WEB-12 was assigned to somebody else: Fix it", "Ada assigned WEB-12 to somebody else."},
+		{ben, reader, ben, "Ada", "WEB-12 is no longer assigned to you: Fix it", "Ada took WEB-12."},
+		{ben, eve, ben, "Ada", "WEB-12 was assigned to Ada: Fix it", "Ada took WEB-12."},
+		{id.ID{}, ben, eve, "", "WEB-12 is no longer assigned: Fix it", "Ada left WEB-12 without an assignee."},
+		{id.ID{}, ben, id.ID{}, "", "WEB-12 is no longer assigned: Fix it", "WEB-12 has no assignee any more."},
+	} {
+		content, err := newComposer(t).Task(domain.Delivery{
+			Kind: domain.TaskAssigned, UserID: reader, ActorID: test.actor, TaskKey: "WEB-12", TaskTitle: "Fix it",
+			Assignment: domain.Assignment{AssigneeID: test.assignee, PreviousAssigneeID: test.previous},
+		}, "Ada", test.name)
+		require.NoError(t, err)
+		require.Equal(t, test.subject, content.Subject)
+		require.Contains(t, strings.Split(content.Text, "\n"), test.sentence)
+	}
 }
 
 // hostile draws texts made of what could end a header, a line or a tag.

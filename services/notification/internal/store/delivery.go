@@ -20,7 +20,8 @@ func InsertTaskDeliveries(ctx context.Context, tx *pg.Tx, fact domain.TaskFact, 
 	err := db.New(queued{tx}).InsertTaskDeliveries(ctx, db.InsertTaskDeliveriesParams{
 		EventID: fact.EventID, OrganizationID: fact.OrganizationID, Kind: string(fact.Kind), ActorID: fact.ActorID,
 		ProjectID: fact.ProjectID, TaskID: fact.TaskID, TaskKey: fact.TaskKey, TaskTitle: fact.TaskTitle,
-		TaskStatus: fact.TaskStatus, CreatedAt: fact.Time, IDs: ids, UserIDs: recipients,
+		TaskStatus: fact.TaskStatus, AssigneeID: fact.AssigneeID, PreviousAssigneeID: fact.PreviousAssigneeID,
+		CreatedAt: fact.Time, IDs: ids, UserIDs: recipients,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("insert deliveries: %w", err)
@@ -54,7 +55,8 @@ func GetDelivery(ctx context.Context, querier pg.Querier, deliveryID id.ID) (del
 		ID: row.ID, Kind: domain.Kind(row.Kind), State: domain.State(row.State), OrganizationID: row.OrganizationID,
 		UserID: row.UserID, ActorID: row.ActorID, RegistrationID: row.RegistrationID, InvitationID: row.InvitationID,
 		ProjectID: row.ProjectID, TaskID: row.TaskID, TaskKey: row.TaskKey, TaskTitle: row.TaskTitle,
-		TaskStatus: row.TaskStatus, Muted: row.Muted,
+		TaskStatus: row.TaskStatus, Assignment: domain.Assignment{AssigneeID: row.AssigneeID, PreviousAssigneeID: row.PreviousAssigneeID},
+		Muted: row.Muted,
 	}, true, nil
 }
 

@@ -63,10 +63,14 @@ func ListNotifications(ctx context.Context, querier pg.Querier, userID id.ID, qu
 // InsertNotifications tells recipients of a fact, except those who turned that off. It goes out with the transaction's
 // next statement; one who was told before is not told again.
 func InsertNotifications(ctx context.Context, tx *pg.Tx, fact domain.TaskFact, recipients []id.ID) error {
+	titles := make([]string, 0, len(recipients))
+	for _, recipient := range recipients {
+		titles = append(titles, fact.Title(recipient))
+	}
 	err := db.New(queued{tx}).InsertNotifications(ctx, db.InsertNotificationsParams{
-		EventID: fact.EventID, OrganizationID: fact.OrganizationID, Kind: string(fact.Kind), Title: fact.Title(),
+		EventID: fact.EventID, OrganizationID: fact.OrganizationID, Kind: string(fact.Kind),
 		ActorID: fact.ActorID, ProjectID: fact.ProjectID, TaskID: fact.TaskID, TaskKey: fact.TaskKey, CreatedAt: fact.Time,
-		IDs: deriveIDs(fact.EventID, recipients, domain.InApp), UserIDs: recipients,
+		IDs: deriveIDs(fact.EventID, recipients, domain.InApp), UserIDs: recipients, Titles: titles,
 	})
 	if err != nil {
 		return fmt.Errorf("insert notifications: %w", err)

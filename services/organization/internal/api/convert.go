@@ -1,16 +1,11 @@
 package api
 
 import (
-	"slices"
-
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
-	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
 
@@ -18,6 +13,20 @@ import (
 func decodeID(text string) id.ID {
 	parsed, _ := id.Parse(text)
 	return parsed
+}
+
+// page is what every list request has.
+type page interface {
+	GetPageSize() int32
+	GetPageToken() string
+	GetFilter() string
+	GetOrderBy() string
+}
+
+func decodePage(request page) list.Request {
+	return list.Request{
+		PageSize: request.GetPageSize(), PageToken: request.GetPageToken(), Filter: request.GetFilter(), OrderBy: request.GetOrderBy(),
+	}
 }
 
 func encodeOrganization(organization domain.Organization) *organizationv1.Organization {
@@ -43,9 +52,10 @@ var states = map[domain.State]organizationv1.Invitation_State{
 	domain.Expired:  organizationv1.Invitation_EXPIRED,
 }
 
-func encodeInvitation(invitation domain.Invitation, state domain.State) *organizationv1.Invitation {
+// encodeInvitation shows an invitation that was just read or written: its stored state is the one it has.
+func encodeInvitation(invitation domain.Invitation) *organizationv1.Invitation {
 	return &organizationv1.Invitation{
-		Id: invitation.ID.String(), Email: invitation.Email, RoleId: invitation.RoleID, State: states[state],
+		Id: invitation.ID.String(), Email: invitation.Email, RoleId: invitation.RoleID, State: states[invitation.Stored],
 		InviterId: invitation.InviterID.String(), CreateTime: timestamppb.New(invitation.CreatedAt),
 		UpdateTime: timestamppb.New(invitation.UpdatedAt), ExpireTime: timestamppb.New(invitation.ExpiresAt),
 	}
@@ -55,27 +65,4 @@ func encodeRole(role domain.Role) *organizationv1.Role {
 	return &organizationv1.Role{
 		Id: role.ID, DisplayName: role.DisplayName, Description: role.Description, Permissions: role.Permissions, System: true,
 	}
-}
-
-// changedFields returns which of a resource's fields an update is about: those of the mask, else those that are set.
-// Fields the server alone writes are passed over, because an absent mask names whatever the body happened to hold;
-// anything else is refused.
-func changedFields(resource proto.Message, mask *fieldmaskpb.FieldMask, mutable, readOnly []string) ([]string, error) {
-	paths := mask.GetPaths()
-	if len(paths) == 0 {
-		resource.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
-			paths = append(paths, string(field.Name()))
-			return true
-		})
-	}
-	var changed []string
-	for _, path := range paths {
-		switch {
-		case slices.Contains(mutable, path):
-			changed = append(changed, path)
-		case !slices.Contains(readOnly, path):
-			return nil, errs.Invalid("updateMask", "field_mask.unknown", "names a field that can't be changed")
-		}
-	}
-	return changed, nil
 }

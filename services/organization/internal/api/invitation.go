@@ -18,16 +18,15 @@ func (h *Handlers) CreateInvitation(ctx context.Context, request *organizationv1
 	})
 }
 
-// ListInvitations lists the invitations, the newest first.
+// ListInvitations lists the invitations.
 func (h *Handlers) ListInvitations(ctx context.Context, request *organizationv1.ListInvitationsRequest) (*organizationv1.ListInvitationsResponse, error) {
-	next, invitations, err := h.app.ListInvitations(ctx, decodeID(request.GetOrganizationId()), request.GetPageSize(), request.GetPageToken())
+	next, invitations, err := h.app.ListInvitations(ctx, decodeID(request.GetOrganizationId()), decodePage(request))
 	if err != nil {
 		return nil, err
 	}
-	now := h.app.Clock.Now()
 	response := &organizationv1.ListInvitationsResponse{NextPageToken: next}
 	for _, invitation := range invitations {
-		response.Invitations = append(response.Invitations, encodeInvitation(invitation, invitation.State(now)))
+		response.Invitations = append(response.Invitations, encodeInvitation(invitation))
 	}
 	return response, nil
 }
@@ -46,14 +45,14 @@ func (h *Handlers) ResendInvitation(ctx context.Context, request *organizationv1
 	})
 }
 
-// changeInvitation answers with an invitation as it was just written, which is the state it has now.
+// changeInvitation answers with an invitation as it was just written.
 func (h *Handlers) changeInvitation(ctx context.Context, change func(context.Context, *pg.Tx) (domain.Invitation, error)) (*organizationv1.Invitation, error) {
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.Invitation, error) {
 		changed, err := change(ctx, tx)
 		if err != nil {
 			return nil, err
 		}
-		return encodeInvitation(changed, changed.Stored), nil
+		return encodeInvitation(changed), nil
 	})
 }
 

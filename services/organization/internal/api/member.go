@@ -2,17 +2,17 @@ package api
 
 import (
 	"context"
-	"slices"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
 
-// ListMembers lists the members in the order they joined.
+// ListMembers lists the members.
 func (h *Handlers) ListMembers(ctx context.Context, request *organizationv1.ListMembersRequest) (*organizationv1.ListMembersResponse, error) {
-	next, members, err := h.app.ListMembers(ctx, decodeID(request.GetOrganizationId()), request.GetPageSize(), request.GetPageToken())
+	next, members, err := h.app.ListMembers(ctx, decodeID(request.GetOrganizationId()), decodePage(request))
 	if err != nil {
 		return nil, err
 	}
@@ -23,16 +23,17 @@ func (h *Handlers) ListMembers(ctx context.Context, request *organizationv1.List
 	return response, nil
 }
 
+var memberFields = fieldmask.For(&organizationv1.Member{})
+
 // UpdateMember replaces a member's roles.
 func (h *Handlers) UpdateMember(ctx context.Context, request *organizationv1.UpdateMemberRequest) (*organizationv1.Member, error) {
 	wanted := request.GetMember()
-	fields, err := changedFields(wanted, request.GetUpdateMask(),
-		[]string{"role_ids"}, []string{"user_id", "display_name", "email", "join_time", "etag"})
+	fields, err := memberFields.Read(request.GetUpdateMask(), wanted)
 	if err != nil {
 		return nil, err
 	}
 	var roleIDs []string
-	if slices.Contains(fields, "role_ids") {
+	if fields.Has("role_ids") {
 		roleIDs = wanted.GetRoleIds()
 		if err := domain.CheckRoleIDs("member.roleIds", roleIDs); err != nil {
 			return nil, err
@@ -43,7 +44,8 @@ func (h *Handlers) UpdateMember(ctx context.Context, request *organizationv1.Upd
 		if err != nil {
 			return nil, err
 		}
-		return encodeMember(updated), nil
+		encoded := encodeMember(updated)
+		return encoded, fields.Keeps(encoded, "member")
 	})
 }
 

@@ -2,11 +2,11 @@ package api
 
 import (
 	"context"
-	"slices"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/organization/internal/app"
@@ -30,7 +30,7 @@ func (h *Handlers) CreateOrganization(ctx context.Context, request *organization
 
 // ListOrganizations lists the caller's organizations.
 func (h *Handlers) ListOrganizations(ctx context.Context, request *organizationv1.ListOrganizationsRequest) (*organizationv1.ListOrganizationsResponse, error) {
-	next, organizations, err := h.app.ListOrganizations(ctx, request.GetPageSize(), request.GetPageToken())
+	next, organizations, err := h.app.ListOrganizations(ctx, decodePage(request))
 	if err != nil {
 		return nil, err
 	}
@@ -50,19 +50,20 @@ func (h *Handlers) GetOrganization(ctx context.Context, request *organizationv1.
 	return encodeOrganization(organization), nil
 }
 
+var organizationFields = fieldmask.For(&organizationv1.Organization{})
+
 // UpdateOrganization changes an organization's names.
 func (h *Handlers) UpdateOrganization(ctx context.Context, request *organizationv1.UpdateOrganizationRequest) (*organizationv1.Organization, error) {
 	wanted := request.GetOrganization()
-	fields, err := changedFields(wanted, request.GetUpdateMask(),
-		[]string{"display_name", "slug"}, []string{"id", "create_time", "update_time", "etag"})
+	fields, err := organizationFields.Read(request.GetUpdateMask(), wanted)
 	if err != nil {
 		return nil, err
 	}
 	change := app.OrganizationChange{Etag: wanted.GetEtag()}
-	if slices.Contains(fields, "display_name") {
+	if fields.Has("display_name") {
 		change.DisplayName = &wanted.DisplayName
 	}
-	if slices.Contains(fields, "slug") {
+	if fields.Has("slug") {
 		if wanted.GetSlug() == "" {
 			return nil, errs.Invalid("organization.slug", "string.min_len", "must not be empty")
 		}

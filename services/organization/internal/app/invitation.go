@@ -38,13 +38,15 @@ func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id
 	return created, a.tellInvitationSent(ctx, tx, created)
 }
 
-// ListInvitations returns a page of an organization's invitations and the token of the next one.
-func (a *App) ListInvitations(ctx context.Context, organizationID id.ID, pageSize int32, pageToken string) (string, []domain.Invitation, error) {
-	query, err := store.Invitations.Parse(list.Request{PageSize: pageSize, PageToken: pageToken, Binding: []string{organizationID.String()}})
+// ListInvitations returns a page of an organization's invitations, with the states they have now, and the token of the
+// next one.
+func (a *App) ListInvitations(ctx context.Context, organizationID id.ID, request list.Request) (string, []domain.Invitation, error) {
+	request.Binding = []string{organizationID.String()}
+	query, err := store.Invitations.Parse(request)
 	if err != nil {
 		return "", nil, err
 	}
-	return store.ListInvitations(ctx, a.DB.Read(pg.ScopeOf(ctx)), organizationID, query)
+	return store.ListInvitations(ctx, a.DB.Read(pg.ScopeOf(ctx)), organizationID, a.Clock.Now(), query)
 }
 
 // RevokeInvitation takes back a pending invitation.

@@ -13,8 +13,9 @@ import (
 )
 
 // ListMembers returns a page of an organization's members and the token of the next one.
-func (a *App) ListMembers(ctx context.Context, organizationID id.ID, pageSize int32, pageToken string) (string, []domain.Membership, error) {
-	query, err := store.Members.Parse(list.Request{PageSize: pageSize, PageToken: pageToken, Binding: []string{organizationID.String()}})
+func (a *App) ListMembers(ctx context.Context, organizationID id.ID, request list.Request) (string, []domain.Membership, error) {
+	request.Binding = []string{organizationID.String()}
+	query, err := store.Members.Parse(request)
 	if err != nil {
 		return "", nil, err
 	}

@@ -68,9 +68,10 @@ func (a *App) GetOrganization(ctx context.Context, organizationID id.ID) (domain
 }
 
 // ListOrganizations returns a page of the caller's organizations and the token of the next one.
-func (a *App) ListOrganizations(ctx context.Context, pageSize int32, pageToken string) (string, []domain.Organization, error) {
+func (a *App) ListOrganizations(ctx context.Context, request list.Request) (string, []domain.Organization, error) {
 	userID := call.From(ctx).Actor.UserID
-	query, err := store.Organizations.Parse(list.Request{PageSize: pageSize, PageToken: pageToken, Binding: []string{userID.String()}})
+	request.Binding = []string{userID.String()}
+	query, err := store.Organizations.Parse(request)
 	if err != nil {
 		return "", nil, err
 	}

@@ -80,7 +80,7 @@ func TestEtagGuards(t *testing.T) {
 	require.NoError(t, domain.CheckEtag("", 7))
 	require.NoError(t, domain.CheckEtag(domain.Etag(7), 7))
 	err := domain.CheckEtag(domain.Etag(6), 7)
-	require.ErrorIs(t, err, domain.ErrEtag)
+	require.ErrorIs(t, err, errs.ErrETagMismatch)
 	require.Equal(t, domain.Etag(7), errs.From(err).Metadata["etag"])
 }
 

@@ -7,7 +7,6 @@ import "github.com/braidhq/braid/platform/errs"
 // The refusals of this service. Their reasons stand in the contract: braid.organization.v1 or braid.platform.v1.
 var (
 	ErrNotFound = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
-	ErrEtag     = errs.New(errs.Aborted, "ETAG_MISMATCH", "It has changed since you read it.")
 
 	ErrLastOwner       = errs.New(errs.FailedPrecondition, "LAST_OWNER", "An organization must keep an owner.")
 	ErrSlugTaken       = errs.New(errs.AlreadyExists, "SLUG_TAKEN", "The short name belongs to another organization.")
@@ -22,6 +21,6 @@ var (
 
 // Errors lists every refusal above, for the test that holds them against the contract.
 func Errors() []*errs.Error {
-	return []*errs.Error{ErrNotFound, ErrEtag, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
+	return []*errs.Error{ErrNotFound, errs.ErrETagMismatch, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
 		ErrInvitationNotPending, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists}
 }

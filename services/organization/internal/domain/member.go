@@ -44,9 +44,4 @@ func EmailKey(email string) string { return strings.ToLower(strings.TrimSpace(em
 func Etag(revision int64) string { return strconv.FormatInt(revision, 16) }
 
 // CheckEtag refuses an update of something that has changed since; an empty etag guards nothing.
-func CheckEtag(etag string, revision int64) error {
-	if current := Etag(revision); etag != "" && etag != current {
-		return ErrEtag.With("etag", current)
-	}
-	return nil
-}
+func CheckEtag(etag string, revision int64) error { return errs.CheckETag(etag, Etag(revision)) }

@@ -3,6 +3,7 @@ package domain
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/braidhq/braid/platform/errs"
 )
@@ -143,7 +144,7 @@ func (r *Roles) CheckChange(change Change) error {
 		}
 	}
 	if slices.Contains(change.Before, Owner) && !slices.Contains(change.After, Owner) && change.Owners <= 1 {
-		return ErrLastOwner
+		return ErrLastOwner.With("roleIds", strings.Join(change.Before, ","))
 	}
 	return nil
 }

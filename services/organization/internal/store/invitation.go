@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,10 +16,21 @@ import (
 
 // Invitations is the list of an organization's invitations.
 var Invitations = list.Spec{
-	Name:     "invitations",
+	Name: "invitations",
+	Fields: map[string]list.Field{
+		"state":      {Column: "current_state", Type: list.Enum, Values: states},
+		"email":      {Column: "email", Type: list.Text},
+		"roleId":     {Column: "role_id", Type: list.String},
+		"createTime": {Column: "created_at", Type: list.Time},
+	},
 	Orders:   map[string]list.Order{"createTime": {Column: "created_at", Type: list.Time}},
 	Default:  "createTime desc",
 	Tiebreak: list.Order{Column: "id", Type: list.ID},
+}
+
+var states = map[string]any{
+	"PENDING": string(domain.Pending), "ACCEPTED": string(domain.Accepted), "REJECTED": string(domain.Rejected),
+	"REVOKED": string(domain.Revoked), "EXPIRED": string(domain.Expired),
 }
 
 // ReadInviter returns the roles of who invites, and whether the invited address is a member's already.
@@ -97,10 +109,18 @@ func GetInvitationMail(ctx context.Context, querier pg.Querier, organizationID, 
 	}, one("read invitation", err)
 }
 
-// ListInvitations returns a page of an organization's invitations.
-func ListInvitations(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Invitation, error) {
-	sql, arguments := query.Build(`select id, email, role_id, state, inviter_id, created_at, updated_at, expires_at, sending
-from invitation where organization_id = $1`, organizationID)
+// What is filtered by is what is shown: domain.Invitation.State, in SQL.
+const listInvitations = `select id, email, role_id, current_state, inviter_id, created_at, updated_at, expires_at, sending
+from (
+    select *, case when state = 'pending' and expires_at <= $2 then 'expired' else state end as current_state
+    from invitation where organization_id = $1
+) as invitation
+where true`
+
+// ListInvitations returns a page of an organization's invitations, with the states they have at a time as the stored
+// ones.
+func ListInvitations(ctx context.Context, querier pg.Querier, organizationID id.ID, now time.Time, query *list.Query) (string, []domain.Invitation, error) {
+	sql, arguments := query.Build(listInvitations, organizationID, now)
 	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Invitation) error {
 		row.OrganizationID = organizationID
 		return rows.Scan(&row.ID, &row.Email, &row.RoleID, &row.Stored, &row.InviterID, &row.CreatedAt, &row.UpdatedAt, &row.ExpiresAt, &row.Sending)

@@ -16,10 +16,18 @@ import (
 
 // Members is the list of an organization's members.
 var Members = list.Spec{
-	Name:     "members",
-	Orders:   map[string]list.Order{"joinTime": {Column: "joined_at", Type: list.Time}},
+	Name: "members",
+	Fields: map[string]list.Field{
+		"roleIds":     {Column: "member.role_ids", Type: list.StringSet},
+		"displayName": {Column: "profile.display_name", Type: list.Text},
+		"joinTime":    {Column: "member.joined_at", Type: list.Time},
+	},
+	Orders: map[string]list.Order{
+		"joinTime":    {Column: "member.joined_at", Type: list.Time},
+		"displayName": {Column: "profile.display_name", Type: list.String},
+	},
 	Default:  "joinTime",
-	Tiebreak: list.Order{Column: "user_id", Type: list.ID},
+	Tiebreak: list.Order{Column: "member.user_id", Type: list.ID},
 }
 
 // Roles are a user's roles in an organization; not being a member is an empty list.
@@ -100,18 +108,28 @@ func keepProfile(ctx context.Context, queries *db.Queries, person domain.Person)
 	})
 }
 
-// ListMembers returns a page of an organization's members. Only the page's people are looked up: the others' profiles
-// would cost as much as the organization is large.
+// The limit keeps the look-up of a profile behind its member: in the order they joined, only the page's people are looked
+// up, while a join would read the profiles of the whole organization.
+const listMembers = `select member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision,
+    profile.display_name, profile.email
+from member cross join lateral (
+    select display_name, email from profile where profile.user_id = member.user_id limit 1
+) as profile
+where member.organization_id = $1`
+
+// ListMembers returns a page of an organization's members.
 func ListMembers(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Membership, error) {
-	members, arguments := query.Build(`select organization_id, user_id, role_ids, joined_at, revision from member where organization_id = $1`, organizationID)
-	sql := `select member.*, profile.display_name, profile.email from (` + members + `) as member
-join profile on profile.user_id = member.user_id order by member.joined_at, member.user_id`
+	sql, arguments := query.Build(listMembers, organizationID)
 	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Membership) error {
 		return rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision, &row.DisplayName, &row.Email)
 	}, func(row domain.Membership, order string) any {
-		if order == "joinTime" {
+		switch order {
+		case "joinTime":
 			return row.JoinedAt
+		case "displayName":
+			return row.DisplayName
+		default:
+			return row.UserID
 		}
-		return row.UserID
 	})
 }

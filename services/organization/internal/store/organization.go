@@ -15,8 +15,16 @@ import (
 
 // Organizations is the list of a person's organizations.
 var Organizations = list.Spec{
-	Name:     "organizations",
-	Orders:   map[string]list.Order{"createTime": {Column: "organization.created_at", Type: list.Time}},
+	Name: "organizations",
+	Fields: map[string]list.Field{
+		"displayName": {Column: "organization.display_name", Type: list.Text},
+		"slug":        {Column: "organization.slug", Type: list.String},
+		"createTime":  {Column: "organization.created_at", Type: list.Time},
+	},
+	Orders: map[string]list.Order{
+		"createTime":  {Column: "organization.created_at", Type: list.Time},
+		"displayName": {Column: "organization.display_name", Type: list.String},
+	},
 	Default:  "createTime desc",
 	Tiebreak: list.Order{Column: "organization.id", Type: list.ID},
 }
@@ -64,9 +72,13 @@ where member.user_id = $1`, userID)
 	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Organization) error {
 		return rows.Scan(&row.ID, &row.DisplayName, &row.Slug, &row.CreatedAt, &row.UpdatedAt, &row.Revision)
 	}, func(row domain.Organization, order string) any {
-		if order == "createTime" {
+		switch order {
+		case "createTime":
 			return row.CreatedAt
+		case "displayName":
+			return row.DisplayName
+		default:
+			return row.ID
 		}
-		return row.ID
 	})
 }

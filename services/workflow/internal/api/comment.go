@@ -4,6 +4,7 @@ import (
 	"context"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/app"
@@ -33,26 +34,23 @@ func (c *Comments) CreateComment(ctx context.Context, request *workflowv1.Create
 
 // ListComments implements CommentServiceHandler.
 func (c *Comments) ListComments(ctx context.Context, request *workflowv1.ListCommentsRequest) (*workflowv1.ListCommentsResponse, error) {
-	comments, next, err := c.app.ListComments(ctx, decodeID(request.GetTaskId()), decodePage(request, "", ""))
+	comments, next, err := c.app.ListComments(ctx, decodeID(request.GetTaskId()), decodePage(request))
 	if err != nil {
 		return nil, err
 	}
 	return &workflowv1.ListCommentsResponse{Comments: encodeAll(comments, app.EncodeComment), NextPageToken: next}, nil
 }
 
-var (
-	commentChangeable = []string{"body"}
-	commentShown      = []string{"id", "task_id", "author_id", "create_time", "update_time", "etag"}
-)
+var commentFields = fieldmask.For(&workflowv1.Comment{})
 
 // UpdateComment implements CommentServiceHandler.
 func (c *Comments) UpdateComment(ctx context.Context, request *workflowv1.UpdateCommentRequest) (*workflowv1.Comment, error) {
-	wanted, err := readMask(request.GetUpdateMask(), request.GetComment(), commentChangeable, commentShown)
+	fields, err := commentFields.Read(request.GetUpdateMask(), request.GetComment())
 	if err != nil {
 		return nil, err
 	}
 	var body *string
-	if wanted["body"] {
+	if fields.Has("body") {
 		body = &request.GetComment().Body
 	}
 	return idempotency.Run(ctx, c.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Comment, error) {
@@ -61,7 +59,8 @@ func (c *Comments) UpdateComment(ctx context.Context, request *workflowv1.Update
 		if err != nil {
 			return nil, err
 		}
-		return app.EncodeComment(comment), nil
+		encoded := app.EncodeComment(comment)
+		return encoded, fields.Keeps(encoded, "comment")
 	})
 }
 

@@ -43,10 +43,14 @@ func decodePriority(priority workflowv1.Task_Priority) domain.Priority {
 type page interface {
 	GetPageSize() int32
 	GetPageToken() string
+	GetFilter() string
+	GetOrderBy() string
 }
 
-func decodePage(request page, filter, orderBy string) list.Request {
-	return list.Request{PageSize: request.GetPageSize(), PageToken: request.GetPageToken(), Filter: filter, OrderBy: orderBy}
+func decodePage(request page) list.Request {
+	return list.Request{
+		PageSize: request.GetPageSize(), PageToken: request.GetPageToken(), Filter: request.GetFilter(), OrderBy: request.GetOrderBy(),
+	}
 }
 
 // encodeAll encodes a page; never nil, so that an empty list is a list.

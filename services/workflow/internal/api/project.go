@@ -4,6 +4,7 @@ import (
 	"context"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/app"
@@ -36,7 +37,7 @@ func (p *Projects) CreateProject(ctx context.Context, request *workflowv1.Create
 
 // ListProjects implements ProjectServiceHandler.
 func (p *Projects) ListProjects(ctx context.Context, request *workflowv1.ListProjectsRequest) (*workflowv1.ListProjectsResponse, error) {
-	projects, next, err := p.app.ListProjects(ctx, decodePage(request, request.GetFilter(), request.GetOrderBy()))
+	projects, next, err := p.app.ListProjects(ctx, decodePage(request))
 	if err != nil {
 		return nil, err
 	}
@@ -52,37 +53,29 @@ func (p *Projects) GetProject(ctx context.Context, request *workflowv1.GetProjec
 	return app.EncodeProject(project), nil
 }
 
-var (
-	projectChangeable = []string{"display_name", "description", "key", "archived"}
-	projectShown      = []string{"id", "organization_id", "create_time", "update_time", "etag"}
-)
+var projectFields = fieldmask.For(&workflowv1.Project{})
 
 // UpdateProject implements ProjectServiceHandler.
 func (p *Projects) UpdateProject(ctx context.Context, request *workflowv1.UpdateProjectRequest) (*workflowv1.Project, error) {
-	wanted, err := readMask(request.GetUpdateMask(), request.GetProject(), projectChangeable, projectShown)
+	fields, err := projectFields.Read(request.GetUpdateMask(), request.GetProject())
 	if err != nil {
 		return nil, err
 	}
 	sent := request.GetProject()
 	update := app.ProjectUpdate{ETag: sent.GetEtag()}
-	if wanted["display_name"] {
+	if fields.Has("display_name") {
 		update.DisplayName = &sent.DisplayName
 	}
-	if wanted["description"] {
+	if fields.Has("description") {
 		update.Description = &sent.Description
-	}
-	if wanted["key"] {
-		update.Key = &sent.Key
-	}
-	if wanted["archived"] {
-		update.Archived = &sent.Archived
 	}
 	return idempotency.Run(ctx, p.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Project, error) {
 		project, err := p.app.UpdateProject(ctx, tx, decodeID(request.GetProjectId()), update)
 		if err != nil {
 			return nil, err
 		}
-		return app.EncodeProject(project), nil
+		encoded := app.EncodeProject(project)
+		return encoded, fields.Keeps(encoded, "project")
 	})
 }
 

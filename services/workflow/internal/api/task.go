@@ -3,7 +3,11 @@ package api
 import (
 	"context"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/app"
@@ -23,31 +27,20 @@ func NewTasks(app *app.App, runner idempotency.Runner) *Tasks {
 
 // CreateTask implements TaskServiceHandler.
 func (t *Tasks) CreateTask(ctx context.Context, request *workflowv1.CreateTaskRequest) (*workflowv1.Task, error) {
-	due, err := decodeTime("dueTime", request.GetDueTime())
+	content, err := decodeContent("", request)
 	if err != nil {
 		return nil, err
 	}
-	draft := domain.TaskDraft{
-		Title: request.GetTitle(), Description: request.GetDescription(), Priority: decodePriority(request.GetPriority()),
-		AssigneeID: decodeID(request.GetAssigneeId()), DueTime: due, Labels: request.GetLabels(),
-	}
-	refusal := t.app.CheckAssignee(ctx, draft.AssigneeID)
+	draft := domain.TaskDraft{TaskContent: content, AssigneeID: decodeID(request.GetAssigneeId())}
 	projectID := decodeID(request.GetProjectId())
-	return idempotency.Run(ctx, t.runner.Sharing(projectID), func(ctx context.Context, tx *pg.Tx) (*workflowv1.Task, error) {
-		if refusal != nil {
-			return nil, refusal
-		}
-		task, err := t.app.CreateTask(ctx, tx, projectID, draft)
-		if err != nil {
-			return nil, err
-		}
-		return app.EncodeTask(task), nil
+	return t.assign(ctx, t.runner.Sharing(projectID), draft.AssigneeID, func(ctx context.Context, tx *pg.Tx) (domain.Task, error) {
+		return t.app.CreateTask(ctx, tx, projectID, draft)
 	})
 }
 
 // ListTasks implements TaskServiceHandler.
 func (t *Tasks) ListTasks(ctx context.Context, request *workflowv1.ListTasksRequest) (*workflowv1.ListTasksResponse, error) {
-	tasks, next, err := t.app.ListTasks(ctx, decodeID(request.GetProjectId()), decodePage(request, request.GetFilter(), request.GetOrderBy()))
+	tasks, next, err := t.app.ListTasks(ctx, decodeID(request.GetProjectId()), decodePage(request))
 	if err != nil {
 		return nil, err
 	}
@@ -63,68 +56,56 @@ func (t *Tasks) GetTask(ctx context.Context, request *workflowv1.GetTaskRequest)
 	return app.EncodeTask(task), nil
 }
 
-var (
-	taskChangeable = []string{"title", "description", "priority", "assignee_id", "due_time", "labels", "status"}
-	taskShown      = []string{"id", "organization_id", "project_id", "number", "key", "reporter_id", "create_time", "update_time", "etag"}
-)
+var taskFields = fieldmask.For(&workflowv1.Task{})
 
 // UpdateTask implements TaskServiceHandler.
 func (t *Tasks) UpdateTask(ctx context.Context, request *workflowv1.UpdateTaskRequest) (*workflowv1.Task, error) {
-	update, err := decodeTaskUpdate(request)
+	fields, err := taskFields.Read(request.GetUpdateMask(), request.GetTask())
 	if err != nil {
 		return nil, err
 	}
-	var refusal error
-	if update.AssigneeID != nil {
-		refusal = t.app.CheckAssignee(ctx, *update.AssigneeID)
+	update, err := decodeTaskUpdate(request.GetTask(), fields)
+	if err != nil {
+		return nil, err
 	}
-	return idempotency.Run(ctx, t.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Task, error) {
-		if refusal != nil {
-			return nil, refusal
-		}
+	return t.assign(ctx, t.runner, update.AssigneeID, func(ctx context.Context, tx *pg.Tx) (domain.Task, error) {
 		task, err := t.app.UpdateTask(ctx, tx, decodeID(request.GetTaskId()), update)
 		if err != nil {
-			return nil, err
+			return domain.Task{}, err
 		}
-		return app.EncodeTask(task), nil
+		return task, fields.Keeps(app.EncodeTask(task), "task")
 	})
 }
 
-func decodeTaskUpdate(request *workflowv1.UpdateTaskRequest) (app.TaskUpdate, error) {
-	wanted, err := readMask(request.GetUpdateMask(), request.GetTask(), taskChangeable, taskShown)
-	if err != nil {
-		return app.TaskUpdate{}, err
+func decodeTaskUpdate(sent *workflowv1.Task, fields fieldmask.Update) (app.TaskUpdate, error) {
+	content, err := decodeContent("task.", sent)
+	has := func(field string) bool { return fields.Has(protoreflect.Name(field)) }
+	update := app.TaskUpdate{ETag: sent.GetEtag(), TaskPatch: domain.TaskPatch{TaskContent: content, Has: has}}
+	if fields.Has("assignee_id") {
+		update.Assigns, update.AssigneeID = true, decodeID(sent.GetAssigneeId())
 	}
-	sent := request.GetTask()
-	update := app.TaskUpdate{ETag: sent.GetEtag()}
-	if wanted["title"] {
-		update.Title = &sent.Title
-	}
-	if wanted["description"] {
-		update.Description = &sent.Description
-	}
-	if wanted["priority"] {
-		priority := decodePriority(sent.GetPriority())
-		update.Priority = &priority
-	}
-	if wanted["assignee_id"] {
-		assigneeID := decodeID(sent.GetAssigneeId())
-		update.AssigneeID = &assigneeID
-	}
-	if wanted["due_time"] {
-		due, err := decodeTime("task.dueTime", sent.GetDueTime())
-		if err != nil {
-			return app.TaskUpdate{}, err
-		}
-		update.DueTime = &due
-	}
-	if wanted["labels"] {
-		update.Labels = &sent.Labels
-	}
-	if wanted["status"] {
-		update.Status = &sent.Status
-	}
-	return update, nil
+	return update, err
+}
+
+// taskContent is what CreateTaskRequest and Task have in common.
+type taskContent interface {
+	GetTitle() string
+	GetDescription() string
+	GetPriority() workflowv1.Task_Priority
+	GetDueTime() *timestamppb.Timestamp
+	GetLabels() []string
+}
+
+// decodeContent reads what people write about a task; prefix goes before the names of its fields.
+func decodeContent(prefix string, sent taskContent) (domain.TaskContent, error) {
+	due, err := decodeTime(prefix+"dueTime", sent.GetDueTime())
+	return domain.TaskContent{
+		Title:       sent.GetTitle(),
+		Description: sent.GetDescription(),
+		Priority:    decodePriority(sent.GetPriority()),
+		DueTime:     due,
+		Labels:      sent.GetLabels(),
+	}, err
 }
 
 // DeleteTask implements TaskServiceHandler.
@@ -137,16 +118,8 @@ func (t *Tasks) DeleteTask(ctx context.Context, request *workflowv1.DeleteTaskRe
 // AssignTask implements TaskServiceHandler.
 func (t *Tasks) AssignTask(ctx context.Context, request *workflowv1.AssignTaskRequest) (*workflowv1.Task, error) {
 	assigneeID := decodeID(request.GetAssigneeId())
-	refusal := t.app.CheckAssignee(ctx, assigneeID)
-	return idempotency.Run(ctx, t.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Task, error) {
-		if refusal != nil {
-			return nil, refusal
-		}
-		task, err := t.app.AssignTask(ctx, tx, decodeID(request.GetTaskId()), assigneeID, request.GetEtag())
-		if err != nil {
-			return nil, err
-		}
-		return app.EncodeTask(task), nil
+	return t.assign(ctx, t.runner, assigneeID, func(ctx context.Context, tx *pg.Tx) (domain.Task, error) {
+		return t.app.AssignTask(ctx, tx, decodeID(request.GetTaskId()), assigneeID, request.GetEtag())
 	})
 }
 

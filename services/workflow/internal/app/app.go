@@ -35,8 +35,8 @@ func New(database *pg.DB, clock clock.Clock, members Members, changed func(domai
 	return &App{database: database, clock: clock, members: members, changed: changed}
 }
 
-// CheckAssignee refuses an assignee who is no member. It asks another service, so it is called before a transaction
-// takes a connection; its verdict is only given inside, so that a repeated request gets its stored answer first.
+// CheckAssignee refuses an assignee who is no member; the zero id is nobody and always good. It asks another service, so
+// it is called before a transaction takes a connection.
 func (a *App) CheckAssignee(ctx context.Context, assigneeID id.ID) error {
 	if assigneeID.IsZero() {
 		return nil

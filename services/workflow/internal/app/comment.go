@@ -35,7 +35,7 @@ func (a *App) CreateComment(ctx context.Context, tx *pg.Tx, taskID id.ID, body s
 	return comment, a.record(ctx, tx, project, taskCommented(task, comment), now)
 }
 
-// ListComments returns a page of a task's comments, the oldest first, and the token of the next one.
+// ListComments returns a page of a task's comments and the token of the next one.
 func (a *App) ListComments(ctx context.Context, taskID id.ID, request list.Request) ([]domain.Comment, string, error) {
 	scope := pg.ScopeOf(ctx)
 	request.Binding = []string{scope.OrganizationID.String(), taskID.String()}

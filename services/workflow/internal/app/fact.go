@@ -79,7 +79,9 @@ func taskAssigned(task domain.Task, previousAssigneeID id.ID) fact {
 	encoded := EncodeTask(task)
 	return fact{
 		subject: taskSubject(task), revision: task.Revision,
-		event:  &workflowv1.TaskAssigned{Task: encoded, PreviousAssigneeId: previousAssigneeID.String()},
+		event: &workflowv1.TaskAssigned{
+			Task: encoded, PreviousAssigneeId: previousAssigneeID.String(), ParticipantIds: encodeIDs(task.ParticipantIDs()),
+		},
 		change: &workflowv1.ProjectChange{Type: "task.assigned", Task: encoded},
 	}
 }

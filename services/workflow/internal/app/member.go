@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
@@ -21,10 +22,20 @@ const (
 // errTooManyTasks can't happen to people; it bounds the loop.
 var errTooManyTasks = errors.New("the user has more open tasks than one transaction may take away")
 
-// UnassignMember takes the open tasks of a user who has left from them, in archived projects too: an assignee is a
-// member, whatever the project's state. It runs under the worker role. A user who came back meanwhile and lost a task
-// by it can be given it again.
-func (a *App) UnassignMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) error {
+// AddMember notes that a user became a member, and may have tasks again. It runs under the worker role.
+func (a *App) AddMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID, at time.Time) error {
+	return store.SaveAddition(ctx, tx, organizationID, userID, at)
+}
+
+// RemoveMember notes that a user has left, and takes the user's open tasks away, in archived projects too: an assignee
+// is a member, whatever the project's state. What is finished stays as it was. From then on the user is given none:
+// those who asked before the removal whether the user is a member have either committed, or see here that it is over.
+// It runs under the worker role. A removal that is older than a return changes nothing.
+func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID, at time.Time) error {
+	news, err := store.SaveRemoval(ctx, tx, organizationID, userID, at)
+	if err != nil || !news {
+		return err
+	}
 	for range maxUnassignBatches {
 		taskIDs, err := store.ListOpenTasksOf(ctx, tx, organizationID, userID, unassignBatch)
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/call"
-	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -19,10 +18,6 @@ import (
 type ProjectUpdate struct {
 	domain.ProjectPatch
 	ETag string
-	// Key and Archived are not changed by an update. A caller who sends back all of what was read may name them, with
-	// the values they have.
-	Key      *string
-	Archived *bool
 }
 
 // CreateProject makes a project. It is the one change that no watcher can see: there was nothing to watch.
@@ -69,12 +64,6 @@ func (a *App) UpdateProject(ctx context.Context, tx *pg.Tx, projectID id.ID, upd
 	}
 	if err := domain.CheckETag(update.ETag, project.OwnRevision); err != nil {
 		return domain.Project{}, err
-	}
-	if update.Key != nil && *update.Key != project.Key {
-		return domain.Project{}, immutable("key", "can't be changed")
-	}
-	if update.Archived != nil && *update.Archived != project.Archived {
-		return domain.Project{}, immutable("archived", "is changed by :archive and :unarchive")
 	}
 	changed, err := project.Update(update.ProjectPatch, now)
 	if err != nil || !changed {
@@ -127,8 +116,4 @@ func (a *App) saveProject(ctx context.Context, tx *pg.Tx, project domain.Project
 		subject: projectSubject(project), revision: project.Revision, event: event,
 		change: &workflowv1.ProjectChange{Type: change, Project: encoded},
 	}, project.UpdateTime)
-}
-
-func immutable(field, message string) error {
-	return errs.Invalid("updateMask", "immutable", field+" "+message)
 }

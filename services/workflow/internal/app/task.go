@@ -15,10 +15,9 @@ import (
 type TaskUpdate struct {
 	domain.TaskPatch
 	ETag string
-	// AssigneeID, when set, assigns the task as well; the zero id to nobody.
-	AssigneeID *id.ID
-	// Status is not changed by an update. A caller who sends back all of what was read may name the one it has.
-	Status *string
+	// Assigns says that the task is also assigned: to AssigneeID, with the zero id to nobody.
+	Assigns    bool
+	AssigneeID id.ID
 }
 
 // CreateTask makes a task with the project's next number. It costs one round trip, and one with COMMIT.
@@ -55,7 +54,12 @@ func (a *App) ListTasks(ctx context.Context, projectID id.ID, request list.Reque
 
 // lockTask returns a task that may be changed, with its project locked.
 func (a *App) lockTask(ctx context.Context, tx *pg.Tx, taskID id.ID, etag string) (domain.Project, domain.Task, error) {
-	project, task, err := store.LockTask(ctx, tx, call.From(ctx).OrganizationID, taskID)
+	return a.lockTaskFor(ctx, tx, taskID, id.ID{}, etag)
+}
+
+// lockTaskFor is lockTask for giving the task to somebody, or with the zero id to nobody.
+func (a *App) lockTaskFor(ctx context.Context, tx *pg.Tx, taskID, assigneeID id.ID, etag string) (domain.Project, domain.Task, error) {
+	project, task, err := store.LockTaskFor(ctx, tx, call.From(ctx).OrganizationID, taskID, assigneeID)
 	if err != nil {
 		return domain.Project{}, domain.Task{}, err
 	}
@@ -69,12 +73,9 @@ func (a *App) lockTask(ctx context.Context, tx *pg.Tx, taskID id.ID, etag string
 // without a difference nothing happens.
 func (a *App) UpdateTask(ctx context.Context, tx *pg.Tx, taskID id.ID, update TaskUpdate) (domain.Task, error) {
 	now := a.clock.Now()
-	project, task, err := a.lockTask(ctx, tx, taskID, update.ETag)
+	project, task, err := a.lockTaskFor(ctx, tx, taskID, update.AssigneeID, update.ETag)
 	if err != nil {
 		return domain.Task{}, err
-	}
-	if update.Status != nil && *update.Status != string(task.Status) {
-		return domain.Task{}, immutable("status", "is changed by :transition")
 	}
 	var facts []fact
 	changedFields, err := task.Update(update.TaskPatch, now)
@@ -85,9 +86,9 @@ func (a *App) UpdateTask(ctx context.Context, tx *pg.Tx, taskID id.ID, update Ta
 		task.Revision = project.NextRevision()
 		facts = append(facts, taskUpdated(task, changedFields))
 	}
-	if update.AssigneeID != nil {
+	if update.Assigns {
 		previous := task.AssigneeID
-		if task.Assign(*update.AssigneeID, now) {
+		if task.Assign(update.AssigneeID, now) {
 			task.Revision = project.NextRevision()
 			facts = append(facts, taskAssigned(task, previous))
 		}
@@ -97,7 +98,7 @@ func (a *App) UpdateTask(ctx context.Context, tx *pg.Tx, taskID id.ID, update Ta
 
 // AssignTask gives a task to a member, or with the zero id to nobody. Without a difference nothing happens.
 func (a *App) AssignTask(ctx context.Context, tx *pg.Tx, taskID, assigneeID id.ID, etag string) (domain.Task, error) {
-	project, task, err := a.lockTask(ctx, tx, taskID, etag)
+	project, task, err := a.lockTaskFor(ctx, tx, taskID, assigneeID, etag)
 	if err != nil {
 		return domain.Task{}, err
 	}
@@ -109,18 +110,30 @@ func (a *App) AssignTask(ctx context.Context, tx *pg.Tx, taskID, assigneeID id.I
 	return task, a.saveTask(ctx, tx, project, task, []fact{taskAssigned(task, previous)})
 }
 
-// TransitionTask moves a task to another status.
+// TransitionTask moves a task to another status. One that is opened again while its assignee has left meanwhile is
+// nobody's from then on.
 func (a *App) TransitionTask(ctx context.Context, tx *pg.Tx, taskID id.ID, to domain.Status, etag string) (domain.Task, error) {
 	project, task, err := a.lockTask(ctx, tx, taskID, etag)
 	if err != nil {
 		return domain.Task{}, err
 	}
-	previous := task.Status
-	if err := task.Move(to, a.clock.Now()); err != nil {
+	now, previous, assigneeID := a.clock.Now(), task.Status, task.AssigneeID
+	if err := task.Move(to, now); err != nil {
 		return domain.Task{}, err
 	}
 	task.Revision = project.NextRevision()
-	return task, a.saveTask(ctx, tx, project, task, []fact{taskStatusChanged(task, previous)})
+	facts := []fact{taskStatusChanged(task, previous)}
+	if !previous.Open() && task.Status.Open() && !assigneeID.IsZero() {
+		left, err := store.WasRemoved(ctx, tx, task.OrganizationID, assigneeID)
+		if err != nil {
+			return domain.Task{}, err
+		}
+		if left && task.Assign(id.ID{}, now) {
+			task.Revision = project.NextRevision()
+			facts = append(facts, taskAssigned(task, assigneeID))
+		}
+	}
+	return task, a.saveTask(ctx, tx, project, task, facts)
 }
 
 // DeleteTask removes a task with its comments. Its number stays used.

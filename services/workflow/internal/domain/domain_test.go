@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func TestLabelsAreASet(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		given := rapid.SliceOfN(rapid.SampledFrom([]string{"a", " a", "b", "b ", "ä", "z", "A"}), 0, 20).Draw(t, "labels")
-		task, err := NewTask(id.New(), id.New(), id.New(), TaskDraft{Title: "x", Labels: given}, noon)
+		task, err := NewTask(id.New(), id.New(), id.New(), draftOf(TaskContent{Title: "x", Labels: given}), noon)
 		require.NoError(t, err)
 		require.NotNil(t, task.Labels)
 		require.True(t, slices.IsSorted(task.Labels))
@@ -89,26 +90,47 @@ func TestLabelsAreASet(t *testing.T) {
 			require.Contains(t, task.Labels, strings.TrimSpace(label))
 		}
 		slices.Reverse(given)
-		changed, err := task.Update(TaskPatch{Labels: &given}, noon.Add(time.Hour))
+		changed, err := task.Update(patchOf(TaskContent{Labels: given}, "labels"), noon.Add(time.Hour))
 		require.NoError(t, err)
 		require.Empty(t, changed, "another order is no change")
 	})
 }
 
+func draftOf(content TaskContent) TaskDraft { return TaskDraft{TaskContent: content} }
+
+func patchOf(content TaskContent, fields ...string) TaskPatch {
+	return TaskPatch{TaskContent: content, Has: func(field string) bool { return slices.Contains(fields, field) }}
+}
+
+// A field that is missing in contentFields could be sent and would never be kept.
+func TestEveryFieldOfTheContentCanBeChanged(t *testing.T) {
+	t.Parallel()
+	sent := TaskContent{Title: "new", Description: "new", Priority: High, DueTime: noon, Labels: []string{"new"}}
+	content := reflect.ValueOf(sent)
+	for i := range content.NumField() {
+		require.False(t, content.Field(i).IsZero(), "this test must set %s", content.Type().Field(i).Name)
+	}
+	task, err := NewTask(id.New(), id.New(), id.New(), draftOf(TaskContent{Title: "old"}), noon)
+	require.NoError(t, err)
+	changed, err := task.Update(TaskPatch{TaskContent: sent, Has: func(string) bool { return true }}, noon)
+	require.NoError(t, err)
+	require.Equal(t, sent, task.TaskContent)
+	require.Len(t, changed, content.NumField())
+}
+
 func TestTaskUpdateNamesWhatChanged(t *testing.T) {
 	t.Parallel()
-	task, err := NewTask(id.New(), id.New(), id.New(), TaskDraft{Title: "Paint", DueTime: noon}, noon)
+	task, err := NewTask(id.New(), id.New(), id.New(), draftOf(TaskContent{Title: "Paint", DueTime: noon}), noon)
 	require.NoError(t, err)
 	require.Equal(t, Normal, task.Priority)
 	later := noon.Add(time.Hour)
-	title, same, due, none := "Draw", "", noon.In(time.FixedZone("x", 3600)), Priority(0)
-	changed, err := task.Update(TaskPatch{Title: &title, Description: &same, DueTime: &due, Priority: &none}, later)
+	sent := TaskContent{Title: "Draw", DueTime: noon.In(time.FixedZone("x", 3600)), Labels: []string{"not", "meant"}}
+	changed, err := task.Update(patchOf(sent, "title", "description", "due_time", "priority"), later)
 	require.NoError(t, err)
 	require.Equal(t, []string{"title"}, changed)
 	require.Equal(t, later, task.UpdateTime)
-	blank := " "
 	before := task
-	_, err = task.Update(TaskPatch{Title: &blank}, later)
+	_, err = task.Update(patchOf(TaskContent{Title: " "}, "title"), later)
 	require.Equal(t, errs.InvalidArgument, errs.KindOf(err))
 	require.Equal(t, before, task, "a refused update changes nothing")
 }
@@ -145,7 +167,7 @@ func TestETag(t *testing.T) {
 		require.NoError(t, CheckETag(ETag(a), a))
 		if a != b {
 			err := CheckETag(ETag(a), b)
-			require.ErrorIs(t, err, ErrETagMismatch)
+			require.ErrorIs(t, err, errs.ErrETagMismatch)
 			require.Equal(t, ETag(b), errs.From(err).Metadata["etag"])
 		}
 	})

@@ -3,6 +3,7 @@ package domain
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/braidhq/braid/platform/errs"
 )
@@ -12,15 +13,18 @@ var (
 	// ErrNotFound is the same for what never was, what is gone and what belongs to another organization.
 	ErrNotFound = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
 	// ErrProjectArchived refuses every change in an archived project, and archiving it again.
-	ErrProjectArchived = errs.New(errs.FailedPrecondition, "PROJECT_ARCHIVED", "The project is archived and read-only.")
+	ErrProjectArchived = errs.New(errs.FailedPrecondition, "PROJECT_ARCHIVED", "The project is archived and read-only.").
+				With("archived", "true")
 	// ErrProjectKeyTaken refuses a second project with a key in an organization.
 	ErrProjectKeyTaken = errs.New(errs.AlreadyExists, "PROJECT_KEY_TAKEN", "The organization has a project with this key.")
 	// ErrTransitionNotAllowed carries the metadata "status" (the present one) and "allowed" (comma-separated).
 	ErrTransitionNotAllowed = errs.New(errs.FailedPrecondition, "TRANSITION_NOT_ALLOWED", "The task can't move to this status.")
 	// ErrAssigneeNotMember refuses an assignee from outside the organization.
 	ErrAssigneeNotMember = errs.New(errs.InvalidArgument, "ASSIGNEE_NOT_MEMBER", "The assignee is not a member of the organization.")
-	// ErrETagMismatch carries the metadata "etag": the current one.
-	ErrETagMismatch = errs.New(errs.Aborted, "ETAG_MISMATCH", "The resource has changed since the etag was read.")
+	// ErrAssigneeUnsettled refuses an assignee who is said to be a member and whose removal has been heard: either what
+	// said so is about to hear of it too, or the return is still to be heard of. It is gone after a moment.
+	ErrAssigneeUnsettled = errs.New(errs.Unavailable, "UNAVAILABLE", "The assignee's membership is changing; try again.").
+				WithRetryAfter(time.Second)
 	// ErrNotAuthor refuses to change another person's comment; the metadata "permission" is set by NotAuthor.
 	ErrNotAuthor = errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "Only the author may change a comment.")
 )
@@ -32,12 +36,7 @@ const etagBase = 36
 func ETag(revision int64) string { return strconv.FormatInt(revision, etagBase) }
 
 // CheckETag compares the etag a caller sent, which may be empty, with what is there.
-func CheckETag(sent string, revision int64) error {
-	if current := ETag(revision); sent != "" && sent != current {
-		return ErrETagMismatch.With("etag", current)
-	}
-	return nil
-}
+func CheckETag(sent string, revision int64) error { return errs.CheckETag(sent, ETag(revision)) }
 
 // cleanText trims what people typed around a text, and refuses one that has nothing in it.
 func cleanText(field, text string) (string, error) {

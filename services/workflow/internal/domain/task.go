@@ -28,6 +28,26 @@ const (
 	maxLabelLength = 50
 )
 
+// TaskContent is what people write about a task: all that a draft and a PATCH may hold beside the assignee.
+type TaskContent struct {
+	Title       string
+	Description string
+	// Priority is Normal when nobody said: a zero one from outside means that.
+	Priority Priority
+	// DueTime is the zero time when there is none.
+	DueTime time.Time
+	Labels  []string
+}
+
+// contentFields are the fields of TaskContent by their names in the contract.
+var contentFields = []contentField{
+	field("title", func(c *TaskContent) *string { return &c.Title }, same),
+	field("description", func(c *TaskContent) *string { return &c.Description }, same),
+	field("priority", func(c *TaskContent) *Priority { return &c.Priority }, same),
+	field("due_time", func(c *TaskContent) *time.Time { return &c.DueTime }, time.Time.Equal),
+	field("labels", func(c *TaskContent) *[]string { return &c.Labels }, slices.Equal[[]string]),
+}
+
 // Task is a piece of work.
 type Task struct {
 	OrganizationID id.ID
@@ -35,17 +55,12 @@ type Task struct {
 	ProjectID      id.ID
 	ProjectKey     string
 	// Number counts the project's tasks from 1, without gaps.
-	Number      int32
-	Title       string
-	Description string
-	Status      Status
-	Priority    Priority
+	Number int32
+	TaskContent
+	Status Status
 	// AssigneeID is zero when nobody does it.
 	AssigneeID id.ID
 	ReporterID id.ID
-	// DueTime is the zero time when there is none.
-	DueTime    time.Time
-	Labels     []string
 	CreateTime time.Time
 	UpdateTime time.Time
 	// Revision is the project's revision at which the task last changed.
@@ -54,30 +69,21 @@ type Task struct {
 	CommenterIDs []id.ID
 }
 
-// TaskDraft is what a caller says about a new task. A zero Priority means Normal.
+// TaskDraft is what a caller says about a new task.
 type TaskDraft struct {
-	Title       string
-	Description string
-	Priority    Priority
-	AssigneeID  id.ID
-	DueTime     time.Time
-	Labels      []string
+	TaskContent
+	AssigneeID id.ID
 }
 
 // NewTask checks a draft and makes a task of it; number, key and revision are the project's to give.
 func NewTask(organizationID, projectID, reporterID id.ID, draft TaskDraft, now time.Time) (Task, error) {
-	title, err := cleanText("title", draft.Title)
-	if err != nil {
-		return Task{}, err
-	}
-	labels, err := cleanLabels("labels", draft.Labels)
+	content, err := draft.clean("")
 	if err != nil {
 		return Task{}, err
 	}
 	return Task{
-		OrganizationID: organizationID, ID: id.New(), ProjectID: projectID, Title: title, Description: draft.Description,
-		Status: Todo, Priority: orNormal(draft.Priority), AssigneeID: draft.AssigneeID, ReporterID: reporterID,
-		DueTime: draft.DueTime, Labels: labels, CreateTime: now, UpdateTime: now,
+		OrganizationID: organizationID, ID: id.New(), ProjectID: projectID, TaskContent: content, Status: Todo,
+		AssigneeID: draft.AssigneeID, ReporterID: reporterID, CreateTime: now, UpdateTime: now,
 	}, nil
 }
 
@@ -87,50 +93,30 @@ func (t Task) Key() string { return t.ProjectKey + "-" + strconv.Itoa(int(t.Numb
 // ETag changes with every change of the task.
 func (t Task) ETag() string { return ETag(t.Revision) }
 
-// TaskPatch is a partial update; nil fields stay.
+// TaskPatch is a partial update: Has says which of its fields count.
 type TaskPatch struct {
-	Title       *string
-	Description *string
-	Priority    *Priority
-	DueTime     *time.Time
-	Labels      *[]string
+	TaskContent
+	Has func(field string) bool
 }
 
 // Update applies a patch and returns the contract's names of the fields that changed. It takes no revision.
 func (t *Task) Update(patch TaskPatch, now time.Time) (changed []string, err error) {
-	note := func(field string, differs bool) {
-		if differs {
-			changed = append(changed, field)
+	next := t.TaskContent
+	for _, field := range contentFields {
+		if patch.Has(field.name) {
+			field.take(&next, &patch.TaskContent)
 		}
 	}
-	next := *t
-	if patch.Title != nil {
-		if next.Title, err = cleanText("task.title", *patch.Title); err != nil {
-			return nil, err
+	if next, err = next.clean("task."); err != nil {
+		return nil, err
+	}
+	for _, field := range contentFields {
+		if field.differs(&next, &t.TaskContent) {
+			changed = append(changed, field.name)
 		}
-		note("title", next.Title != t.Title)
-	}
-	if patch.Description != nil {
-		next.Description = *patch.Description
-		note("description", next.Description != t.Description)
-	}
-	if patch.Priority != nil {
-		next.Priority = orNormal(*patch.Priority)
-		note("priority", next.Priority != t.Priority)
-	}
-	if patch.DueTime != nil {
-		next.DueTime = *patch.DueTime
-		note("due_time", !next.DueTime.Equal(t.DueTime))
-	}
-	if patch.Labels != nil {
-		if next.Labels, err = cleanLabels("task.labels", *patch.Labels); err != nil {
-			return nil, err
-		}
-		note("labels", !slices.Equal(next.Labels, t.Labels))
 	}
 	if len(changed) > 0 {
-		*t = next
-		t.UpdateTime = now
+		t.TaskContent, t.UpdateTime = next, now
 	}
 	return changed, nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -13,9 +11,13 @@ import (
 	"github.com/braidhq/braid/services/workflow/internal/store/db"
 )
 
-// Comments declares the list of a task's comments: the oldest first, nothing else can be asked for.
+// Comments declares what a list of a task's comments can be asked for.
 var Comments = list.Spec{
-	Name:     "comments",
+	Name: "comments",
+	Fields: map[string]list.Field{
+		"authorId":   {Column: "author_id", Type: list.ID},
+		"createTime": {Column: "created_at", Type: list.Time},
+	},
 	Orders:   map[string]list.Order{"createTime": {Column: "created_at", Type: list.Time}},
 	Default:  "createTime",
 	Tiebreak: list.Order{Column: "id", Type: list.ID},
@@ -58,9 +60,9 @@ func DeleteComment(ctx context.Context, tx *pg.Tx, project domain.Project, comme
 }
 
 // The page hangs on its parent as in ListTasks.
+var listComments = "select " + pg.Columns[db.Comment]() + " from comment where organization_id = $1 and task_id = $2"
+
 const (
-	listComments = `select organization_id, id, task_id, author_id, body, created_at, updated_at, revision
-from comment where organization_id = $1 and task_id = $2`
 	listCommentsBefore = "select page.* from task left join ("
 	listCommentsAfter  = ") as page on true where task.organization_id = $1 and task.id = $2"
 )
@@ -72,10 +74,7 @@ func ListComments(ctx context.Context, querier pg.Querier, query *list.Query, or
 	if err != nil {
 		return nil, "", fmt.Errorf("list comments: %w", err)
 	}
-	comments, err := readPage(rows, func(rows pgx.Rows, comment *domain.Comment) error {
-		return rows.Scan(&comment.OrganizationID, &comment.ID, &comment.TaskID, &comment.AuthorID, &comment.Body,
-			&comment.CreateTime, &comment.UpdateTime, &comment.Revision)
-	})
+	comments, err := readPage(rows, toComment)
 	if err != nil {
 		return nil, "", explain("list comments", err)
 	}

@@ -45,25 +45,42 @@ var priorities = map[string]any{
 }
 
 // InsertTask keeps a new task with its project's next number and revision, which it sets in task. The project is locked
-// from then on. ErrNotFound and ErrProjectArchived say what is wrong with the project.
+// from then on. ErrNotFound and ErrProjectArchived say what is wrong with the project, ErrAssigneeUnsettled with the
+// assignee.
 func InsertTask(ctx context.Context, tx *pg.Tx, task *domain.Task) error {
+	if err := shareMembership(ctx, tx, task.OrganizationID, task.AssigneeID); err != nil {
+		return err
+	}
 	row, err := db.New(tx).InsertTask(ctx, db.InsertTaskParams{
 		OrganizationID: task.OrganizationID, ProjectID: task.ProjectID, ID: task.ID, Title: task.Title,
 		Description: task.Description, Status: string(task.Status), Priority: int16(task.Priority), AssigneeID: task.AssigneeID,
 		ReporterID: task.ReporterID, DueAt: nullTime(task.DueTime), Labels: task.Labels, CreatedAt: task.CreateTime,
 	})
 	if errors.Is(err, pg.ErrNoRows) {
-		if _, err := GetProject(ctx, tx, task.OrganizationID, task.ProjectID); err != nil {
-			return err
-		}
-		// It is there and gave no number: it was archived, even if it is so no longer.
-		return domain.ErrProjectArchived
+		return explainNoTask(ctx, tx, task)
 	}
 	if err != nil {
 		return explain("insert task", err)
 	}
 	task.Number, task.ProjectKey, task.Revision = row.Number, row.ProjectKey, row.Revision
 	return nil
+}
+
+// explainNoTask says why a project gave no number.
+func explainNoTask(ctx context.Context, tx *pg.Tx, task *domain.Task) error {
+	if _, err := GetProject(ctx, tx, task.OrganizationID, task.ProjectID); err != nil {
+		return err
+	}
+	removed, err := WasRemoved(ctx, tx, task.OrganizationID, task.AssigneeID)
+	switch {
+	case err != nil:
+		return err
+	case removed:
+		return domain.ErrAssigneeUnsettled
+	default:
+		// Then it was archived, even if it is so no longer.
+		return domain.ErrProjectArchived
+	}
 }
 
 // GetTask reads a task.
@@ -74,7 +91,18 @@ func GetTask(ctx context.Context, querier pg.Querier, organizationID, taskID id.
 
 // LockTask reads a task and its project, and keeps all other changes in the project waiting until the transaction ends.
 func LockTask(ctx context.Context, tx *pg.Tx, organizationID, taskID id.ID) (domain.Project, domain.Task, error) {
-	row, err := db.New(tx).LockTask(ctx, organizationID, taskID)
+	return LockTaskFor(ctx, tx, organizationID, taskID, id.ID{})
+}
+
+// LockTaskFor is LockTask for giving the task to a user; ErrAssigneeUnsettled says that the user was removed.
+func LockTaskFor(ctx context.Context, tx *pg.Tx, organizationID, taskID, assigneeID id.ID) (domain.Project, domain.Task, error) {
+	if err := shareMembership(ctx, tx, organizationID, assigneeID); err != nil {
+		return domain.Project{}, domain.Task{}, err
+	}
+	row, err := db.New(tx).LockTask(ctx, organizationID, assigneeID, taskID)
+	if err == nil && row.AssigneeRemoved {
+		err = domain.ErrAssigneeUnsettled
+	}
 	return toProject(row.Project), toTask(row.Task), explain("lock task", err)
 }
 
@@ -126,10 +154,9 @@ func ListOpenTasksOf(ctx context.Context, tx *pg.Tx, organizationID, assigneeID 
 // The page hangs on the project's row, so that a missing project (no row) and an empty page (one row without a task) are
 // told apart in one statement. A project is one row, so its left join can only be a nested loop over the page, which
 // keeps the page's order.
+var listTasks = "select " + pg.Columns[db.Task]() + " from task where organization_id = $1 and project_id = $2"
+
 const (
-	listTasks = `select organization_id, id, project_id, number, project_key, title, description, status, priority,
-    assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision
-from task where organization_id = $1 and project_id = $2`
 	listTasksBefore = "select page.* from project left join ("
 	listTasksAfter  = ") as page on true where project.organization_id = $1 and project.id = $2"
 )
@@ -141,7 +168,7 @@ func ListTasks(ctx context.Context, querier pg.Querier, query *list.Query, organ
 	if err != nil {
 		return nil, "", fmt.Errorf("list tasks: %w", err)
 	}
-	tasks, err := readPage(rows, scanTask)
+	tasks, err := readPage(rows, toTask)
 	if err != nil {
 		return nil, "", explain("list tasks", err)
 	}
@@ -150,20 +177,20 @@ func ListTasks(ctx context.Context, querier pg.Querier, query *list.Query, organ
 }
 
 // readPage reads the rows of a page that hangs on its parent's row; ErrNoRows when there was not even that.
-func readPage[Row any](rows pgx.Rows, scan func(pgx.Rows, *Row) error) ([]Row, error) {
+func readPage[Row, Item any](rows pgx.Rows, convert func(Row) Item) ([]Item, error) {
 	defer rows.Close()
 	found := false
-	var page []Row
+	var page []Item
 	for rows.Next() {
 		found = true
 		if rows.RawValues()[0] == nil {
 			continue
 		}
-		var row Row
-		if err := scan(rows, &row); err != nil {
+		row, err := pgx.RowToStructByPos[Row](rows)
+		if err != nil {
 			return nil, err
 		}
-		page = append(page, row)
+		page = append(page, convert(row))
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -172,15 +199,6 @@ func readPage[Row any](rows pgx.Rows, scan func(pgx.Rows, *Row) error) ([]Row, e
 		return nil, pg.ErrNoRows
 	}
 	return page, nil
-}
-
-func scanTask(rows pgx.Rows, task *domain.Task) error {
-	var due *time.Time
-	err := rows.Scan(&task.OrganizationID, &task.ID, &task.ProjectID, &task.Number, &task.ProjectKey, &task.Title,
-		&task.Description, &task.Status, &task.Priority, &task.AssigneeID, &task.ReporterID, &due, &task.Labels,
-		&task.CreateTime, &task.UpdateTime, &task.Revision)
-	task.DueTime = zeroTime(due)
-	return err
 }
 
 func taskOrder(task domain.Task, order string) any {
@@ -203,10 +221,15 @@ func taskOrder(task domain.Task, order string) any {
 func toTask(row db.Task) domain.Task {
 	return domain.Task{
 		OrganizationID: row.OrganizationID, ID: row.ID, ProjectID: row.ProjectID, ProjectKey: row.ProjectKey,
-		Number: row.Number, Title: row.Title, Description: row.Description, Status: domain.Status(row.Status),
-		Priority: domain.Priority(row.Priority), AssigneeID: row.AssigneeID, ReporterID: row.ReporterID,
-		DueTime: zeroTime(row.DueAt), Labels: row.Labels, CreateTime: row.CreatedAt.UTC(), UpdateTime: row.UpdatedAt.UTC(),
-		Revision: row.Revision, CommenterIDs: row.CommenterIds,
+		Number: row.Number, Status: domain.Status(row.Status), AssigneeID: row.AssigneeID, ReporterID: row.ReporterID,
+		CreateTime: row.CreatedAt.UTC(), UpdateTime: row.UpdatedAt.UTC(), Revision: row.Revision, CommenterIDs: row.CommenterIds,
+		TaskContent: domain.TaskContent{
+			Title:       row.Title,
+			Description: row.Description,
+			Priority:    domain.Priority(row.Priority),
+			DueTime:     zeroTime(row.DueAt),
+			Labels:      row.Labels,
+		},
 	}
 }
 

@@ -56,6 +56,8 @@ func (x *ListAuditEventsRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetPageToken())
 	dst = append(dst, `,"filter":`...)
 	dst = jsonwire.AppendString(dst, x.GetFilter())
+	dst = append(dst, `,"orderBy":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrderBy())
 	return append(dst, '}')
 }
 

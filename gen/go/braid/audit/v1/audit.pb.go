@@ -201,7 +201,9 @@ type ListAuditEventsRequest struct {
 	// Where the last page ended.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// AIP-160: see the fields above each list.
-	Filter        string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	Filter string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	// AIP-132: "field" or "field desc", comma-separated.
+	OrderBy       string `protobuf:"bytes,5,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -260,6 +262,13 @@ func (x *ListAuditEventsRequest) GetPageToken() string {
 func (x *ListAuditEventsRequest) GetFilter() string {
 	if x != nil {
 		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
 	}
 	return ""
 }
@@ -398,13 +407,14 @@ const file_braid_audit_v1_audit_proto_rawDesc = "" +
 	"createTime\x121\n" +
 	"\apayload\x18\f \x01(\v2\x17.google.protobuf.StructR\apayload\x12\x1b\n" +
 	"\tbody_hash\x18\r \x01(\tR\bbodyHash\x12\x16\n" +
-	"\x06erased\x18\x0e \x01(\bR\x06erased\"\xbc\x01\n" +
+	"\x06erased\x18\x0e \x01(\bR\x06erased\"\xe1\x01\n" +
 	"\x16ListAuditEventsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\x12 \n" +
-	"\x06filter\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\"\x80\x01\n" +
+	"\x06filter\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12#\n" +
+	"\border_by\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\aorderBy\"\x80\x01\n" +
 	"\x17ListAuditEventsResponse\x12=\n" +
 	"\faudit_events\x18\x01 \x03(\v2\x1a.braid.audit.v1.AuditEventR\vauditEvents\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"y\n" +

@@ -856,12 +856,13 @@ var File_braid_identity_v1_auth_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_auth_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbraid/identity/v1/auth.proto\x12\x11braid.identity.v1\x1a\x1cbraid/identity/v1/user.proto\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n" +
+	"\x1cbraid/identity/v1/auth.proto\x12\x11braid.identity.v1\x1a\x1cbraid/identity/v1/user.proto\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x01\n" +
 	"\x0fRegisterRequest\x12 \n" +
 	"\x05email\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x18\xfe\x01`\x01R\x05email\x12*\n" +
-	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\f\x18\x80\x02\xb8\xbb\x18\x01R\bpassword\x12,\n" +
-	"\fdisplay_name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\vdisplayName\"\x12\n" +
+	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\f\x18\x80\x02\xb8\xbb\x18\x01R\bpassword\x120\n" +
+	"\fdisplay_name\x18\x03 \x01(\tB\r\xbaH\n" +
+	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\"\x12\n" +
 	"\x10RegisterResponse\"a\n" +
 	"\x12VerifyEmailRequest\x12 \n" +
 	"\x05email\x18\x01 \x01(\tB\n" +

@@ -781,14 +781,14 @@ var File_braid_identity_v1_user_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbraid/identity/v1/user.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x01\n" +
-	"\x04User\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
-	"\x05email\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x121\n" +
-	"\fdisplay_name\x18\x03 \x01(\tB\x0e\xbaH\a\xd8\x01\x01r\x02\x18d\xb8\xbb\x18\x01R\vdisplayName\x12;\n" +
-	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\x1cbraid/identity/v1/user.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n" +
+	"\x04User\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x123\n" +
+	"\x05email\x18\x02 \x01(\tB\x1d\xb8\xbb\x18\x01һ\x18\x15can't be changed hereR\x05email\x125\n" +
+	"\fdisplay_name\x18\x03 \x01(\tB\x12\xbaH\v\xd8\x01\x01r\x06\xc8\xc1\x18\x01\x18d\xb8\xbb\x18\x01R\vdisplayName\x12@\n" +
+	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12@\n" +
+	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
 	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xb3\x02\n" +
 	"\aSession\x12\x0e\n" +

@@ -48,6 +48,8 @@ func (x *ListNotificationsRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetPageToken())
 	dst = append(dst, `,"filter":`...)
 	dst = jsonwire.AppendString(dst, x.GetFilter())
+	dst = append(dst, `,"orderBy":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrderBy())
 	return append(dst, '}')
 }
 
@@ -114,8 +116,10 @@ func (x *Preference) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetKind())
 	dst = append(dst, `,"channel":`...)
 	dst = jsonwire.AppendString(dst, x.GetChannel())
-	dst = append(dst, `,"enabled":`...)
-	dst = jsonwire.AppendBool(dst, x.GetEnabled())
+	if x.Enabled != nil {
+		dst = append(dst, `,"enabled":`...)
+		dst = jsonwire.AppendBool(dst, x.GetEnabled())
+	}
 	return append(dst, '}')
 }
 

@@ -171,7 +171,9 @@ type ListNotificationsRequest struct {
 	// Where the last page ended.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// AIP-160: see the fields above each list.
-	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// AIP-132: "field" or "field desc", comma-separated.
+	OrderBy       string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -223,6 +225,13 @@ func (x *ListNotificationsRequest) GetPageToken() string {
 func (x *ListNotificationsRequest) GetFilter() string {
 	if x != nil {
 		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListNotificationsRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
 	}
 	return ""
 }
@@ -474,7 +483,7 @@ type Preference struct {
 	// in_app or email.
 	Channel string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Whether it is wanted.
-	Enabled       bool `protobuf:"varint,3,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	Enabled       *bool `protobuf:"varint,3,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -524,8 +533,8 @@ func (x *Preference) GetChannel() string {
 }
 
 func (x *Preference) GetEnabled() bool {
-	if x != nil {
-		return x.Enabled
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
 	}
 	return false
 }
@@ -678,12 +687,13 @@ const file_braid_notification_v1_notification_proto_rawDesc = "" +
 	"\vcreate_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x127\n" +
-	"\tread_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\breadTime\"\x8b\x01\n" +
+	"\tread_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\breadTime\"\xb0\x01\n" +
 	"\x18ListNotificationsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\x12 \n" +
-	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\"\x8e\x01\n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12#\n" +
+	"\border_by\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\aorderBy\"\x8e\x01\n" +
 	"\x19ListNotificationsResponse\x12I\n" +
 	"\rnotifications\x18\x01 \x03(\v2#.braid.notification.v1.NotificationR\rnotifications\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd0\x01\n" +
@@ -696,18 +706,19 @@ const file_braid_notification_v1_notification_proto_rawDesc = "" +
 	"\fmarked_count\x18\x01 \x01(\x05R\vmarkedCount\"\x17\n" +
 	"\x15GetUnreadCountRequest\";\n" +
 	"\x16GetUnreadCountResponse\x12!\n" +
-	"\funread_count\x18\x01 \x01(\x05R\vunreadCount\"j\n" +
+	"\funread_count\x18\x01 \x01(\x05R\vunreadCount\"\x83\x01\n" +
 	"\n" +
 	"Preference\x12\x1d\n" +
 	"\x04kind\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04kind\x12#\n" +
-	"\achannel\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\achannel\x12\x18\n" +
-	"\aenabled\x18\x03 \x01(\bR\aenabled\"R\n" +
+	"\achannel\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\achannel\x12%\n" +
+	"\aenabled\x18\x03 \x01(\bB\x06\xbaH\x03\xc8\x01\x01H\x00R\aenabled\x88\x01\x01B\n" +
+	"\n" +
+	"\b_enabled\"R\n" +
 	"\vPreferences\x12C\n" +
 	"\vpreferences\x18\x01 \x03(\v2!.braid.notification.v1.PreferenceR\vpreferences\"\x17\n" +
-	"\x15GetPreferencesRequest\"k\n" +
-	"\x18UpdatePreferencesRequest\x12O\n" +
-	"\vpreferences\x18\x01 \x03(\v2!.braid.notification.v1.PreferenceB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10dR\vpreferences2\xae\x06\n" +
+	"\x15GetPreferencesRequest\"i\n" +
+	"\x18UpdatePreferencesRequest\x12M\n" +
+	"\vpreferences\x18\x01 \x03(\v2!.braid.notification.v1.PreferenceB\b\xbaH\x05\x92\x01\x02\x10dR\vpreferences2\xae\x06\n" +
 	"\x13NotificationService\x12\xa1\x01\n" +
 	"\x11ListNotifications\x12/.braid.notification.v1.ListNotificationsRequest\x1a0.braid.notification.v1.ListNotificationsResponse\")\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/me/notifications\x90\x02\x01\x12\x8f\x01\n" +
 	"\bMarkRead\x12&.braid.notification.v1.MarkReadRequest\x1a'.braid.notification.v1.MarkReadResponse\"2\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02&:\x01*\"!/api/v1/me/notifications:markRead\x12\xa4\x01\n" +
@@ -770,6 +781,7 @@ func file_braid_notification_v1_notification_proto_init() {
 	if File_braid_notification_v1_notification_proto != nil {
 		return
 	}
+	file_braid_notification_v1_notification_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

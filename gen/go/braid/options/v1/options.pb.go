@@ -341,6 +341,14 @@ var file_braid_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "braid/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
+		ExtensionType: (*string)(nil),
+		Field:         50106,
+		Name:          "braid.options.v1.fixed",
+		Tag:           "bytes,50106,opt,name=fixed",
+		Filename:      "braid/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
 		ExtensionType: (*Event)(nil),
 		Field:         50104,
@@ -376,6 +384,11 @@ var (
 	//
 	// optional bool sensitive = 50103;
 	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[2]
+	// An update can't change the field: one that asks for another value is refused with this text, which says what can.
+	// Fields that only the server writes are OUTPUT_ONLY instead, and passed over.
+	//
+	// optional string fixed = 50106;
+	E_Fixed = &file_braid_options_v1_options_proto_extTypes[3]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -383,7 +396,7 @@ var (
 	// The message is an event's payload.
 	//
 	// optional braid.options.v1.Event event = 50104;
-	E_Event = &file_braid_options_v1_options_proto_extTypes[3]
+	E_Event = &file_braid_options_v1_options_proto_extTypes[4]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -391,7 +404,7 @@ var (
 	// The value is an error reason.
 	//
 	// optional braid.options.v1.Reason reason = 50105;
-	E_Reason = &file_braid_options_v1_options_proto_extTypes[4]
+	E_Reason = &file_braid_options_v1_options_proto_extTypes[5]
 )
 
 var File_braid_options_v1_options_proto protoreflect.FileDescriptor
@@ -421,7 +434,8 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"permission\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\v2\x1c.braid.options.v1.PermissionR\n" +
 	"permission:a\n" +
 	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:=\n" +
-	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:P\n" +
+	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:5\n" +
+	"\x05fixed\x12\x1d.google.protobuf.FieldOptions\x18\xba\x87\x03 \x01(\tR\x05fixed:P\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x01(\v2\x17.braid.options.v1.EventR\x05event:U\n" +
 	"\x06reason\x12!.google.protobuf.EnumValueOptions\x18\xb9\x87\x03 \x01(\v2\x18.braid.options.v1.ReasonR\x06reasonB<Z:github.com/braidhq/braid/gen/go/braid/options/v1;optionsv1b\x06proto3"
 
@@ -450,20 +464,21 @@ var file_braid_options_v1_options_proto_goTypes = []any{
 	(*descriptorpb.EnumValueOptions)(nil), // 7: google.protobuf.EnumValueOptions
 }
 var file_braid_options_v1_options_proto_depIdxs = []int32{
-	4, // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
-	4, // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
-	5, // 2: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
-	6, // 3: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
-	7, // 4: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
-	1, // 5: braid.options.v1.permission:type_name -> braid.options.v1.Permission
-	0, // 6: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
-	2, // 7: braid.options.v1.event:type_name -> braid.options.v1.Event
-	3, // 8: braid.options.v1.reason:type_name -> braid.options.v1.Reason
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	5, // [5:9] is the sub-list for extension type_name
-	0, // [0:5] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	4,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
+	4,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
+	5,  // 2: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
+	5,  // 3: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
+	6,  // 4: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
+	7,  // 5: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
+	1,  // 6: braid.options.v1.permission:type_name -> braid.options.v1.Permission
+	0,  // 7: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
+	2,  // 8: braid.options.v1.event:type_name -> braid.options.v1.Event
+	3,  // 9: braid.options.v1.reason:type_name -> braid.options.v1.Reason
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	6,  // [6:10] is the sub-list for extension type_name
+	0,  // [0:6] is the sub-list for extension extendee
+	0,  // [0:0] is the sub-list for field type_name
 }
 
 func init() { file_braid_options_v1_options_proto_init() }
@@ -484,7 +499,7 @@ func file_braid_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_options_v1_options_proto_rawDesc), len(file_braid_options_v1_options_proto_rawDesc)),
 			NumEnums:      1,
 			NumMessages:   3,
-			NumExtensions: 5,
+			NumExtensions: 6,
 			NumServices:   0,
 		},
 		GoTypes:           file_braid_options_v1_options_proto_goTypes,

@@ -180,7 +180,11 @@ type ListOrganizationsRequest struct {
 	// At most this many, 200 at the most; 0 is 50.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Where the last page ended.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// AIP-160: see the fields above each list.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// AIP-132: "field" or "field desc", comma-separated.
+	OrderBy       string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -225,6 +229,20 @@ func (x *ListOrganizationsRequest) GetPageSize() int32 {
 func (x *ListOrganizationsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListOrganizationsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListOrganizationsRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
 	}
 	return ""
 }
@@ -398,24 +416,26 @@ var File_braid_organization_v1_organization_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_organization_proto_rawDesc = "" +
 	"\n" +
-	"(braid/organization/v1/organization.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x02\n" +
-	"\fOrganization\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
-	"\fdisplay_name\x18\x02 \x01(\tB\n" +
-	"\xbaH\a\xd8\x01\x01r\x02\x18dR\vdisplayName\x12A\n" +
-	"\x04slug\x18\x03 \x01(\tB-\xbaH*\xd8\x01\x01r%2#^[a-z0-9]([a-z0-9-]{1,38})[a-z0-9]$R\x04slug\x12;\n" +
-	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"(braid/organization/v1/organization.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x02\n" +
+	"\fOrganization\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x121\n" +
+	"\fdisplay_name\x18\x02 \x01(\tB\x0e\xbaH\v\xd8\x01\x01r\x06\xc8\xc1\x18\x01\x18dR\vdisplayName\x12A\n" +
+	"\x04slug\x18\x03 \x01(\tB-\xbaH*\xd8\x01\x01r%2#^[a-z0-9]([a-z0-9-]{1,38})[a-z0-9]$R\x04slug\x12@\n" +
+	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12@\n" +
+	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
-	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x8c\x01\n" +
-	"\x19CreateOrganizationRequest\x12,\n" +
-	"\fdisplay_name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\vdisplayName\x12A\n" +
-	"\x04slug\x18\x02 \x01(\tB-\xbaH*\xd8\x01\x01r%2#^[a-z0-9]([a-z0-9-]{1,38})[a-z0-9]$R\x04slug\"i\n" +
+	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x90\x01\n" +
+	"\x19CreateOrganizationRequest\x120\n" +
+	"\fdisplay_name\x18\x01 \x01(\tB\r\xbaH\n" +
+	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\x12A\n" +
+	"\x04slug\x18\x02 \x01(\tB-\xbaH*\xd8\x01\x01r%2#^[a-z0-9]([a-z0-9-]{1,38})[a-z0-9]$R\x04slug\"\xb0\x01\n" +
 	"\x18ListOrganizationsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\"\x8e\x01\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\x12 \n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12#\n" +
+	"\border_by\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\aorderBy\"\x8e\x01\n" +
 	"\x19ListOrganizationsResponse\x12I\n" +
 	"\rorganizations\x18\x01 \x03(\v2#.braid.organization.v1.OrganizationR\rorganizations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"K\n" +

@@ -93,6 +93,15 @@ func (x *TaskAssigned) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `"previousAssigneeId":`...)
 	dst = jsonwire.AppendString(dst, x.GetPreviousAssigneeId())
+	dst = append(dst, `,"participantIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetParticipantIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }
 

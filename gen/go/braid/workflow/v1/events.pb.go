@@ -314,8 +314,10 @@ type TaskAssigned struct {
 	Task *Task `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
 	// The assignee before it; empty when there was none.
 	PreviousAssigneeId string `protobuf:"bytes,2,opt,name=previous_assignee_id,json=previousAssigneeId,proto3" json:"previous_assignee_id,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Who takes part in the task now: reporter, assignee and everybody who commented; sorted, each once.
+	ParticipantIds []string `protobuf:"bytes,3,rep,name=participant_ids,json=participantIds,proto3" json:"participant_ids,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *TaskAssigned) Reset() {
@@ -360,6 +362,13 @@ func (x *TaskAssigned) GetPreviousAssigneeId() string {
 		return x.PreviousAssigneeId
 	}
 	return ""
+}
+
+func (x *TaskAssigned) GetParticipantIds() []string {
+	if x != nil {
+		return x.ParticipantIds
+	}
+	return nil
 }
 
 // TaskStatusChanged: a task moved.
@@ -669,10 +678,11 @@ const file_braid_workflow_v1_events_proto_rawDesc = "" +
 	"\vTaskUpdated\x12+\n" +
 	"\x04task\x18\x01 \x01(\v2\x17.braid.workflow.v1.TaskR\x04task\x12%\n" +
 	"\x0echanged_fields\x18\x02 \x03(\tR\rchangedFields:\x1b»\x18\x17\n" +
-	"\x15workflow.task.updated\"\x8b\x01\n" +
+	"\x15workflow.task.updated\"\xb4\x01\n" +
 	"\fTaskAssigned\x12+\n" +
 	"\x04task\x18\x01 \x01(\v2\x17.braid.workflow.v1.TaskR\x04task\x120\n" +
-	"\x14previous_assignee_id\x18\x02 \x01(\tR\x12previousAssigneeId:\x1c»\x18\x18\n" +
+	"\x14previous_assignee_id\x18\x02 \x01(\tR\x12previousAssigneeId\x12'\n" +
+	"\x0fparticipant_ids\x18\x03 \x03(\tR\x0eparticipantIds:\x1c»\x18\x18\n" +
 	"\x16workflow.task.assigned\"\xb6\x01\n" +
 	"\x11TaskStatusChanged\x12+\n" +
 	"\x04task\x18\x01 \x01(\v2\x17.braid.workflow.v1.TaskR\x04task\x12'\n" +

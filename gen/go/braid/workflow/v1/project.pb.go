@@ -979,25 +979,25 @@ var File_braid_workflow_v1_project_proto protoreflect.FileDescriptor
 
 const file_braid_workflow_v1_project_proto_rawDesc = "" +
 	"\n" +
-	"\x1fbraid/workflow/v1/project.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1cbraid/workflow/v1/task.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x02\n" +
-	"\aProject\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
-	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x10\n" +
-	"\x03key\x18\x03 \x01(\tR\x03key\x12-\n" +
-	"\fdisplay_name\x18\x04 \x01(\tB\n" +
-	"\xbaH\a\xd8\x01\x01r\x02\x18dR\vdisplayName\x12*\n" +
-	"\vdescription\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x90NR\vdescription\x12\x1a\n" +
-	"\barchived\x18\x06 \x01(\bR\barchived\x12;\n" +
-	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vupdate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\x1fbraid/workflow/v1/project.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1cbraid/workflow/v1/task.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x03\n" +
+	"\aProject\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x12=\n" +
+	"\x0forganization_id\x18\x02 \x01(\tB\x14һ\x18\x10can't be changedR\x0eorganizationId\x12&\n" +
+	"\x03key\x18\x03 \x01(\tB\x14һ\x18\x10can't be changedR\x03key\x121\n" +
+	"\fdisplay_name\x18\x04 \x01(\tB\x0e\xbaH\v\xd8\x01\x01r\x06\xc8\xc1\x18\x01\x18dR\vdisplayName\x12.\n" +
+	"\vdescription\x18\x05 \x01(\tB\f\xbaH\tr\a\xd0\xc1\x18\x01\x18\x90NR\vdescription\x12E\n" +
+	"\barchived\x18\x06 \x01(\bB)һ\x18%is changed by :archive and :unarchiveR\barchived\x12@\n" +
+	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12@\n" +
+	"\vupdate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
-	"\x04etag\x18\t \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xd2\x01\n" +
+	"\x04etag\x18\t \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xda\x01\n" +
 	"\x14CreateProjectRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12-\n" +
-	"\x03key\x18\x02 \x01(\tB\x1b\xbaH\x18r\x162\x14^[A-Z][A-Z0-9]{1,9}$R\x03key\x12,\n" +
-	"\fdisplay_name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\vdisplayName\x12*\n" +
-	"\vdescription\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x90NR\vdescription\"\xde\x01\n" +
+	"\x03key\x18\x02 \x01(\tB\x1b\xbaH\x18r\x162\x14^[A-Z][A-Z0-9]{1,9}$R\x03key\x120\n" +
+	"\fdisplay_name\x18\x03 \x01(\tB\r\xbaH\n" +
+	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\x12.\n" +
+	"\vdescription\x18\x04 \x01(\tB\f\xbaH\tr\a\xd0\xc1\x18\x01\x18\x90NR\vdescription\"\xde\x01\n" +
 	"\x13ListProjectsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +

@@ -207,8 +207,10 @@ func (x *AssignTaskRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
 	dst = append(dst, `,"taskId":`...)
 	dst = jsonwire.AppendString(dst, x.GetTaskId())
-	dst = append(dst, `,"assigneeId":`...)
-	dst = jsonwire.AppendString(dst, x.GetAssigneeId())
+	if x.AssigneeId != nil {
+		dst = append(dst, `,"assigneeId":`...)
+		dst = jsonwire.AppendString(dst, x.GetAssigneeId())
+	}
 	dst = append(dst, `,"etag":`...)
 	dst = jsonwire.AppendString(dst, x.GetEtag())
 	return append(dst, '}')
@@ -251,6 +253,10 @@ func (x *ListCommentsRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendInt32(dst, x.GetPageSize())
 	dst = append(dst, `,"pageToken":`...)
 	dst = jsonwire.AppendString(dst, x.GetPageToken())
+	dst = append(dst, `,"filter":`...)
+	dst = jsonwire.AppendString(dst, x.GetFilter())
+	dst = append(dst, `,"orderBy":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrderBy())
 	return append(dst, '}')
 }
 

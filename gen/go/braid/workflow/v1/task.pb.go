@@ -859,8 +859,8 @@ type AssignTaskRequest struct {
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// The task.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// A member; nobody when empty.
-	AssigneeId string `protobuf:"bytes,3,opt,name=assignee_id,json=assigneeId,proto3" json:"assignee_id,omitempty"`
+	// A member, or nobody when it is empty. It must be there.
+	AssigneeId *string `protobuf:"bytes,3,opt,name=assignee_id,json=assigneeId,proto3,oneof" json:"assignee_id,omitempty"`
 	// Guards the change when set.
 	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -912,8 +912,8 @@ func (x *AssignTaskRequest) GetTaskId() string {
 }
 
 func (x *AssignTaskRequest) GetAssigneeId() string {
-	if x != nil {
-		return x.AssigneeId
+	if x != nil && x.AssigneeId != nil {
+		return *x.AssigneeId
 	}
 	return ""
 }
@@ -1072,7 +1072,11 @@ type ListCommentsRequest struct {
 	// At most this many, 200 at the most; 0 is 50.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Where the last page ended.
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// AIP-160: see the fields above each list.
+	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	// AIP-132: "field" or "field desc", comma-separated.
+	OrderBy       string `protobuf:"bytes,6,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1131,6 +1135,20 @@ func (x *ListCommentsRequest) GetPageSize() int32 {
 func (x *ListCommentsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListCommentsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListCommentsRequest) GetOrderBy() string {
+	if x != nil {
+		return x.OrderBy
 	}
 	return ""
 }
@@ -1386,28 +1404,30 @@ var File_braid_workflow_v1_task_proto protoreflect.FileDescriptor
 
 const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbraid/workflow/v1/task.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x05\n" +
-	"\x04Task\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
-	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\x1cbraid/workflow/v1/task.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x06\n" +
+	"\x04Task\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x12=\n" +
+	"\x0forganization_id\x18\x02 \x01(\tB\x14һ\x18\x10can't be changedR\x0eorganizationId\x123\n" +
 	"\n" +
-	"project_id\x18\x03 \x01(\tR\tprojectId\x12\x16\n" +
-	"\x06number\x18\x04 \x01(\x05R\x06number\x12\x10\n" +
-	"\x03key\x18\x05 \x01(\tR\x03key\x12!\n" +
-	"\x05title\x18\x06 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x18\xc8\x01R\x05title\x12/\n" +
-	"\vdescription\x18\a \x01(\tB\r\xbaH\x06r\x04\x18\xa0\x9c\x01\xb8\xbb\x18\x01R\vdescription\x12\x16\n" +
-	"\x06status\x18\b \x01(\tR\x06status\x12F\n" +
+	"project_id\x18\x03 \x01(\tB\x14һ\x18\x10can't be changedR\tprojectId\x12\x1b\n" +
+	"\x06number\x18\x04 \x01(\x05B\x03\xe0A\x03R\x06number\x12\x15\n" +
+	"\x03key\x18\x05 \x01(\tB\x03\xe0A\x03R\x03key\x12%\n" +
+	"\x05title\x18\x06 \x01(\tB\x0f\xbaH\f\xd8\x01\x01r\a\xc8\xc1\x18\x01\x18\xc8\x01R\x05title\x123\n" +
+	"\vdescription\x18\a \x01(\tB\x11\xbaH\n" +
+	"r\b\xd0\xc1\x18\x01\x18\xa0\x9c\x01\xb8\xbb\x18\x01R\vdescription\x125\n" +
+	"\x06status\x18\b \x01(\tB\x1dһ\x18\x19is changed by :transitionR\x06status\x12F\n" +
 	"\bpriority\x18\t \x01(\x0e2 .braid.workflow.v1.Task.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\x12,\n" +
 	"\vassignee_id\x18\n" +
 	" \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\n" +
-	"assigneeId\x12\x1f\n" +
-	"\vreporter_id\x18\v \x01(\tR\n" +
+	"assigneeId\x125\n" +
+	"\vreporter_id\x18\v \x01(\tB\x14һ\x18\x10can't be changedR\n" +
 	"reporterId\x125\n" +
-	"\bdue_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12*\n" +
-	"\x06labels\x18\r \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\x14\x18\x01\"\x06r\x04\x10\x01\x182R\x06labels\x12;\n" +
-	"\vcreate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vupdate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\bdue_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12.\n" +
+	"\x06labels\x18\r \x03(\tB\x16\xbaH\x13\x92\x01\x10\x10\x14\x18\x01\"\n" +
+	"r\b\xc8\xc1\x18\x01\x10\x01\x182R\x06labels\x12@\n" +
+	"\vcreate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12@\n" +
+	"\vupdate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
 	"\x04etag\x18\x10 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"O\n" +
 	"\bPriority\x12\x18\n" +
@@ -1417,29 +1437,30 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"\x06NORMAL\x10\x02\x12\b\n" +
 	"\x04HIGH\x10\x03\x12\n" +
 	"\n" +
-	"\x06URGENT\x10\x04\"\x8b\x02\n" +
-	"\aComment\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
-	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12\x1b\n" +
-	"\tauthor_id\x18\x03 \x01(\tR\bauthorId\x12#\n" +
-	"\x04body\x18\x04 \x01(\tB\x0f\xbaH\b\xd8\x01\x01r\x03\x18\x90N\xb8\xbb\x18\x01R\x04body\x12;\n" +
-	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vupdate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\x06URGENT\x10\x04\"\xca\x02\n" +
+	"\aComment\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x12-\n" +
+	"\atask_id\x18\x02 \x01(\tB\x14һ\x18\x10can't be changedR\x06taskId\x121\n" +
+	"\tauthor_id\x18\x03 \x01(\tB\x14һ\x18\x10can't be changedR\bauthorId\x12'\n" +
+	"\x04body\x18\x04 \x01(\tB\x13\xbaH\f\xd8\x01\x01r\a\xd0\xc1\x18\x01\x18\x90N\xb8\xbb\x18\x01R\x04body\x12@\n" +
+	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12@\n" +
+	"\vupdate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
-	"\x04etag\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x9b\x03\n" +
+	"\x04etag\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xa7\x03\n" +
 	"\x11CreateTaskRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12'\n" +
 	"\n" +
-	"project_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\tprojectId\x12 \n" +
-	"\x05title\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x05title\x12/\n" +
-	"\vdescription\x18\x04 \x01(\tB\r\xbaH\x06r\x04\x18\xa0\x9c\x01\xb8\xbb\x18\x01R\vdescription\x12F\n" +
+	"project_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\tprojectId\x12$\n" +
+	"\x05title\x18\x03 \x01(\tB\x0e\xbaH\vr\t\xc8\xc1\x18\x01\x10\x01\x18\xc8\x01R\x05title\x123\n" +
+	"\vdescription\x18\x04 \x01(\tB\x11\xbaH\n" +
+	"r\b\xd0\xc1\x18\x01\x18\xa0\x9c\x01\xb8\xbb\x18\x01R\vdescription\x12F\n" +
 	"\bpriority\x18\x05 \x01(\x0e2 .braid.workflow.v1.Task.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\x12,\n" +
 	"\vassignee_id\x18\x06 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\n" +
 	"assigneeId\x125\n" +
-	"\bdue_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12*\n" +
-	"\x06labels\x18\b \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\x14\x18\x01\"\x06r\x04\x10\x01\x182R\x06labels\"\x84\x02\n" +
+	"\bdue_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12.\n" +
+	"\x06labels\x18\b \x03(\tB\x16\xbaH\x13\x92\x01\x10\x10\x14\x18\x01\"\n" +
+	"r\b\xc8\xc1\x18\x01\x10\x01\x182R\x06labels\"\x84\x02\n" +
 	"\x10ListTasksRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12'\n" +
 	"\n" +
@@ -1465,28 +1486,32 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12\x1b\n" +
 	"\x04etag\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x14\n" +
-	"\x12DeleteTaskResponse\"\xb4\x01\n" +
+	"\x12DeleteTaskResponse\"\xc5\x02\n" +
 	"\x11AssignTaskRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12,\n" +
-	"\vassignee_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\n" +
-	"assigneeId\x12\x1b\n" +
-	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xad\x01\n" +
+	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12\xac\x01\n" +
+	"\vassignee_id\x18\x03 \x01(\tB\x85\x01\xbaH\x81\x01\xba\x01{\n" +
+	"\vstring.uuid\x12#must be a UUID, or empty for nobody\x1aGthis.matches('^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$')\xc8\x01\x01H\x00R\n" +
+	"assigneeId\x88\x01\x01\x12\x1b\n" +
+	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etagB\x0e\n" +
+	"\f_assignee_id\"\xad\x01\n" +
 	"\x15TransitionTaskRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12!\n" +
 	"\x06status\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x182R\x06status\x12\x1b\n" +
-	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x90\x01\n" +
+	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x94\x01\n" +
 	"\x14CreateCommentRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12\"\n" +
-	"\x04body\x18\x03 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x90N\xb8\xbb\x18\x01R\x04body\"\xba\x01\n" +
+	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12&\n" +
+	"\x04body\x18\x03 \x01(\tB\x12\xbaH\vr\t\xd0\xc1\x18\x01\x10\x01\x18\x90N\xb8\xbb\x18\x01R\x04body\"\x81\x02\n" +
 	"\x13ListCommentsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12$\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\"v\n" +
+	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\x12 \n" +
+	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12#\n" +
+	"\border_by\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\aorderBy\"v\n" +
 	"\x14ListCommentsResponse\x126\n" +
 	"\bcomments\x18\x01 \x03(\v2\x1a.braid.workflow.v1.CommentR\bcomments\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x90\x02\n" +
@@ -1609,6 +1634,7 @@ func file_braid_workflow_v1_task_proto_init() {
 	if File_braid_workflow_v1_task_proto != nil {
 		return
 	}
+	file_braid_workflow_v1_task_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -260,7 +260,8 @@ export const GetEffectivePermissionsResponseSchema: GenMessage<GetEffectivePermi
  */
 export const RoleService: GenService<{
   /**
-   * ListRoles lists the roles with their permissions.
+   * ListRoles lists the roles with their permissions, the least first. They are few and fixed: there is nothing to
+   * filter or order by.
    *
    * @generated from rpc braid.organization.v1.RoleService.ListRoles
    */

@@ -61,7 +61,7 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 const getDelivery = `-- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
     delivery.invitation_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
-    delivery.task_status, delivery.state,
+    delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.state,
     coalesce(exists (
         select from preference
         where preference.user_id = delivery.user_id and preference.kind = delivery.kind
@@ -74,20 +74,22 @@ type GetDeliveryParams struct {
 }
 
 type GetDeliveryRow struct {
-	ID             id.ID
-	Kind           string
-	OrganizationID id.ID
-	UserID         id.ID
-	ActorID        id.ID
-	RegistrationID id.ID
-	InvitationID   id.ID
-	ProjectID      id.ID
-	TaskID         id.ID
-	TaskKey        string
-	TaskTitle      string
-	TaskStatus     string
-	State          string
-	Muted          bool
+	ID                 id.ID
+	Kind               string
+	OrganizationID     id.ID
+	UserID             id.ID
+	ActorID            id.ID
+	RegistrationID     id.ID
+	InvitationID       id.ID
+	ProjectID          id.ID
+	TaskID             id.ID
+	TaskKey            string
+	TaskTitle          string
+	TaskStatus         string
+	AssigneeID         id.ID
+	PreviousAssigneeID id.ID
+	State              string
+	Muted              bool
 }
 
 func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDeliveryRow, error) {
@@ -106,6 +108,8 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 		&i.TaskKey,
 		&i.TaskTitle,
 		&i.TaskStatus,
+		&i.AssigneeID,
+		&i.PreviousAssigneeID,
 		&i.State,
 		&i.Muted,
 	)
@@ -143,10 +147,12 @@ func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDelivery
 }
 
 const insertTaskDeliveries = `-- name: InsertTaskDeliveries :exec
-insert into delivery (id, user_id, event_id, organization_id, kind, actor_id, project_id, task_id, task_key, task_title, task_status, created_at)
+insert into delivery (id, user_id, event_id, organization_id, kind, actor_id, project_id, task_id, task_key, task_title, task_status,
+    assignee_id, previous_assignee_id, created_at)
 select recipient.id, recipient.user_id, $1, $2, $3, $4,
-    $5, $6, $7, $8, $9, $10
-from (select unnest($11::uuid[]) as id, unnest($12::uuid[]) as user_id) as recipient
+    $5, $6, $7, $8, $9,
+    $10, $11, $12
+from (select unnest($13::uuid[]) as id, unnest($14::uuid[]) as user_id) as recipient
 where not exists (
     select from preference
     where preference.user_id = recipient.user_id and preference.kind = $3
@@ -155,18 +161,20 @@ on conflict do nothing
 `
 
 type InsertTaskDeliveriesParams struct {
-	EventID        id.ID
-	OrganizationID id.ID
-	Kind           string
-	ActorID        id.ID
-	ProjectID      id.ID
-	TaskID         id.ID
-	TaskKey        string
-	TaskTitle      string
-	TaskStatus     string
-	CreatedAt      time.Time
-	IDs            []id.ID
-	UserIDs        []id.ID
+	EventID            id.ID
+	OrganizationID     id.ID
+	Kind               string
+	ActorID            id.ID
+	ProjectID          id.ID
+	TaskID             id.ID
+	TaskKey            string
+	TaskTitle          string
+	TaskStatus         string
+	AssigneeID         id.ID
+	PreviousAssigneeID id.ID
+	CreatedAt          time.Time
+	IDs                []id.ID
+	UserIDs            []id.ID
 }
 
 func (q *Queries) InsertTaskDeliveries(ctx context.Context, arg InsertTaskDeliveriesParams) error {
@@ -180,6 +188,8 @@ func (q *Queries) InsertTaskDeliveries(ctx context.Context, arg InsertTaskDelive
 		arg.TaskKey,
 		arg.TaskTitle,
 		arg.TaskStatus,
+		arg.AssigneeID,
+		arg.PreviousAssigneeID,
 		arg.CreatedAt,
 		arg.IDs,
 		arg.UserIDs,

@@ -11,24 +11,26 @@ import (
 )
 
 type Delivery struct {
-	ID             id.ID
-	EventID        id.ID
-	Kind           string
-	OrganizationID id.ID
-	UserID         id.ID
-	ActorID        id.ID
-	RegistrationID id.ID
-	InvitationID   id.ID
-	ProjectID      id.ID
-	TaskID         id.ID
-	TaskKey        string
-	TaskTitle      string
-	TaskStatus     string
-	State          string
-	Attempts       int32
-	Reason         string
-	CreatedAt      time.Time
-	FinishedAt     *time.Time
+	ID                 id.ID
+	EventID            id.ID
+	Kind               string
+	OrganizationID     id.ID
+	UserID             id.ID
+	ActorID            id.ID
+	RegistrationID     id.ID
+	InvitationID       id.ID
+	ProjectID          id.ID
+	TaskID             id.ID
+	TaskKey            string
+	TaskTitle          string
+	TaskStatus         string
+	State              string
+	Attempts           int32
+	Reason             string
+	CreatedAt          time.Time
+	FinishedAt         *time.Time
+	AssigneeID         id.ID
+	PreviousAssigneeID id.ID
 }
 
 type MailboxMessage struct {

@@ -29,9 +29,10 @@ func (q *Queries) CountUnread(ctx context.Context, arg CountUnreadParams) (int64
 
 const insertNotifications = `-- name: InsertNotifications :exec
 insert into notification (id, user_id, event_id, organization_id, kind, title, actor_id, project_id, task_id, task_key, created_at)
-select recipient.id, recipient.user_id, $1, $2, $3, $4,
-    $5, $6, $7, $8, $9
-from (select unnest($10::uuid[]) as id, unnest($11::uuid[]) as user_id) as recipient
+select recipient.id, recipient.user_id, $1, $2, $3, recipient.title,
+    $4, $5, $6, $7, $8
+from (select unnest($9::uuid[]) as id, unnest($10::uuid[]) as user_id,
+    unnest($11::text[]) as title) as recipient
 where not exists (
     select from preference
     where preference.user_id = recipient.user_id and preference.kind = $3
@@ -43,7 +44,6 @@ type InsertNotificationsParams struct {
 	EventID        id.ID
 	OrganizationID id.ID
 	Kind           string
-	Title          string
 	ActorID        id.ID
 	ProjectID      id.ID
 	TaskID         id.ID
@@ -51,6 +51,7 @@ type InsertNotificationsParams struct {
 	CreatedAt      time.Time
 	IDs            []id.ID
 	UserIDs        []id.ID
+	Titles         []string
 }
 
 func (q *Queries) InsertNotifications(ctx context.Context, arg InsertNotificationsParams) error {
@@ -58,7 +59,6 @@ func (q *Queries) InsertNotifications(ctx context.Context, arg InsertNotificatio
 		arg.EventID,
 		arg.OrganizationID,
 		arg.Kind,
-		arg.Title,
 		arg.ActorID,
 		arg.ProjectID,
 		arg.TaskID,
@@ -66,6 +66,7 @@ func (q *Queries) InsertNotifications(ctx context.Context, arg InsertNotificatio
 		arg.CreatedAt,
 		arg.IDs,
 		arg.UserIDs,
+		arg.Titles,
 	)
 	return err
 }

@@ -1,7 +1,9 @@
 -- name: InsertTaskDeliveries :exec
-insert into delivery (id, user_id, event_id, organization_id, kind, actor_id, project_id, task_id, task_key, task_title, task_status, created_at)
+insert into delivery (id, user_id, event_id, organization_id, kind, actor_id, project_id, task_id, task_key, task_title, task_status,
+    assignee_id, previous_assignee_id, created_at)
 select recipient.id, recipient.user_id, sqlc.arg(event_id), sqlc.arg(organization_id), sqlc.arg(kind), sqlc.narg(actor_id),
-    sqlc.arg(project_id), sqlc.arg(task_id), sqlc.arg(task_key), sqlc.arg(task_title), sqlc.arg(task_status), sqlc.arg(created_at)
+    sqlc.arg(project_id), sqlc.arg(task_id), sqlc.arg(task_key), sqlc.arg(task_title), sqlc.arg(task_status),
+    sqlc.narg(assignee_id), sqlc.narg(previous_assignee_id), sqlc.arg(created_at)
 from (select unnest(sqlc.arg(ids)::uuid[]) as id, unnest(sqlc.arg(user_ids)::uuid[]) as user_id) as recipient
 where not exists (
     select from preference
@@ -18,7 +20,7 @@ on conflict do nothing;
 -- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
     delivery.invitation_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
-    delivery.task_status, delivery.state,
+    delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.state,
     coalesce(exists (
         select from preference
         where preference.user_id = delivery.user_id and preference.kind = delivery.kind

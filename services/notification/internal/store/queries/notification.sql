@@ -1,8 +1,9 @@
 -- name: InsertNotifications :exec
 insert into notification (id, user_id, event_id, organization_id, kind, title, actor_id, project_id, task_id, task_key, created_at)
-select recipient.id, recipient.user_id, sqlc.arg(event_id), sqlc.arg(organization_id), sqlc.arg(kind), sqlc.arg(title),
+select recipient.id, recipient.user_id, sqlc.arg(event_id), sqlc.arg(organization_id), sqlc.arg(kind), recipient.title,
     sqlc.narg(actor_id), sqlc.arg(project_id), sqlc.arg(task_id), sqlc.arg(task_key), sqlc.arg(created_at)
-from (select unnest(sqlc.arg(ids)::uuid[]) as id, unnest(sqlc.arg(user_ids)::uuid[]) as user_id) as recipient
+from (select unnest(sqlc.arg(ids)::uuid[]) as id, unnest(sqlc.arg(user_ids)::uuid[]) as user_id,
+    unnest(sqlc.arg(titles)::text[]) as title) as recipient
 where not exists (
     select from preference
     where preference.user_id = recipient.user_id and preference.kind = sqlc.arg(kind)

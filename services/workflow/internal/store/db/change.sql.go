@@ -32,11 +32,11 @@ values ($1, $2, $3, $4, $5)
 `
 
 type InsertChangeParams struct {
-	OrganizationID id.ID
-	ProjectID      id.ID
-	Revision       int64
-	Payload        []byte
-	CreatedAt      time.Time
+	OrganizationID id.ID     `db:"organization_id"`
+	ProjectID      id.ID     `db:"project_id"`
+	Revision       int64     `db:"revision"`
+	Payload        []byte    `db:"payload"`
+	CreatedAt      time.Time `db:"created_at"`
 }
 
 func (q *Queries) InsertChange(ctx context.Context, arg InsertChangeParams) error {
@@ -58,15 +58,15 @@ limit $4
 `
 
 type ListChangesParams struct {
-	OrganizationID id.ID
-	ProjectID      id.ID
-	After          int64
-	Batch          int32
+	OrganizationID id.ID `db:"organization_id"`
+	ProjectID      id.ID `db:"project_id"`
+	After          int64 `db:"after"`
+	Batch          int32 `db:"batch"`
 }
 
 type ListChangesRow struct {
-	Revision int64
-	Payload  []byte
+	Revision int64  `db:"revision"`
+	Payload  []byte `db:"payload"`
 }
 
 func (q *Queries) ListChanges(ctx context.Context, arg ListChangesParams) ([]ListChangesRow, error) {

@@ -36,13 +36,13 @@ values ($1, $2, $3, $4, $5, $6, $6, $7)
 `
 
 type InsertCommentParams struct {
-	OrganizationID id.ID
-	ID             id.ID
-	TaskID         id.ID
-	AuthorID       id.ID
-	Body           string
-	CreatedAt      time.Time
-	Revision       int64
+	OrganizationID id.ID     `db:"organization_id"`
+	ID             id.ID     `db:"id"`
+	TaskID         id.ID     `db:"task_id"`
+	AuthorID       id.ID     `db:"author_id"`
+	Body           string    `db:"body"`
+	CreatedAt      time.Time `db:"created_at"`
+	Revision       int64     `db:"revision"`
 }
 
 func (q *Queries) InsertComment(ctx context.Context, arg InsertCommentParams) error {
@@ -68,9 +68,9 @@ for no key update of project, task, comment
 `
 
 type LockCommentRow struct {
-	Project Project
-	Task    Task
-	Comment Comment
+	Project Project `db:"project"`
+	Task    Task    `db:"task"`
+	Comment Comment `db:"comment"`
 }
 
 // LockComment is LockTask with one comment of the task.
@@ -124,11 +124,11 @@ where organization_id = $4 and id = $5
 `
 
 type UpdateCommentParams struct {
-	Body           string
-	UpdatedAt      time.Time
-	Revision       int64
-	OrganizationID id.ID
-	ID             id.ID
+	Body           string    `db:"body"`
+	UpdatedAt      time.Time `db:"updated_at"`
+	Revision       int64     `db:"revision"`
+	OrganizationID id.ID     `db:"organization_id"`
+	ID             id.ID     `db:"id"`
 }
 
 func (q *Queries) UpdateComment(ctx context.Context, arg UpdateCommentParams) error {

@@ -11,54 +11,61 @@ import (
 )
 
 type Comment struct {
-	OrganizationID id.ID
-	ID             id.ID
-	TaskID         id.ID
-	AuthorID       id.ID
-	Body           string
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Revision       int64
+	OrganizationID id.ID     `db:"organization_id"`
+	ID             id.ID     `db:"id"`
+	TaskID         id.ID     `db:"task_id"`
+	AuthorID       id.ID     `db:"author_id"`
+	Body           string    `db:"body"`
+	CreatedAt      time.Time `db:"created_at"`
+	UpdatedAt      time.Time `db:"updated_at"`
+	Revision       int64     `db:"revision"`
+}
+
+type Membership struct {
+	OrganizationID id.ID     `db:"organization_id"`
+	UserID         id.ID     `db:"user_id"`
+	Removed        bool      `db:"removed"`
+	ChangedAt      time.Time `db:"changed_at"`
 }
 
 type Project struct {
-	OrganizationID id.ID
-	ID             id.ID
-	Key            string
-	DisplayName    string
-	Description    string
-	Archived       bool
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	NextNumber     int32
-	Revision       int64
-	OwnRevision    int64
+	OrganizationID id.ID     `db:"organization_id"`
+	ID             id.ID     `db:"id"`
+	Key            string    `db:"key"`
+	DisplayName    string    `db:"display_name"`
+	Description    string    `db:"description"`
+	Archived       bool      `db:"archived"`
+	CreatedAt      time.Time `db:"created_at"`
+	UpdatedAt      time.Time `db:"updated_at"`
+	NextNumber     int32     `db:"next_number"`
+	Revision       int64     `db:"revision"`
+	OwnRevision    int64     `db:"own_revision"`
 }
 
 type ProjectChange struct {
-	OrganizationID id.ID
-	ProjectID      id.ID
-	Revision       int64
-	Payload        []byte
-	CreatedAt      time.Time
+	OrganizationID id.ID     `db:"organization_id"`
+	ProjectID      id.ID     `db:"project_id"`
+	Revision       int64     `db:"revision"`
+	Payload        []byte    `db:"payload"`
+	CreatedAt      time.Time `db:"created_at"`
 }
 
 type Task struct {
-	OrganizationID id.ID
-	ID             id.ID
-	ProjectID      id.ID
-	Number         int32
-	ProjectKey     string
-	Title          string
-	Description    string
-	Status         string
-	Priority       int16
-	AssigneeID     id.ID
-	ReporterID     id.ID
-	DueAt          *time.Time
-	Labels         []string
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Revision       int64
-	CommenterIds   []id.ID
+	OrganizationID id.ID      `db:"organization_id"`
+	ID             id.ID      `db:"id"`
+	ProjectID      id.ID      `db:"project_id"`
+	Number         int32      `db:"number"`
+	ProjectKey     string     `db:"project_key"`
+	Title          string     `db:"title"`
+	Description    string     `db:"description"`
+	Status         string     `db:"status"`
+	Priority       int16      `db:"priority"`
+	AssigneeID     id.ID      `db:"assignee_id"`
+	ReporterID     id.ID      `db:"reporter_id"`
+	DueAt          *time.Time `db:"due_at"`
+	Labels         []string   `db:"labels"`
+	CreatedAt      time.Time  `db:"created_at"`
+	UpdatedAt      time.Time  `db:"updated_at"`
+	Revision       int64      `db:"revision"`
+	CommenterIds   []id.ID    `db:"commenter_ids"`
 }

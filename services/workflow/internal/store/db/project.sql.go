@@ -41,12 +41,12 @@ values ($1, $2, $3, $4, $5, $6, $6)
 `
 
 type InsertProjectParams struct {
-	OrganizationID id.ID
-	ID             id.ID
-	Key            string
-	DisplayName    string
-	Description    string
-	CreatedAt      time.Time
+	OrganizationID id.ID     `db:"organization_id"`
+	ID             id.ID     `db:"id"`
+	Key            string    `db:"key"`
+	DisplayName    string    `db:"display_name"`
+	Description    string    `db:"description"`
+	CreatedAt      time.Time `db:"created_at"`
 }
 
 func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) error {
@@ -67,9 +67,9 @@ where (organization_id, id) in (select unnest($1::uuid[]), unnest($2::uuid[]))
 `
 
 type ListProjectRevisionsRow struct {
-	OrganizationID id.ID
-	ID             id.ID
-	Revision       int64
+	OrganizationID id.ID `db:"organization_id"`
+	ID             id.ID `db:"id"`
+	Revision       int64 `db:"revision"`
 }
 
 func (q *Queries) ListProjectRevisions(ctx context.Context, organizationIds []id.ID, ids []id.ID) ([]ListProjectRevisionsRow, error) {
@@ -123,13 +123,13 @@ where organization_id = $6 and id = $7
 `
 
 type UpdateProjectParams struct {
-	DisplayName    string
-	Description    string
-	Archived       bool
-	UpdatedAt      time.Time
-	Revision       int64
-	OrganizationID id.ID
-	ID             id.ID
+	DisplayName    string    `db:"display_name"`
+	Description    string    `db:"description"`
+	Archived       bool      `db:"archived"`
+	UpdatedAt      time.Time `db:"updated_at"`
+	Revision       int64     `db:"revision"`
+	OrganizationID id.ID     `db:"organization_id"`
+	ID             id.ID     `db:"id"`
 }
 
 func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) error {

@@ -54,6 +54,10 @@ const insertTask = `-- name: InsertTask :one
 with taken as (
     update project set next_number = next_number + 1, revision = revision + 1
     where project.organization_id = $1 and project.id = $3 and not project.archived
+        and not exists (
+            select from membership
+            where membership.organization_id = $1 and membership.user_id = $8::uuid and removed
+        )
     returning project.key, project.next_number - 1 as number, project.revision
 )
 insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
@@ -65,28 +69,28 @@ returning number, project_key, revision
 `
 
 type InsertTaskParams struct {
-	OrganizationID id.ID
-	ID             id.ID
-	ProjectID      id.ID
-	Title          string
-	Description    string
-	Status         string
-	Priority       int16
-	AssigneeID     id.ID
-	ReporterID     id.ID
-	DueAt          *time.Time
-	Labels         []string
-	CreatedAt      time.Time
+	OrganizationID id.ID      `db:"organization_id"`
+	ID             id.ID      `db:"id"`
+	ProjectID      id.ID      `db:"project_id"`
+	Title          string     `db:"title"`
+	Description    string     `db:"description"`
+	Status         string     `db:"status"`
+	Priority       int16      `db:"priority"`
+	AssigneeID     id.ID      `db:"assignee_id"`
+	ReporterID     id.ID      `db:"reporter_id"`
+	DueAt          *time.Time `db:"due_at"`
+	Labels         []string   `db:"labels"`
+	CreatedAt      time.Time  `db:"created_at"`
 }
 
 type InsertTaskRow struct {
-	Number     int32
-	ProjectKey string
-	Revision   int64
+	Number     int32  `db:"number"`
+	ProjectKey string `db:"project_key"`
+	Revision   int64  `db:"revision"`
 }
 
 // InsertTask takes the project's next number and revision, and makes the task, in one statement. It returns no row for
-// a project that is missing or archived.
+// a project that is missing or archived, and for an assignee who was removed.
 func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) (InsertTaskRow, error) {
 	row := q.db.QueryRow(ctx, insertTask,
 		arg.OrganizationID,
@@ -135,21 +139,26 @@ func (q *Queries) ListOpenTasksOfAssignee(ctx context.Context, organizationID id
 }
 
 const lockTask = `-- name: LockTask :one
-select project.organization_id, project.id, project.key, project.display_name, project.description, project.archived, project.created_at, project.updated_at, project.next_number, project.revision, project.own_revision, task.organization_id, task.id, task.project_id, task.number, task.project_key, task.title, task.description, task.status, task.priority, task.assignee_id, task.reporter_id, task.due_at, task.labels, task.created_at, task.updated_at, task.revision, task.commenter_ids
+select project.organization_id, project.id, project.key, project.display_name, project.description, project.archived, project.created_at, project.updated_at, project.next_number, project.revision, project.own_revision, task.organization_id, task.id, task.project_id, task.number, task.project_key, task.title, task.description, task.status, task.priority, task.assignee_id, task.reporter_id, task.due_at, task.labels, task.created_at, task.updated_at, task.revision, task.commenter_ids, exists (
+    select from membership
+    where membership.organization_id = $1 and membership.user_id = $2::uuid and removed
+) as assignee_removed
 from project join task on task.organization_id = project.organization_id and task.project_id = project.id
-where task.organization_id = $1 and task.id = $2
+where task.organization_id = $1 and task.id = $3
 for no key update of project, task
 `
 
 type LockTaskRow struct {
-	Project Project
-	Task    Task
+	Project         Project `db:"project"`
+	Task            Task    `db:"task"`
+	AssigneeRemoved bool    `db:"assignee_removed"`
 }
 
 // LockTask locks a task's project, then the task, and returns both as they are then: row locks in PostgreSQL read the
-// newest version, however long they waited.
-func (q *Queries) LockTask(ctx context.Context, organizationID id.ID, iD id.ID) (LockTaskRow, error) {
-	row := q.db.QueryRow(ctx, lockTask, organizationID, iD)
+// newest version, however long they waited. It also says whether an assignee to be was removed; what it knows of that is
+// as old as the statement, so the membership must be shared before.
+func (q *Queries) LockTask(ctx context.Context, organizationID id.ID, assigneeID id.ID, iD id.ID) (LockTaskRow, error) {
+	row := q.db.QueryRow(ctx, lockTask, organizationID, assigneeID, iD)
 	var i LockTaskRow
 	err := row.Scan(
 		&i.Project.OrganizationID,
@@ -180,6 +189,7 @@ func (q *Queries) LockTask(ctx context.Context, organizationID id.ID, iD id.ID) 
 		&i.Task.UpdatedAt,
 		&i.Task.Revision,
 		&i.Task.CommenterIds,
+		&i.AssigneeRemoved,
 	)
 	return i, err
 }
@@ -192,17 +202,17 @@ where organization_id = $10 and id = $11
 `
 
 type UpdateTaskParams struct {
-	Title          string
-	Description    string
-	Status         string
-	Priority       int16
-	AssigneeID     id.ID
-	DueAt          *time.Time
-	Labels         []string
-	UpdatedAt      time.Time
-	Revision       int64
-	OrganizationID id.ID
-	ID             id.ID
+	Title          string     `db:"title"`
+	Description    string     `db:"description"`
+	Status         string     `db:"status"`
+	Priority       int16      `db:"priority"`
+	AssigneeID     id.ID      `db:"assignee_id"`
+	DueAt          *time.Time `db:"due_at"`
+	Labels         []string   `db:"labels"`
+	UpdatedAt      time.Time  `db:"updated_at"`
+	Revision       int64      `db:"revision"`
+	OrganizationID id.ID      `db:"organization_id"`
+	ID             id.ID      `db:"id"`
 }
 
 func (q *Queries) UpdateTask(ctx context.Context, arg UpdateTaskParams) error {
@@ -228,11 +238,11 @@ where organization_id = $4 and id = $5
 `
 
 type UpdateTaskAssigneeParams struct {
-	AssigneeID     id.ID
-	UpdatedAt      time.Time
-	Revision       int64
-	OrganizationID id.ID
-	ID             id.ID
+	AssigneeID     id.ID     `db:"assignee_id"`
+	UpdatedAt      time.Time `db:"updated_at"`
+	Revision       int64     `db:"revision"`
+	OrganizationID id.ID     `db:"organization_id"`
+	ID             id.ID     `db:"id"`
 }
 
 func (q *Queries) UpdateTaskAssignee(ctx context.Context, arg UpdateTaskAssigneeParams) error {

@@ -1,9 +1,13 @@
 -- name: InsertTask :one
 -- InsertTask takes the project's next number and revision, and makes the task, in one statement. It returns no row for
--- a project that is missing or archived.
+-- a project that is missing or archived, and for an assignee who was removed.
 with taken as (
     update project set next_number = next_number + 1, revision = revision + 1
     where project.organization_id = @organization_id and project.id = @project_id and not project.archived
+        and not exists (
+            select from membership
+            where membership.organization_id = @organization_id and membership.user_id = @assignee_id::uuid and removed
+        )
     returning project.key, project.next_number - 1 as number, project.revision
 )
 insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
@@ -18,8 +22,12 @@ select * from task where organization_id = @organization_id and id = @id;
 
 -- name: LockTask :one
 -- LockTask locks a task's project, then the task, and returns both as they are then: row locks in PostgreSQL read the
--- newest version, however long they waited.
-select sqlc.embed(project), sqlc.embed(task)
+-- newest version, however long they waited. It also says whether an assignee to be was removed; what it knows of that is
+-- as old as the statement, so the membership must be shared before.
+select sqlc.embed(project), sqlc.embed(task), exists (
+    select from membership
+    where membership.organization_id = @organization_id and membership.user_id = @assignee_id::uuid and removed
+) as assignee_removed
 from project join task on task.organization_id = project.organization_id and task.project_id = project.id
 where task.organization_id = @organization_id and task.id = @id
 for no key update of project, task;

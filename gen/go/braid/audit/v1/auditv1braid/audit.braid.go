@@ -13,7 +13,7 @@ import (
 // AuditServiceHandler is what implements braid.audit.v1.AuditService: behind the chain, without a protocol.
 type AuditServiceHandler interface {
 	// ListAuditEvents lists the records, the newest first. Filter fields: actorId, action, resourceType, resourceId,
-	// correlationId, createTime.
+	// correlationId, createTime. Order: createTime.
 	ListAuditEvents(context.Context, *v1.ListAuditEventsRequest) (*v1.ListAuditEventsResponse, error)
 	// GetAuditEvent returns one record.
 	GetAuditEvent(context.Context, *v1.GetAuditEventRequest) (*v1.AuditEvent, error)

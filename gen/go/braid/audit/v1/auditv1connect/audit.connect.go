@@ -45,7 +45,7 @@ const (
 // AuditServiceClient is a client for the braid.audit.v1.AuditService service.
 type AuditServiceClient interface {
 	// ListAuditEvents lists the records, the newest first. Filter fields: actorId, action, resourceType, resourceId,
-	// correlationId, createTime.
+	// correlationId, createTime. Order: createTime.
 	ListAuditEvents(context.Context, *v1.ListAuditEventsRequest) (*v1.ListAuditEventsResponse, error)
 	// GetAuditEvent returns one record.
 	GetAuditEvent(context.Context, *v1.GetAuditEventRequest) (*v1.AuditEvent, error)
@@ -106,7 +106,7 @@ func (c *auditServiceClient) GetAuditEvent(ctx context.Context, req *v1.GetAudit
 // AuditServiceHandler is an implementation of the braid.audit.v1.AuditService service.
 type AuditServiceHandler interface {
 	// ListAuditEvents lists the records, the newest first. Filter fields: actorId, action, resourceType, resourceId,
-	// correlationId, createTime.
+	// correlationId, createTime. Order: createTime.
 	ListAuditEvents(context.Context, *v1.ListAuditEventsRequest) (*v1.ListAuditEventsResponse, error)
 	// GetAuditEvent returns one record.
 	GetAuditEvent(context.Context, *v1.GetAuditEventRequest) (*v1.AuditEvent, error)

@@ -13,6 +13,7 @@ import (
 // NotificationServiceHandler is what implements braid.notification.v1.NotificationService: behind the chain, without a protocol.
 type NotificationServiceHandler interface {
 	// ListNotifications lists the caller's notifications, the newest first. Filter fields: unread, kind, createTime.
+	// Order: createTime.
 	ListNotifications(context.Context, *v1.ListNotificationsRequest) (*v1.ListNotificationsResponse, error)
 	// MarkRead marks the caller's notifications as read: those named, or all. Ids that are not the caller's are ignored.
 	MarkRead(context.Context, *v1.MarkReadRequest) (*v1.MarkReadResponse, error)
@@ -20,7 +21,7 @@ type NotificationServiceHandler interface {
 	GetUnreadCount(context.Context, *v1.GetUnreadCountRequest) (*v1.GetUnreadCountResponse, error)
 	// GetPreferences returns every kind and channel with whether the caller wants it.
 	GetPreferences(context.Context, *v1.GetPreferencesRequest) (*v1.Preferences, error)
-	// UpdatePreferences merges the rows given into the caller's preferences.
+	// UpdatePreferences merges the rows given, each kind and channel once, into the caller's preferences.
 	UpdatePreferences(context.Context, *v1.UpdatePreferencesRequest) (*v1.Preferences, error)
 }
 

@@ -54,6 +54,7 @@ const (
 // NotificationServiceClient is a client for the braid.notification.v1.NotificationService service.
 type NotificationServiceClient interface {
 	// ListNotifications lists the caller's notifications, the newest first. Filter fields: unread, kind, createTime.
+	// Order: createTime.
 	ListNotifications(context.Context, *v1.ListNotificationsRequest) (*v1.ListNotificationsResponse, error)
 	// MarkRead marks the caller's notifications as read: those named, or all. Ids that are not the caller's are ignored.
 	MarkRead(context.Context, *v1.MarkReadRequest) (*v1.MarkReadResponse, error)
@@ -61,7 +62,7 @@ type NotificationServiceClient interface {
 	GetUnreadCount(context.Context, *v1.GetUnreadCountRequest) (*v1.GetUnreadCountResponse, error)
 	// GetPreferences returns every kind and channel with whether the caller wants it.
 	GetPreferences(context.Context, *v1.GetPreferencesRequest) (*v1.Preferences, error)
-	// UpdatePreferences merges the rows given into the caller's preferences.
+	// UpdatePreferences merges the rows given, each kind and channel once, into the caller's preferences.
 	UpdatePreferences(context.Context, *v1.UpdatePreferencesRequest) (*v1.Preferences, error)
 }
 
@@ -170,6 +171,7 @@ func (c *notificationServiceClient) UpdatePreferences(ctx context.Context, req *
 // service.
 type NotificationServiceHandler interface {
 	// ListNotifications lists the caller's notifications, the newest first. Filter fields: unread, kind, createTime.
+	// Order: createTime.
 	ListNotifications(context.Context, *v1.ListNotificationsRequest) (*v1.ListNotificationsResponse, error)
 	// MarkRead marks the caller's notifications as read: those named, or all. Ids that are not the caller's are ignored.
 	MarkRead(context.Context, *v1.MarkReadRequest) (*v1.MarkReadResponse, error)
@@ -177,7 +179,7 @@ type NotificationServiceHandler interface {
 	GetUnreadCount(context.Context, *v1.GetUnreadCountRequest) (*v1.GetUnreadCountResponse, error)
 	// GetPreferences returns every kind and channel with whether the caller wants it.
 	GetPreferences(context.Context, *v1.GetPreferencesRequest) (*v1.Preferences, error)
-	// UpdatePreferences merges the rows given into the caller's preferences.
+	// UpdatePreferences merges the rows given, each kind and channel once, into the caller's preferences.
 	UpdatePreferences(context.Context, *v1.UpdatePreferencesRequest) (*v1.Preferences, error)
 }
 

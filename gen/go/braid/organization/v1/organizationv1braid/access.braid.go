@@ -12,7 +12,8 @@ import (
 
 // RoleServiceHandler is what implements braid.organization.v1.RoleService: behind the chain, without a protocol.
 type RoleServiceHandler interface {
-	// ListRoles lists the roles with their permissions.
+	// ListRoles lists the roles with their permissions, the least first. They are few and fixed: there is nothing to
+	// filter or order by.
 	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
 }
 

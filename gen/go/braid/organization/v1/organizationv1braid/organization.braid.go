@@ -14,7 +14,8 @@ import (
 type OrganizationServiceHandler interface {
 	// CreateOrganization makes an organization with the caller as its owner.
 	CreateOrganization(context.Context, *v1.CreateOrganizationRequest) (*v1.Organization, error)
-	// ListOrganizations lists the organizations the caller is a member of, the newest first.
+	// ListOrganizations lists the organizations the caller is a member of, the newest first. Filter fields:
+	// displayName:"text", slug, createTime. Order: createTime, displayName.
 	ListOrganizations(context.Context, *v1.ListOrganizationsRequest) (*v1.ListOrganizationsResponse, error)
 	// GetOrganization returns one organization.
 	GetOrganization(context.Context, *v1.GetOrganizationRequest) (*v1.Organization, error)

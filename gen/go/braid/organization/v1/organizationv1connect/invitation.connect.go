@@ -62,7 +62,8 @@ const (
 type InvitationServiceClient interface {
 	// CreateInvitation invites an address. The mailed token works once, for 7 days, for that address only.
 	CreateInvitation(context.Context, *v1.CreateInvitationRequest) (*v1.Invitation, error)
-	// ListInvitations lists the invitations, the newest first.
+	// ListInvitations lists the invitations, the newest first. Filter fields: state, email:"text", roleId, createTime.
+	// Order: createTime.
 	ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error)
 	// RevokeInvitation takes back a pending invitation.
 	RevokeInvitation(context.Context, *v1.RevokeInvitationRequest) (*v1.Invitation, error)
@@ -194,7 +195,8 @@ func (c *invitationServiceClient) RejectInvitation(ctx context.Context, req *v1.
 type InvitationServiceHandler interface {
 	// CreateInvitation invites an address. The mailed token works once, for 7 days, for that address only.
 	CreateInvitation(context.Context, *v1.CreateInvitationRequest) (*v1.Invitation, error)
-	// ListInvitations lists the invitations, the newest first.
+	// ListInvitations lists the invitations, the newest first. Filter fields: state, email:"text", roleId, createTime.
+	// Order: createTime.
 	ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error)
 	// RevokeInvitation takes back a pending invitation.
 	RevokeInvitation(context.Context, *v1.RevokeInvitationRequest) (*v1.Invitation, error)

@@ -46,7 +46,8 @@ const (
 
 // MemberServiceClient is a client for the braid.organization.v1.MemberService service.
 type MemberServiceClient interface {
-	// ListMembers lists the members in the order they joined.
+	// ListMembers lists the members in the order they joined. Filter fields: roleIds:"x", displayName:"text", joinTime.
+	// Order: joinTime, displayName.
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
 	// UpdateMember replaces a member's roles. Nobody can give a role above their own, and the last owner stays.
 	UpdateMember(context.Context, *v1.UpdateMemberRequest) (*v1.Member, error)
@@ -123,7 +124,8 @@ func (c *memberServiceClient) RemoveMember(ctx context.Context, req *v1.RemoveMe
 
 // MemberServiceHandler is an implementation of the braid.organization.v1.MemberService service.
 type MemberServiceHandler interface {
-	// ListMembers lists the members in the order they joined.
+	// ListMembers lists the members in the order they joined. Filter fields: roleIds:"x", displayName:"text", joinTime.
+	// Order: joinTime, displayName.
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
 	// UpdateMember replaces a member's roles. Nobody can give a role above their own, and the last owner stays.
 	UpdateMember(context.Context, *v1.UpdateMemberRequest) (*v1.Member, error)

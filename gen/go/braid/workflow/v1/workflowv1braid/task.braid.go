@@ -15,7 +15,8 @@ type TaskServiceHandler interface {
 	// CreateTask makes a task with the project's next number. Naming an assignee notifies them.
 	CreateTask(context.Context, *v1.CreateTaskRequest) (*v1.Task, error)
 	// ListTasks lists a project's tasks. Filter fields: status, assigneeId, reporterId, priority, labels:"x",
-	// title:"text", dueTime, createTime, updateTime. Order: number, createTime, updateTime, dueTime, priority.
+	// title:"text", dueTime, createTime, updateTime. Order: number, createTime, updateTime, dueTime, priority; tasks
+	// without a dueTime come last in both directions.
 	ListTasks(context.Context, *v1.ListTasksRequest) (*v1.ListTasksResponse, error)
 	// GetTask returns one task.
 	GetTask(context.Context, *v1.GetTaskRequest) (*v1.Task, error)
@@ -23,7 +24,7 @@ type TaskServiceHandler interface {
 	UpdateTask(context.Context, *v1.UpdateTaskRequest) (*v1.Task, error)
 	// DeleteTask removes a task with its comments. Its number is not used again.
 	DeleteTask(context.Context, *v1.DeleteTaskRequest) (*v1.DeleteTaskResponse, error)
-	// AssignTask gives a task to a member, or to nobody.
+	// AssignTask gives a task to a member, or with an empty assigneeId to nobody.
 	AssignTask(context.Context, *v1.AssignTaskRequest) (*v1.Task, error)
 	// TransitionTask moves a task to another status.
 	TransitionTask(context.Context, *v1.TransitionTaskRequest) (*v1.Task, error)
@@ -90,7 +91,7 @@ func (s taskService) TransitionTask(ctx context.Context, request *v1.TransitionT
 type CommentServiceHandler interface {
 	// CreateComment adds a comment.
 	CreateComment(context.Context, *v1.CreateCommentRequest) (*v1.Comment, error)
-	// ListComments lists a task's comments, the oldest first.
+	// ListComments lists a task's comments, the oldest first. Filter fields: authorId, createTime. Order: createTime.
 	ListComments(context.Context, *v1.ListCommentsRequest) (*v1.ListCommentsResponse, error)
 	// UpdateComment changes one of the caller's own comments.
 	UpdateComment(context.Context, *v1.UpdateCommentRequest) (*v1.Comment, error)

@@ -69,7 +69,8 @@ type TaskServiceClient interface {
 	// CreateTask makes a task with the project's next number. Naming an assignee notifies them.
 	CreateTask(context.Context, *v1.CreateTaskRequest) (*v1.Task, error)
 	// ListTasks lists a project's tasks. Filter fields: status, assigneeId, reporterId, priority, labels:"x",
-	// title:"text", dueTime, createTime, updateTime. Order: number, createTime, updateTime, dueTime, priority.
+	// title:"text", dueTime, createTime, updateTime. Order: number, createTime, updateTime, dueTime, priority; tasks
+	// without a dueTime come last in both directions.
 	ListTasks(context.Context, *v1.ListTasksRequest) (*v1.ListTasksResponse, error)
 	// GetTask returns one task.
 	GetTask(context.Context, *v1.GetTaskRequest) (*v1.Task, error)
@@ -77,7 +78,7 @@ type TaskServiceClient interface {
 	UpdateTask(context.Context, *v1.UpdateTaskRequest) (*v1.Task, error)
 	// DeleteTask removes a task with its comments. Its number is not used again.
 	DeleteTask(context.Context, *v1.DeleteTaskRequest) (*v1.DeleteTaskResponse, error)
-	// AssignTask gives a task to a member, or to nobody.
+	// AssignTask gives a task to a member, or with an empty assigneeId to nobody.
 	AssignTask(context.Context, *v1.AssignTaskRequest) (*v1.Task, error)
 	// TransitionTask moves a task to another status.
 	TransitionTask(context.Context, *v1.TransitionTaskRequest) (*v1.Task, error)
@@ -220,7 +221,8 @@ type TaskServiceHandler interface {
 	// CreateTask makes a task with the project's next number. Naming an assignee notifies them.
 	CreateTask(context.Context, *v1.CreateTaskRequest) (*v1.Task, error)
 	// ListTasks lists a project's tasks. Filter fields: status, assigneeId, reporterId, priority, labels:"x",
-	// title:"text", dueTime, createTime, updateTime. Order: number, createTime, updateTime, dueTime, priority.
+	// title:"text", dueTime, createTime, updateTime. Order: number, createTime, updateTime, dueTime, priority; tasks
+	// without a dueTime come last in both directions.
 	ListTasks(context.Context, *v1.ListTasksRequest) (*v1.ListTasksResponse, error)
 	// GetTask returns one task.
 	GetTask(context.Context, *v1.GetTaskRequest) (*v1.Task, error)
@@ -228,7 +230,7 @@ type TaskServiceHandler interface {
 	UpdateTask(context.Context, *v1.UpdateTaskRequest) (*v1.Task, error)
 	// DeleteTask removes a task with its comments. Its number is not used again.
 	DeleteTask(context.Context, *v1.DeleteTaskRequest) (*v1.DeleteTaskResponse, error)
-	// AssignTask gives a task to a member, or to nobody.
+	// AssignTask gives a task to a member, or with an empty assigneeId to nobody.
 	AssignTask(context.Context, *v1.AssignTaskRequest) (*v1.Task, error)
 	// TransitionTask moves a task to another status.
 	TransitionTask(context.Context, *v1.TransitionTaskRequest) (*v1.Task, error)
@@ -342,7 +344,7 @@ func (UnimplementedTaskServiceHandler) TransitionTask(context.Context, *v1.Trans
 type CommentServiceClient interface {
 	// CreateComment adds a comment.
 	CreateComment(context.Context, *v1.CreateCommentRequest) (*v1.Comment, error)
-	// ListComments lists a task's comments, the oldest first.
+	// ListComments lists a task's comments, the oldest first. Filter fields: authorId, createTime. Order: createTime.
 	ListComments(context.Context, *v1.ListCommentsRequest) (*v1.ListCommentsResponse, error)
 	// UpdateComment changes one of the caller's own comments.
 	UpdateComment(context.Context, *v1.UpdateCommentRequest) (*v1.Comment, error)
@@ -437,7 +439,7 @@ func (c *commentServiceClient) DeleteComment(ctx context.Context, req *v1.Delete
 type CommentServiceHandler interface {
 	// CreateComment adds a comment.
 	CreateComment(context.Context, *v1.CreateCommentRequest) (*v1.Comment, error)
-	// ListComments lists a task's comments, the oldest first.
+	// ListComments lists a task's comments, the oldest first. Filter fields: authorId, createTime. Order: createTime.
 	ListComments(context.Context, *v1.ListCommentsRequest) (*v1.ListCommentsResponse, error)
 	// UpdateComment changes one of the caller's own comments.
 	UpdateComment(context.Context, *v1.UpdateCommentRequest) (*v1.Comment, error)
