@@ -231,17 +231,17 @@ func newSettings(mailbox bool) *settings {
 
 // load reads the configuration for what it is needed for, and reports everything that is wrong with it.
 func (s *settings) load(flags *pflag.FlagSet, needed need) error {
-	var unused []string
+	return s.loadFrom(config.Sources{Env: os.Environ(), Flags: flags}, needed)
+}
+
+func (s *settings) loadFrom(sources config.Sources, needed need) error {
 	for _, name := range keyHolders() {
 		if !slices.Contains(needed.services, name) {
-			unused = append(unused, name)
+			sources.Unused = append(sources.Unused, name)
 		}
 	}
-	err := s.registry.Load(config.Sources{
-		Env: os.Environ(), Flags: flags, Unused: unused,
-		Check: func(report func(key, reason string)) { s.check(needed, report) },
-	})
-	if err != nil {
+	sources.Check = func(report func(key, reason string)) { s.check(needed, report) }
+	if err := s.registry.Load(sources); err != nil {
 		return err
 	}
 	if s.Process.PublicURL == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -99,7 +100,7 @@ func (o *orders) release() {
 
 // given returns the order that has ended ctx, if it was one.
 func given(ctx context.Context) (order received, ok bool) {
-	order, ok = context.Cause(ctx).(received)
+	ok = errors.As(context.Cause(ctx), &order)
 	return order, ok
 }
 

@@ -33,13 +33,13 @@ func TestFirstSignalStopsSecondHastens(t *testing.T) {
 		synctest.Wait()
 		require.Error(t, o.stop.Err())
 		require.EqualError(t, context.Cause(o.stop), "signal received: terminated")
-		time.Sleep(sameOrder / 2)
+		<-time.After(sameOrder / 2)
 		o.signals <- os.Interrupt
 		synctest.Wait()
 		require.NoError(t, o.now.Err(), "that was the same order")
 		require.NoError(t, o.outcome(nil))
 
-		time.Sleep(sameOrder)
+		<-time.After(sameOrder)
 		o.signals <- os.Interrupt
 		synctest.Wait()
 		var ended received

@@ -104,7 +104,7 @@ func exampleName(field protoreflect.FieldDescriptor) string {
 	return string(field.Parent().Name()) + "." + string(field.Name())
 }
 
-// exampleOf fills a message. It fails for a field that no table knows: a made-up value would teach nothing.
+// exampleOf fills a message. It fails for a text or a time that no table knows: a made-up one would teach nothing.
 func exampleOf(described protoreflect.MessageDescriptor) (proto.Message, error) {
 	kind, err := protoregistry.GlobalTypes.FindMessageByName(described.FullName())
 	if err != nil {
@@ -137,17 +137,14 @@ func exampleValue(field protoreflect.FieldDescriptor) (protoreflect.Value, error
 			return protoreflect.ValueOfString(text), nil
 		}
 	case protoreflect.Int32Kind:
-		if number, ok := valueFor(exampleNumbers, field); ok {
-			return protoreflect.ValueOfInt32(int32(number)), nil
-		}
+		return protoreflect.ValueOfInt32(int32(exampleNumber(field))), nil
+	case protoreflect.Uint32Kind:
+		return protoreflect.ValueOfUint32(uint32(exampleNumber(field))), nil
 	case protoreflect.Int64Kind:
-		if number, ok := valueFor(exampleNumbers, field); ok {
-			return protoreflect.ValueOfInt64(number), nil
-		}
+		return protoreflect.ValueOfInt64(exampleNumber(field)), nil
 	case protoreflect.BoolKind:
-		if flag, ok := valueFor(exampleFlags, field); ok {
-			return protoreflect.ValueOfBool(flag), nil
-		}
+		flag, ok := valueFor(exampleFlags, field)
+		return protoreflect.ValueOfBool(flag || !ok), nil
 	case protoreflect.EnumKind:
 		// The value after the unspecified one that says most is the middle one: NORMAL, not LOW.
 		values := field.Enum().Values()
@@ -156,6 +153,13 @@ func exampleValue(field protoreflect.FieldDescriptor) (protoreflect.Value, error
 		return exampleMessage(field, missing)
 	}
 	return protoreflect.Value{}, missing
+}
+
+func exampleNumber(field protoreflect.FieldDescriptor) int64 {
+	if number, ok := valueFor(exampleNumbers, field); ok {
+		return number
+	}
+	return 30
 }
 
 func exampleMessage(field protoreflect.FieldDescriptor, missing error) (protoreflect.Value, error) {

@@ -11,6 +11,7 @@ import (
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/rpc"
 )
 
@@ -114,22 +115,13 @@ func (s *schemas) readBodies(methods []*rpc.Method) error {
 		if method.Body == "" || method.Body == "*" {
 			continue
 		}
-		mask := fields.ByName("update_mask")
-		if mask == nil {
+		if fields.ByName("update_mask") == nil {
 			return fmt.Errorf("%s has a body without an update mask", method.Procedure)
 		}
-		found := maskFields.FindStringSubmatch(s.contract.comment(mask))
-		if found == nil {
-			return fmt.Errorf("%s: the comment of update_mask does not say \"Which of them: …\"", method.Procedure)
-		}
 		body := fields.ByName(protoreflect.Name(method.Body)).Message()
-		names := strings.Split(found[1], ", ")
-		for _, name := range names {
-			if body.Fields().ByName(protoreflect.Name(name)) == nil {
-				return fmt.Errorf("%s: update_mask's comment names %s, which %s has not", method.Procedure, name, body.Name())
-			}
+		for _, name := range fieldmask.Of(body).Changeable() {
+			s.patched[string(body.FullName())] = append(s.patched[string(body.FullName())], string(name))
 		}
-		s.patched[string(body.FullName())] = names
 	}
 	return nil
 }

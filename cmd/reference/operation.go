@@ -17,8 +17,7 @@ import (
 
 var (
 	pathName = regexp.MustCompile(`\{([a-z_]+)\}`)
-	// The contract lists in comments what a mask, a filter and an order may name.
-	maskFields   = regexp.MustCompile(`^Which of them: ([a-z_, ]+)\.`)
+	// The contract lists in comments what a filter and an order may name.
 	filterFields = regexp.MustCompile(`Filter fields: ([^.]+)\.`)
 	orderFields  = regexp.MustCompile(`Order: ([^.]+)\.`)
 	listing      = regexp.MustCompile(` ?(Filter fields|Order): [^.]+\.`)
@@ -235,12 +234,9 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 	case "page_token":
 		parameter.set("description", "`nextPageToken` of the page before, with the same filter and order.")
 	case "update_mask":
-		names, err := find(maskFields, o.contract.comment(field))
-		if err != nil {
-			return nil, err
-		}
+		body := method.Descriptor.Input().Fields().ByName(protoreflect.Name(method.Body)).Message()
 		spelled := make([]string, 0, 8)
-		for _, name := range strings.Split(names, ", ") {
+		for _, name := range o.schemas.patched[string(body.FullName())] {
 			spelled = append(spelled, camelCase(name))
 		}
 		parameter.set("description", "The fields to change, comma-separated; the fields of the body when absent. Fields: "+strings.Join(spelled, ", ")+".")

@@ -35,7 +35,7 @@ type EmbeddedConfig struct {
 
 // Embedded is a broker in this process that speaks the Kafka protocol: franz-go's kfake with its data on disk, every
 // write synced, and SASL, because any process of this machine could forge events otherwise. It is one node and meant for
-// one machine. It does not notice when the system fails to sync; the database beside it does, and stops (see the ADR).
+// one machine. It notices a disk without room, but not that the system fails to sync (see ADR 0003).
 type Embedded struct {
 	cluster    *kfake.Cluster
 	connection Connection

@@ -144,6 +144,54 @@ func TestLists(t *testing.T) {
 	require.Equal(t, []string{"a:1", "b:2"}, b.global.Brokers)
 	require.NoError(t, b.registry.Load(Sources{File: writeFile(t, "c.yaml", "kafka_brokers: [a:1, 'b,c']\n")}))
 	require.Equal(t, []string{"a:1", "b,c"}, b.global.Brokers)
+	err := b.registry.Load(Sources{Env: []string{"BRAID_KAFKA_BROKERS=,,"}})
+	require.Equal(t, []string{`BRAID_KAFKA_BROKERS: kafka_brokers: ",," is not a list with anything in it`}, problems(t, err))
+}
+
+func TestMisspelledSectionIsTakenForASection(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"workflov: {retry: {max: 1}}":    `f.yaml:1: workflov: is not known; the nearest known name is workflow`,
+		"workflow: {retri: {max: 1}}":    `f.yaml:1: workflow.retri: is not known; the nearest known name is workflow.retry`,
+		"workflow: {conections: 3}":      `f.yaml:1: workflow.conections: is not known; the nearest known name is workflow.connections`,
+		"workflow: {retry: {x: {y: 1}}}": `f.yaml:1: workflow.retry.x: is not known; the nearest known name is workflow.retry.max`,
+	} {
+		err := setup().registry.Load(Sources{File: writeFile(t, "f.yaml", content)})
+		require.Equal(t, []string{want}, problems(t, err))
+	}
+}
+
+func TestCheckJudgesAcrossSections(t *testing.T) {
+	t.Parallel()
+	check := func(report func(key, reason string)) {
+		report("listen", "is taken")
+		report("workflow.database_url", "is required")
+		report("workflow.share", "is not wanted")
+	}
+	err := setup().registry.Load(Sources{Env: []string{"BRAID_WORKFLOW_SHARE=half", "BRAID_LISTEN=a:1"}, Check: check})
+	require.Equal(t, []string{
+		`BRAID_LISTEN: listen: is taken`,
+		`BRAID_WORKFLOW_SHARE: workflow.share: "half" is not a number`,
+		`not set: workflow.database_url: is required (BRAID_WORKFLOW_DATABASE_URL)`,
+	}, problems(t, err), "what can't be read is not judged")
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	for text, good := range map[string]bool{
+		"127.0.0.1:8080": true, ":0": true, "[::1]:65535": true, "host:99999": false, "host:-1": false, "host": false, "host:http": false,
+	} {
+		require.Equal(t, good, IsListenAddress(text), text)
+	}
+	for _, test := range []struct {
+		a, b string
+		same bool
+	}{
+		{"127.0.0.1:1", "127.0.0.1:1", true}, {":1", "127.0.0.1:1", true}, {"10.0.0.1:1", "[::]:1", true},
+		{"127.0.0.1:1", "127.0.0.2:1", false}, {"127.0.0.1:0", "127.0.0.1:0", false}, {"", "127.0.0.1:1", false},
+	} {
+		require.Equal(t, test.same, SameAddress(test.a, test.b), "%s %s", test.a, test.b)
+	}
 }
 
 func TestPresetValueIsTheDefault(t *testing.T) {

@@ -36,8 +36,11 @@ type Resource struct {
 }
 
 // For reads the rules of a resource off its message.
-func For(message proto.Message) *Resource {
-	r := &Resource{fields: message.ProtoReflect().Descriptor().Fields(), fixed: map[protoreflect.Name]string{}}
+func For(message proto.Message) *Resource { return Of(message.ProtoReflect().Descriptor()) }
+
+// Of is For with the message's descriptor.
+func Of(message protoreflect.MessageDescriptor) *Resource {
+	r := &Resource{fields: message.Fields(), fixed: map[protoreflect.Name]string{}}
 	var spelled []string
 	for i := range r.fields.Len() {
 		field := r.fields.Get(i)
@@ -53,6 +56,9 @@ func For(message proto.Message) *Resource {
 	r.choice = strings.Join(spelled, ", ")
 	return r
 }
+
+// Changeable lists the fields that an update may change, in the order of the contract.
+func (r *Resource) Changeable() []protoreflect.Name { return slices.Clone(r.changeable) }
 
 func outputOnly(field protoreflect.FieldDescriptor) bool {
 	behaviors, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -301,16 +302,17 @@ func TestOptionalPartDegrades(t *testing.T) {
 func TestWatchedPartKeepsTheLastAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asked int
-		var answer error
-		hang := false
+		var asked atomic.Int32
+		var answer atomic.Pointer[error]
+		fine, gone, hang := error(nil), errors.New("gone"), errors.New("hang")
+		answer.Store(&fine)
 		manager := newManager(Options{}, Watched("database", func(ctx context.Context) error {
-			asked++
-			if hang {
+			asked.Add(1)
+			if errors.Is(*answer.Load(), hang) {
 				<-ctx.Done()
 				return ctx.Err()
 			}
-			return answer
+			return *answer.Load()
 		}))
 		require.Len(t, manager.Ready(), 1, "nobody knows yet")
 		end, result := runInBackground(t, manager)
@@ -318,16 +320,16 @@ func TestWatchedPartKeepsTheLastAnswer(t *testing.T) {
 		for range 100 {
 			require.Empty(t, manager.Ready())
 		}
-		require.Equal(t, 1, asked)
-		answer = errors.New("gone")
+		require.EqualValues(t, 1, asked.Load())
+		answer.Store(&gone)
 		time.Sleep(watchInterval)
 		synctest.Wait()
-		require.Equal(t, map[string]error{"database": answer}, manager.Ready())
-		answer = nil
+		require.Equal(t, map[string]error{"database": gone}, manager.Ready())
+		answer.Store(&fine)
 		time.Sleep(watchInterval)
 		synctest.Wait()
 		require.Empty(t, manager.Ready())
-		hang = true
+		answer.Store(&hang)
 		time.Sleep(watchInterval + watchTimeout)
 		synctest.Wait()
 		require.ErrorIs(t, manager.Ready()["database"], context.DeadlineExceeded)

@@ -5,10 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/testkit/pgtest"
 )
 
 // TestOutage closes the database to new sessions and ends the old ones: everything must fail soon and clearly, and work
@@ -50,6 +52,21 @@ func TestOutage(t *testing.T) {
 	for name, use := range uses {
 		require.Eventually(t, func() bool { return use() == nil }, 10*time.Second, 10*time.Millisecond, name)
 	}
+}
+
+// A readiness that fails under load would take away the process that is needed most.
+func TestBusyDatabaseIsNotTakenForAGoneOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	database := pgtest.OpenDB(t, pg.Config{Service: "items", URL: b.URL, MaxConns: 1}, prometheus.NewRegistry())
+	require.NoError(t, database.InTx(t.Context(), b.mine, func(ctx context.Context, tx *pg.Tx) error {
+		if _, err := tx.Exec(ctx, `select 1`); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		return database.Ping(ctx)
+	}))
 }
 
 func TestMetricsAreWellFormed(t *testing.T) {

@@ -176,6 +176,8 @@ func testRawHTTP(t *testing.T, s *suite, at place) {
 		status  int
 	}{
 		"huge header":        {"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("a", 2<<20) + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge},
+		"header too long":    {"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge},
+		"header long enough": {"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("a", 24<<10) + "\r\n\r\n", http.StatusOK},
 		"no host":            {"GET /healthz HTTP/1.1\r\n\r\n", http.StatusBadRequest},
 		"two lengths":        {"POST /api/v1/organizations HTTP/1.1\r\nHost: x\r\n" + authorization + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", http.StatusBadRequest},
 		"length and chunked": {"POST /api/v1/organizations HTTP/1.1\r\nHost: x\r\n" + authorization + "Content-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", http.StatusBadRequest},

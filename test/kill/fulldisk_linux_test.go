@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/pg/embedded"
 	"github.com/braidhq/braid/test/deployment"
 )
 
@@ -46,6 +48,9 @@ func TestFullDisk(t *testing.T) {
 	plan.padding = padding
 	filling := &filler{t: t, disk: disk}
 	runKills(t, running, connection, plan, filling.fill)
+	if filling.times >= len(leftFree) {
+		require.Positive(t, restarts(t, running), "PostgreSQL was never without room for its log")
+	}
 	t.Logf("the disk was full %d times for %s; PostgreSQL was started again %d times", filling.times, fullFor, restarts(t, running))
 }
 
@@ -71,6 +76,11 @@ func (f *filler) fill(ctx context.Context, running *deployment.Deployment, plan 
 	}
 	f.times++
 	until := time.Now().Add(fullFor)
+	if f.times%len(leftFree) == 0 {
+		if err := f.endLog(ctx, running); err != nil {
+			return 0, err
+		}
+	}
 	for time.Now().Before(until) && ctx.Err() == nil {
 		if _, err := readiness(ctx, running); errors.Is(err, syscall.ECONNREFUSED) {
 			return 0, errors.New("braid has ended on the full disk")
@@ -82,6 +92,30 @@ func (f *filler) fill(ctx context.Context, running *deployment.Deployment, plan 
 	}
 	f.t.Log("there is room again")
 	return 1, awaitRecovery(ctx, f.t, running)
+}
+
+// endLog has PostgreSQL need the next segment of its log, which a slow machine might not get to while the disk is full.
+// It is done when the server has ended.
+func (f *filler) endLog(ctx context.Context, running *deployment.Deployment) error {
+	ctx, cancel := context.WithTimeout(ctx, fullFor)
+	defer cancel()
+	server, err := embedded.Attach(filepath.Join(running.DataDir, "postgres"))
+	if err != nil {
+		return err
+	}
+	connection, err := pgx.Connect(ctx, server.SuperuserURL("postgres"))
+	if err != nil {
+		return nil // It has ended already.
+	}
+	defer func() { _ = connection.Close(context.WithoutCancel(ctx)) }()
+	for !connection.IsClosed() {
+		if ctx.Err() != nil {
+			return errors.New("PostgreSQL goes on without room for its log")
+		}
+		_, _ = connection.Exec(ctx, `select pg_switch_wal()`)
+		pause(ctx, 20*time.Millisecond)
+	}
+	return nil
 }
 
 // take fills the disk but for what is left.

@@ -21,7 +21,7 @@ import (
 
 const (
 	// settleTimeout bounds the wait for effects. What is not there by then is lost.
-	settleTimeout = 2 * time.Minute
+	settleTimeout = 4 * time.Minute
 	settlePoll    = 250 * time.Millisecond
 )
 

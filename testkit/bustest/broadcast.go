@@ -160,7 +160,7 @@ func (s *suite) broadcast(t *testing.T) {
 	publish(t, producer, event)
 	require.Eventually(t, func() bool { return heard.Freshness().Equal(start.Add(time.Second)) }, patience, time.Millisecond)
 
-	promise(t, producer, publisher, start.Add(-time.Minute))
+	promiseEnds(t, producer, publisher, start.Add(-time.Minute), bus.Ends{TopicID: ends.TopicID, Offsets: []int64{0, 0}})
 	promise(t, producer, publisher, start.Add(time.Minute))
 	require.Eventually(t, func() bool { return heard.Freshness().Equal(start.Add(time.Minute)) }, patience, time.Millisecond)
 	_, resets := heard.count()

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
@@ -27,7 +26,7 @@ func NewTasks(app *app.App, runner idempotency.Runner) *Tasks {
 
 // CreateTask implements TaskServiceHandler.
 func (t *Tasks) CreateTask(ctx context.Context, request *workflowv1.CreateTaskRequest) (*workflowv1.Task, error) {
-	content, err := decodeContent("", request)
+	content, err := decodeContent("", newTask(request))
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +86,22 @@ func decodeTaskUpdate(sent *workflowv1.Task, fields fieldmask.Update) (app.TaskU
 	return update, err
 }
 
-// taskContent is what CreateTaskRequest and Task have in common.
-type taskContent interface {
-	GetTitle() string
-	GetDescription() string
-	GetPriority() workflowv1.Task_Priority
-	GetDueTime() *timestamppb.Timestamp
-	GetLabels() []string
+// newTask makes a task of what a request says about a new one: the fields that both have, so that creating and changing
+// read them in one place.
+func newTask(request *workflowv1.CreateTaskRequest) *workflowv1.Task {
+	task := &workflowv1.Task{}
+	made := task.ProtoReflect()
+	request.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if target := made.Descriptor().Fields().ByName(field.Name()); target != nil {
+			made.Set(target, value)
+		}
+		return true
+	})
+	return task
 }
 
 // decodeContent reads what people write about a task; prefix goes before the names of its fields.
-func decodeContent(prefix string, sent taskContent) (domain.TaskContent, error) {
+func decodeContent(prefix string, sent *workflowv1.Task) (domain.TaskContent, error) {
 	due, err := decodeTime(prefix+"dueTime", sent.GetDueTime())
 	return domain.TaskContent{
 		Title:       sent.GetTitle(),

@@ -259,7 +259,7 @@ type UpdateMeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The new values.
 	User *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	// Which of them: display_name. Absent: the fields present.
+	// Which of them; absent: the fields present.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

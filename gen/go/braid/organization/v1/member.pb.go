@@ -263,7 +263,7 @@ type UpdateMemberRequest struct {
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// The new values, and the etag to guard them.
 	Member *Member `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
-	// Which of them: role_ids. Absent: the fields present.
+	// Which of them; absent: the fields present.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -420,7 +420,7 @@ type UpdateProjectRequest struct {
 	ProjectId string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	// The new values, and the etag to guard them.
 	Project *Project `protobuf:"bytes,3,opt,name=project,proto3" json:"project,omitempty"`
-	// Which of them: display_name, description. Absent: the fields present.
+	// Which of them; absent: the fields present.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

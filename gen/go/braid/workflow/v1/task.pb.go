@@ -687,7 +687,7 @@ type UpdateTaskRequest struct {
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// The new values, and the etag to guard them.
 	Task *Task `protobuf:"bytes,3,opt,name=task,proto3" json:"task,omitempty"`
-	// Which of them: title, description, priority, assignee_id, due_time, labels. Absent: the fields present.
+	// Which of them; absent: the fields present.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1219,7 +1219,7 @@ type UpdateCommentRequest struct {
 	CommentId string `protobuf:"bytes,3,opt,name=comment_id,json=commentId,proto3" json:"comment_id,omitempty"`
 	// The new values, and the etag to guard them.
 	Comment *Comment `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
-	// Which of them: body. Absent: the fields present.
+	// Which of them; absent: the fields present.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

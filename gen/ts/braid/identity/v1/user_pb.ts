@@ -167,7 +167,7 @@ export type UpdateMeRequest = Message<"braid.identity.v1.UpdateMeRequest"> & {
   user?: User | undefined;
 
   /**
-   * Which of them: display_name. Absent: the fields present.
+   * Which of them; absent: the fields present.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

@@ -179,7 +179,7 @@ export type UpdateMemberRequest = Message<"braid.organization.v1.UpdateMemberReq
   member?: Member | undefined;
 
   /**
-   * Which of them: role_ids. Absent: the fields present.
+   * Which of them; absent: the fields present.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 4;
    */

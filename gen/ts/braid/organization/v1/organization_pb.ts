@@ -217,7 +217,7 @@ export type UpdateOrganizationRequest = Message<"braid.organization.v1.UpdateOrg
   organization?: Organization | undefined;
 
   /**
-   * Which of them: display_name, slug. Absent: the fields present.
+   * Which of them; absent: the fields present.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */

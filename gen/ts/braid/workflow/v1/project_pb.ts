@@ -275,7 +275,7 @@ export type UpdateProjectRequest = Message<"braid.workflow.v1.UpdateProjectReque
   project?: Project | undefined;
 
   /**
-   * Which of them: display_name, description. Absent: the fields present.
+   * Which of them; absent: the fields present.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 4;
    */

@@ -466,7 +466,7 @@ export type UpdateTaskRequest = Message<"braid.workflow.v1.UpdateTaskRequest"> &
   task?: Task | undefined;
 
   /**
-   * Which of them: title, description, priority, assignee_id, due_time, labels. Absent: the fields present.
+   * Which of them; absent: the fields present.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 4;
    */
@@ -768,7 +768,7 @@ export type UpdateCommentRequest = Message<"braid.workflow.v1.UpdateCommentReque
   comment?: Comment | undefined;
 
   /**
-   * Which of them: body. Absent: the fields present.
+   * Which of them; absent: the fields present.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 5;
    */
