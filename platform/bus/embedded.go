@@ -105,8 +105,8 @@ func StartEmbedded(config EmbeddedConfig, logger *slog.Logger) (*Embedded, error
 	return started, nil
 }
 
-// expire takes away what is older than its topic keeps. The broker does so by itself only while topics are made or changed
-// after its start, and every hour; each record that it keeps takes memory, if it came alone more than it has bytes.
+// expire takes away what is older than its topic keeps. By itself the broker looks only once a topic was made or changed
+// since its start, and then every hour; meanwhile each batch takes memory, a record that came alone more than it is long.
 func (e *Embedded) expire(ctx context.Context, interval time.Duration) {
 	for ctx.Err() == nil {
 		e.cluster.ApplyRetention()

@@ -63,7 +63,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"service":              func(c *pg.Config) { c.Service = "" },
 		"url: is required":     func(c *pg.Config) { c.URL = "" },
 		"connection string":    func(c *pg.Config) { c.URL = "postgres://a:secret@:x/items" },
-		"longer than":          func(c *pg.Config) { c.URL = "postgres://h/" + fmt.Sprintf("%060d", 1) },
+		"more than 56 bytes":   func(c *pg.Config) { c.URL = "postgres://h/" + fmt.Sprintf("%060d", 1) },
 		"21 are more than":     func(c *pg.Config) { c.MaxConns = 13 },
 		"point reads at most":  func(c *pg.Config) { c.ReadConns = 5 },
 		"point timeout":        func(c *pg.Config) { c.PointTimeout = 1 },
