@@ -27,7 +27,7 @@ type Config struct {
 	// MigrationURL is the connection string of the login that owns the tables; URL when empty.
 	MigrationURL string
 	// MaxConns bounds the app role's pool (10), WorkerMaxConns the worker role's (5), ReadConns the connections of
-	// coalesced point reads (3, at most 4). Together at most 20.
+	// coalesced point reads (2, at most 4; with fewer each carries more reads). Together at most 20.
 	MaxConns       int
 	WorkerMaxConns int
 	ReadConns      int
@@ -52,7 +52,7 @@ func (c Config) OwnerURL() string { return cmp.Or(c.MigrationURL, c.URL) }
 func (c Config) withDefaults() Config {
 	c.MaxConns = cmp.Or(c.MaxConns, 10)
 	c.WorkerMaxConns = cmp.Or(c.WorkerMaxConns, 5)
-	c.ReadConns = cmp.Or(c.ReadConns, 3)
+	c.ReadConns = cmp.Or(c.ReadConns, 2)
 	c.StatementTimeout = cmp.Or(c.StatementTimeout, 5*time.Second)
 	c.WorkerStatementTimeout = cmp.Or(c.WorkerStatementTimeout, 30*time.Second)
 	c.PointTimeout = cmp.Or(c.PointTimeout, 2*time.Second)
