@@ -64,7 +64,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"url: is required":     func(c *pg.Config) { c.URL = "" },
 		"connection string":    func(c *pg.Config) { c.URL = "postgres://a:secret@:x/items" },
 		"more than 56 bytes":   func(c *pg.Config) { c.URL = "postgres://h/" + fmt.Sprintf("%060d", 1) },
-		"21 are more than":     func(c *pg.Config) { c.MaxConns = 13 },
+		"21 are more than":     func(c *pg.Config) { c.MaxConns = 14 },
 		"point reads at most":  func(c *pg.Config) { c.ReadConns = 5 },
 		"point timeout":        func(c *pg.Config) { c.PointTimeout = 1 },
 		"point queue: must be": func(c *pg.Config) { c.PointQueue = -1 },
