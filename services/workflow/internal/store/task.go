@@ -68,18 +68,17 @@ func InsertTask(ctx context.Context, tx *pg.Tx, task *domain.Task) error {
 
 // explainNoTask says why a project gave no number.
 func explainNoTask(ctx context.Context, tx *pg.Tx, task *domain.Task) error {
-	if _, err := GetProject(ctx, tx, task.OrganizationID, task.ProjectID); err != nil {
-		return err
-	}
-	removed, err := WasRemoved(ctx, tx, task.OrganizationID, task.AssigneeID)
+	project, err := GetProject(ctx, tx, task.OrganizationID, task.ProjectID)
 	switch {
 	case err != nil:
 		return err
-	case removed:
-		return domain.ErrAssigneeUnsettled
-	default:
-		// Then it was archived, even if it is so no longer.
+	case project.Archived || task.AssigneeID.IsZero():
+		// Without an assignee it was archived, even if it is so no longer.
 		return domain.ErrProjectArchived
+	default:
+		// The assignee was removed, or the project archived, when the task was to be made. Both may have been taken back
+		// since, so only asking again tells.
+		return domain.ErrAssigneeUnsettled
 	}
 }
 
