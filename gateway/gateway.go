@@ -254,14 +254,10 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	if r.ContentLength > rpc.MaxBody {
-		return rpc.ErrBodyTooLarge
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rpc.MaxBody))
-	var tooLarge *http.MaxBytesError
+	body, err := rpc.ReadBody(w, r)
 	switch {
-	case errors.As(err, &tooLarge):
-		return rpc.ErrBodyTooLarge
+	case errors.Is(err, rpc.ErrBodyTooLarge):
+		return err
 	case err != nil:
 		return errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The body did not arrive whole in time.").WithCause(err)
 	}

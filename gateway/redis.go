@@ -61,17 +61,23 @@ type redisLimiter struct {
 
 // CheckRedisURL returns what is wrong with the address of a Redis server, as the end of a sentence that begins with it.
 func CheckRedisURL(url string) error {
-	if _, err := rueidis.ParseURL(url); err != nil {
+	_, err := parseRedisURL(url)
+	return err
+}
+
+func parseRedisURL(url string) (rueidis.ClientOption, error) {
+	options, err := rueidis.ParseURL(url)
+	if err != nil {
 		// The error repeats the URL, which may hold a password.
-		return errors.New("is no address such as redis://10.0.0.7:6379")
+		return rueidis.ClientOption{}, errors.New("is no address such as redis://10.0.0.7:6379")
 	}
-	return nil
+	return options, nil
 }
 
 func newRedisLimiter(url string, fallback limiter, clock clock.Clock, registerer prometheus.Registerer, logger *slog.Logger) (*redisLimiter, error) {
-	options, err := rueidis.ParseURL(url)
+	options, err := parseRedisURL(url)
 	if err != nil {
-		return nil, fmt.Errorf("redis.url %w", CheckRedisURL(url))
+		return nil, fmt.Errorf("redis.url %w", err)
 	}
 	options.DisableCache = true
 	options.ForceSingleClient = true

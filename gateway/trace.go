@@ -20,12 +20,12 @@ func (g *Gateway) trace(w *statusWriter, r *http.Request, method *rpc.Method) (e
 	}
 	propagator := otel.GetTextMapPropagator()
 	ctx := propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	name, route := r.Method, method.Procedure
+	route := method.Procedure
 	if method.Path != "" {
 		route = method.Path
 	}
-	ctx, span := otel.Tracer("braid/gateway").Start(ctx, name+" "+route, trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(attribute.String("http.request.method", name), attribute.String("http.route", route)))
+	ctx, span := otel.Tracer("braid/gateway").Start(ctx, r.Method+" "+route, trace.WithSpanKind(trace.SpanKindServer),
+		trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route)))
 	propagator.Inject(ctx, propagation.HeaderCarrier(r.Header))
 	return func() {
 		span.SetAttributes(attribute.Int("http.response.status_code", w.status))

@@ -98,29 +98,17 @@ func (b *Broadcast) adopt(publisher, topicID string, partitions []bounds) {
 // was found to be older.
 func listBounds(ctx context.Context, admin *kadm.Client, topics map[string]topicState, from time.Time) (map[string][]bounds, error) {
 	names := slices.Collect(maps.Keys(topics))
-	list := func(what string, ask func() (kadm.ListedOffsets, error)) (kadm.ListedOffsets, error) {
-		listed, err := ask()
-		if err == nil {
-			err = listed.Error()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list %s offsets: %w", what, explain(err))
-		}
-		return listed, nil
-	}
-	ends, err := list("end", func() (kadm.ListedOffsets, error) { return admin.ListEndOffsets(ctx, names...) })
+	ends, err := listed(admin.ListEndOffsets(ctx, names...))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list end offsets: %w", err)
 	}
-	since, err := list("younger", func() (kadm.ListedOffsets, error) {
-		return admin.ListOffsetsAfterMilli(ctx, from.UnixMilli(), names...)
-	})
+	since, err := listed(admin.ListOffsetsAfterMilli(ctx, from.UnixMilli(), names...))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list younger offsets: %w", err)
 	}
-	starts, err := list("start", func() (kadm.ListedOffsets, error) { return admin.ListStartOffsets(ctx, names...) })
+	starts, err := listed(admin.ListStartOffsets(ctx, names...))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list start offsets: %w", err)
 	}
 	found := make(map[string][]bounds, len(topics))
 	for name, topic := range topics {

@@ -65,19 +65,13 @@ func ReadTopic(ctx context.Context, connection Connection, topic string, logger 
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	starts, err := admin.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, err := listed(admin.ListStartOffsets(ctx, topic))
 	if err != nil {
-		return fmt.Errorf("read topic %s: %w", topic, explain(err))
+		return fmt.Errorf("read topic %s: %w", topic, err)
 	}
-	ends, err := admin.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := listed(admin.ListEndOffsets(ctx, topic))
 	if err != nil {
-		return fmt.Errorf("read topic %s: %w", topic, explain(err))
+		return fmt.Errorf("read topic %s: %w", topic, err)
 	}
 	left := make(map[int32]int64)
 	from := make(map[int32]kgo.Offset)

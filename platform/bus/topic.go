@@ -84,15 +84,12 @@ func awaitTopics(ctx context.Context, admin *kadm.Client, topics []string) error
 	ctx, cancel := context.WithTimeout(ctx, topicTimeout)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
-		ends, err := admin.ListEndOffsets(ctx, topics...)
-		if err == nil {
-			err = ends.Error()
-		}
+		_, err := listed(admin.ListEndOffsets(ctx, topics...))
 		if err == nil {
 			return nil
 		}
 		if Sleep(ctx, Backoff(attempt, 10*time.Millisecond, time.Second)) != nil {
-			return fmt.Errorf("wait for topics %v: %w", topics, explain(err))
+			return fmt.Errorf("wait for topics %v: %w", topics, err)
 		}
 	}
 }
@@ -149,12 +146,9 @@ type Ends struct {
 // listEnds asks where a topic ends, and only then which topic that is and how many partitions it has. The other way round
 // the ends could be those of a topic made again, under the name of the one before, of which somebody has read more.
 func listEnds(ctx context.Context, client *kgo.Client, topic string) (Ends, error) {
-	listed, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = listed.Error()
-	}
+	offsets, err := listed(kadm.NewClient(client).ListEndOffsets(ctx, topic))
 	if err != nil {
-		return Ends{}, fmt.Errorf("list end offsets: %w", explain(err))
+		return Ends{}, fmt.Errorf("list end offsets: %w", err)
 	}
 	states, err := describeTopics(ctx, client, topic)
 	if err != nil {
@@ -162,13 +156,21 @@ func listEnds(ctx context.Context, client *kgo.Client, topic string) (Ends, erro
 	}
 	ends := Ends{TopicID: states[topic].topicID}
 	for number := range states[topic].partitions {
-		end, ok := listed.Lookup(topic, number)
+		end, ok := offsets.Lookup(topic, number)
 		if !ok {
 			return Ends{}, fmt.Errorf("list end offsets: no answer for %s/%d", topic, number)
 		}
 		ends.Offsets = append(ends.Offsets, end.Offset)
 	}
 	return ends, nil
+}
+
+// listed makes an answer about offsets that holds an error an error.
+func listed(offsets kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
+	if err == nil {
+		err = offsets.Error()
+	}
+	return offsets, explain(err)
 }
 
 // explain gives the client's errors that callers tell apart a name of ours.

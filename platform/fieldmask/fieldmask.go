@@ -15,6 +15,7 @@ import (
 
 	optionsv1 "github.com/braidhq/braid/gen/go/braid/options/v1"
 	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/jsonwire"
 )
 
 const (
@@ -127,13 +128,5 @@ func (u Update) Keeps(resource proto.Message, prefix string) error {
 // spell writes a path as JSON does, cut to what an error may repeat.
 func spell(path string) string {
 	runes := []rune(path)
-	path = string(runes[:min(len(runes), maxEchoed)])
-	var out strings.Builder
-	for i, part := range strings.Split(path, "_") {
-		if i > 0 && part != "" && 'a' <= part[0] && part[0] <= 'z' {
-			part = strings.ToUpper(part[:1]) + part[1:]
-		}
-		out.WriteString(part)
-	}
-	return out.String()
+	return jsonwire.Path(string(runes[:min(len(runes), maxEchoed)]))
 }

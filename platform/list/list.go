@@ -90,6 +90,21 @@ type Request struct {
 	Binding []string
 }
 
+// Asker is what the contract's list requests have in common.
+type Asker interface {
+	GetFilter() string
+	GetOrderBy() string
+	GetPageSize() int32
+	GetPageToken() string
+}
+
+// RequestOf returns what a list request of the contract asks for.
+func RequestOf(asked Asker) Request {
+	return Request{
+		Filter: asked.GetFilter(), OrderBy: asked.GetOrderBy(), PageSize: asked.GetPageSize(), PageToken: asked.GetPageToken(),
+	}
+}
+
 // Parse reads a request. Its errors are InvalidArgument and name filter, orderBy, pageSize or pageToken; a token that
 // was not made for exactly this list is PAGE_TOKEN_INVALID.
 func (s Spec) Parse(request Request) (*Query, error) {

@@ -61,6 +61,34 @@ type pointResult struct {
 	tag     pgconn.CommandTag
 }
 
+// resultCopy gathers a result from a connection's buffer, which the next message overwrites.
+type resultCopy struct {
+	pointResult
+	size int
+}
+
+// add keeps a row, and reports false once the result is larger than maxPointBytes.
+func (c *resultCopy) add(values [][]byte) bool {
+	size := 0
+	for _, value := range values {
+		size += len(value)
+	}
+	if c.size += size; c.size > maxPointBytes {
+		return false
+	}
+	buffer := make([]byte, 0, size)
+	row := make([][]byte, len(values))
+	for i, value := range values {
+		if value != nil {
+			start := len(buffer)
+			buffer = append(buffer, value...)
+			row[i] = buffer[start:len(buffer):len(buffer)]
+		}
+	}
+	c.rows = append(c.rows, row)
+	return true
+}
+
 // pointRows makes a pointResult pgx.Rows. Values are decoded in the caller's goroutine, not the connection's.
 type pointRows struct {
 	pointResult

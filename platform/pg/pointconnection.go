@@ -215,36 +215,19 @@ func receiveOne(pipeline *pgconn.Pipeline, prepared *preparedStatement) (result 
 	return result, err, true
 }
 
-// copyResult takes a result off the connection's buffer, which the next message overwrites.
+// copyResult takes a result off the connection.
 func copyResult(reader *pgconn.ResultReader, prepared *preparedStatement) (pointResult, error) {
-	result := pointResult{columns: prepared.columns}
-	total := 0
+	var copied resultCopy
 	for reader.NextRow() {
-		values := reader.Values()
-		size := 0
-		for _, value := range values {
-			size += len(value)
-		}
-		if total += size; total > maxPointBytes {
-			continue // the rest is read and dropped: the pipeline goes on behind it
-		}
-		buffer := make([]byte, 0, size)
-		row := make([][]byte, len(values))
-		for i, value := range values {
-			if value != nil {
-				start := len(buffer)
-				buffer = append(buffer, value...)
-				row[i] = buffer[start:len(buffer):len(buffer)]
-			}
-		}
-		result.rows = append(result.rows, row)
+		// The rest of what is too large is read and dropped: the pipeline goes on behind it.
+		_ = copied.add(reader.Values())
 	}
 	tag, err := reader.Close()
-	result.tag = tag
-	if err == nil && total > maxPointBytes {
+	copied.columns, copied.tag = prepared.columns, tag
+	if err == nil && copied.size > maxPointBytes {
 		return pointResult{}, errPointTooLarge
 	}
-	return result, err
+	return copied.pointResult, err
 }
 
 // isOutdated reports that the statement was prepared against columns that have changed since. PostgreSQL has no code

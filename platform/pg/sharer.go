@@ -157,30 +157,14 @@ func (s *sharer) resume() {
 // are in memory at once.
 func copyRows(rows pgx.Rows) (pointResult, error) {
 	defer rows.Close()
-	var result pointResult
-	total := 0
+	var copied resultCopy
 	for rows.Next() {
-		values := rows.RawValues()
-		size := 0
-		for _, value := range values {
-			size += len(value)
-		}
-		if total += size; total > maxPointBytes {
+		if !copied.add(rows.RawValues()) {
 			return pointResult{}, errPointTooLarge
 		}
-		buffer := make([]byte, 0, size)
-		row := make([][]byte, len(values))
-		for i, value := range values {
-			if value != nil {
-				start := len(buffer)
-				buffer = append(buffer, value...)
-				row[i] = buffer[start:len(buffer):len(buffer)]
-			}
-		}
-		result.rows = append(result.rows, row)
 	}
-	result.columns = slices.Clone(rows.FieldDescriptions())
+	copied.columns = slices.Clone(rows.FieldDescriptions())
 	rows.Close()
-	result.tag = rows.CommandTag()
-	return result, rows.Err()
+	copied.tag = rows.CommandTag()
+	return copied.pointResult, rows.Err()
 }

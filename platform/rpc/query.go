@@ -123,10 +123,11 @@ func setDecoded(message protoreflect.Message, field protoreflect.FieldDescriptor
 		}
 		items = append(items, item)
 	}
-	document, err := json.Marshal(map[string]any{field.JSONName(): items})
-	if !field.IsList() && err == nil {
-		document, err = json.Marshal(map[string]any{field.JSONName(): items[0]})
+	var content any = items
+	if !field.IsList() {
+		content = items[0]
 	}
+	document, err := json.Marshal(map[string]any{field.JSONName(): content})
 	if err != nil {
 		return false
 	}

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/jsonwire"
 )
 
 // restHandler answers one REST request whose method is found.
@@ -57,15 +58,24 @@ func (s *Server) readREST(w http.ResponseWriter, request *restRequest) (err erro
 	return err
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// ReadBody reads a request's body whole. ErrBodyTooLarge is its only error of ours: any other is the connection's.
+func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > MaxBody {
 		return nil, ErrBodyTooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
+	if errors.As(err, &tooLarge) {
 		return nil, ErrBodyTooLarge
+	}
+	return body, err
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := ReadBody(w, r)
+	switch {
+	case errors.Is(err, ErrBodyTooLarge):
+		return nil, err
 	case err != nil:
 		return nil, errBodyCut.WithCause(err)
 	case len(body) == 0:
@@ -207,7 +217,7 @@ func (f *Failure) relativeTo(body string) *Failure {
 	copied := *f.Problem
 	copied.Violations = append([]errs.Violation(nil), f.Problem.Violations...)
 	for i := range copied.Violations {
-		copied.Violations[i].Field = strings.TrimPrefix(copied.Violations[i].Field, jsonPath(body)+".")
+		copied.Violations[i].Field = strings.TrimPrefix(copied.Violations[i].Field, jsonwire.Path(body)+".")
 	}
 	return &Failure{Problem: &copied, CorrelationID: f.CorrelationID}
 }

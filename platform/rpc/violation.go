@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/jsonwire"
 )
 
 // invalid is the answer to a request that breaks rules.
@@ -21,31 +22,12 @@ func violationsOf(failed *protovalidate.ValidationError) []errs.Violation {
 	violations := make([]errs.Violation, 0, len(failed.Violations))
 	for _, found := range failed.Violations {
 		violations = append(violations, errs.Violation{
-			Field:   jsonPath(protovalidate.FieldPathString(found.Proto.GetField())),
+			Field:   jsonwire.Path(protovalidate.FieldPathString(found.Proto.GetField())),
 			Rule:    found.Proto.GetRuleId(),
 			Message: found.Proto.GetMessage(),
 		})
 	}
 	return violations
-}
-
-// jsonPath turns "task.due_time" into "task.dueTime". Map keys in quotes stay as they are; the contract has none.
-func jsonPath(path string) string {
-	var out strings.Builder
-	upper := false
-	for _, char := range path {
-		switch {
-		case char == '_':
-			upper = true
-		case upper && 'a' <= char && char <= 'z':
-			out.WriteRune(char - 'a' + 'A')
-			upper = false
-		default:
-			out.WriteRune(char)
-			upper = false
-		}
-	}
-	return out.String()
 }
 
 // findUnstorable looks for text that PostgreSQL can't hold: with a NUL character, or, from a path or a header, which

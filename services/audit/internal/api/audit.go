@@ -26,9 +26,7 @@ func New(app *app.App) *Handler { return &Handler{app: app} }
 
 // ListAuditEvents lists an organization's records.
 func (h *Handler) ListAuditEvents(ctx context.Context, request *auditv1.ListAuditEventsRequest) (*auditv1.ListAuditEventsResponse, error) {
-	next, records, err := h.app.ListRecords(ctx, decodeID(request.GetOrganizationId()), list.Request{
-		Filter: request.GetFilter(), OrderBy: request.GetOrderBy(), PageSize: request.GetPageSize(), PageToken: request.GetPageToken(),
-	})
+	next, records, err := h.app.ListRecords(ctx, decodeID(request.GetOrganizationId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}

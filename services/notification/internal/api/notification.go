@@ -21,9 +21,7 @@ type Handler struct {
 
 // ListNotifications implements the RPC.
 func (h *Handler) ListNotifications(ctx context.Context, request *notificationv1.ListNotificationsRequest) (*notificationv1.ListNotificationsResponse, error) {
-	notifications, next, err := h.Notifications.List(ctx, call.From(ctx).Actor.UserID, list.Request{
-		Filter: request.GetFilter(), OrderBy: request.GetOrderBy(), PageSize: request.GetPageSize(), PageToken: request.GetPageToken(),
-	})
+	notifications, next, err := h.Notifications.List(ctx, call.From(ctx).Actor.UserID, list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/id"
-	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
 
@@ -13,20 +12,6 @@ import (
 func decodeID(text string) id.ID {
 	parsed, _ := id.Parse(text)
 	return parsed
-}
-
-// page is what every list request has.
-type page interface {
-	GetPageSize() int32
-	GetPageToken() string
-	GetFilter() string
-	GetOrderBy() string
-}
-
-func decodePage(request page) list.Request {
-	return list.Request{
-		PageSize: request.GetPageSize(), PageToken: request.GetPageToken(), Filter: request.GetFilter(), OrderBy: request.GetOrderBy(),
-	}
 }
 
 func encodeOrganization(organization domain.Organization) *organizationv1.Organization {

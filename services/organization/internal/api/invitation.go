@@ -7,6 +7,7 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
@@ -20,7 +21,7 @@ func (h *Handlers) CreateInvitation(ctx context.Context, request *organizationv1
 
 // ListInvitations lists the invitations.
 func (h *Handlers) ListInvitations(ctx context.Context, request *organizationv1.ListInvitationsRequest) (*organizationv1.ListInvitationsResponse, error) {
-	next, invitations, err := h.app.ListInvitations(ctx, decodeID(request.GetOrganizationId()), decodePage(request))
+	next, invitations, err := h.app.ListInvitations(ctx, decodeID(request.GetOrganizationId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}

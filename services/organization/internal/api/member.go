@@ -6,13 +6,14 @@ import (
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
 
 // ListMembers lists the members.
 func (h *Handlers) ListMembers(ctx context.Context, request *organizationv1.ListMembersRequest) (*organizationv1.ListMembersResponse, error) {
-	next, members, err := h.app.ListMembers(ctx, decodeID(request.GetOrganizationId()), decodePage(request))
+	next, members, err := h.app.ListMembers(ctx, decodeID(request.GetOrganizationId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}

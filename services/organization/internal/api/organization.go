@@ -8,6 +8,7 @@ import (
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/organization/internal/app"
 )
@@ -30,7 +31,7 @@ func (h *Handlers) CreateOrganization(ctx context.Context, request *organization
 
 // ListOrganizations lists the caller's organizations.
 func (h *Handlers) ListOrganizations(ctx context.Context, request *organizationv1.ListOrganizationsRequest) (*organizationv1.ListOrganizationsResponse, error) {
-	next, organizations, err := h.app.ListOrganizations(ctx, decodePage(request))
+	next, organizations, err := h.app.ListOrganizations(ctx, list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/app"
 )
@@ -34,7 +35,7 @@ func (c *Comments) CreateComment(ctx context.Context, request *workflowv1.Create
 
 // ListComments implements CommentServiceHandler.
 func (c *Comments) ListComments(ctx context.Context, request *workflowv1.ListCommentsRequest) (*workflowv1.ListCommentsResponse, error) {
-	comments, next, err := c.app.ListComments(ctx, decodeID(request.GetTaskId()), decodePage(request))
+	comments, next, err := c.app.ListComments(ctx, decodeID(request.GetTaskId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}

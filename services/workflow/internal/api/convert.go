@@ -10,7 +10,6 @@ import (
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
-	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
 )
 
@@ -37,20 +36,6 @@ func decodeTime(field string, value *timestamppb.Timestamp) (time.Time, error) {
 
 func decodePriority(priority workflowv1.Task_Priority) domain.Priority {
 	return domain.Priority(priority)
-}
-
-// page is what every list request has.
-type page interface {
-	GetPageSize() int32
-	GetPageToken() string
-	GetFilter() string
-	GetOrderBy() string
-}
-
-func decodePage(request page) list.Request {
-	return list.Request{
-		PageSize: request.GetPageSize(), PageToken: request.GetPageToken(), Filter: request.GetFilter(), OrderBy: request.GetOrderBy(),
-	}
 }
 
 // encodeAll encodes a page; never nil, so that an empty list is a list.

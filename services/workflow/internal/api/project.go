@@ -6,6 +6,7 @@ import (
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/app"
 	"github.com/braidhq/braid/services/workflow/internal/live"
@@ -37,7 +38,7 @@ func (p *Projects) CreateProject(ctx context.Context, request *workflowv1.Create
 
 // ListProjects implements ProjectServiceHandler.
 func (p *Projects) ListProjects(ctx context.Context, request *workflowv1.ListProjectsRequest) (*workflowv1.ListProjectsResponse, error) {
-	projects, next, err := p.app.ListProjects(ctx, decodePage(request))
+	projects, next, err := p.app.ListProjects(ctx, list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/app"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
@@ -39,7 +40,7 @@ func (t *Tasks) CreateTask(ctx context.Context, request *workflowv1.CreateTaskRe
 
 // ListTasks implements TaskServiceHandler.
 func (t *Tasks) ListTasks(ctx context.Context, request *workflowv1.ListTasksRequest) (*workflowv1.ListTasksResponse, error) {
-	tasks, next, err := t.app.ListTasks(ctx, decodeID(request.GetProjectId()), decodePage(request))
+	tasks, next, err := t.app.ListTasks(ctx, decodeID(request.GetProjectId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}
