@@ -3,7 +3,6 @@ package bus_test
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -14,18 +13,14 @@ import (
 
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/testkit/bustest"
+	"github.com/braidhq/braid/testkit/smalldisk"
 )
 
 // smallDisk mounts a file system of the given size, and returns a way to give it more room.
 func smallDisk(t *testing.T, size string) (directory string, grow func(size string)) {
 	t.Helper()
 	directory = t.TempDir()
-	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "size="+size); errors.Is(err, syscall.EPERM) {
-		t.Skip("mounting a small disk needs privileges that this user lacks")
-	} else {
-		require.NoError(t, err)
-	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(directory, syscall.MNT_DETACH)) })
+	smalldisk.Mount(t, directory, "size="+size)
 	return directory, func(size string) {
 		require.NoError(t, syscall.Mount("tmpfs", directory, "tmpfs", syscall.MS_REMOUNT, "size="+size))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/pg/embedded"
 	"github.com/braidhq/braid/test/deployment"
+	"github.com/braidhq/braid/testkit/smalldisk"
 )
 
 const (
@@ -33,12 +34,7 @@ func TestFullDisk(t *testing.T) {
 	directory := makeDirectory(t)
 	disk := filepath.Join(directory, "data")
 	require.NoError(t, os.Mkdir(disk, 0o755))
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size="+diskSize+",mode=755"); errors.Is(err, syscall.EPERM) {
-		t.Skip("mounting a small disk needs privileges that this user lacks")
-	} else {
-		require.NoError(t, err)
-	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
+	smalldisk.Mount(t, disk, "size="+diskSize+",mode=755")
 	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: environment})
 	require.NoError(t, err)
 	stopAtEnd(t, running)

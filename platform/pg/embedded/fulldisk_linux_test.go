@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"github.com/braidhq/braid/testkit/smalldisk"
 )
 
 // TestFullDisk has the server end because it can't write its log, and come back by itself once there is room.
@@ -17,12 +18,7 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	directory := newDirectory(t)
 	disk := filepath.Dir(directory)
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=256m,mode=711"); errors.Is(err, syscall.EPERM) {
-		t.Skip("mounting a small disk needs privileges that this user lacks")
-	} else {
-		require.NoError(t, err)
-	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
+	smalldisk.Mount(t, disk, "size=256m,mode=711")
 	server, end := keepServer(t, Config{DataDir: directory})
 	t.Cleanup(func() { require.NoError(t, end()) }) // Before the disk is gone.
 	url := server.SuperuserURL("postgres")
