@@ -3,6 +3,7 @@
 package id
 
 import (
+	"encoding/hex"
 	"errors"
 
 	"github.com/google/uuid"
@@ -31,6 +32,13 @@ func Parse(text string) (ID, error) {
 	return ID(parsed), nil
 }
 
+// ParseOrZero is Parse for what validation has let through: what is none all the same is the zero value, which names
+// nothing.
+func ParseOrZero(text string) ID {
+	parsed, _ := Parse(text)
+	return parsed
+}
+
 // MustParse is Parse for constants in tests.
 func MustParse(text string) ID {
 	parsed, err := Parse(text)
@@ -49,6 +57,20 @@ func (i ID) String() string {
 		return ""
 	}
 	return uuid.UUID(i).String()
+}
+
+// AppendText implements encoding.TextAppender.
+func (i ID) AppendText(dst []byte) ([]byte, error) {
+	if i.IsZero() {
+		return dst, nil
+	}
+	for at, part := range [...][]byte{i[:4], i[4:6], i[6:8], i[8:10], i[10:]} {
+		if at > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, part)
+	}
+	return dst, nil
 }
 
 // MarshalText implements encoding.TextMarshaler.

@@ -43,6 +43,8 @@ func TestOneIdentifierHasOneSpelling(t *testing.T) {
 		require.ErrorIs(t, err, id.ErrInvalid, "%q", wrong)
 	}
 	require.Panics(t, func() { id.MustParse("x") })
+	require.Equal(t, parsed, id.ParseOrZero(text))
+	require.True(t, id.ParseOrZero(text+" ").IsZero())
 }
 
 func TestZeroIsNone(t *testing.T) {
@@ -70,4 +72,13 @@ func TestTextIsReadBack(t *testing.T) {
 		require.NoError(t, read.UnmarshalText(text))
 		require.Equal(t, made, read)
 	})
+}
+
+func TestAppendText(t *testing.T) {
+	t.Parallel()
+	for _, value := range []id.ID{{}, {1}, id.New(), id.MustParse("01a202a2-8586-7a51-b55b-f190f638ee17")} {
+		text, err := value.AppendText([]byte("before "))
+		require.NoError(t, err)
+		require.Equal(t, "before "+value.String(), string(text))
+	}
 }

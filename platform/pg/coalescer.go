@@ -44,9 +44,11 @@ type pointRequest struct {
 	scope     Scope
 	statement statement
 	attempts  int
-	done      chan struct{}
-	result    pointResult
-	err       error
+	// alone is set when its neighbors' statement failed with it aboard: whose fault it was shows when each is sent alone.
+	alone  bool
+	done   chan struct{}
+	result pointResult
+	err    error
 }
 
 func startCoalescer(config Config, pool *pgxpool.Config, logger *slog.Logger, metrics *metrics) *coalescer {

@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -58,7 +59,8 @@ func (r *pointReader) Query(ctx context.Context, sql string, arguments ...any) (
 type pointResult struct {
 	columns []pgconn.FieldDescription
 	rows    [][][]byte
-	tag     pgconn.CommandTag
+	// tag is empty when the rows came with those of other reads.
+	tag pgconn.CommandTag
 }
 
 // resultCopy gathers a result from a connection's buffer, which the next message overwrites.
@@ -109,7 +111,12 @@ func (r *pointRows) Close() {
 func (r *pointRows) Err() error { return r.err }
 
 // CommandTag implements pgx.Rows.
-func (r *pointRows) CommandTag() pgconn.CommandTag { return r.tag }
+func (r *pointRows) CommandTag() pgconn.CommandTag {
+	if r.tag != (pgconn.CommandTag{}) {
+		return r.tag
+	}
+	return pgconn.NewCommandTag("SELECT " + strconv.Itoa(len(r.rows)))
+}
 
 // FieldDescriptions implements pgx.Rows.
 func (r *pointRows) FieldDescriptions() []pgconn.FieldDescription { return r.columns }
@@ -134,7 +141,19 @@ func (r *pointRows) Scan(targets ...any) error {
 			return r.fail(whole.ScanRow(r))
 		}
 	}
-	return r.fail(pgx.ScanRow(r.types, r.columns, r.rows[r.current], targets...))
+	values := r.rows[r.current]
+	if len(targets) != len(values) {
+		return r.fail(pgx.ScanRow(r.types, r.columns, values, targets...)) // it says what is wrong
+	}
+	for i, target := range targets {
+		if scanKnown(&r.columns[i], values[i], target) || target == nil {
+			continue
+		}
+		if err := r.types.Scan(r.columns[i].DataTypeOID, r.columns[i].Format, values[i], target); err != nil {
+			return r.fail(pgx.ScanArgError{ColumnIndex: i, FieldName: r.columns[i].Name, Err: err})
+		}
+	}
+	return nil
 }
 
 func (r *pointRows) fail(err error) error {

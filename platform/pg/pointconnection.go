@@ -14,11 +14,16 @@ import (
 )
 
 const (
-	// maxPrepared bounds the statements a connection keeps prepared; beyond it all are dropped and made anew.
-	maxPrepared = 256
+	// maxPrepared bounds the statements a connection keeps prepared, each in up to two forms; beyond it all are dropped
+	// and made anew.
+	maxPrepared = 128
 	// flushSlack is what a flush may take beyond one statement's timeout before the connection is given up.
 	flushSlack = 3 * time.Second
 )
+
+// pointSettings hold for the session: to set them in each transaction costs as much as half a read. A plan made for the
+// calls at hand would look cheaper each time than one for any, and be planned each time.
+const pointSettings = `set default_transaction_read_only = on; set plan_cache_mode = force_generic_plan`
 
 // pointConnection sends point reads in pipelines. It belongs to one goroutine.
 type pointConnection struct {
@@ -28,12 +33,19 @@ type pointConnection struct {
 	prepared map[string]*preparedStatement
 	made     int
 	builder  pgx.ExtendedQueryBuilder
+	arrays   argumentArrays
 }
+
+// finisher hands a request its outcome.
+type finisher func(*pointRequest, pointResult, error)
 
 type preparedStatement struct {
 	description *pgconn.StatementDescription
 	formats     []int16
 	columns     []pgconn.FieldDescription
+	// merged is its form for several requests; unmergeable says that there is none.
+	merged      *mergedStatement
+	unmergeable bool
 }
 
 func openPointConnection(ctx context.Context, config *pgxpool.Config, timeout time.Duration) (*pointConnection, error) {
@@ -43,8 +55,7 @@ func openPointConnection(ctx context.Context, config *pgxpool.Config, timeout ti
 	}
 	opened := &pointConnection{session: session, timeout: timeout}
 	if err = config.AfterConnect(ctx, session); err == nil {
-		// For the session, because setting it in each transaction costs as much as half a read.
-		_, err = session.Exec(ctx, `set default_transaction_read_only = on`)
+		_, err = session.PgConn().Exec(ctx, pointSettings).ReadAll()
 	}
 	if err == nil {
 		err = opened.reset(ctx)
@@ -76,6 +87,15 @@ func (c *pointConnection) prepare(ctx context.Context, sql string) (*preparedSta
 	if known, ok := c.prepared[sql]; ok {
 		return known, nil
 	}
+	made, err := c.describe(ctx, sql)
+	if err == nil {
+		c.prepared[sql] = made
+	}
+	return made, err
+}
+
+// describe prepares a statement under a name of its own.
+func (c *pointConnection) describe(ctx context.Context, sql string) (*preparedStatement, error) {
 	c.made++
 	description, err := c.session.PgConn().Prepare(ctx, "point_"+strconv.Itoa(c.made), sql, nil)
 	if err != nil {
@@ -87,48 +107,51 @@ func (c *pointConnection) prepare(ctx context.Context, sql string) (*preparedSta
 		made.formats = append(made.formats, column.Format)
 		made.columns = append(made.columns, column)
 	}
-	c.prepared[sql] = made
 	return made, nil
 }
 
-// sentRequest is a request that is on its way, with the statement its answer is read by.
-type sentRequest struct {
-	*pointRequest
+// pointCall is a statement to send: for one request or, merged, for several of the same text.
+type pointCall struct {
+	requests []*pointRequest
 	prepared *preparedStatement
-	// scoped is whether its scope was sent: not again behind a neighbor of the same.
+	merged   *mergedStatement
+	// scoped is whether a scope was sent before it: a merged one brings its own.
 	scoped bool
 }
 
 // flush sends the requests in one go, as one transaction with a snapshot and a scope for each, and finishes each with
 // its answer. One's error ends the transaction: those behind it are returned as interrupted, to be sent again. What a
 // lost connection leaves unanswered is returned too; the connection is closed then.
-func (c *pointConnection) flush(requests []*pointRequest, finish func(*pointRequest, pointResult, error)) (unanswered, interrupted []*pointRequest) {
+func (c *pointConnection) flush(requests []*pointRequest, finish finisher) (unanswered, interrupted []*pointRequest) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout+flushSlack)
 	defer cancel()
-	ready, unanswered := c.prepareAll(ctx, requests, finish)
+	calls, unanswered := c.plan(ctx, requests, finish)
 	if c.closed() {
 		return unanswered, nil
 	}
 	pipeline := c.session.PgConn().StartPipeline(ctx)
-	sent := c.send(pipeline, ready, finish)
+	sent := c.send(pipeline, calls, finish)
 	if err := pipeline.Sync(); err != nil {
 		c.close()
-		return unwrap(sent), nil
+		return requestsOf(sent), nil
 	}
-	for i, request := range sent {
-		result, err, alive := receive(pipeline, request)
-		if !alive {
+	for i, call := range sent {
+		err, alive := receive(pipeline, call, finish)
+		if !alive || isOutdated(err) {
+			// When a migration has changed what it returns, a new connection prepares it anew.
 			c.close()
-			return unwrap(sent[i:]), nil
+			return requestsOf(sent[i:]), nil
 		}
-		if isOutdated(err) {
-			// A migration changed what it returns: a new connection prepares it anew.
-			c.close()
-			return unwrap(sent[i:]), nil
-		}
-		finish(request.pointRequest, result, err)
-		if err != nil && !errors.Is(err, errPointTooLarge) {
-			interrupted = unwrap(sent[i+1:])
+		if err != nil {
+			interrupted = requestsOf(sent[i+1:])
+			if call.merged == nil {
+				finish(call.requests[0], pointResult{}, err)
+				break
+			}
+			for _, request := range call.requests {
+				request.alone = true
+			}
+			interrupted = append(interrupted, call.requests...)
 			break
 		}
 	}
@@ -138,11 +161,9 @@ func (c *pointConnection) flush(requests []*pointRequest, finish func(*pointRequ
 	return nil, interrupted
 }
 
-// prepareAll makes sure that each request's statement is prepared here. A statement that cannot be is its own
-// request's error; without a connection the rest comes back.
-func (c *pointConnection) prepareAll(ctx context.Context, requests []*pointRequest,
-	finish func(*pointRequest, pointResult, error),
-) (ready []sentRequest, unanswered []*pointRequest) {
+// plan makes a call for each statement and makes sure that it is prepared here. A statement that cannot be is its
+// requests' error; without a connection the rest comes back.
+func (c *pointConnection) plan(ctx context.Context, requests []*pointRequest, finish finisher) (calls []pointCall, unanswered []*pointRequest) {
 	// All at once and before the first: later would take away the statements of the requests before.
 	if len(c.prepared)+len(requests) > maxPrepared {
 		if _, err := c.session.PgConn().Exec(ctx, "deallocate all").ReadAll(); err != nil || c.reset(ctx) != nil {
@@ -152,82 +173,112 @@ func (c *pointConnection) prepareAll(ctx context.Context, requests []*pointReque
 	}
 	for i, request := range requests {
 		prepared, err := c.prepare(ctx, request.statement.sql)
-		if err == nil {
-			ready = append(ready, sentRequest{pointRequest: request, prepared: prepared})
-			continue
+		switch {
+		case err == nil:
+			calls = place(calls, request, prepared)
+		case c.closed():
+			return nil, append(requestsOf(calls), requests[i:]...)
+		default:
+			finish(request, pointResult{}, err)
+		}
+	}
+	for i := range calls {
+		if call := &calls[i]; len(call.requests) > 1 {
+			call.merged = c.prepareMerged(ctx, call.requests[0].statement.sql, call.prepared)
 		}
 		if c.closed() {
-			return nil, append(unwrap(ready), requests[i:]...)
+			return nil, requestsOf(calls)
 		}
-		finish(request, pointResult{}, err)
 	}
-	return ready, nil
+	return calls, nil
 }
 
-// send writes each request as scope and statement, and returns those written. One whose arguments do not fit its
-// statement is not.
-func (c *pointConnection) send(pipeline *pgconn.Pipeline, requests []sentRequest,
-	finish func(*pointRequest, pointResult, error),
-) []sentRequest {
-	sent := make([]sentRequest, 0, len(requests))
-	for _, request := range requests {
-		if err := c.builder.Build(c.session.TypeMap(), request.prepared.description, request.statement.arguments); err != nil {
-			finish(request.pointRequest, pointResult{}, fmt.Errorf("encode the arguments: %w", err))
-			continue
+// place puts a request to the others of its statement.
+func place(calls []pointCall, request *pointRequest, prepared *preparedStatement) []pointCall {
+	if !request.alone {
+		for i := range calls {
+			if calls[i].prepared == prepared && !calls[i].requests[0].alone {
+				calls[i].requests = append(calls[i].requests, request)
+				return calls
+			}
 		}
-		if request.scoped = len(sent) == 0 || sent[len(sent)-1].scope != request.scope; request.scoped {
-			pipeline.SendQueryStatement(c.scope.description,
-				[][]byte{[]byte(request.scope.OrganizationID.String()), []byte(request.scope.UserID.String())}, nil, c.scope.formats)
+	}
+	return append(calls, pointCall{requests: []*pointRequest{request}, prepared: prepared})
+}
+
+// send writes each call, and returns those written. A request whose arguments do not fit its statement is finished.
+func (c *pointConnection) send(pipeline *pgconn.Pipeline, calls []pointCall, finish finisher) []pointCall {
+	sent := make([]pointCall, 0, len(calls))
+	for _, call := range calls {
+		alone := call.requests
+		if call.merged != nil {
+			merged, rest := c.sendMerged(pipeline, call, finish)
+			if alone = rest; len(merged.requests) > 0 {
+				sent = append(sent, merged)
+			}
 		}
-		pipeline.SendQueryStatement(request.prepared.description, c.builder.ParamValues, c.builder.ParamFormats, request.prepared.formats)
-		sent = append(sent, request)
+		for _, request := range alone {
+			if err := c.build(call.prepared, request); err != nil {
+				finish(request, pointResult{}, err)
+				continue
+			}
+			single := pointCall{requests: []*pointRequest{request}, prepared: call.prepared}
+			if single.scoped = !c.inScope(sent, request); single.scoped {
+				pipeline.SendQueryStatement(c.scope.description,
+					[][]byte{[]byte(request.scope.OrganizationID.String()), []byte(request.scope.UserID.String())}, nil, c.scope.formats)
+			}
+			pipeline.SendQueryStatement(call.prepared.description, c.builder.ParamValues, c.builder.ParamFormats, call.prepared.formats)
+			sent = append(sent, single)
+		}
 	}
 	return sent
 }
 
-// receive reads one request's answers. alive is false when the connection was lost before that: the request has no
-// answer then, whatever came.
-func receive(pipeline *pgconn.Pipeline, request sentRequest) (result pointResult, err error, alive bool) {
-	if request.scoped {
-		if _, err, alive = receiveOne(pipeline, nil); err != nil || !alive {
-			return pointResult{}, err, alive
+// inScope reports whether the last call left the scope that a request needs.
+func (c *pointConnection) inScope(sent []pointCall, request *pointRequest) bool {
+	if len(sent) == 0 {
+		return false
+	}
+	last := sent[len(sent)-1]
+	return last.merged == nil && last.requests[0].scope == request.scope
+}
+
+// sendMerged writes one statement for all requests of a call. Those it cannot carry come back.
+func (c *pointConnection) sendMerged(pipeline *pgconn.Pipeline, call pointCall, finish finisher) (sent pointCall, rest []*pointRequest) {
+	sent = pointCall{prepared: call.prepared, merged: call.merged, requests: call.requests[:0:0]}
+	c.arrays.reset(call.merged.parameters)
+	for _, request := range call.requests {
+		if err := c.build(call.prepared, request); err != nil {
+			finish(request, pointResult{}, err)
+			continue
+		}
+		if c.arrays.add(request.scope, &c.builder, call.merged.parameters) {
+			sent.requests = append(sent.requests, request)
+		} else {
+			rest = append(rest, request)
 		}
 	}
-	return receiveOne(pipeline, request.prepared)
+	if len(sent.requests) > 0 {
+		values, formats := c.arrays.finish(call.merged.parameters)
+		pipeline.SendQueryStatement(call.merged.description, values, formats, call.merged.formats)
+	}
+	return sent, rest
 }
 
-// receiveOne reads the answer to one statement; without prepared it is of no interest.
-func receiveOne(pipeline *pgconn.Pipeline, prepared *preparedStatement) (result pointResult, err error, alive bool) {
-	part, err := pipeline.GetResults()
-	reader, ok := part.(*pgconn.ResultReader)
-	switch {
-	case err == nil && !ok:
-		return pointResult{}, nil, false
-	case err == nil && prepared == nil:
-		_, err = reader.Close()
-	case err == nil:
-		result, err = copyResult(reader, prepared)
+// build encodes a request's arguments into the connection's builder.
+func (c *pointConnection) build(prepared *preparedStatement, request *pointRequest) error {
+	if err := c.builder.Build(c.session.TypeMap(), prepared.description, request.statement.arguments); err != nil {
+		return fmt.Errorf("encode the arguments: %w", err)
 	}
-	var server *pgconn.PgError
-	if err != nil && !errors.Is(err, errPointTooLarge) && !errors.As(err, &server) {
-		return pointResult{}, nil, false
-	}
-	return result, err, true
+	return nil
 }
 
-// copyResult takes a result off the connection.
-func copyResult(reader *pgconn.ResultReader, prepared *preparedStatement) (pointResult, error) {
-	var copied resultCopy
-	for reader.NextRow() {
-		// The rest of what is too large is read and dropped: the pipeline goes on behind it.
-		_ = copied.add(reader.Values())
+func requestsOf(calls []pointCall) []*pointRequest {
+	var requests []*pointRequest
+	for _, call := range calls {
+		requests = append(requests, call.requests...)
 	}
-	tag, err := reader.Close()
-	copied.columns, copied.tag = prepared.columns, tag
-	if err == nil && copied.size > maxPointBytes {
-		return pointResult{}, errPointTooLarge
-	}
-	return copied.pointResult, err
+	return requests
 }
 
 // isOutdated reports that the statement was prepared against columns that have changed since. PostgreSQL has no code
@@ -235,12 +286,4 @@ func copyResult(reader *pgconn.ResultReader, prepared *preparedStatement) (point
 func isOutdated(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && server.Code == "0A000" && strings.Contains(server.Message, "cached plan")
-}
-
-func unwrap(sent []sentRequest) []*pointRequest {
-	requests := make([]*pointRequest, len(sent))
-	for i, request := range sent {
-		requests[i] = request.pointRequest
-	}
-	return requests
 }
