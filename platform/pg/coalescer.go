@@ -18,17 +18,22 @@ const (
 	// reconnectPause is the wait after the first failed attempt to connect; it doubles up to maxReconnectPause.
 	reconnectPause    = 20 * time.Millisecond
 	maxReconnectPause = 2 * time.Second
+	// flushPatience is how long a flush may take before what waits behind it goes by another connection. A flush of
+	// point reads takes a fraction of it, so one connection does the work, with the fullest flushes there can be.
+	flushPatience = time.Millisecond
 )
 
-// coalescer gathers point reads for a few connections of its own. Each connection has one goroutine that takes what
-// waits, sends it together and hands out the results.
+// coalescer gathers point reads for a few connections of its own. Each connection has one goroutine; the one whose turn
+// it is takes what waits, sends it together and hands out the results. It keeps the turn unless a flush is slow.
 type coalescer struct {
 	config  Config
 	pool    *pgxpool.Config
 	logger  *slog.Logger
 	metrics *pointMetrics
 
-	queue   chan *pointRequest
+	queue chan *pointRequest
+	// turn holds the right to take from the queue while nobody has it.
+	turn    chan struct{}
 	stopped chan struct{}
 	stopper sync.Once
 	workers sync.WaitGroup
@@ -53,7 +58,8 @@ type pointRequest struct {
 
 func startCoalescer(config Config, pool *pgxpool.Config, logger *slog.Logger, metrics *metrics) *coalescer {
 	started := &coalescer{config: config, pool: pool, logger: logger, metrics: metrics.bindPoints(),
-		queue: make(chan *pointRequest, config.PointQueue), stopped: make(chan struct{})}
+		queue: make(chan *pointRequest, config.PointQueue), turn: make(chan struct{}, 1), stopped: make(chan struct{})}
+	started.turn <- struct{}{}
 	for range config.ReadConns {
 		started.workers.Go(started.work)
 	}
@@ -121,21 +127,47 @@ func (c *coalescer) work() {
 		if connection == nil {
 			return
 		}
-		for !connection.closed() {
-			requests := c.take()
-			if requests == nil {
-				c.disconnected(connection)
-				return
-			}
-			c.metrics.flushes.Inc()
-			unanswered, interrupted := connection.flush(requests, c.finish)
-			c.repeat(unanswered)
-			for _, request := range interrupted {
-				c.resume(request)
+		alive := c.serve(connection)
+		c.disconnected(connection)
+		if !alive {
+			return
+		}
+	}
+}
+
+// serve takes and flushes until the connection is lost, or the coalescer is stopped: false.
+func (c *coalescer) serve(connection *pointConnection) bool {
+	hasTurn := false
+	handOn := time.AfterFunc(time.Hour, func() { c.turn <- struct{}{} })
+	handOn.Stop()
+	defer func() {
+		if hasTurn {
+			c.turn <- struct{}{}
+		}
+	}()
+	for !connection.closed() {
+		if !hasTurn {
+			select {
+			case <-c.turn:
+				hasTurn = true
+			case <-c.stopped:
+				return false
 			}
 		}
-		c.disconnected(connection)
+		requests := c.take()
+		if requests == nil {
+			return false
+		}
+		c.metrics.flushes.Inc()
+		handOn.Reset(flushPatience)
+		unanswered, interrupted := connection.flush(requests, c.finish)
+		hasTurn = handOn.Stop()
+		c.repeat(unanswered)
+		for _, request := range interrupted {
+			c.resume(request)
+		}
 	}
+	return true
 }
 
 // take waits for a request and returns it with those behind it; nil when the coalescer is stopped.

@@ -192,6 +192,37 @@ func TestSlowPointReadTimesOutAlone(t *testing.T) {
 	}
 }
 
+// TestSlowPointReadHandsItsTurnOn holds one of two connections: what comes after goes by the other, and both take part
+// again when it is free.
+func TestSlowPointReadHandsItsTurnOn(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Create(t, "items", items)
+	db := pgtest.OpenDB(t, pg.Config{Service: "items", URL: database.URL, ReadConns: 2}, prometheus.NewRegistry())
+	lock, err := database.Admin.Acquire(t.Context())
+	require.NoError(t, err)
+	defer lock.Release()
+	for round := range 3 {
+		_, err = lock.Exec(t.Context(), `select pg_advisory_lock(8)`)
+		require.NoError(t, err)
+		slow := make(chan error, 1)
+		go func() {
+			slow <- db.Point(pg.Scope{}).QueryRow(t.Context(), `select pg_advisory_xact_lock_shared(8) is null`).Scan(nil)
+		}()
+		require.Eventually(t, func() bool {
+			var waits bool
+			err := lock.QueryRow(t.Context(), `select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'advisory')`).Scan(&waits)
+			return err == nil && waits
+		}, time.Second, time.Millisecond)
+		for range 20 {
+			require.NoError(t, db.Point(pg.Scope{}).QueryRow(t.Context(), `select 1`).Scan(new(int)), "round %d", round)
+		}
+		require.Empty(t, slow)
+		_, err = lock.Exec(t.Context(), `select pg_advisory_unlock(8)`)
+		require.NoError(t, err)
+		require.NoError(t, <-slow)
+	}
+}
+
 // TestManyStatements goes past what a connection keeps prepared, with readers side by side.
 func TestManyStatements(t *testing.T) {
 	t.Parallel()

@@ -15,80 +15,85 @@ import (
 
 var errOwn = errors.New("a reason of its own")
 
+// mishap is what happens to one member of a shared transaction.
+type mishap struct {
+	victim func(b *bundle, ctx context.Context, tx *pg.Tx, firstRun bool) error
+	check  func(t *testing.T, err error)
+	// undisturbed says that the others' work need not run again.
+	undisturbed bool
+}
+
+var mishaps = map[string]mishap{
+	"a statement fails": {
+		victim: func(b *bundle, ctx context.Context, tx *pg.Tx, _ bool) error {
+			_, err := tx.Exec(ctx, insertItem, b.mine.OrganizationID, id.New(), "taken")
+			return err
+		},
+		check: func(t *testing.T, err error) { require.Equal(t, "item_name_key", pg.ConstraintOf(err)) },
+	},
+	"a statement fails that goes out with the commit": {
+		victim: func(b *bundle, _ context.Context, tx *pg.Tx, _ bool) error {
+			tx.Queue(insertItem, b.mine.OrganizationID, id.New(), "taken")
+			return nil
+		},
+		check: func(t *testing.T, err error) { require.Equal(t, "item_name_key", pg.ConstraintOf(err)) },
+	},
+	"an error is passed over": {
+		victim: func(b *bundle, ctx context.Context, tx *pg.Tx, _ bool) error {
+			_, _ = tx.Exec(ctx, insertItem, b.mine.OrganizationID, id.New(), "taken")
+			_, _ = tx.Exec(ctx, insertItem, b.mine.OrganizationID, id.New(), "behind an error")
+			return nil
+		},
+		check: func(t *testing.T, err error) { require.Error(t, err) },
+	},
+	"it changes its mind": {
+		victim: func(b *bundle, ctx context.Context, tx *pg.Tx, _ bool) error {
+			_, err := tx.Exec(ctx, insertItem, b.mine.OrganizationID, id.New(), "not meant")
+			return errors.Join(errOwn, err)
+		},
+		check: func(t *testing.T, err error) { require.ErrorIs(t, err, errOwn) },
+	},
+	"it refuses before its first statement": {
+		victim: func(b *bundle, _ context.Context, tx *pg.Tx, _ bool) error {
+			tx.Queue(insertItem, b.mine.OrganizationID, id.New(), "not meant")
+			return errOwn
+		},
+		check:       func(t *testing.T, err error) { require.Equal(t, errOwn, err) },
+		undisturbed: true,
+	},
+	"a conflict": {
+		victim: func(b *bundle, ctx context.Context, tx *pg.Tx, firstRun bool) error {
+			if !firstRun {
+				return nil
+			}
+			_, err := tx.Exec(ctx, `do $$ begin raise exception 'conflict' using errcode = 'serialization_failure'; end $$`)
+			return err
+		},
+		check: func(t *testing.T, err error) { require.NoError(t, err) },
+	},
+	"the connection is lost": {
+		victim: func(b *bundle, ctx context.Context, tx *pg.Tx, firstRun bool) error {
+			if !firstRun {
+				return nil
+			}
+			_, err := tx.Exec(ctx, `select pg_terminate_backend(pg_backend_pid())`)
+			return err
+		},
+		check: func(t *testing.T, err error) { require.NoError(t, err) },
+	},
+	"its result is large": {
+		victim: func(b *bundle, ctx context.Context, tx *pg.Tx, _ bool) error {
+			var text string
+			return tx.QueryRow(ctx, `select repeat('x', 2000000)`).Scan(&text)
+		},
+		check: func(t *testing.T, err error) { require.NoError(t, err) },
+	},
+}
+
 // When anything happens to one member, it alone has to bear it; the others' work is done once all the same.
 func TestWhatHappensToOneMember(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		victim func(b *bundle, ctx context.Context, tx *pg.Tx, firstRun bool) error
-		check  func(t *testing.T, err error)
-		// undisturbed says that the others' work need not run again.
-		undisturbed bool
-	}{
-		"a statement fails": {
-			victim: func(b *bundle, ctx context.Context, tx *pg.Tx, _ bool) error {
-				_, err := tx.Exec(ctx, insertItem, b.mine.OrganizationID, id.New(), "taken")
-				return err
-			},
-			check: func(t *testing.T, err error) { require.Equal(t, "item_name_key", pg.ConstraintOf(err)) },
-		},
-		"a statement fails that goes out with the commit": {
-			victim: func(b *bundle, _ context.Context, tx *pg.Tx, _ bool) error {
-				tx.Queue(insertItem, b.mine.OrganizationID, id.New(), "taken")
-				return nil
-			},
-			check: func(t *testing.T, err error) { require.Equal(t, "item_name_key", pg.ConstraintOf(err)) },
-		},
-		"an error is passed over": {
-			victim: func(b *bundle, ctx context.Context, tx *pg.Tx, _ bool) error {
-				_, _ = tx.Exec(ctx, insertItem, b.mine.OrganizationID, id.New(), "taken")
-				_, _ = tx.Exec(ctx, insertItem, b.mine.OrganizationID, id.New(), "behind an error")
-				return nil
-			},
-			check: func(t *testing.T, err error) { require.Error(t, err) },
-		},
-		"it changes its mind": {
-			victim: func(b *bundle, ctx context.Context, tx *pg.Tx, _ bool) error {
-				_, err := tx.Exec(ctx, insertItem, b.mine.OrganizationID, id.New(), "not meant")
-				return errors.Join(errOwn, err)
-			},
-			check: func(t *testing.T, err error) { require.ErrorIs(t, err, errOwn) },
-		},
-		"it refuses before its first statement": {
-			victim: func(b *bundle, _ context.Context, tx *pg.Tx, _ bool) error {
-				tx.Queue(insertItem, b.mine.OrganizationID, id.New(), "not meant")
-				return errOwn
-			},
-			check:       func(t *testing.T, err error) { require.Equal(t, errOwn, err) },
-			undisturbed: true,
-		},
-		"a conflict": {
-			victim: func(b *bundle, ctx context.Context, tx *pg.Tx, firstRun bool) error {
-				if !firstRun {
-					return nil
-				}
-				_, err := tx.Exec(ctx, `do $$ begin raise exception 'conflict' using errcode = 'serialization_failure'; end $$`)
-				return err
-			},
-			check: func(t *testing.T, err error) { require.NoError(t, err) },
-		},
-		"the connection is lost": {
-			victim: func(b *bundle, ctx context.Context, tx *pg.Tx, firstRun bool) error {
-				if !firstRun {
-					return nil
-				}
-				_, err := tx.Exec(ctx, `select pg_terminate_backend(pg_backend_pid())`)
-				return err
-			},
-			check: func(t *testing.T, err error) { require.NoError(t, err) },
-		},
-		"its result is large": {
-			victim: func(b *bundle, ctx context.Context, tx *pg.Tx, _ bool) error {
-				var text string
-				return tx.QueryRow(ctx, `select repeat('x', 2000000)`).Scan(&text)
-			},
-			check: func(t *testing.T, err error) { require.NoError(t, err) },
-		},
-	} {
+	for name, test := range mishaps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)

@@ -3,8 +3,12 @@ package embedded
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 var (
@@ -14,6 +18,8 @@ var (
 	ErrVersion = errors.New("the PostgreSQL data directory belongs to another version")
 	// ErrUnreachable says that the unprivileged user PostgreSQL has to run as cannot reach the data directory.
 	ErrUnreachable = errors.New("the PostgreSQL data directory is out of reach for its user")
+	// ErrPath says that PostgreSQL's programs cannot work in a directory of that name.
+	ErrPath = errors.New("PostgreSQL can't use the path of its data directory")
 	// ErrNoServer says that no PostgreSQL is packed into this program and none was found on the machine.
 	ErrNoServer = errors.New("no PostgreSQL server found")
 )
@@ -36,6 +42,22 @@ type Config struct {
 	// System skips the packed server and uses the machine's.
 	System bool
 	Logger *slog.Logger
+}
+
+// CheckPath refuses a data directory in whose path there is a character that PostgreSQL can't bear: its programs call
+// each other by full path through a shell, in double quotes, and write the path on a line of a file.
+func CheckPath(directory string) error {
+	if !utf8.ValidString(directory) {
+		return fmt.Errorf("%w: %q is not UTF-8", ErrPath, directory)
+	}
+	at := strings.IndexFunc(directory, func(character rune) bool {
+		return strings.ContainsRune("$`\"\\", character) || unicode.IsControl(character)
+	})
+	if at < 0 {
+		return nil
+	}
+	character, _ := utf8.DecodeRuneInString(directory[at:])
+	return fmt.Errorf("%w: %q holds the character %q, which a shell would not leave as it is", ErrPath, directory, character)
 }
 
 func (c Config) withDefaults() Config {

@@ -77,13 +77,16 @@ func checkVersion(data string, major int) (bool, error) {
 	return true, nil
 }
 
+// attemptSuffix begins what follows the data directory's name where one is being made.
+const attemptSuffix = ".new-"
+
 // initialize makes a data directory. It works beside the final place and moves the result there once it is on disk, so
 // a kill on the way leaves no half of one.
 func initialize(ctx context.Context, programs binaries, owner account, config Config, data, password string) error {
 	if err := removeAttempts(data); err != nil {
 		return err
 	}
-	attempt, err := os.MkdirTemp(filepath.Dir(data), filepath.Base(data)+".new-")
+	attempt, err := os.MkdirTemp(filepath.Dir(data), filepath.Base(data)+attemptSuffix)
 	if err != nil {
 		return err
 	}
@@ -124,10 +127,14 @@ func initialize(ctx context.Context, programs binaries, owner account, config Co
 	return errors.Join(os.Rename(fresh, data), syncDirectory(filepath.Dir(data)))
 }
 
+// removeAttempts goes by the names themselves: as a pattern, the path could match what is another's.
 func removeAttempts(data string) error {
-	attempts, err := filepath.Glob(data + ".new-*")
-	for _, attempt := range attempts {
-		err = errors.Join(err, os.RemoveAll(attempt))
+	parent, prefix := filepath.Split(data)
+	entries, err := os.ReadDir(parent)
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), prefix+attemptSuffix) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(parent, entry.Name())))
+		}
 	}
 	return err
 }

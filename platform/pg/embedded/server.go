@@ -49,7 +49,7 @@ const (
 )
 
 // Start makes the data directory when there is none, stops what a killed braid left running there, starts the server
-// and returns when it answers. ErrInUse, ErrVersion, ErrUnreachable and ErrNoServer name what the caller can put right.
+// and returns when it answers. ErrInUse, ErrVersion, ErrUnreachable, ErrPath and ErrNoServer name what the caller can put right.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	config = config.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, config.StartTimeout)
@@ -88,15 +88,21 @@ func start(ctx context.Context, config Config) (*Server, error) {
 
 // prepareDirectory makes the directory and returns its real path. Others may pass through it, to what is theirs.
 func prepareDirectory(name string) (string, error) {
-	if err := os.MkdirAll(name, 0o711); err != nil {
-		return "", err
-	}
 	absolute, err := filepath.Abs(name)
 	if err != nil {
 		return "", err
 	}
+	if err := CheckPath(absolute); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(absolute, 0o711); err != nil {
+		return "", err
+	}
 	real, err := filepath.EvalSymlinks(absolute)
 	if err != nil {
+		return "", err
+	}
+	if err := CheckPath(real); err != nil {
 		return "", err
 	}
 	info, err := os.Stat(real)

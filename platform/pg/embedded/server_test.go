@@ -110,7 +110,7 @@ func TestLongPathGetsAnotherSocket(t *testing.T) {
 // The path of the socket is a part of the connection string, of a setting of the server's and of its command line.
 func TestDataDirectoryMayHaveAnyName(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"s p", "a%20b", "a+b", "a#b", "a?b=c&d", "Mülltonne", "a,b", "it's"} {
+	for _, name := range []string{"s p", "a%20b", "a+b", "a#b", "a?b=c&d", "Mülltonne", "a,b", "it's", "a[b", "a*b", "%s;|日本 "} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			directory := filepath.Join(filepath.Dir(newDirectory(t)), name, "postgres")
@@ -128,6 +128,41 @@ func TestDataDirectoryMayHaveAnyName(t *testing.T) {
 			}
 		})
 	}
+}
+
+// PostgreSQL hands its paths to a shell: what the shell would take for its own must not get there.
+func TestPathThatAShellWouldReadIsRefusedUntouched(t *testing.T) {
+	t.Parallel()
+	parent := filepath.Dir(newDirectory(t))
+	for _, name := range []string{"a$HOME", "$(touch gone)", "`id`", `a"b`, `a\b`, "a\nb", "a\rb", "a\xffb"} {
+		directory := filepath.Join(parent, name, "postgres")
+		_, err := Start(t.Context(), Config{DataDir: directory})
+		require.ErrorIs(t, err, ErrPath, name)
+		require.NotContains(t, err.Error(), "\n", "one line")
+		require.NoDirExists(t, filepath.Dir(directory))
+	}
+	behind := filepath.Join(parent, "cash$")
+	require.NoError(t, os.Mkdir(behind, 0o755))
+	require.NoError(t, os.Symlink(behind, filepath.Join(parent, "link")))
+	_, err := Start(t.Context(), Config{DataDir: filepath.Join(parent, "link")})
+	require.ErrorIs(t, err, ErrPath)
+	entries, err := os.ReadDir(behind)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+// A name with a star in it is no pattern: what a neighbor is just making stays.
+func TestAttemptsOfOthersStay(t *testing.T) {
+	t.Parallel()
+	parent := filepath.Dir(newDirectory(t))
+	for _, name := range []string{"a*b", "axxb"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(parent, name, "data"+attemptSuffix+"1"), 0o755))
+	}
+	require.NoError(t, removeAttempts(filepath.Join(parent, "a*b", "data")))
+	require.NoDirExists(t, filepath.Join(parent, "a*b", "data"+attemptSuffix+"1"))
+	require.DirExists(t, filepath.Join(parent, "axxb", "data"+attemptSuffix+"1"))
+	require.NoError(t, removeAttempts(filepath.Join(parent, "axxb", "data")))
+	require.NoDirExists(t, filepath.Join(parent, "axxb", "data"+attemptSuffix+"1"))
 }
 
 func TestOtherVersionIsLeftUntouched(t *testing.T) {
