@@ -48,10 +48,6 @@ e2e: build ## The end-to-end suite against everything in one process
 e2e-split: build kafka ## The same suite against one process per service
 	BRAID_TEST_SPLIT=1 go test -count=1 -timeout 15m -run Split ./test/e2e
 
-.PHONY: kill
-kill: build kafka ## Kill processes at random and count what is left
-	BRAID_TEST_KILL=1 go test -count=1 -timeout 20m -v ./test/kill
-
 .PHONY: fuzz
 fuzz: ## Every fuzz target for 20 seconds
 	tools/fuzz.sh 20s

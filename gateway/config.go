@@ -22,7 +22,8 @@ type Config struct {
 	StreamsLimit  int `config:"streams_limit" default:"10000" help:"Live streams that the gateway holds open at once."`
 	RequestsLimit int `config:"requests_limit" default:"2000" help:"Requests under way at once; more are answered 429."`
 
-	BodyTimeout time.Duration `config:"body_timeout" default:"15s" help:"Longest time a client may take to send a body."`
+	BodyTimeout  time.Duration `config:"body_timeout" default:"15s" help:"Longest time a client may take to send a body."`
+	WriteTimeout time.Duration `config:"write_timeout" default:"15s" help:"How long a client may take for 64 KiB of an answer; it is cut off then, or up to half as long later."`
 }
 
 // Validate implements config.Validator.
@@ -49,7 +50,9 @@ func (c *Config) Validate(report func(key, reason string)) {
 			report(key, "must be from 1 to 1000000")
 		}
 	}
-	if c.BodyTimeout <= 0 {
-		report("body_timeout", "must be positive")
+	for key, value := range map[string]time.Duration{"body_timeout": c.BodyTimeout, "write_timeout": c.WriteTimeout} {
+		if value <= 0 {
+			report(key, "must be positive")
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"github.com/braidhq/braid/gen/openapi"
 )
@@ -12,6 +13,15 @@ import (
 //
 //go:embed docs
 var docs embed.FS
+
+// docsPath is where the page is.
+const docsPath = "/docs/"
+
+// isDocument reports whether a path below docsPath leads to a file.
+func isDocument(path string) bool {
+	info, err := fs.Stat(docs, "docs/"+strings.TrimPrefix(path, docsPath))
+	return err == nil && !info.IsDir()
+}
 
 // mountDocuments serves the API's description and the page that shows it.
 func mountDocuments(mux *http.ServeMux) {
@@ -25,10 +35,10 @@ func mountDocuments(mux *http.ServeMux) {
 		panic("gateway: the embedded folder docs is missing: " + err.Error())
 	}
 	files := http.StripPrefix("/docs", http.FileServerFS(pages))
-	mux.Handle("GET /docs/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("GET "+docsPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'")
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		files.ServeHTTP(w, r)
 	}))
-	mux.Handle("GET /docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
+	mux.Handle("GET /docs", http.RedirectHandler(docsPath, http.StatusMovedPermanently))
 }

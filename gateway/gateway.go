@@ -4,10 +4,7 @@
 package gateway
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -81,12 +78,8 @@ func New(environment Environment) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := newMetrics(environment.Registerer)
-	if err != nil {
-		return nil, err
-	}
 	gateway := &Gateway{
-		Environment: environment, router: router, backends: map[string]http.Handler{}, metrics: metrics,
+		Environment: environment, router: router, backends: map[string]http.Handler{}, metrics: newMetrics(environment.Registerer),
 		transport: newBackendTransport(),
 	}
 	for _, network := range environment.Config.TrustedProxies {
@@ -114,7 +107,7 @@ func (g *Gateway) findBackends(methods map[string]*rpc.Method) error {
 		case g.Services[name] != nil:
 			g.backends[name] = g.Services[name]
 		case len(g.URLs[name]) > 0:
-			proxy, err := newProxy(name, g.URLs[name], g.transport, g.Logger, g.refuseUnreached)
+			proxy, err := g.newProxy(name, g.URLs[name])
 			if err != nil {
 				return err
 			}
@@ -156,9 +149,12 @@ func (g *Gateway) Close() {
 // ServeHTTP takes a request through the door.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
-	writer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	writer := g.newStatusWriter(w, r)
 	// Deferred, because a proxy whose backend dies halfway aborts by panicking.
-	defer func() { g.metrics.observe(r.Method, writer.status, time.Since(started)) }()
+	defer func() {
+		writer.end()
+		g.metrics.observe(r.Method, writer.status, time.Since(started))
+	}()
 	correlationID := g.prepare(writer, r)
 	g.limitBody(writer, r)
 	if !g.answerCORS(writer, r) {
@@ -168,6 +164,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) {
 	method, err := g.router.Find(r.Method, r.URL)
+	if err != nil && r.Method == http.MethodHead {
+		method, r, err = g.findHead(r, err)
+	}
 	if err == nil && method.Rule == rpc.Internal {
 		method, err = nil, rpc.ErrPathUnknown
 	}
@@ -192,6 +191,17 @@ func (g *Gateway) serve(w *statusWriter, r *http.Request, correlationID string) 
 	}
 	defer release()
 	g.pass(w, r, method, correlationID)
+}
+
+// findHead finds the GET that a HEAD is without the body, which the server leaves out. A stream has no end to be told of.
+func (g *Gateway) findHead(r *http.Request, missing error) (*rpc.Method, *http.Request, error) {
+	method, err := g.router.Find(http.MethodGet, r.URL)
+	if err != nil || method.Stream {
+		return nil, r, missing
+	}
+	asked := *r
+	asked.Method = http.MethodGet
+	return method, &asked, nil
 }
 
 // admit signs the caller in and spends from the budgets.
@@ -248,39 +258,6 @@ func (g *Gateway) takePlace(method *rpc.Method) (release func(), err error) {
 	return func() { counter.Add(-1) }, nil
 }
 
-// readBody takes the whole body in before a service sees the request: a slow client holds up only itself, and a
-// backend that refuses the connection can be passed over for the next.
-func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) error {
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil
-	}
-	body, err := rpc.ReadBody(w, r)
-	switch {
-	case errors.Is(err, rpc.ErrBodyTooLarge):
-		return err
-	case err != nil:
-		return errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The body did not arrive whole in time.").WithCause(err)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	liftBodyDeadline(w)
-	r.ContentLength, r.TransferEncoding = int64(len(body)), nil
-	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	return nil
-}
-
-// limitBody gives the client until BodyTimeout to send its body. The limit stays for a request that is refused before
-// its body was read: the server reads the rest before it answers, and would wait for a client that sends no more.
-func (g *Gateway) limitBody(w http.ResponseWriter, r *http.Request) {
-	if r.Body != nil && r.Body != http.NoBody {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.Config.BodyTimeout))
-	}
-}
-
-// liftBodyDeadline ends the limit: the answer may take longer, and the connection serves other requests.
-func liftBodyDeadline(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-}
-
 // pass hands the request to its service, vouching for the client's address.
 func (g *Gateway) pass(w *statusWriter, r *http.Request, method *rpc.Method, correlationID string) {
 	token, err := g.Signer.Token(method.Service)
@@ -290,21 +267,22 @@ func (g *Gateway) pass(w *statusWriter, r *http.Request, method *rpc.Method, cor
 	}
 	r.Header.Set(rpc.ForwardedForHeader, w.client.String())
 	r.Header.Set(rpc.ForwardedByHeader, token)
+	w.repeatable = method.ReadOnly || method.Idempotent && r.Header.Get(rpc.IdempotencyHeader) != ""
 	g.backends[method.Service].ServeHTTP(w, r)
 }
 
 // refuse answers for the gateway itself, in the protocol of the request.
-func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, correlationID string, err error) {
+func (g *Gateway) refuse(w *statusWriter, r *http.Request, correlationID string, err error) {
 	if errs.KindOf(err) == errs.Internal || errs.KindOf(err) == errs.Unavailable {
 		g.Logger.WarnContext(r.Context(), "request not passed on", slog.String("path", r.URL.Path),
 			slog.String("correlation_id", correlationID), slog.String("cause", err.Error()))
 	}
 	g.metrics.refused.WithLabelValues(errs.From(err).Reason).Inc()
-	rpc.Refuse(w, r, rpc.Fail(err, correlationID))
+	g.answerUnread(w, r, func(w http.ResponseWriter) { rpc.Refuse(w, r, rpc.Fail(err, correlationID)) })
 }
 
 // refuseUnreached answers for a service that could not be reached, or did not answer.
-func (g *Gateway) refuseUnreached(w http.ResponseWriter, r *http.Request, cause error) {
+func (g *Gateway) refuseUnreached(w *statusWriter, r *http.Request, cause error) {
 	problem := errUnavailable.WithCause(cause)
 	if r.Context().Err() != nil {
 		problem = errCanceled.WithCause(cause)

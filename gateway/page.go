@@ -1,7 +1,11 @@
 package gateway
 
 import (
+	"maps"
 	"net/http"
+	"net/url"
+	"path"
+	"strings"
 
 	"connectrpc.com/grpcreflect"
 
@@ -27,7 +31,7 @@ func (g *Gateway) newPages(methods map[string]*rpc.Method) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, true) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, len(g.Ready()) == 0) })
-	mux.HandleFunc("GET /invitations/accept", g.serveInvitationPage)
+	g.mountStandIns(mux)
 	mountDocuments(mux)
 	reflector := grpcreflect.NewStaticReflector(reflectionServices(methods)...)
 	mux.Handle(grpcreflect.NewHandlerV1(reflector))
@@ -48,6 +52,7 @@ func writeState(w http.ResponseWriter, good bool) {
 
 // servePage answers what no method is for: by one of the gateway's own pages, or with the error.
 func (g *Gateway) servePage(w *statusWriter, r *http.Request, correlationID string, err error) {
+	maps.Copy(w.Header(), pageHeaders)
 	page := g.isPage(r)
 	switch {
 	case page && isHealth(r.URL.Path):
@@ -57,25 +62,49 @@ func (g *Gateway) servePage(w *statusWriter, r *http.Request, correlationID stri
 			page, err = false, spendErr
 		}
 	default:
-		asked := r.Clone(r.Context())
-		if asked.Method = http.MethodGet; g.isPage(asked) {
+		asked := *r
+		if asked.Method = http.MethodGet; g.isPage(&asked) {
 			w.Header().Set("Allow", "GET, HEAD")
 			err = rpc.ErrMethodNotAllowed
 		}
 	}
-	if page {
+	switch {
+	case !page:
+		g.refuse(w, r, correlationID, err)
+	case r.Method == http.MethodPost:
 		// Reflection is a stream in both directions, as long as the client likes.
 		liftBodyDeadline(w)
 		g.pages.ServeHTTP(w, r)
-		return
+	default:
+		g.answerUnread(w, r, func(w http.ResponseWriter) { g.pages.ServeHTTP(w, r) })
 	}
-	g.refuse(w, r, correlationID, err)
 }
 
 func isHealth(path string) bool { return path == "/healthz" || path == "/readyz" }
 
-// isPage reports whether a path without a method is one of the gateway's own pages.
+// isPage reports whether a request is for one of the gateway's own pages. The multiplexer would lead requests from paths
+// that are almost right to the right ones: those are no pages.
 func (g *Gateway) isPage(r *http.Request) bool {
 	_, pattern := g.pages.Handler(r)
-	return pattern != ""
+	prefix := pattern[strings.IndexByte(pattern, ' ')+1:]
+	switch {
+	case prefix == "":
+		return false
+	case strings.HasSuffix(prefix, "{$}"):
+		return r.URL.Path+"{$}" == prefix
+	case r.URL.Path == prefix:
+		return true
+	case !isClean(r.URL):
+		return false
+	case prefix == docsPath:
+		return isDocument(r.URL.Path)
+	case strings.HasSuffix(prefix, "/"):
+		return strings.HasPrefix(r.URL.Path, prefix)
+	}
+	return strings.Contains(prefix, "{")
+}
+
+// isClean reports whether a path goes down only, by steps with names.
+func isClean(address *url.URL) bool {
+	return address.EscapedPath() == address.Path && strings.TrimSuffix(address.Path, "/") == path.Clean(address.Path)
 }

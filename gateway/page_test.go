@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
 )
 
@@ -69,6 +70,47 @@ func TestDocsAreServedFromHere(t *testing.T) {
 		bundle := d.send("GET", "/docs/swagger/swagger-ui-bundle.js", "", "")
 		require.Equal(t, 200, bundle.status)
 		require.Contains(t, bundle.header.Get("Content-Type"), "javascript")
+	}
+}
+
+// Whoever follows a link of a mail, or the address that up announces, finds a page that says what to do.
+func TestPagesStandInForTheConsole(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, nil)
+	organization, task := id.New().String(), id.New().String()
+	for path, says := range map[string][]string{
+		"/": {`href="/docs/"`, `href="/openapi.json"`, "README", "https://braid.example.com/api/v1/auth/login"},
+		"/organizations/" + organization + "/tasks/" + task: {
+			"https://braid.example.com/api/v1/organizations/" + organization + "/tasks/" + task,
+		},
+		"/organizations/x/tasks/$(id)": {"organizations/&lt;id of the organization&gt;/tasks/&lt;id of the task&gt; "},
+		"/settings/notifications":      {"https://braid.example.com/api/v1/me/notification-preferences"},
+	} {
+		got := d.send("GET", path, "", "")
+		require.Equal(t, 200, got.status, path)
+		require.Equal(t, "text/html; charset=utf-8", got.header.Get("Content-Type"))
+		require.Equal(t, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'", got.header.Get("Content-Security-Policy"))
+		require.Equal(t, "nosniff", got.header.Get("X-Content-Type-Options"))
+		require.NotEmpty(t, got.header.Get("RateLimit-Limit"))
+		for _, text := range says {
+			require.Contains(t, got.text, text, path)
+		}
+		require.NotContains(t, got.text, "<b>")
+		require.NotContains(t, got.text, "$(id)")
+		head := d.send("HEAD", path, "", "")
+		require.Equal(t, 200, head.status, path)
+		require.Empty(t, head.text)
+		refused := d.send("POST", path, "", "")
+		require.Equal(t, 405, refused.status, path)
+		require.Equal(t, "GET, HEAD", refused.header.Get("Allow"))
+	}
+	for _, path := range []string{
+		"/index.html", "/organizations/%3Cb%3E/tasks/" + task, "/organizations", "/organizations/" + organization, "/organizations/" + organization + "/tasks/" + task + "/",
+		"/organizations/" + organization + "/tasks/" + task + "/comments", "/organizations//tasks/" + task, "/settings", "/settings/notifications/",
+	} {
+		got := d.send("GET", path, "", "")
+		require.Equal(t, 404, got.status, path)
+		require.Equal(t, "PATH_UNKNOWN", got.reason(t), path)
 	}
 }
 

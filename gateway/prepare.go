@@ -10,15 +10,17 @@ import (
 	"github.com/braidhq/braid/platform/rpc"
 )
 
-// constantHeaders are on every answer. The values are shared between answers: one is replaced with Set, and Add makes a
+// constantHeaders are on every answer. They are few on purpose: browsers that know frame-ancestors look at no
+// X-Frame-Options, and an answer of an RPC has no links to follow; what is no RPC has pageHeaders too. The values are shared between answers: one is replaced with Set, and Add makes a
 // new slice because there is no room behind the one value.
 var constantHeaders = http.Header{
 	"X-Content-Type-Options":  {"nosniff"},
-	"X-Frame-Options":         {"DENY"},
-	"Referrer-Policy":         {"no-referrer"},
 	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
 	"Cache-Control":           {"no-store"},
 }
+
+// pageHeaders are on what a browser may show besides.
+var pageHeaders = http.Header{"X-Frame-Options": {"DENY"}, "Referrer-Policy": {"no-referrer"}}
 
 // prepare sets the headers every answer has, takes away what no client may say, and finds out where the request
 // comes from. It returns the correlation id, which the request carries from here on.

@@ -155,29 +155,6 @@ func TestProxySkipsTheDead(t *testing.T) {
 	}
 }
 
-// A backend that hangs costs the request that met it, and those after it go elsewhere.
-func TestProxyPassesOverTheHung(t *testing.T) {
-	t.Parallel()
-	hung, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = hung.Close() })
-	s := newSplit(t, func(e *gateway.Environment) {
-		e.URLs["workflow"] = []string{"http://" + hung.Addr().String(), e.URLs["workflow"][0]}
-	})
-	statuses := map[int]int{}
-	started := time.Now()
-	for range 8 {
-		got := s.send("GET", s.taskPath(), s.token, "", "Connect-Timeout-Ms", "10")
-		statuses[got.status]++
-		if got.status == 503 {
-			require.Equal(t, "UNAVAILABLE", got.reason(t))
-			require.NotEmpty(t, got.header.Get("Retry-After"))
-		}
-	}
-	require.Equal(t, map[int]int{200: 7, 503: 1}, statuses)
-	require.Less(t, time.Since(started), 10*time.Second)
-}
-
 func TestProxyToNobody(t *testing.T) {
 	t.Parallel()
 	s := newSplit(t, func(e *gateway.Environment) { e.URLs["workflow"] = []string{unusedAddress(t), unusedAddress(t)} })

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/redis/rueidis"
 
 	"github.com/braidhq/braid/platform/clock"
@@ -82,13 +83,10 @@ func newRedisLimiter(url string, fallback limiter, clock clock.Clock, registerer
 	options.DisableCache = true
 	options.ForceSingleClient = true
 	options.Dialer.Timeout = redisTimeout
-	failures := prometheus.NewCounter(prometheus.CounterOpts{
+	failures := promauto.With(registerer).NewCounter(prometheus.CounterOpts{
 		Name: "braid_gateway_shared_limit_failures_total",
 		Help: "Requests whose budget could not be read from Redis and was counted by this gateway alone.",
 	})
-	if err := registerer.Register(failures); err != nil {
-		return nil, fmt.Errorf("register metric: %w", err)
-	}
 	return &redisLimiter{
 		options: options, script: rueidis.NewLuaScript(takeScript), fallback: fallback, clock: clock, failures: failures, logger: logger,
 	}, nil

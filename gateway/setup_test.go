@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -104,6 +105,7 @@ func newDoor(t *testing.T, change func(*gateway.Environment)) *door {
 	environment := gateway.Environment{
 		Config: gateway.Config{
 			UserRate: 6000, AddressRate: 6000, AuthRate: 6000, StreamsLimit: 100, RequestsLimit: 100, BodyTimeout: 5 * time.Second,
+			WriteTimeout: 5 * time.Second,
 		},
 		Services: map[string]http.Handler{}, URLs: map[string][]string{}, PublicURL: "https://braid.example.com",
 		Authenticator: authenticator, Signer: d.signer, Ready: func() map[string]error { return nil },
@@ -119,14 +121,20 @@ func newDoor(t *testing.T, change func(*gateway.Environment)) *door {
 	opened, err := gateway.New(environment)
 	require.NoError(t, err)
 	t.Cleanup(opened.Close)
-	d.URL, d.client = serve(t, opened)
+	d.URL, d.client = listen(t, opened, opened.Pace)
 	return d
 }
 
 // serve listens with a handler as the product does: HTTP/1.1 and cleartext HTTP/2.
 func serve(t *testing.T, handler http.Handler) (string, *http.Client) {
 	t.Helper()
+	return listen(t, handler, func(listener net.Listener) net.Listener { return listener })
+}
+
+func listen(t *testing.T, handler http.Handler, wrap func(net.Listener) net.Listener) (string, *http.Client) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
+	server.Listener = wrap(server.Listener)
 	server.Config.Protocols = &http.Protocols{}
 	server.Config.Protocols.SetHTTP1(true)
 	server.Config.Protocols.SetUnencryptedHTTP2(true)
@@ -247,4 +255,22 @@ func (d *door) metric(name string, labels ...string) float64 {
 		}
 	}
 	return total
+}
+
+// gauge is the value of a gauge of one service.
+func (d *door) gauge(name, service string) float64 {
+	d.t.Helper()
+	families, err := d.registry.Gather()
+	require.NoError(d.t, err)
+	for _, family := range families {
+		for _, measured := range family.GetMetric() {
+			for _, label := range measured.GetLabel() {
+				if family.GetName() == name && label.GetValue() == service {
+					return measured.GetGauge().GetValue()
+				}
+			}
+		}
+	}
+	d.t.Fatalf("no gauge %s of %s", name, service)
+	return 0
 }

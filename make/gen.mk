@@ -1,7 +1,7 @@
 # Generation: gen/, docs/reference and the queries' code come from proto/, from the settings' tags and from SQL. All of
 # it is committed; gen-check proves that it is what the sources say.
 PROTO_TOOLS := tools/proto/node_modules
-GENERATED := gen docs/reference $(wildcard services/*/internal/store/db)
+GENERATED := gen docs/reference testkit/kinds $(wildcard services/*/internal/store/db)
 GENERATORS := $(BIN)/.generators
 
 # The Go programs that generate, in the versions of tools/go.mod.
@@ -29,6 +29,7 @@ gen: gen-proto gen-sql gen-reference ## Generate everything that is generated
 .PHONY: gen-proto
 gen-proto: $(GENERATORS) $(PROTO_TOOLS)/.package-lock.json .cache/proto
 	$(PROTO_TOOLS)/.bin/buf generate
+	$(PROTO_TOOLS)/.bin/buf generate --template testkit/kinds/buf.gen.yaml
 	$(PROTO_TOOLS)/.bin/buf build --as-file-descriptor-set -o .cache/openapi/contract.binpb
 
 .PHONY: gen-sql
@@ -55,15 +56,20 @@ lint-proto: $(PROTO_TOOLS)/.package-lock.json .cache/proto ## Check the contract
 	$(PROTO_TOOLS)/.bin/buf lint
 	$(PROTO_TOOLS)/.bin/buf format --diff --exit-code proto
 
-# BREAKING_AGAINST is the commit that clients may have been built from: main, or, on main itself, the commit before.
+# BREAKING_AGAINST is the commit that clients may have been built from: the one given, else main, or, on main itself, the
+# commit before. On main .ci/run takes the commit before the push from BRAID_CI_BASE. Where CI, or whoever gives
+# a commit, can't compare (a clone may be too shallow), that is a failure: what was not looked at is not good.
 BREAKING_AGAINST ?= $(shell for name in origin/main main; do \
 	if git rev-parse --quiet --verify $$name >/dev/null && [ "$$(git rev-parse $$name)" != "$$(git rev-parse HEAD)" ]; then echo $$name; exit; fi; \
 	done; echo HEAD~1)
+BREAKING_MUST := $(if $(or $(filter true,$(CI)),$(filter-out undefined file,$(origin BREAKING_AGAINST))),1)
 .PHONY: breaking
 breaking: $(PROTO_TOOLS)/.package-lock.json .cache/proto ## Refuse changes of the contract that break clients
 	@set -e; \
 	if ! git rev-parse --quiet --verify '$(BREAKING_AGAINST):proto' >/dev/null; then \
-		echo "nothing to compare the contract with: $(BREAKING_AGAINST) holds none"; exit; \
+		echo "nothing to compare the contract with: $(BREAKING_AGAINST) is not in this clone, or holds none"; \
+		if [ -n "$(BREAKING_MUST)" ]; then echo "fetch it (git fetch --unshallow), or name another: make breaking BREAKING_AGAINST=…"; exit 1; fi; \
+		exit; \
 	fi; \
 	rm -rf .cache/breaking; mkdir -p .cache/breaking/.cache; \
 	git archive $(BREAKING_AGAINST) proto buf.yaml | tar -x -C .cache/breaking; \

@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
+	neturl "net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -18,6 +23,11 @@ func newDemo() *cobra.Command {
 	command := &cobra.Command{
 		Use: "demo", Short: "Walk through a running instance with real requests, and leave a filled organization behind", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			for flag, address := range map[string]string{"url": url, "admin-url": adminURL} {
+				if !isWebAddress(address) {
+					return fmt.Errorf("--%s: %q is not an address such as http://127.0.0.1:8080", flag, address)
+				}
+			}
 			ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			config := demo.Config{URL: url, AdminURL: adminURL, Out: command.OutOrStdout(), Color: onTerminal(os.Stdout)}
@@ -25,13 +35,26 @@ func newDemo() *cobra.Command {
 			if connection, err := brokerFor(s, command.Flags()); err == nil {
 				config.Watch = watchEvents(s, connection)
 			}
-			return demo.Run(ctx, config)
+			return explainUnreached(demo.Run(ctx, config), adminURL)
 		},
 	}
 	command.Flags().StringVar(&url, "url", "http://127.0.0.1:8080", "where the gateway is")
 	command.Flags().StringVar(&adminURL, "admin-url", "http://127.0.0.1:8081", "where the admin port with the mailbox is")
 	s.registry.BindFlags(command.Flags(), "data-dir")
 	return command
+}
+
+// explainUnreached adds to an error of a connection that nobody took which flag says where to connect.
+func explainUnreached(err error, adminURL string) error {
+	var asked *neturl.Error
+	var dialed *net.OpError
+	if !errors.As(err, &asked) || !errors.As(err, &dialed) || dialed.Op != "dial" {
+		return err
+	}
+	if strings.HasPrefix(asked.URL, strings.TrimSuffix(adminURL, "/")+"/") {
+		return fmt.Errorf("%w: --admin-url says where the admin port of the running braid is", err)
+	}
+	return fmt.Errorf("%w: --url says where the running braid is, --admin-url where its admin port is", err)
 }
 
 // watchEvents follows every topic from now on.

@@ -23,10 +23,10 @@ const dlqTimeout = 2 * time.Minute
 
 func newDLQ() *cobra.Command {
 	command := &cobra.Command{Use: "dlq", Short: "Look through dead letters and bring them back"}
-	var limit int
+	limit := boundedNumber{value: 100, least: 1, most: 1_000_000}
 	list := newDLQCommand("list SERVICE", "List a service's open dead letters, the newest first", cobra.ExactArgs(1),
 		func(ctx context.Context, out io.Writer, desk *deadletter.Desk, args []string) error {
-			letters, err := desk.List(ctx, args[0], limit)
+			letters, err := desk.List(ctx, args[0], limit.value)
 			if err != nil {
 				return err
 			}
@@ -37,7 +37,7 @@ func newDLQ() *cobra.Command {
 			}
 			return nil
 		})
-	list.Flags().IntVar(&limit, "limit", 100, "at most this many")
+	list.Flags().Var(&limit, "limit", "at most this many")
 	show := newDLQCommand("show SERVICE ID", "Show a dead letter with its payload, without sensitive fields", cobra.ExactArgs(2),
 		func(ctx context.Context, out io.Writer, desk *deadletter.Desk, args []string) error {
 			letter, err := desk.Show(ctx, args[0], args[1])
@@ -48,22 +48,35 @@ func newDLQ() *cobra.Command {
 		})
 	replay := newDLQCommand("replay SERVICE ID…", "Bring dead letters back to the service that could not apply them", cobra.MinimumNArgs(2),
 		func(ctx context.Context, out io.Writer, desk *deadletter.Desk, args []string) error {
-			if err := desk.Replay(ctx, args[0], args[1:]...); err != nil {
+			letterIDs := distinct(args[1:])
+			if err := desk.Replay(ctx, args[0], letterIDs...); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(out, "replayed %d\n", len(args)-1)
+			_, err := fmt.Fprintf(out, "replayed %d\n", len(letterIDs))
 			return err
 		})
 	discard := newDLQCommand("discard SERVICE ID…", "Give dead letters up", cobra.MinimumNArgs(2),
 		func(ctx context.Context, out io.Writer, desk *deadletter.Desk, args []string) error {
-			if err := desk.Discard(ctx, args[0], args[1:]...); err != nil {
+			letterIDs := distinct(args[1:])
+			if err := desk.Discard(ctx, args[0], letterIDs...); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(out, "discarded %d\n", len(args)-1)
+			_, err := fmt.Fprintf(out, "discarded %d\n", len(letterIDs))
 			return err
 		})
 	command.AddCommand(list, show, replay, discard)
 	return command
+}
+
+// distinct drops what is named a second time: a letter is one letter however often somebody pastes it.
+func distinct(letterIDs []string) []string {
+	var named []string
+	for _, letterID := range letterIDs {
+		if !slices.Contains(named, letterID) {
+			named = append(named, letterID)
+		}
+	}
+	return named
 }
 
 func newDLQCommand(use, short string, args cobra.PositionalArgs, act func(context.Context, io.Writer, *deadletter.Desk, []string) error) *cobra.Command {

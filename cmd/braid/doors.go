@@ -17,8 +17,8 @@ import (
 	"github.com/braidhq/braid/platform/rpc"
 )
 
-// The limits of every connection that comes in. There is no write timeout here: streams stay open, and the writers of
-// streams bound each write themselves.
+// The limits of every connection that comes in. There is no write timeout here, because streams stay open: the gateway
+// bounds each piece of an answer, and writers of streams each event.
 const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -33,11 +33,11 @@ func (p *process) buildDoors() error {
 		return err
 	}
 	if !slices.Contains(p.services, gateway.Name) {
-		p.addDoor("listen", p.settings.Process.Listen, services, nil)
+		p.addDoor(door{flag: "listen", address: p.settings.Process.Listen, handler: services})
 		return nil
 	}
 	if p.settings.Process.ServiceListen != "" {
-		p.addDoor("service-listen", p.settings.Process.ServiceListen, services, nil)
+		p.addDoor(door{flag: "service-listen", address: p.settings.Process.ServiceListen, handler: services})
 	}
 	local := map[string]http.Handler{}
 	for name, handler := range p.handlers {
@@ -60,7 +60,7 @@ func (p *process) buildDoors() error {
 	if err != nil {
 		return err
 	}
-	p.addDoor("listen", p.settings.Process.Listen, public, certificates)
+	p.addDoor(door{flag: "listen", address: p.settings.Process.Listen, handler: public, certificates: certificates, wrap: public.Pace})
 	return nil
 }
 
@@ -99,27 +99,39 @@ func (p *process) serviceDoor() (http.Handler, error) {
 	}), nil
 }
 
-// addDoor adds a listener. A busy port is named together with the flag that changes it.
-func (p *process) addDoor(flag, address string, handler http.Handler, certificates *tls.Config) {
+// door is a listener. A busy port is named together with the flag that changes it.
+type door struct {
+	flag, address string
+	handler       http.Handler
+	certificates  *tls.Config
+	// wrap may change what listens; nil for a door that only Braid's own processes use.
+	wrap func(net.Listener) net.Listener
+}
+
+// addDoor adds a listener.
+func (p *process) addDoor(d door) {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(certificates != nil)
-	protocols.SetUnencryptedHTTP2(certificates == nil)
+	protocols.SetHTTP2(d.certificates != nil)
+	protocols.SetUnencryptedHTTP2(d.certificates == nil)
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams}, TLSConfig: certificates,
+		Handler: d.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams}, TLSConfig: d.certificates,
 		ErrorLog: slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
 	}
 	var listener net.Listener
 	p.addPart(module.Part{
-		Name: "door." + flag,
+		Name: "door." + d.flag,
 		Start: func(ctx context.Context) (err error) {
-			listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-			return explainListen(err, address, flag)
+			listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", d.address)
+			if err == nil && d.wrap != nil {
+				listener = d.wrap(listener)
+			}
+			return explainListen(err, d.address, d.flag)
 		},
 		Run: func(context.Context) error {
 			serve := server.Serve
-			if certificates != nil {
+			if d.certificates != nil {
 				serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 			}
 			if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {

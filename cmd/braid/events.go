@@ -22,7 +22,7 @@ func newEvents() *cobra.Command {
 func newEventsTail() *cobra.Command {
 	s := newSettings(true)
 	var topics []string
-	var last int
+	last := boundedNumber{most: 1_000_000}
 	command := &cobra.Command{
 		Use: "tail", Short: "Show events as they happen, decoded, without sensitive fields", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -36,11 +36,11 @@ func newEventsTail() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return tailEvents(ctx, s, connection, bus.TailConfig{Topics: chosen, Last: last})
+			return tailEvents(ctx, s, connection, bus.TailConfig{Topics: chosen, Last: last.value})
 		},
 	}
 	command.Flags().StringSliceVar(&topics, "topic", nil, "topics to watch, such as workflow.events; all by default")
-	command.Flags().IntVar(&last, "last", 0, "how many past events of each partition to show first")
+	command.Flags().Var(&last, "last", "how many past events of each partition to show first")
 	s.registry.BindFlags(command.Flags())
 	return command
 }

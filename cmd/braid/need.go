@@ -2,11 +2,13 @@ package main
 
 import (
 	"crypto/tls"
+	"path/filepath"
 	"slices"
 
 	"github.com/braidhq/braid/gateway"
 	"github.com/braidhq/braid/platform/config"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/pg/embedded"
 )
 
 // need says what the configuration is read for. Every command states its own, and config check that of the command it
@@ -18,12 +20,12 @@ type need struct {
 	databases []string
 	// split says that brokers and the services that run elsewhere must be named too.
 	split bool
-	// broker says that the embedded broker runs here unless others are named.
-	broker bool
+	// embedded says that a broker and a PostgreSQL of its own run here unless others are named.
+	embedded bool
 }
 
 // needOfUp is everything in one process, which brings what is not named.
-func needOfUp() need { return need{services: keyHolders(), broker: true} }
+func needOfUp() need { return need{services: keyHolders(), embedded: true} }
 
 func needOfServe(services []string) need {
 	return need{services: services, databases: services, split: true}
@@ -44,14 +46,31 @@ func (s *settings) check(needed need, report func(key, reason string)) {
 	if needed.split && len(s.Kafka.Brokers) == 0 {
 		report("kafka.brokers", "is required")
 	}
-	if needed.broker && len(s.Kafka.Brokers) == 0 &&
-		(config.SameAddress(s.Kafka.Listen, s.Process.Listen) || config.SameAddress(s.Kafka.Listen, s.Process.AdminConfig.Listen)) {
-		report("kafka.listen", "is the address of listen or admin_listen as well")
+	if needed.embedded {
+		s.checkEmbedded(report)
 	}
 	if runsGateway && s.Gateway.TLSCertificate != "" && s.Gateway.TLSKey != "" {
 		if _, err := tls.LoadX509KeyPair(s.Gateway.TLSCertificate, s.Gateway.TLSKey); err != nil {
 			report("gateway.tls_certificate", err.Error())
 		}
+	}
+}
+
+// checkEmbedded judges what the broker and the PostgreSQL that run here take.
+func (s *settings) checkEmbedded(report func(key, reason string)) {
+	if len(s.Kafka.Brokers) == 0 &&
+		(config.SameAddress(s.Kafka.Listen, s.Process.Listen) || config.SameAddress(s.Kafka.Listen, s.Process.AdminConfig.Listen)) {
+		report("kafka.listen", "is the address of listen or admin_listen as well")
+	}
+	if s.Process.DatabaseURL != "" || s.Process.DataDir == "" {
+		return
+	}
+	directory, err := filepath.Abs(s.Process.DataDir)
+	if err == nil {
+		err = embedded.CheckPath(directory)
+	}
+	if err != nil {
+		report("data_dir", err.Error())
 	}
 }
 

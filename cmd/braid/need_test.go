@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,6 +46,7 @@ func TestEachProblemIsBlamedOnItsKey(t *testing.T) {
 		"BRAID_KAFKA_REPLICATION=-1":                              "kafka.replication",
 		"BRAID_REDIS_URL=redis":                                   "redis.url",
 		"BRAID_GATEWAY_BODY_TIMEOUT=-1s":                          "gateway.body_timeout",
+		"BRAID_GATEWAY_WRITE_TIMEOUT=0s":                          "gateway.write_timeout",
 		"BRAID_NOTIFICATION_SMTP_TIMEOUT=-1s":                     "notification.smtp_timeout",
 	} {
 		found := problems(t, needOfUp(), true, variable)
@@ -73,6 +75,20 @@ func TestWhatACommandNeedsIsNamedAtOnce(t *testing.T) {
 	require.Len(t, problems(t, need{databases: serviceNames()}, false), len(serviceNames()), "migrate needs nothing else")
 	require.Empty(t, problems(t, need{}, false), "a tool needs nothing")
 	require.Contains(t, problems(t, need{}, false, "BRAID_WORKFLOW_URL=ftp://x"), "workflow.url", "an address concerns every process")
+}
+
+func TestDataDirectoryThatPostgreSQLCannotUseIsRefusedByItsFlag(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	for _, command := range [][]string{{"up"}, {"config", "check"}} {
+		err := execute(t, append(command, "--data-dir", filepath.Join(parent, "$(id)"))...)
+		require.ErrorContains(t, err, "--data-dir: data_dir: PostgreSQL can't use")
+		require.ErrorContains(t, err, `the character '$'`)
+	}
+	require.NoDirExists(t, filepath.Join(parent, "$(id)"))
+	s := newSettings(true)
+	require.NoError(t, s.loadFrom(config.Sources{Env: []string{"BRAID_DATA_DIR=$", "BRAID_DATABASE_URL=postgres://localhost"}}, needOfUp()),
+		"a server elsewhere does not mind")
 }
 
 func TestTailIsQuotedForAShell(t *testing.T) {

@@ -216,8 +216,8 @@ func (p *process) buildAccess() error {
 		Publishers: []string{identity.Name, organization.Name},
 		Lookback:   authn.AccessTokenLife + time.Minute,
 		Handle:     p.hear,
-		Reset: func() {
-			p.authenticator.Distrust()
+		Reset: func(lost time.Time) {
+			p.authenticator.Distrust(lost)
 			p.access.Clear()
 		},
 	}, p.clock, p.logger)
@@ -225,6 +225,7 @@ func (p *process) buildAccess() error {
 		return err
 	}
 	p.addPart(module.Part{Name: "broadcast", Run: p.broadcast.Run})
+	p.addPart(module.Part{Name: "sessions", Optional: true, Ready: p.authenticator.Certain})
 	return p.watchBroker()
 }
 
@@ -242,13 +243,9 @@ func (p *process) watchBroker() error {
 	return nil
 }
 
-// hear applies an event to the caches. One that can't be read may have taken something away, so everything is dropped.
-func (p *process) hear(ctx context.Context, event bus.Event) {
-	if err := errors.Join(p.authenticator.HandleEvent(event), p.access.HandleEvent(event)); err != nil {
-		p.logger.ErrorContext(ctx, "broadcast event not understood, caches dropped", slog.String("cause", err.Error()))
-		p.authenticator.Distrust()
-		p.access.Clear()
-	}
+// hear applies an event to the caches.
+func (p *process) hear(_ context.Context, event bus.Event) error {
+	return errors.Join(p.authenticator.HandleEvent(event), p.access.HandleEvent(event))
 }
 
 func fetchUserKeys(ctx context.Context, auth identityv1connect.AuthServiceClient) (map[string]ed25519.PublicKey, error) {

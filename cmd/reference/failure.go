@@ -35,17 +35,16 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS"},
 	"/braid.organization.v1.InvitationService/RejectInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL"},
 
-	"/braid.workflow.v1.ProjectService/CreateProject":  {"PROJECT_KEY_TAKEN"},
-	"/braid.workflow.v1.ProjectService/UpdateProject":  {"PROJECT_ARCHIVED"},
-	"/braid.workflow.v1.ProjectService/ArchiveProject": {"PROJECT_ARCHIVED"},
-	"/braid.workflow.v1.TaskService/CreateTask":        {"PROJECT_ARCHIVED", "ASSIGNEE_NOT_MEMBER"},
-	"/braid.workflow.v1.TaskService/UpdateTask":        {"PROJECT_ARCHIVED", "ASSIGNEE_NOT_MEMBER"},
-	"/braid.workflow.v1.TaskService/DeleteTask":        {"PROJECT_ARCHIVED"},
-	"/braid.workflow.v1.TaskService/AssignTask":        {"PROJECT_ARCHIVED", "ASSIGNEE_NOT_MEMBER"},
-	"/braid.workflow.v1.TaskService/TransitionTask":    {"PROJECT_ARCHIVED", "TRANSITION_NOT_ALLOWED"},
-	"/braid.workflow.v1.CommentService/CreateComment":  {"PROJECT_ARCHIVED"},
-	"/braid.workflow.v1.CommentService/UpdateComment":  {"PROJECT_ARCHIVED"},
-	"/braid.workflow.v1.CommentService/DeleteComment":  {"PROJECT_ARCHIVED"},
+	"/braid.workflow.v1.ProjectService/CreateProject": {"PROJECT_KEY_TAKEN"},
+	"/braid.workflow.v1.ProjectService/UpdateProject": {"PROJECT_ARCHIVED"},
+	"/braid.workflow.v1.TaskService/CreateTask":       {"PROJECT_ARCHIVED", "ASSIGNEE_NOT_MEMBER"},
+	"/braid.workflow.v1.TaskService/UpdateTask":       {"PROJECT_ARCHIVED", "ASSIGNEE_NOT_MEMBER"},
+	"/braid.workflow.v1.TaskService/DeleteTask":       {"PROJECT_ARCHIVED"},
+	"/braid.workflow.v1.TaskService/AssignTask":       {"PROJECT_ARCHIVED", "ASSIGNEE_NOT_MEMBER"},
+	"/braid.workflow.v1.TaskService/TransitionTask":   {"PROJECT_ARCHIVED", "TRANSITION_NOT_ALLOWED"},
+	"/braid.workflow.v1.CommentService/CreateComment": {"PROJECT_ARCHIVED"},
+	"/braid.workflow.v1.CommentService/UpdateComment": {"PROJECT_ARCHIVED", "COMMENT_NOT_YOURS"},
+	"/braid.workflow.v1.CommentService/DeleteComment": {"PROJECT_ARCHIVED", "COMMENT_NOT_YOURS"},
 }
 
 // exampleFacts are the public facts that come with a reason.

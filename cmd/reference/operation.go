@@ -221,7 +221,8 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 		if !ok {
 			return nil, fmt.Errorf("%s: exampleFilters has none", method.Procedure)
 		}
-		parameter.set("description", "A filter as in AIP-160, such as `"+example+"`. Fields: "+names+".")
+		parameter.set("description", "A filter as in AIP-160, such as `"+example+"`. Fields: "+names+".\n\n"+
+			"`field:*` asks for any value of a field that can be empty; in `=` and `!=` an asterisk at an end of a text stands for anything (`\\\\*` for itself).")
 	case "order_by":
 		names, err := find(orderFields, comment)
 		if err != nil {
@@ -252,6 +253,8 @@ var exampleFilters = map[string]string{
 	"ListOrganizations": `displayName:"acme"`,
 	"ListMembers":       `roleIds:"admin" AND displayName:"ada"`,
 	"ListInvitations":   `state = PENDING AND roleId = "member"`,
+	"ListRoles":         `permissions:"workflow.task.create"`,
+	"ListSessions":      `lastUseTime < 2026-01-01T00:00:00Z`,
 	"ListComments":      `createTime > 2026-01-01T00:00:00Z`,
 }
 

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/braidhq/braid/platform/call"
@@ -31,6 +33,7 @@ const (
 	Issuer   = "braid/identity"
 
 	maxCachedTokens = 100_000
+	maxAnswers      = 100_000
 	maxTokenLength  = 4096
 	askTimeout      = 3 * time.Second
 	clockLeeway     = 5 * time.Second
@@ -74,10 +77,13 @@ type Authenticator struct {
 	asking singleflight.Group
 	asked  prometheus.Counter
 	parser *jwt.Parser
+	// answers holds when identity was asked for a session that it then called live.
+	answers *otter.Cache[id.ID, time.Time]
 
-	mu            sync.RWMutex
-	ended         map[id.ID]time.Time
-	distrustUntil time.Time
+	mu    sync.RWMutex
+	ended map[id.ID]time.Time
+	// distrusted is the time up to which an end of a session may have been missed; zero for none.
+	distrusted time.Time
 }
 
 // New returns an authenticator.
@@ -86,21 +92,28 @@ func New(config Config) (*Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "braid_authn_session_questions_total",
-		Help: "Questions to identity about whether a session is live.",
-	})
-	if err := config.Registerer.Register(asked); err != nil {
-		return nil, fmt.Errorf("register metric: %w", err)
+	answers, err := otter.New(&otter.Options[id.ID, time.Time]{MaximumSize: maxAnswers})
+	if err != nil {
+		return nil, fmt.Errorf("make session cache: %w", err)
 	}
-	return &Authenticator{
+	factory := promauto.With(config.Registerer)
+	authenticator := &Authenticator{
 		Config: config,
 		keys:   &keySet{fetch: config.UserKeys, clock: config.Clock},
 		cache:  cache,
-		asked:  asked,
-		parser: newParser(config.Clock, jwt.WithAudience(Audience), jwt.WithIssuer(Issuer)),
-		ended:  map[id.ID]time.Time{},
-	}, nil
+		asked: factory.NewCounter(prometheus.CounterOpts{
+			Name: "braid_authn_session_questions_total",
+			Help: "Questions to identity about whether a session is live.",
+		}),
+		parser:  newParser(config.Clock, jwt.WithAudience(Audience), jwt.WithIssuer(Issuer)),
+		answers: answers,
+		ended:   map[id.ID]time.Time{},
+	}
+	factory.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "braid_authn_distrust_remaining_seconds",
+		Help: "How long tokens are still not taken at their word because the end of a session may have been missed; 0 when none was.",
+	}, func() float64 { return authenticator.distrustLeft().Seconds() })
+	return authenticator, nil
 }
 
 // newParser takes EdDSA only and demands an expiry, whatever else is asked of the token.
@@ -111,12 +124,12 @@ func newParser(clock clock.Clock, more ...jwt.ParserOption) *jwt.Parser {
 
 // AuthenticateUser verifies an access token and that its session is live.
 func (a *Authenticator) AuthenticateUser(ctx context.Context, token string) (call.Actor, error) {
-	actor, err := a.cache.verify(token, func() (verified, error) { return a.verifyUser(ctx, token) })
+	known, err := a.cache.verify(token, func() (verified, error) { return a.verifyUser(ctx, token) })
 	if err != nil {
 		return call.Actor{}, err
 	}
-	actor.Token = token
-	return actor, a.checkSession(ctx, actor.SessionID)
+	known.actor.Token = token
+	return known.actor, a.checkSession(ctx, known.actor.SessionID, known.issued)
 }
 
 func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified, error) {
@@ -139,10 +152,14 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 	if err := errors.Join(userErr, sessionErr); err != nil {
 		return verified{}, errTokenInvalid.WithCause(err)
 	}
-	return verified{
+	known := verified{
 		actor:   call.Actor{Kind: call.User, UserID: userID, SessionID: sessionID},
 		expires: claims.ExpiresAt.UTC(),
-	}, nil
+	}
+	if claims.IssuedAt != nil {
+		known.issued = claims.IssuedAt.UTC()
+	}
+	return known, nil
 }
 
 // header checks the token's type and returns its key id.

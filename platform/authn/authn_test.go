@@ -151,58 +151,6 @@ func TestKeysThatCannotBeFetchedAreUnavailable(t *testing.T) {
 	requireKind(t, err, errs.Unavailable)
 }
 
-func TestEndedSessionIsRefused(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	claims := w.claims()
-	token := w.token(t, claims)
-	_, err := w.AuthenticateUser(t.Context(), token)
-	require.NoError(t, err)
-	w.EndSession(id.MustParse(claims.SessionID))
-	_, err = w.AuthenticateUser(t.Context(), token)
-	requireKind(t, err, errs.Unauthenticated)
-	_, err = w.AuthenticateUser(t.Context(), w.token(t, w.claims()))
-	require.NoError(t, err, "other sessions go on")
-}
-
-// A process that may not have heard of everything asks; without an answer it refuses.
-func TestStaleProcessAsks(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	claims := w.claims()
-	token := w.token(t, claims)
-	w.change(func() { w.fresh = false })
-	for range 3 {
-		_, err := w.AuthenticateUser(t.Context(), token)
-		require.NoError(t, err)
-	}
-	require.Equal(t, 3, w.asked, "each time")
-	w.change(func() { w.askFail = errDown })
-	_, err := w.AuthenticateUser(t.Context(), token)
-	requireKind(t, err, errs.Unavailable)
-
-	w.change(func() { w.askFail = nil; w.ended[id.MustParse(claims.SessionID)] = true })
-	_, err = w.AuthenticateUser(t.Context(), token)
-	requireKind(t, err, errs.Unauthenticated)
-	w.change(func() { w.fresh = true })
-	_, err = w.AuthenticateUser(t.Context(), token)
-	requireKind(t, err, errs.Unauthenticated)
-}
-
-// After lost events the process asks until every token of then has expired.
-func TestDistrustAsksForATokensLife(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.Distrust()
-	_, err := w.AuthenticateUser(t.Context(), w.token(t, w.claims()))
-	require.NoError(t, err)
-	require.Equal(t, 1, w.asked)
-	w.clock.Advance(authn.AccessTokenLife + 5*time.Second)
-	_, err = w.AuthenticateUser(t.Context(), w.token(t, w.claims()))
-	require.NoError(t, err)
-	require.Equal(t, 1, w.asked)
-}
-
 func TestServiceTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -25,6 +25,8 @@ type tokenCache struct {
 type verified struct {
 	actor   call.Actor
 	expires time.Time
+	// issued is zero for a token that does not say.
+	issued time.Time
 }
 
 func newTokenCache(size int, clock clock.Clock) (*tokenCache, error) {
@@ -35,9 +37,9 @@ func newTokenCache(size int, clock clock.Clock) (*tokenCache, error) {
 	return &tokenCache{cache: cache, clock: clock}, nil
 }
 
-func (c *tokenCache) verify(token string, verify func() (verified, error)) (call.Actor, error) {
+func (c *tokenCache) verify(token string, verify func() (verified, error)) (verified, error) {
 	if len(token) > maxTokenLength {
-		return call.Actor{}, errTokenInvalid
+		return verified{}, errTokenInvalid
 	}
 	// Every request comes by here, up to three times: the token is hashed from the stack, not from a copy on the heap.
 	var buffer [usualTokenLength]byte
@@ -46,13 +48,13 @@ func (c *tokenCache) verify(token string, verify func() (verified, error)) (call
 	if !ok {
 		var err error
 		if known, err = verify(); err != nil {
-			return call.Actor{}, err
+			return verified{}, err
 		}
 		c.cache.Set(hash, known)
 	}
 	if !c.clock.Now().Before(known.expires) {
 		c.cache.Invalidate(hash)
-		return call.Actor{}, errTokenInvalid
+		return verified{}, errTokenInvalid
 	}
-	return known.actor, nil
+	return known, nil
 }

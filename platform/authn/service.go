@@ -31,7 +31,8 @@ func (a *Authenticator) For(service string) (*ServiceAuthenticator, error) {
 
 // AuthenticateService verifies a service token made for this service.
 func (s *ServiceAuthenticator) AuthenticateService(_ context.Context, token string) (call.Actor, error) {
-	return s.cache.verify(token, func() (verified, error) { return s.verifyService(token) })
+	known, err := s.cache.verify(token, func() (verified, error) { return s.verifyService(token) })
+	return known.actor, err
 }
 
 func (s *ServiceAuthenticator) verifyService(token string) (verified, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/bus"
@@ -11,17 +12,29 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-// checkSession refuses a session that has ended. When this process can't be sure to have heard of every end, it asks
-// identity; without an answer it refuses.
-func (a *Authenticator) checkSession(ctx context.Context, sessionID id.ID) error {
+// answerLife is how long identity's word that a session is live is good, counted from the question: a session that ends
+// afterwards is refused within the second that is promised.
+const answerLife = time.Second
+
+// checkSession refuses a session that has ended. When this process can't be sure to have heard of every end that the
+// token could have, it asks identity; without an answer it refuses.
+func (a *Authenticator) checkSession(ctx context.Context, sessionID id.ID, issued time.Time) error {
 	a.mu.RLock()
 	_, ended := a.ended[sessionID]
+	// A token that was issued after a missed end is of a session that it was not the end of.
+	trusted := a.distrusted.IsZero() || issued.After(a.distrusted.Add(clockLeeway))
 	a.mu.RUnlock()
 	if ended {
 		return errTokenInvalid
 	}
-	if a.Fresh() && a.trusted() {
+	if trusted && a.Fresh() {
 		return nil
+	}
+	if asked, ok := a.answers.GetIfPresent(sessionID); ok {
+		// By a clock that was set back the answer would be good for longer.
+		if age := a.Clock.Now().Sub(asked); age >= 0 && age < answerLife {
+			return nil
+		}
 	}
 	live, err := a.askSession(ctx, sessionID)
 	if err != nil {
@@ -43,7 +56,12 @@ func (a *Authenticator) askSession(ctx context.Context, sessionID id.ID) (bool, 
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 		defer cancel()
 		a.asked.Inc()
-		return a.SessionLive(ctx, sessionID)
+		asked := a.Clock.Now()
+		live, err := a.SessionLive(ctx, sessionID)
+		if err == nil && live {
+			a.answers.Set(sessionID, asked)
+		}
+		return live, err
 	})
 	select {
 	case result := <-answer:
@@ -74,18 +92,38 @@ func (a *Authenticator) EndSession(sessionID id.ID) {
 	}
 }
 
-// Distrust has every session asked for until every token of today has expired: called when the broadcast reader has
-// lost events, one of which may have ended a session.
-func (a *Authenticator) Distrust() {
+// Distrust has identity asked about every token that was issued by the given time, until the last of them has expired:
+// called when the broadcast reader has lost an event of that time, which may have ended a session. A time that can't be
+// one, or is still to come, counts as the present.
+func (a *Authenticator) Distrust(lost time.Time) {
+	now := a.Clock.Now()
+	if lost.Unix() <= 0 || lost.After(now) {
+		lost = now
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.distrustUntil = a.Clock.Now().Add(AccessTokenLife + clockLeeway)
+	if lost.After(a.distrusted) {
+		a.distrusted = lost
+	}
 }
 
-func (a *Authenticator) trusted() bool {
+// Certain returns nil, or why tokens are not taken at their word: it makes no request fail, but each costs a question.
+func (a *Authenticator) Certain() error {
+	left := a.distrustLeft()
+	if left == 0 {
+		return nil
+	}
+	return fmt.Errorf("the end of a session may have been missed: identity is asked about older tokens for another %s", left.Round(time.Second))
+}
+
+// distrustLeft is how long there are still tokens that are not trusted.
+func (a *Authenticator) distrustLeft() time.Duration {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.distrustUntil.IsZero() || !a.Clock.Now().Before(a.distrustUntil)
+	if a.distrusted.IsZero() {
+		return 0
+	}
+	return max(0, a.distrusted.Add(AccessTokenLife+clockLeeway).Sub(a.Clock.Now()))
 }
 
 // HandleEvent notes the sessions that events say have ended.

@@ -31,6 +31,8 @@ type world struct {
 	key      ed25519.PrivateKey
 	gateway  ed25519.PrivateKey
 
+	registry *prometheus.Registry
+
 	mu        sync.Mutex
 	fresh     bool
 	keys      map[string]ed25519.PublicKey
@@ -39,13 +41,15 @@ type world struct {
 	ended     map[id.ID]bool
 	asked     int
 	askFail   error
+	// delay is how long identity takes to answer, by the clock.
+	delay time.Duration
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
 		clock: clock.NewManual(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)), key: newKey(t), gateway: newKey(t),
-		fresh: true, ended: map[id.ID]bool{},
+		registry: prometheus.NewRegistry(), fresh: true, ended: map[id.ID]bool{},
 	}
 	w.keys = map[string]ed25519.PublicKey{"one": w.key.Public().(ed25519.PublicKey)}
 	authenticator, err := authn.New(authn.Config{
@@ -57,7 +61,7 @@ func newWorld(t testing.TB) *world {
 			defer w.mu.Unlock()
 			return w.fresh
 		},
-		Clock: w.clock, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Clock: w.clock, Logger: slog.New(slog.DiscardHandler), Registerer: w.registry,
 	})
 	require.NoError(t, err)
 	w.Authenticator = authenticator
@@ -84,6 +88,7 @@ func (w *world) live(_ context.Context, sessionID id.ID) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
+	w.clock.Advance(w.delay)
 	return !w.ended[sessionID], w.askFail
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/time/rate"
 
 	"github.com/braidhq/braid/platform/call"
@@ -109,19 +110,15 @@ func New(config Config) (*Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make budget cache: %w", err)
 	}
-	asked := prometheus.NewCounterVec(prometheus.CounterOpts{
+	factory := promauto.With(config.Registerer)
+	asked := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "braid_authz_owner_questions_total",
 		Help: "Questions to the organization service about effective permissions, by cause.",
 	}, []string{"cause"})
-	withheld := prometheus.NewCounterVec(prometheus.CounterOpts{
+	withheld := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "braid_authz_withheld_questions_total",
 		Help: "Questions that were not put to the organization service because the user had asked too many, by cause.",
 	}, []string{"cause"})
-	for _, metric := range []prometheus.Collector{asked, withheld} {
-		if err := config.Registerer.Register(metric); err != nil {
-			return nil, fmt.Errorf("register metric: %w", err)
-		}
-	}
 	return &Access{
 		Config: config, cache: cache, budgets: budgets, flights: newFlights(), seed: maphash.MakeSeed(), asked: asked, withheld: withheld,
 	}, nil
@@ -259,7 +256,7 @@ func (a *Access) budgetOf(ctx context.Context, userID id.ID) *budget {
 func decide(held Permissions, permission string) error {
 	switch {
 	case !held.Member:
-		return errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
+		return errs.ErrNotFound
 	case !held.allows(permission):
 		return errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lack the permission "+permission+".").With("permission", permission)
 	default:

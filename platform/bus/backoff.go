@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 // Backoff returns how long to wait before try number attempt (1 is the first retry): doubling from base up to limit,
@@ -16,24 +18,12 @@ func Backoff(attempt int, base, limit time.Duration) time.Duration {
 	return wait/2 + rand.N(wait/2+1)
 }
 
-// Sleep waits for d, or less when ctx ends first; then it returns ctx's error.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // WithGrace returns a context that outlives ctx by grace, so that what is in hand when the process is told to stop can be
 // finished. It keeps ctx's values but not its deadline. The returned function ends it at once and must be called.
 func WithGrace(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	graced, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		_ = Sleep(graced, grace)
+		_ = clock.Sleep(graced, grace)
 		cancel()
 	})
 	return graced, func() {

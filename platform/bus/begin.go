@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 const (
@@ -39,7 +41,7 @@ func (b *Broadcast) begin(ctx context.Context, client *kgo.Client) error {
 			level = slog.LevelDebug
 		}
 		b.logger.Log(ctx, level, "broadcast reader waits for its topics", "publishers", b.config.Publishers, "error", err)
-		if err := Sleep(ctx, Backoff(attempt, errorPause, beginPause)); err != nil {
+		if err := clock.Sleep(ctx, Backoff(attempt, errorPause, beginPause)); err != nil {
 			return err
 		}
 	}
@@ -88,7 +90,7 @@ func (b *Broadcast) adopt(publisher, topicID string, partitions []bounds) {
 	b.places[publisher] = resumed
 	if lost {
 		b.logger.Warn("broadcast reader cannot go on where it was; everything built from events is dropped", "publisher", publisher)
-		b.config.Reset()
+		b.config.Reset(time.Time{})
 	}
 }
 

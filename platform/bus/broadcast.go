@@ -22,10 +22,12 @@ type BroadcastConfig struct {
 	// one access token's lifetime for instance.
 	Lookback time.Duration
 	// Handle gets each event, in order per partition, from one goroutine. It must be quick and may see an event again.
-	Handle func(ctx context.Context, event Event)
-	// Reset is called when something was lost to the reader (a record it cannot decode, records that retention took
-	// away before they were read, a topic that was made again). What was built from events must then be dropped as a whole.
-	Reset func()
+	// An error says that it can't be understood.
+	Handle func(ctx context.Context, event Event) error
+	// Reset is called when something was lost to the reader (a record that cannot be decoded or understood, records that
+	// retention took away before they were read, a topic that was made again). What was built from events must then be
+	// dropped as a whole. The time is when the broker got what was lost, zero where nobody knows.
+	Reset func(lost time.Time)
 }
 
 // Broadcast reads all partitions of its publishers' events without a group, so that every process sees every event, and
@@ -91,7 +93,7 @@ func (b *Broadcast) Run(ctx context.Context) error {
 		}
 		attempt++
 		b.logger.WarnContext(ctx, "broadcast reader begins again", "error", err)
-		if Sleep(ctx, Backoff(attempt, errorPause, beginPause)) != nil {
+		if clock.Sleep(ctx, Backoff(attempt, errorPause, beginPause)) != nil {
 			return nil
 		}
 	}
@@ -129,7 +131,7 @@ func (b *Broadcast) read(ctx context.Context) error {
 		}
 		if failed {
 			// The client may report the same failure over and over without waiting.
-			_ = Sleep(ctx, errorPause)
+			_ = clock.Sleep(ctx, errorPause)
 		}
 	}
 }
@@ -153,7 +155,7 @@ func (b *Broadcast) look(ctx context.Context, fetches kgo.Fetches) (failed bool,
 func (b *Broadcast) lose(topic string) {
 	if publisher, ok := b.events[topic]; ok {
 		delete(b.places, publisher)
-		b.config.Reset()
+		b.config.Reset(time.Time{})
 	}
 }
 
@@ -165,7 +167,7 @@ func (b *Broadcast) take(ctx context.Context, client *kgo.Client, record Record)
 	if b.places[b.events[record.Topic]].take(record.Partition, record.Offset) {
 		b.logger.WarnContext(ctx, "broadcast reader was not given every record; everything built from events is dropped",
 			"topic", record.Topic, "partition", record.Partition, "offset", record.Offset)
-		b.config.Reset()
+		b.config.Reset(time.Time{})
 	}
 	b.handle(ctx, record)
 	return nil
@@ -198,13 +200,14 @@ func (b *Broadcast) promise(ctx context.Context, client *kgo.Client, publisher s
 
 func (b *Broadcast) handle(ctx context.Context, record Record) {
 	event, err := Decode(record)
-	if err != nil {
-		b.logger.ErrorContext(ctx, "broadcast reader cannot decode an event; everything built from events is dropped",
-			"topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "error", err)
-		b.config.Reset()
-		return
+	if err == nil {
+		err = b.config.Handle(ctx, event)
 	}
-	b.config.Handle(ctx, event)
+	if err != nil {
+		b.logger.ErrorContext(ctx, "broadcast reader cannot understand an event; everything built from events is dropped",
+			"topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "error", err)
+		b.config.Reset(record.Time)
+	}
 }
 
 func (b *Broadcast) publishFreshness() {

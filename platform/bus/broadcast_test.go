@@ -49,11 +49,12 @@ func keep(t *testing.T, connection bus.Connection, before func()) *journal {
 	kept := &journal{}
 	reader, err := bus.NewBroadcast(connection, bus.BroadcastConfig{
 		Publishers: []string{publisher}, Lookback: time.Minute,
-		Handle: func(_ context.Context, event bus.Event) {
+		Handle: func(_ context.Context, event bus.Event) error {
 			before()
 			kept.write(event.ID)
+			return nil
 		},
-		Reset: func() { kept.write(id.ID{}) },
+		Reset: func(time.Time) { kept.write(id.ID{}) },
 	}, clock.System{}, bustest.Logger(t))
 	require.NoError(t, err)
 	kept.Broadcast = reader
@@ -267,7 +268,7 @@ func TestBroadcastWarnsOfAMissingTopicOnlyWhenThatLasts(t *testing.T) {
 	now := clock.NewManual(time.Now())
 	connection := bustest.Connect(t)
 	reader, err := bus.NewBroadcast(connection, bus.BroadcastConfig{
-		Publishers: []string{publisher}, Lookback: time.Minute, Handle: func(context.Context, bus.Event) {}, Reset: func() {},
+		Publishers: []string{publisher}, Lookback: time.Minute, Handle: func(context.Context, bus.Event) error { return nil }, Reset: func(time.Time) {},
 	}, now, slog.New(said))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

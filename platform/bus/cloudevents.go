@@ -44,7 +44,7 @@ const (
 
 // Encode returns the event as a record for topic. It refuses an event that Decode would not take back.
 func Encode(topic string, event Event) (Record, error) {
-	if err := event.check(); err != nil {
+	if err := event.Check(); err != nil {
 		return Record{}, err
 	}
 	record := Record{Topic: topic, Partition: AnyPartition, Key: event.Key, Value: event.Data}
@@ -99,7 +99,7 @@ func Decode(record Record) (Event, error) {
 	if missing := requiredAttributes &^ seen; missing != 0 {
 		return Event{}, fmt.Errorf("%w: no header %s", ErrMalformed, missing.first())
 	}
-	if err := event.check(); err != nil {
+	if err := event.Check(); err != nil {
 		return Event{}, err
 	}
 	return event, nil
@@ -130,7 +130,7 @@ func attributeOf(header string) attribute { return attributeBits[header] }
 
 func (a attribute) first() string { return attributeNames[bits.TrailingZeros32(uint32(a))] }
 
-// set takes one header into its field; check looks at the text itself.
+// set takes one header into its field; Check looks at the text itself.
 func (e *Event) set(name attribute, value []byte) error {
 	if len(value) == 0 || len(value) > maxHeaderValue {
 		return fmt.Errorf("length %d", len(value))
@@ -188,8 +188,8 @@ func expect(got, want string) error {
 	return nil
 }
 
-// check holds the rules that the two directions share, so that whatever is written can be read.
-func (e *Event) check() error {
+// Check refuses an event that Encode would refuse, and Decode would not take back: the rules that the two directions share.
+func (e *Event) Check() error {
 	switch {
 	case e.ID.IsZero():
 		return fmt.Errorf("%w: no id", ErrMalformed)

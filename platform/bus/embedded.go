@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 // DefaultListen is where the embedded broker listens unless told otherwise.
@@ -110,7 +112,7 @@ func StartEmbedded(config EmbeddedConfig, logger *slog.Logger) (*Embedded, error
 func (e *Embedded) expire(ctx context.Context, interval time.Duration) {
 	for ctx.Err() == nil {
 		e.cluster.ApplyRetention()
-		_ = Sleep(ctx, interval)
+		_ = clock.Sleep(ctx, interval)
 	}
 }
 

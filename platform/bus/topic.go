@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 // Topic is a topic as it should be.
@@ -88,7 +90,7 @@ func awaitTopics(ctx context.Context, admin *kadm.Client, topics []string) error
 		if err == nil {
 			return nil
 		}
-		if Sleep(ctx, Backoff(attempt, 10*time.Millisecond, time.Second)) != nil {
+		if clock.Sleep(ctx, Backoff(attempt, 10*time.Millisecond, time.Second)) != nil {
 			return fmt.Errorf("wait for topics %v: %w", topics, err)
 		}
 	}

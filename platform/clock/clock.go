@@ -2,6 +2,7 @@
 package clock
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -17,6 +18,19 @@ type System struct{}
 
 // Now implements Clock.
 func (System) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// Sleep waits for d, or less when ctx ends first; then it returns ctx's error. It is no method of Clock: backoff and
+// pacing spare real resources in real time, also where a test holds the hours still. Tests of waits use synctest.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Manual is a clock that moves only when told to; safe for use by several goroutines.
 type Manual struct {

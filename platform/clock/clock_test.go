@@ -1,7 +1,9 @@
 package clock_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -30,4 +32,19 @@ func TestManualMovesOnlyWhenTold(t *testing.T) {
 	require.Equal(t, manual.Now(), manual.Now())
 	manual.Advance(time.Hour)
 	require.Equal(t, time.Date(2030, 1, 1, 1, 0, 0, 0, time.UTC), manual.Now())
+}
+
+func TestSleepEndsWithItsTimeOrItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		require.NoError(t, clock.Sleep(t.Context(), time.Hour))
+		require.Equal(t, time.Hour, time.Since(began))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began = time.Now()
+		require.ErrorIs(t, clock.Sleep(ctx, time.Hour), context.DeadlineExceeded)
+		require.Equal(t, time.Minute, time.Since(began))
+	})
 }

@@ -65,11 +65,12 @@ func cutLine(source string) (file string, line int) {
 	return source, 0
 }
 
-// nearest returns the candidate with the smallest edit distance to name, or "" when there is none.
+// nearest returns the candidate with the smallest edit distance to name, or "" when there is none within a third of the
+// name's length: what is farther away is another word, not a misspelled one.
 func nearest(name string, candidates []string) string {
-	best, bestDistance := "", 0
+	best, bestDistance := "", max(1, len(strings.TrimPrefix(name, environmentPrefix))/3)+1
 	for _, candidate := range candidates {
-		if distance := editDistance(name, candidate); best == "" || distance < bestDistance {
+		if distance := editDistance(name, candidate); distance < bestDistance {
 			best, bestDistance = candidate, distance
 		}
 	}

@@ -65,6 +65,10 @@ func Invalid(field, rule, message string) *Error {
 		WithViolation(Violation{Field: field, Rule: rule, Message: message})
 }
 
+// ErrNotFound is the same, word for word, for what never was, what is gone and what is another organization's: nobody
+// learns from an answer what others have.
+var ErrNotFound = New(NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
+
 // ErrETagMismatch refuses a guarded change of something that has changed meanwhile; CheckETag adds the current etag.
 var ErrETagMismatch = New(Aborted, "ETAG_MISMATCH", "The resource has changed since the etag was read.")
 

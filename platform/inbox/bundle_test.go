@@ -114,11 +114,12 @@ func (b *testBundle) consumeWith(t *testing.T, database *pg.DB, handler apply, c
 	return &consumer{Consumer: made, registry: registry, stop: stop}
 }
 
-// record returns an event with a text, for one partition.
+// record returns an event with a text, for one partition, whose events have one key: they are in order.
 func (b *testBundle) record(t *testing.T, partition int32, text string) bus.Record {
 	t.Helper()
 	event := bustest.NewEvent(id.New())
 	event.Type, event.Schema, event.Data = bustest.EventType, "braid.test.v1.ThingHappened", bustest.PayloadOf(text)
+	event.Key = fmt.Append(nil, "partition ", partition)
 	record, err := bus.Encode(b.topic.Name, event)
 	require.NoError(t, err)
 	record.Partition = partition

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/pg"
 )
 
@@ -27,7 +27,7 @@ func (c *Consumer) cleanUp(ctx context.Context) {
 		if _, err := c.DeleteExpired(ctx, c.clock.Now().Add(-retention)); err != nil && ctx.Err() == nil {
 			c.logger.WarnContext(ctx, "consumer cannot clean its inbox up", "error", err)
 		}
-		if bus.Sleep(ctx, cleanupInterval) != nil {
+		if clock.Sleep(ctx, cleanupInterval) != nil {
 			return
 		}
 	}
@@ -53,7 +53,7 @@ select ctid from inbox where processed_at < $1 and consumer = $2 limit $3))`
 		if deleted < cleanupBatch {
 			return total, nil
 		}
-		if err := bus.Sleep(ctx, cleanupPause); err != nil {
+		if err := clock.Sleep(ctx, cleanupPause); err != nil {
 			return total, err
 		}
 	}

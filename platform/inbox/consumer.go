@@ -25,6 +25,8 @@ const (
 	// lets the next ones gather for a moment, unless it is behind. Below that nobody waits for anything.
 	gatherFrom  = 8
 	gatherPause = 10 * time.Millisecond
+	// lanes is how many transactions a member that is behind has under way at once.
+	lanes = 2
 )
 
 // Consumer applies the events of a service's topics. Any number may run; they share the partitions.
@@ -49,14 +51,9 @@ func NewConsumer(database *pg.DB, connection bus.Connection, config Config, cloc
 	if err != nil {
 		return nil, fmt.Errorf("consumer of %s: %w", config.Service, err)
 	}
-	metrics, err := newMetrics(config.Service, registerer)
-	if err != nil {
-		producer.Close()
-		return nil, err
-	}
 	return &Consumer{
 		config: config.withDefaults(), database: database, connection: connection, clock: clock,
-		logger: logger.With("consumer", config.Service), metrics: metrics, producer: producer,
+		logger: logger.With("consumer", config.Service), metrics: newMetrics(config.Service, registerer), producer: producer,
 	}, nil
 }
 
@@ -80,7 +77,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		names = append(names, topic.Name)
 	}
 	group, err := bus.NewGroup(c.connection, bus.GroupConfig{
-		Group: c.config.Service, Topics: names, MaxRecords: c.config.BatchEvents,
+		Group: c.config.Service, Topics: names, MaxRecords: lanes * c.config.BatchEvents,
 	}, c.logger)
 	if err != nil {
 		return fmt.Errorf("consumer of %s: %w", c.config.Service, err)
@@ -102,7 +99,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			c.logger.WarnContext(ctx, "consumer cannot read", "error", err)
 			// The client may report the same failure over and over without waiting.
-			_ = bus.Sleep(ctx, c.config.RetryBase)
+			_ = clock.Sleep(ctx, c.config.RetryBase)
 		}
 		if len(records) == 0 {
 			continue
@@ -129,7 +126,7 @@ func (c *Consumer) awaitTopics(ctx context.Context, group *bus.Group, topics []b
 			return false
 		}
 		c.logger.WarnContext(ctx, "consumer waits for the broker", "error", err)
-		if bus.Sleep(ctx, bus.Backoff(attempt, c.config.RetryBase, c.config.RetryLimit)) != nil {
+		if clock.Sleep(ctx, bus.Backoff(attempt, c.config.RetryBase, c.config.RetryLimit)) != nil {
 			return false
 		}
 	}
@@ -138,7 +135,7 @@ func (c *Consumer) awaitTopics(ctx context.Context, group *bus.Group, topics []b
 // gather waits for records to come together after so many were read, when that makes fewer transactions.
 func (c *Consumer) gather(ctx context.Context, read int) {
 	if read >= gatherFrom && read < c.config.BatchEvents {
-		_ = bus.Sleep(ctx, gatherPause)
+		_ = clock.Sleep(ctx, gatherPause)
 	}
 }
 
@@ -153,7 +150,7 @@ func (c *Consumer) measureLag(ctx context.Context, group *bus.Group) {
 		for topic, lag := range lags {
 			c.metrics.lag.WithLabelValues(topic).Set(float64(lag))
 		}
-		if bus.Sleep(ctx, lagInterval) != nil {
+		if clock.Sleep(ctx, lagInterval) != nil {
 			return
 		}
 	}

@@ -1,5 +1,5 @@
 // Package inbox owns the way of an event from its topic to its effect in a consuming service: once per event id, because
-// the effect and the inbox row are one transaction; in order per partition; and on, past an event that cannot be applied,
+// the effect and the inbox row are one transaction; in order per key; and on, past an event that cannot be applied,
 // which goes to the dead letters. It must not know what an event means, and publishes nothing but dead letters.
 package inbox
 
@@ -24,8 +24,9 @@ func Migrations() pg.MigrationSet {
 
 // Handler applies events that follow each other in a batch, in their order; one is the smallest batch. It writes with tx,
 // a transaction of the worker role that also holds the inbox rows and maybe the effects of other events, and it may run
-// again after its writes were rolled back: it must do nothing that a rollback does not undo. Each makes a Handler of a
-// function that takes events one by one; any other enters each event (Enter) while it reads it.
+// again after its writes were rolled back: it must do nothing that a rollback does not undo. Events of other keys may be
+// applied at the same time, in this process too. Each makes a Handler of a function that takes events one by one; any
+// other enters each event (Enter) while it reads it.
 //
 // An error of kind Unavailable, DeadlineExceeded or ResourceExhausted is the infrastructure's: it is tried again without
 // end while the partition waits. So is a conflict that the database reports. Any other error, and a panic, is one event's

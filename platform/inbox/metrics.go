@@ -1,9 +1,8 @@
 package inbox
 
 import (
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 type metrics struct {
@@ -17,32 +16,33 @@ type metrics struct {
 	age         prometheus.Histogram
 }
 
-func newMetrics(service string, registerer prometheus.Registerer) (*metrics, error) {
+func newMetrics(service string, registerer prometheus.Registerer) *metrics {
+	factory := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"service": service}, registerer))
 	m := &metrics{
-		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		lag: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "braid_consumer_lag_events", Help: "Records of a topic that the whole group has yet to commit, as this member saw it last.",
 		}, []string{"topic"}),
-		applied: prometheus.NewCounter(prometheus.CounterOpts{
+		applied: factory.NewCounter(prometheus.CounterOpts{
 			Name: "braid_consumer_applied_total", Help: "Events applied.",
 		}),
-		duplicates: prometheus.NewCounter(prometheus.CounterOpts{
+		duplicates: factory.NewCounter(prometheus.CounterOpts{
 			Name: "braid_consumer_duplicates_total", Help: "Events that came again and were passed over.",
 		}),
-		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+		retries: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "braid_consumer_retries_total", Help: "Tries after a failure, by cause: infrastructure, event.",
 		}, []string{"cause"}),
-		deadLetters: prometheus.NewCounter(prometheus.CounterOpts{
+		deadLetters: factory.NewCounter(prometheus.CounterOpts{
 			Name: "braid_consumer_dead_letters_total", Help: "Events put aside because they could not be applied.",
 		}),
-		handled: prometheus.NewHistogram(prometheus.HistogramOpts{
+		handled: factory.NewHistogram(prometheus.HistogramOpts{
 			Name: "braid_consumer_handled_seconds", Help: "Time of one transaction with its events.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
 		}),
-		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+		batch: factory.NewHistogram(prometheus.HistogramOpts{
 			Name: "braid_consumer_batch_events", Help: "Events that were applied in one transaction.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 11),
 		}),
-		age: prometheus.NewHistogram(prometheus.HistogramOpts{
+		age: factory.NewHistogram(prometheus.HistogramOpts{
 			Name: "braid_consumer_event_age_seconds", Help: "Time from an event's happening to its effect being committed.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 18),
 		}),
@@ -50,11 +50,5 @@ func newMetrics(service string, registerer prometheus.Registerer) (*metrics, err
 	// Both are there from the start, so that an alert on their rate sees the first.
 	m.retries.WithLabelValues(causeInfrastructure)
 	m.retries.WithLabelValues(causeEvent)
-	registerer = prometheus.WrapRegistererWith(prometheus.Labels{"service": service}, registerer)
-	for _, collector := range []prometheus.Collector{m.lag, m.applied, m.duplicates, m.retries, m.deadLetters, m.handled, m.batch, m.age} {
-		if err := registerer.Register(collector); err != nil {
-			return nil, fmt.Errorf("register consumer metrics: %w", err)
-		}
-	}
-	return m, nil
+	return m
 }

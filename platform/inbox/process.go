@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/bus/deadletter"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/pg"
 )
@@ -32,15 +35,49 @@ type item struct {
 	malformed error
 }
 
-// process brings records to their end, in order: applied, known already, or put aside. It reports false when the work
-// was ended before; then nothing may be committed. While the infrastructure is away it waits, and the partitions with
-// it.
+// process brings records to their end, in order per key: applied, known already, or put aside. It reports false when the
+// work was ended before; then nothing may be committed. While the infrastructure is away it waits, and the partitions
+// with it.
 func (c *Consumer) process(ctx, work context.Context, records []bus.Record) bool {
+	var unfinished atomic.Bool
+	var running sync.WaitGroup
+	for _, lane := range c.lanesOf(records) {
+		running.Go(func() {
+			if !c.advance(ctx, work, lane) {
+				unfinished.Store(true)
+			}
+		})
+	}
+	running.Wait()
+	return !unfinished.Load()
+}
+
+// lanesOf divides what is too much for one transaction, so that one is decoded while the database works on another. What
+// has the same key stays together and in its order; a key that is met first goes to the next lane.
+func (c *Consumer) lanesOf(records []bus.Record) [][]bus.Record {
+	if len(records) <= c.config.BatchEvents {
+		return [][]bus.Record{records}
+	}
+	divided := make([][]bus.Record, lanes)
+	laneOf := make(map[string]int)
+	for _, record := range records {
+		lane, known := laneOf[string(record.Key)]
+		if !known {
+			lane = len(laneOf) % lanes
+			laneOf[string(record.Key)] = lane
+		}
+		divided[lane] = append(divided[lane], record)
+	}
+	return divided
+}
+
+// advance takes the records of one lane through their transactions.
+func (c *Consumer) advance(ctx, work context.Context, records []bus.Record) bool {
 	items := c.read(records)
 	for start := 0; start < len(items); {
 		end := start + 1
 		if items[start].inBatch() {
-			for end < len(items) && items[end].inBatch() {
+			for end < len(items) && end-start < c.config.BatchEvents && items[end].inBatch() {
 				end++
 			}
 		}
@@ -115,7 +152,7 @@ func (c *Consumer) settleFailed(ctx, work context.Context, failed item, err erro
 			return c.putAside(ctx, work, failed, err, attempt)
 		}
 		c.metrics.retries.WithLabelValues(causeEvent).Inc()
-		if bus.Sleep(ctx, bus.Backoff(attempt, c.config.RetryBase, c.config.RetryLimit)) != nil {
+		if clock.Sleep(ctx, bus.Backoff(attempt, c.config.RetryBase, c.config.RetryLimit)) != nil {
 			return false
 		}
 		var ok bool
@@ -145,7 +182,7 @@ func (c *Consumer) applyPersistently(ctx, work context.Context, items []item) (e
 		}
 		c.metrics.retries.WithLabelValues(causeInfrastructure).Inc()
 		c.logger.WarnContext(ctx, "consumer waits for its database or another service", "attempt", attempt, "events", len(items), "error", err)
-		if bus.Sleep(ctx, bus.Backoff(attempt, c.config.RetryBase, c.config.RetryLimit)) != nil {
+		if clock.Sleep(ctx, bus.Backoff(attempt, c.config.RetryBase, c.config.RetryLimit)) != nil {
 			return nil, false
 		}
 	}
@@ -189,7 +226,7 @@ func (c *Consumer) putAside(ctx, work context.Context, failed item, cause error,
 		}
 		c.metrics.retries.WithLabelValues(causeInfrastructure).Inc()
 		c.logger.WarnContext(ctx, "consumer cannot write a dead letter", "attempt", attempt, "error", err)
-		if bus.Sleep(ctx, bus.Backoff(attempt, c.config.RetryBase, c.config.RetryLimit)) != nil {
+		if clock.Sleep(ctx, bus.Backoff(attempt, c.config.RetryBase, c.config.RetryLimit)) != nil {
 			return false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/pg"
 )
 
@@ -85,14 +86,7 @@ const wakePause = 20 * time.Millisecond
 // sendWakes tells River's listeners, in every process, about new jobs of a queue. The channel and the payload are
 // River's; were they to change, jobs would wait for the poll, which a test holds against.
 func (q *Queue) sendWakes(ctx context.Context, queue string) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-pause.C:
-		}
 		select {
 		case <-ctx.Done():
 			return
@@ -102,7 +96,9 @@ func (q *Queue) sendWakes(ctx context.Context, queue string) {
 			// The poll is the safety net.
 			q.logger.WarnContext(ctx, "wake job workers", slog.String("queue", queue), slog.Any("error", err))
 		}
-		pause.Reset(wakePause)
+		if clock.Sleep(ctx, wakePause) != nil {
+			return
+		}
 	}
 }
 

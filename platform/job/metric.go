@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // measureEvery is how often the depth of the queues is read; not at every scrape, because it counts rows.
@@ -21,43 +22,35 @@ type metrics struct {
 	oldest   *prometheus.GaugeVec
 }
 
-func newMetrics(service string, registerer prometheus.Registerer) (*metrics, error) {
-	made := &metrics{
-		enqueued: prometheus.NewCounterVec(prometheus.CounterOpts{
+func newMetrics(service string, registerer prometheus.Registerer) *metrics {
+	factory := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"service": service}, registerer))
+	return &metrics{
+		enqueued: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "braid_job_enqueued_total",
 			Help: "Jobs added by committed transactions, periodic ones not counted.",
 		}, []string{"kind"}),
-		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+		attempts: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "braid_job_attempts_total",
 			Help: "Attempts at jobs by what came of them: completed, retried, deferred, canceled or discarded.",
 		}, []string{"kind", "outcome"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: factory.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "braid_job_attempt_duration_seconds",
 			Help:    "How long attempts took.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"kind"}),
-		rescued: prometheus.NewCounter(prometheus.CounterOpts{
+		rescued: factory.NewCounter(prometheus.CounterOpts{
 			Name: "braid_job_rescued_total",
 			Help: "Jobs given back because the process that worked them is gone.",
 		}),
-		depth: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		depth: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "braid_job_queue_depth",
 			Help: "Jobs that are not finished, by state.",
 		}, []string{"queue", "state"}),
-		oldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		oldest: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "braid_job_queue_oldest_seconds",
 			Help: "How long the oldest job that could be worked has been waiting.",
 		}, []string{"queue"}),
 	}
-	registerer = prometheus.WrapRegistererWith(prometheus.Labels{"service": service}, registerer)
-	for _, collector := range []prometheus.Collector{
-		made.enqueued, made.attempts, made.duration, made.rescued, made.depth, made.oldest,
-	} {
-		if err := registerer.Register(collector); err != nil {
-			return nil, fmt.Errorf("register job metrics: %w", err)
-		}
-	}
-	return made, nil
 }
 
 // measure keeps the gauges of the queues up to date.

@@ -54,8 +54,9 @@ type Config struct {
 	// MaxAttempts is for jobs that don't say; default 16.
 	MaxAttempts int
 	// PollEvery is how often the queues are looked at without having been woken; default 1 s.
-	PollEvery  time.Duration
-	Clock      clock.Clock
+	PollEvery time.Duration
+	Clock     clock.Clock
+	// Logger names the service already, as everything of it that logs does.
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -82,7 +83,7 @@ func New(config Config) (*Queue, error) {
 	config.PollEvery = cmp.Or(config.PollEvery, time.Second)
 	queue := &Queue{
 		config:   config,
-		logger:   config.Logger.With(slog.String("service", config.Service)),
+		logger:   config.Logger,
 		tracer:   otel.Tracer("github.com/braidhq/braid/platform/job"),
 		clientID: config.Service + "-" + id.New().String(),
 		wakes:    map[string]chan struct{}{},
@@ -98,9 +99,7 @@ func New(config Config) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up jobs of %s: %w", config.Service, err)
 	}
-	if queue.metrics, err = newMetrics(config.Service, config.Registerer); err != nil {
-		return nil, fmt.Errorf("set up jobs of %s: %w", config.Service, err)
-	}
+	queue.metrics = newMetrics(config.Service, config.Registerer)
 	config.Handlers.queue = queue
 	return queue, nil
 }

@@ -3,12 +3,16 @@
 package jsonwire
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -73,6 +77,50 @@ func AppendInt64(dst []byte, number int64) []byte {
 
 // AppendInt32 adds a 32-bit number.
 func AppendInt32(dst []byte, number int32) []byte { return strconv.AppendInt(dst, int64(number), 10) }
+
+// AppendUint64 adds a 64-bit number, which JSON carries as a string.
+func AppendUint64(dst []byte, number uint64) []byte {
+	return append(strconv.AppendUint(append(dst, '"'), number, 10), '"')
+}
+
+// AppendUint32 adds a 32-bit number.
+func AppendUint32(dst []byte, number uint32) []byte {
+	return strconv.AppendUint(dst, uint64(number), 10)
+}
+
+// AppendFloat adds a number, or in quotes what JSON has no number for.
+func AppendFloat[F float32 | float64](dst []byte, number F) []byte {
+	switch wide := float64(number); {
+	case math.IsNaN(wide):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(wide, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(wide, -1):
+		return append(dst, `"-Infinity"`...)
+	}
+	encoded, _ := json.Marshal(number) // Fails for the above alone.
+	return append(dst, encoded...)
+}
+
+// AppendBytes adds bytes as base64 text.
+func AppendBytes(dst, value []byte) []byte {
+	return append(base64.StdEncoding.AppendEncode(append(dst, '"'), value), '"')
+}
+
+// AppendNull adds null, the one value of its type.
+func AppendNull(dst []byte, _ structpb.NullValue) []byte { return append(dst, "null"...) }
+
+// CompareBools puts false first, as protojson does with the keys of a map.
+func CompareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
 
 // AppendBool adds true or false.
 func AppendBool(dst []byte, value bool) []byte { return strconv.AppendBool(dst, value) }

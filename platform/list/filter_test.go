@@ -170,6 +170,61 @@ func TestFilterSelects(t *testing.T) {
 	}
 }
 
+// Of a text at its ends: an asterisk stands for anything, presence is not being empty.
+func TestFilterSelectsTexts(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Open(t, "list")
+	_, err := database.Owner.Exec(t.Context(), createTask)
+	require.NoError(t, err)
+	all := []string{"", "Alpha one", "Beta alpha", `100% *`, `\d* b`, "a_b"}
+	for _, title := range all {
+		_, err = database.Owner.Exec(t.Context(), `insert into task values (0, gen_random_uuid(), 1, $1, 'b', $1, '{}', null, null, 1, null)`, title)
+		require.NoError(t, err)
+	}
+	for filter, want := range map[string][]string{
+		`title:*`:              all[1:],
+		`NOT title:*`:          {""},
+		`title:"*"`:            all,
+		`title:"a*"`:           {"Alpha one", "Beta alpha", "a_b"},
+		`title:"*ALPHA*"`:      {"Alpha one", "Beta alpha"},
+		`title:"\\*"`:          {"100% *", `\d* b`},
+		`title:"% \\*"`:        {"100% *"},
+		`title:"d* b"`:         {`\d* b`},
+		`title = "Alpha*"`:     {"Alpha one"},
+		`title = "alpha*"`:     nil,
+		`title = "*alpha"`:     {"Beta alpha"},
+		`title = "*a*"`:        {"Alpha one", "Beta alpha", "a_b"},
+		`title = "a_*"`:        {"a_b"},
+		`title = "Al_*"`:       nil,
+		`title = "100%*"`:      {"100% *"},
+		`title = "*%"`:         nil,
+		`title = "100% \\*"`:   {"100% *"},
+		`title = "\\d*"`:       {`\d* b`},
+		`title = "Alpha*one"`:  nil,
+		`title = "*"`:          all,
+		`title != "*alpha"`:    {"", "Alpha one", `100% *`, `\d* b`, "a_b"},
+		`NOT title = "Alpha*"`: {"", "Beta alpha", `100% *`, `\d* b`, "a_b"},
+		`status:*`:             all[1:],
+		`status = "Alpha*"`:    {"Alpha one"},
+		`status != "*a*"`:      {"", `100% *`, `\d* b`},
+		`status = "100% \\*"`:  {"100% *"},
+	} {
+		query, err := tasks.Parse(list.Request{Filter: filter})
+		require.NoError(t, err, filter)
+		sql, args := query.Build("select title from task where run = $1", 0)
+		rows, err := database.Owner.Query(t.Context(), sql, args...)
+		require.NoError(t, err, "%s\n%s", filter, sql)
+		var got []string
+		for rows.Next() {
+			var title string
+			require.NoError(t, rows.Scan(&title))
+			got = append(got, title)
+		}
+		require.NoError(t, rows.Err(), "%s\n%s", filter, sql)
+		require.ElementsMatch(t, want, got, "%s\n%s", filter, sql)
+	}
+}
+
 func TestFilterIsRefused(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("(", 17) + "number = 1" + strings.Repeat(")", 17)

@@ -27,9 +27,10 @@ type Type int
 
 // The types. Operators in brackets.
 const (
-	// String is an exact text [= !=]. With Values only those are taken, and they are what is compared.
+	// String is a text that is compared as a whole [= !=; :* for any but the empty one], where an asterisk at an end of
+	// the value stands for anything (and \* for itself). With Values only those are taken, and they are what is compared.
 	String Type = iota + 1
-	// Text is prose [: for a part of it in any case; = !=].
+	// Text is prose: a String that can also be asked for a part of it, in any case, by [:].
 	Text
 	// StringSet is an array of texts [: for one that is in it, :* for any].
 	StringSet

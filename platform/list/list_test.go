@@ -226,7 +226,8 @@ func drawOrders(t *rapid.T) ([]drawnOrder, string) {
 	return append(orders, drawnOrder{"", orders[len(orders)-1].desc}), strings.Join(parts, ", ")
 }
 
-// Whatever the order and the size of the pages: together they are the whole list, sorted, each row once.
+// Whatever the order and the size of the pages, and also when the rows are from several tables: together they are the
+// whole list, sorted, each row once.
 func TestPagesAreTheWholeList(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Open(t, "list")
@@ -252,13 +253,14 @@ func TestPagesAreTheWholeList(t *testing.T) {
 			return 0
 		})
 
+		parts := rapid.SampledFrom([][]string{nil, {"number % 2 = 0", "number % 2 <> 0"}, {"number % 3 = 0", "false", "number % 3 <> 0"}}).Draw(rt, "tables")
 		request := list.Request{OrderBy: orderBy, PageSize: size, Filter: "number >= 0", Binding: []string{fmt.Sprint(run)}}
 		var got []row
 		for pages := 0; ; pages++ {
 			require.LessOrEqual(rt, pages, len(rows), "the pages do not end")
 			query, err := tasks.Parse(request)
 			require.NoError(rt, err)
-			page, next := readPage(t, rt, database, query, run)
+			page, next := readPage(t, rt, database, query, run, parts)
 			require.LessOrEqual(rt, len(page), int(size))
 			got = append(got, page...)
 			if next == "" {
@@ -271,8 +273,17 @@ func TestPagesAreTheWholeList(t *testing.T) {
 	})
 }
 
-func readPage(t *testing.T, rt *rapid.T, database *pgtest.Database, query *list.Query, run int64) ([]row, string) {
-	sql, args := query.Build(`select id::text, number, status, priority, due_at from task where run = $1`, run)
+// readPage reads from one table what meets one of the parts, as if each part had a table of its own.
+func readPage(t *testing.T, rt *rapid.T, database *pgtest.Database, query *list.Query, run int64, parts []string) ([]row, string) {
+	const base = `select id::text, number, status, priority, due_at from task where run = $1`
+	sql, args := query.Build(base, run)
+	if len(parts) > 1 {
+		var bases []string
+		for _, part := range parts {
+			bases = append(bases, base+" and "+part)
+		}
+		sql, args = query.BuildUnion(bases, run)
+	}
 	found, err := database.Owner.Query(t.Context(), sql, args...)
 	require.NoError(rt, err, sql)
 	defer found.Close()

@@ -42,6 +42,28 @@ func (q *Query) Build(base string, args ...any) (string, []any) {
 			sql.WriteByte(')')
 		}
 	}
+	q.writeTail(&sql)
+	return sql.String(), all
+}
+
+// BuildUnion is Build for a list whose rows stand in several tables: each base is completed by itself, so that it reads no
+// more than a page, and of these the first in the order are taken. The bases share args, give the same columns, and those
+// that are ordered by are among them.
+func (q *Query) BuildUnion(bases []string, args ...any) (string, []any) {
+	var sql strings.Builder
+	for position, base := range bases {
+		if position > 0 {
+			sql.WriteString(" union all ")
+		}
+		base, args = q.Build(base, args...)
+		sql.WriteString("(" + base + ")")
+	}
+	q.writeTail(&sql)
+	return sql.String(), args
+}
+
+// writeTail writes the order and the limit.
+func (q *Query) writeTail(sql *strings.Builder) {
 	sql.WriteString(" order by ")
 	for i, order := range q.orders {
 		if i > 0 {
@@ -57,7 +79,6 @@ func (q *Query) Build(base string, args ...any) (string, []any) {
 	}
 	sql.WriteString(" limit ")
 	sql.WriteString(strconv.Itoa(q.size + 1))
-	return sql.String(), all
 }
 
 // appendTo writes the fragment with its arguments numbered after those there are.

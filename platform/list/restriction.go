@@ -19,10 +19,16 @@ var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 func (f Field) restrict(operator string, value written) (condition fragment, rule, message string) {
 	present := operator == ":" && value.text == "*" && !value.quoted && !value.isNumber
 	switch f.Type {
-	case String, Enum:
+	case Enum:
 		return f.restrictNamed(operator, value)
-	case Text:
-		return f.restrictText(operator, value)
+	case String, Text:
+		if present {
+			return fragment{sql: f.Column + " <> ''"}, "", ""
+		}
+		if f.Type == Text || f.Values == nil {
+			return f.restrictText(operator, value)
+		}
+		return f.restrictNamed(operator, value)
 	case StringSet:
 		return f.restrictSet(operator, value, present)
 	case ID:
@@ -61,16 +67,8 @@ func (f Field) compare(operators map[string]string, operator, sqlType string, va
 	return fragment{f.Column + sql + placeholder + "::" + sqlType, []any{value}}, "", ""
 }
 
+// restrictNamed is for fields with Values. A number has no text, and that is never a name.
 func (f Field) restrictNamed(operator string, value written) (fragment, string, string) {
-	if value.isNumber {
-		return fragment{}, "filter.type", "must be a text"
-	}
-	if f.Values == nil {
-		if !storable(value.text) {
-			return fragment{}, "filter.type", "must be valid UTF-8 without NUL"
-		}
-		return f.compare(equalities, operator, "text", value.text)
-	}
 	held, ok := f.Values[value.text]
 	if !ok {
 		return fragment{}, "filter.type", "must be one of " + names(f.Values)
@@ -85,14 +83,42 @@ func (f Field) restrictText(operator string, value written) (fragment, string, s
 	if value.isNumber || !storable(value.text) {
 		return fragment{}, "filter.type", "must be a text in quotes"
 	}
-	if operator == ":" {
-		return fragment{f.Column + " ilike " + placeholder + "::text", []any{"%" + likeEscaper.Replace(value.text) + "%"}}, "", ""
+	before, text, after := wildcards(value.text)
+	if operator == ":" && f.Type == Text {
+		// A part of a text has anything around it anyway.
+		return fragment{f.Column + " ilike " + placeholder + "::text", []any{"%" + likeEscaper.Replace(text) + "%"}}, "", ""
 	}
-	condition, rule, message := f.compare(equalities, operator, "text", value.text)
-	if rule != "" {
+	condition, rule, message := f.compare(equalities, operator, "text", text)
+	switch {
+	case rule != "" && f.Type == Text:
 		message += ", or a part of it by :"
+	case rule == "" && before+after != "":
+		condition = fragment{f.Column + " like " + placeholder + "::text", []any{before + likeEscaper.Replace(text) + after}}
+		if operator == "!=" {
+			condition.sql = "(" + condition.sql + ") is not true"
+		}
 	}
 	return condition, rule, message
+}
+
+// wildcards takes from a text the asterisks that AIP-160 allows at its ends, where they stand for anything, as what LIKE
+// has for them. One behind a backslash is an asterisk; those inside always are.
+func wildcards(written string) (before, text, after string) {
+	text = written
+	if rest, found := strings.CutPrefix(text, "*"); found {
+		before, text = "%", rest
+	} else if strings.HasPrefix(text, `\*`) {
+		text = text[1:]
+		if text == "*" {
+			return before, text, after
+		}
+	}
+	if rest, found := strings.CutSuffix(text, `\*`); found {
+		text = rest + "*"
+	} else if rest, found := strings.CutSuffix(text, "*"); found {
+		after, text = "%", rest
+	}
+	return before, text, after
 }
 
 func (f Field) restrictSet(operator string, value written, present bool) (fragment, string, string) {

@@ -25,7 +25,9 @@ const (
 )
 
 // NewMetrics returns a registry with what every process tells: the Go runtime, the operating system's view of the
-// process, and the build.
+// process, and the build. The parts add theirs with promauto: two of one name are a mistake in the program, not a state
+// that it could get into, so they panic while it starts and no constructor returns an error for them. What may be there
+// already has its own way (platform/rpc, platform/pg).
 func NewMetrics(build Build) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(

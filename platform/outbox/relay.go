@@ -95,14 +95,9 @@ func NewRelay(database *pg.DB, connection bus.Connection, config RelayConfig, cl
 	if err != nil {
 		return nil, fmt.Errorf("outbox relay of %s: %w", config.Service, err)
 	}
-	metrics, err := newMetrics(config.Service, registerer)
-	if err != nil {
-		producer.Close()
-		return nil, err
-	}
 	return &Relay{
 		config: config.withDefaults(), database: database, producer: producer, clock: clock,
-		logger: logger.With("relay", config.Service), metrics: metrics,
+		logger: logger.With("relay", config.Service), metrics: newMetrics(config.Service, registerer),
 		tracer: otel.Tracer("github.com/braidhq/braid/platform/outbox"), source: bus.Source(config.Service), committed: newSignal(),
 	}, nil
 }
@@ -135,7 +130,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.lead(ctx, lock)
 			continue
 		}
-		if bus.Sleep(ctx, bus.Backoff(attempt, 100*time.Millisecond, maxBackoff)) != nil {
+		if clock.Sleep(ctx, bus.Backoff(attempt, 100*time.Millisecond, maxBackoff)) != nil {
 			return nil
 		}
 	}

@@ -324,13 +324,13 @@ func TestWatermarkIsAPromise(t *testing.T) {
 	var mu sync.Mutex
 	handled := map[string]bool{}
 	reader, err := bus.NewBroadcast(bundle.broker.Connection(), bus.BroadcastConfig{
-		Publishers: []string{service}, Lookback: time.Minute,
-		Handle: func(_ context.Context, event bus.Event) {
+		Publishers: []string{service}, Lookback: time.Minute, Reset: func(time.Time) {},
+		Handle: func(_ context.Context, event bus.Event) error {
 			mu.Lock()
 			defer mu.Unlock()
 			handled[bustest.TextOf(event.Data)] = true
+			return nil
 		},
-		Reset: func() {},
 	}, clock.System{}, bustest.Logger(t))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

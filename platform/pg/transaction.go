@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 )
 
@@ -75,14 +76,7 @@ func retryCause(tx *Tx, err error) string {
 
 // pause waits a random while before the next attempt, so that two that collided do not collide again.
 func pause(ctx context.Context, attempt int) error {
-	timer := time.NewTimer(rand.N(conflictPause << (attempt - 1)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return clock.Sleep(ctx, rand.N(conflictPause<<(attempt-1)))
 }
 
 func outcomeOf(err error) string {

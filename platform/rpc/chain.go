@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/braidhq/braid/platform/call"
@@ -70,6 +71,8 @@ type Chain struct {
 	ChainConfig
 	validator protovalidate.Validator
 	tracer    trace.Tracer
+	// untraced is whether spans go nowhere: then none is made, and what the caller sent goes on as it is.
+	untraced bool
 	metrics   *chainMetrics
 	// streaming ends when streams must: the process drains.
 	streaming  context.Context
@@ -87,8 +90,9 @@ func NewChain(config ChainConfig) (*Chain, error) {
 		return nil, err
 	}
 	streaming, endStreams := context.WithCancel(context.Background())
+	_, untraced := otel.GetTracerProvider().(noop.TracerProvider)
 	return &Chain{
-		ChainConfig: config, validator: validator, tracer: otel.Tracer("braid/rpc"), metrics: metrics,
+		ChainConfig: config, validator: validator, tracer: otel.Tracer("braid/rpc"), untraced: untraced, metrics: metrics,
 		streaming: streaming, endStreams: endStreams,
 	}, nil
 }
@@ -100,8 +104,11 @@ func (c *Chain) run(ctx context.Context, method *Method, in *inbound, request pr
 	defer func() { err = c.finish(ctx, method, work, span, started, err) }()
 	defer recoverInto(&err)
 
-	ctx, cancel := c.limitTime(ctx, method)
+	ctx, cancel := c.limitTime(ctx, method, in)
 	defer cancel()
+	if !in.deadline.IsZero() && ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err = c.authenticate(ctx, method, in, work); err != nil {
 		return err
 	}
@@ -136,14 +143,17 @@ func (c *Chain) correlate(ctx context.Context, method *Method, in *inbound) (con
 		ClientAddress: in.remoteAddress,
 		UserAgent:     in.userAgent,
 	}
-	ctx, span := c.tracer.Start(ctx, method.Procedure[1:], trace.WithSpanKind(trace.SpanKindServer))
+	span := trace.SpanFromContext(ctx)
+	if !c.untraced {
+		ctx, span = c.tracer.Start(ctx, method.Procedure[1:], trace.WithSpanKind(trace.SpanKindServer))
+	}
 	return call.With(ctx, work), work, span
 }
 
-// limitTime gives a unary call its deadline; a stream ends when the process drains.
-func (c *Chain) limitTime(ctx context.Context, method *Method) (context.Context, context.CancelFunc) {
+// limitTime gives a unary call its deadline; a stream ends when the process drains, or when its caller wants it to.
+func (c *Chain) limitTime(ctx context.Context, method *Method, in *inbound) (context.Context, context.CancelFunc) {
 	if method.Stream {
-		ctx, cancel := context.WithCancel(ctx)
+		ctx, cancel := in.limitStream(ctx)
 		release := context.AfterFunc(c.streaming, cancel)
 		return ctx, func() {
 			release()
@@ -151,7 +161,9 @@ func (c *Chain) limitTime(ctx context.Context, method *Method) (context.Context,
 		}
 	}
 	limit := defaultDeadline
-	if _, ok := ctx.Deadline(); ok {
+	if !in.deadline.IsZero() {
+		limit = min(time.Until(in.deadline), maxDeadline)
+	} else if _, ok := ctx.Deadline(); ok {
 		limit = maxDeadline
 	}
 	return context.WithTimeout(ctx, limit)
@@ -191,9 +203,6 @@ func firstAddress(list string, otherwise netip.Addr) netip.Addr {
 
 func (c *Chain) validate(request proto.Message) error {
 	if violations := rejectionOf(request); len(violations) > 0 {
-		if violations[0] == tooLarge {
-			return ErrBodyTooLarge
-		}
 		return invalid(violations...)
 	}
 	if violation, ok := findUnstorable(request.ProtoReflect(), ""); ok {
@@ -218,7 +227,7 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 	}
 	organizationID := method.organization(request)
 	if organizationID.IsZero() {
-		return errNotFound
+		return errs.ErrNotFound
 	}
 	permission := method.Permission
 	if method.names(request, work.Actor.UserID) {

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 )
 
@@ -175,10 +176,7 @@ func (s *serviceClient) Do(request *http.Request) (*http.Response, error) {
 			}
 			return response, nil
 		}
-		select {
-		case <-request.Context().Done():
-		case <-time.After(retryPause * time.Duration(try)):
-		}
+		_ = clock.Sleep(request.Context(), retryPause*time.Duration(try))
 	}
 }
 

@@ -18,6 +18,9 @@ func (r *restRequest) decodeStream(message protoreflect.Message) error {
 	if err := r.decode(message); err != nil {
 		return err
 	}
+	if err := checkSingle(r.Header, "Last-Event-Id"); err != nil {
+		return err
+	}
 	if last := r.Header.Get("Last-Event-Id"); last != "" {
 		if field := textField(message.Descriptor().Fields(), "last_event_id"); field != nil {
 			message.Set(field, protoreflect.ValueOfString(last))

@@ -41,12 +41,39 @@ func explainJSON(target protoreflect.MessageDescriptor, data []byte) []errs.Viol
 	decoder := json.NewDecoder(bytes.NewReader(readable))
 	decoder.UseNumber()
 	var document json.RawMessage
+	if deeper(readable, maxDepth) {
+		return []errs.Violation{{Field: "", Rule: "json.depth", Message: "is nested more than " + strconv.Itoa(maxDepth) + " levels deep"}}
+	}
 	if err := decoder.Decode(&document); err != nil || decoder.More() {
 		return []errs.Violation{{Field: "", Rule: "json.malformed", Message: "the body is not one JSON document"}}
 	}
 	explainer := explainer{}
 	explainer.message(target, document, "")
 	return explainer.found
+}
+
+// maxDepth is how deep the decoders go; what is deeper is no malformed document to its caller.
+const maxDepth = 10_000
+
+// deeper reports whether a document opens more than limit levels of objects and lists.
+func deeper(data []byte, limit int) bool {
+	depth, text := 0, false
+	for i := 0; i < len(data); i++ {
+		switch char := data[i]; {
+		case text && char == '\\':
+			i++
+		case char == '"':
+			text = !text
+		case text:
+		case char == '{', char == '[':
+			if depth++; depth > limit {
+				return true
+			}
+		case char == '}', char == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // invalidByte is in no UTF-8.

@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
 
@@ -19,6 +21,8 @@ const (
 	ReplayedHeader       = "Idempotency-Replayed"
 	ForwardedForHeader   = "X-Forwarded-For"
 	ForwardedByHeader    = "Braid-Forwarded-By"
+	authorizationHeader  = "Authorization"
+	contentTypeHeader    = "Content-Type"
 	maxCorrelationLength = 128
 	maxUserAgentLength   = 512
 )
@@ -32,6 +36,8 @@ type inbound struct {
 	remoteAddress  netip.Addr
 	forwardedFor   string
 	forwardedBy    string
+	// deadline is the caller's, zero for none.
+	deadline time.Time
 	// response is where the chain puts headers, whatever the protocol.
 	response http.Header
 }
@@ -45,12 +51,14 @@ func inboundFrom(ctx context.Context) *inbound {
 	return &inbound{response: http.Header{}}
 }
 
-// receive reads the request's headers and answers with the correlation id.
-func receive(w http.ResponseWriter, r *http.Request) *inbound {
+// receive reads the request's headers and answers with the correlation id. The error names a header that is there twice
+// when nobody can tell which of the two is meant. Two Authorization headers too are a request that is malformed rather
+// than a token that is not good (RFC 6750 section 3.1: invalid_request).
+func receive(w http.ResponseWriter, r *http.Request) (*inbound, error) {
 	in := &inbound{
 		correlationID:  r.Header.Get(CorrelationHeader),
 		token:          BearerToken(r),
-		idempotencyKey: r.Header.Get(IdempotencyHeader),
+		idempotencyKey: first(r.Header[IdempotencyHeader]),
 		userAgent:      readable(r.Header.Get("User-Agent")),
 		forwardedFor:   r.Header.Get(ForwardedForHeader),
 		forwardedBy:    r.Header.Get(ForwardedByHeader),
@@ -62,8 +70,28 @@ func receive(w http.ResponseWriter, r *http.Request) *inbound {
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		in.remoteAddress = peer.Addr().Unmap()
 	}
-	w.Header().Set(CorrelationHeader, in.correlationID)
-	return in
+	// The gateway in the same process has said so already.
+	if first(in.response[CorrelationHeader]) != in.correlationID {
+		in.response[CorrelationHeader] = []string{in.correlationID}
+	}
+	return in, checkSingle(r.Header, authorizationHeader, IdempotencyHeader)
+}
+
+// checkSingle refuses headers that are there twice. The names must be canonical.
+func checkSingle(header http.Header, names ...string) error {
+	for _, name := range names {
+		if len(header[name]) > 1 {
+			return errs.Invalid(name, "header.repeated", "may be given once")
+		}
+	}
+	return nil
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 // readable makes a header that is kept fit for any store: HTTP lets any byte through.
@@ -94,7 +122,7 @@ func printable(text string) bool {
 
 // BearerToken returns the token of the Authorization header, empty when there is none (RFC 6750 section 2.1).
 func BearerToken(r *http.Request) string {
-	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, token, ok := strings.Cut(first(r.Header[authorizationHeader]), " ")
 	if !ok || !strings.EqualFold(scheme, "bearer") {
 		return ""
 	}

@@ -27,13 +27,13 @@ func appendJSON(buffer []byte, message proto.Message) ([]byte, error) {
 }
 
 // strictCodec is Connect's JSON, as strict as REST's: Connect's own would drop unknown fields.
-type strictCodec struct{ name string }
+type strictCodec struct{}
 
 // Name implements connect.Codec.
-func (c strictCodec) Name() string { return c.name }
+func (strictCodec) Name() string { return "json" }
 
 // Marshal implements connect.Codec.
-func (c strictCodec) Marshal(message any) ([]byte, error) {
+func (strictCodec) Marshal(message any) ([]byte, error) {
 	known, ok := message.(proto.Message)
 	if !ok {
 		return nil, fmt.Errorf("%T is no message", message)
@@ -42,7 +42,7 @@ func (c strictCodec) Marshal(message any) ([]byte, error) {
 }
 
 // Unmarshal implements connect.Codec.
-func (c strictCodec) Unmarshal(data []byte, message any) error {
+func (strictCodec) Unmarshal(data []byte, message any) error {
 	return decodeWith(data, message, decodeJSON.Unmarshal, explainJSON)
 }
 
@@ -76,9 +76,6 @@ func decodeWith(data []byte, message any, decode func([]byte, proto.Message) err
 	known, ok := message.(proto.Message)
 	if !ok {
 		return fmt.Errorf("%T is no message", message)
-	}
-	if len(data) > MaxBody {
-		return reject(known, []errs.Violation{tooLarge})
 	}
 	if err := decode(data, known); err != nil {
 		violations := explain(known.ProtoReflect().Descriptor(), data)

@@ -182,8 +182,7 @@ func (m *Method) readHTTP(options *descriptorpb.MethodOptions) error {
 // organization returns the organization a request is about; zero when the field is empty or no identifier, which
 // validation refuses before.
 func (m *Method) organization(request proto.Message) id.ID {
-	parsed, _ := id.Parse(request.ProtoReflect().Get(m.organizationField).String())
-	return parsed
+	return id.ParseOrZero(request.ProtoReflect().Get(m.organizationField).String())
 }
 
 // names reports whether the request's self field holds the user.

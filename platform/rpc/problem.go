@@ -12,7 +12,6 @@ var (
 	// ErrNotHere answers a request for a service that runs elsewhere: the caller has a wrong address.
 	ErrNotHere = errs.New(errs.Unavailable, "UNAVAILABLE", "The service does not run here.")
 
-	errNotFound  = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
 	errMediaType = errs.New(errs.InvalidArgument, "MEDIA_TYPE_UNSUPPORTED", "Send JSON as application/json.")
 	errBodyCut   = errs.New(errs.Canceled, "CANCELED", "The body did not arrive whole.")
 )

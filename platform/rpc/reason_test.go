@@ -21,7 +21,7 @@ func TestReasonsAreInTheContract(t *testing.T) {
 	t.Parallel()
 	reasons := platformv1.ErrorReason(0).Descriptor().Values()
 	for _, problem := range []*errs.Error{
-		ErrTokenMissing, errNotFound, ErrPathUnknown, ErrMethodNotAllowed, ErrBodyTooLarge, errMediaType, errCantServe, ErrNotHere, invalid(),
+		ErrTokenMissing, errs.ErrNotFound, ErrPathUnknown, ErrMethodNotAllowed, ErrBodyTooLarge, errMediaType, errCantServe, ErrNotHere, invalid(),
 		failureOf(context.Canceled, "").Problem, failureOf(context.DeadlineExceeded, "").Problem, failureOf(errors.New("x"), "").Problem,
 	} {
 		value := reasons.ByName(protoreflect.Name(problem.Reason))

@@ -29,9 +29,6 @@ func newRejectionMark() []byte {
 // malformed is said of a request that can't be read when no field is to blame.
 var malformed = errs.Violation{Rule: "request.malformed", Message: "can't be read"}
 
-// tooLarge is said of a message that is larger than a body may be, when only unpacking it has shown that.
-var tooLarge = errs.Violation{Rule: "request.too_large", Message: "is larger than 1 MiB"}
-
 // reject leaves the verdict in the message.
 func reject(message proto.Message, violations []errs.Violation) error {
 	verdict := &errdetails.BadRequest{}

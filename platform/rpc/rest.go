@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -42,7 +41,7 @@ func (s *Server) serveREST(ctx context.Context, w http.ResponseWriter, r *http.R
 	err := s.readREST(w, &request)
 	if err != nil {
 		s.router.SetAllow(w.Header(), r.URL, err)
-		WriteError(w, failureOf(err, in.correlationID))
+		Refuse(w, r, failureOf(err, in.correlationID))
 		return
 	}
 	s.rest[request.method.Procedure](ctx, w, &request)
@@ -52,9 +51,7 @@ func (s *Server) readREST(w http.ResponseWriter, request *restRequest) (err erro
 	if request.method, err = s.router.find(request.Method, request.URL, &request.variables); err != nil {
 		return err
 	}
-	if request.Body != nil && request.Body != http.NoBody {
-		request.body, err = readBody(w, request.Request)
-	}
+	request.body, err = readBody(w, request.Request)
 	return err
 }
 
@@ -72,28 +69,21 @@ func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := ReadBody(w, r)
-	switch {
-	case errors.Is(err, ErrBodyTooLarge):
-		return nil, err
-	case err != nil:
-		return nil, errBodyCut.WithCause(err)
-	case len(body) == 0:
-		return body, nil
+	body, err := readWhole(w, r)
+	if err != nil || len(body) == 0 {
+		return body, err
 	}
-	if !isJSON(r.Header.Get("Content-Type")) || !isPlain(r.Header.Get("Content-Encoding")) {
+	if err := checkSingle(r.Header, contentTypeHeader); err != nil {
+		return nil, err
+	}
+	if !isJSON(r.Header.Get(contentTypeHeader)) || !isPlain(r.Header.Get("Content-Encoding")) {
 		return nil, errMediaType
 	}
 	return body, nil
 }
 
 func isJSON(contentType string) bool {
-	if contentType == jsonType[0] {
-		return true
-	}
-	mediaType, parameters, err := mime.ParseMediaType(contentType)
-	charset, named := parameters["charset"]
-	return err == nil && mediaType == jsonType[0] && (!named || strings.EqualFold(charset, "utf-8"))
+	return contentType == jsonType[0] || mediaType(contentType) == jsonType[0]
 }
 
 func isPlain(contentEncoding string) bool {
@@ -142,8 +132,10 @@ func (r *restRequest) refuseBody() error {
 	if err := json.Unmarshal(r.body, &fields); err == nil && len(fields) == 0 {
 		return nil
 	}
-	return invalid(errs.Violation{Rule: "body.none", Message: "the request takes no body"})
+	return invalid(bodyNone)
 }
+
+var bodyNone = errs.Violation{Rule: "body.none", Message: "the request takes no body"}
 
 // maskPresent lets a PATCH change the fields that its body names; a mask in the query replaces this one.
 func (r *restRequest) maskPresent(message protoreflect.Message, resource protoreflect.MessageDescriptor) error {
@@ -188,6 +180,9 @@ var answers = sync.Pool{New: func() any { return new([]byte) }}
 // maxPooledAnswer keeps rare, huge buffers out of the pool.
 const maxPooledAnswer = 64 << 10
 
+// counted is the length up to which net/http finds out the length of an answer by itself.
+const counted = 2048
+
 // answer writes a message.
 func (r *restRequest) answer(w http.ResponseWriter, message proto.Message) {
 	pooled, _ := answers.Get().(*[]byte)
@@ -198,7 +193,9 @@ func (r *restRequest) answer(w http.ResponseWriter, message proto.Message) {
 	}
 	header := w.Header()
 	header["Content-Type"] = jsonType
-	header["Content-Length"] = []string{strconv.Itoa(len(encoded))}
+	if len(encoded) > counted {
+		header["Content-Length"] = []string{strconv.Itoa(len(encoded))}
+	}
 	_, _ = w.Write(encoded)
 	if cap(encoded) <= maxPooledAnswer {
 		*pooled = encoded

@@ -115,6 +115,14 @@ func TestBodyIsReadStrictly(t *testing.T) {
 		require.Equal(t, "INVALID_ARGUMENT", answer.Reason(), shown)
 		require.Equal(t, want, answer.Fields(), shown)
 	}
+	// Well-formed, and only too deep.
+	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
+	answer := b.REST("POST", b.newTasks(), b.token, `{"title":"x","unknown":`+deep+`}`)
+	require.Equal(t, []string{""}, answer.Fields())
+	require.Contains(t, answer.Text, "json.depth")
+	require.Contains(t, answer.Text, "nested")
+	answer = b.REST("POST", b.newTasks(), b.token, `{"title":"x","unknown":"\"`+strings.Repeat("[", 100_000)+`"}`)
+	require.Equal(t, []string{"unknown"}, answer.Fields(), "brackets in a text are no levels")
 	// The same in a body that fills one field: told relative to what was sent.
 	for body, want := range map[string][]string{
 		`{"title":5}`:            {"title"},
@@ -213,6 +221,14 @@ func TestHTTPItselfIsHeldTo(t *testing.T) {
 	requireOne(t, answer, 405, "METHOD_NOT_ALLOWED")
 	require.Equal(t, "GET, POST", answer.Header.Get("Allow"))
 	requireOne(t, b.REST("POST", b.newTasks(), b.token, `{}`, rpctest.Header("X-HTTP-Method-Override", "GET")), 400, "INVALID_ARGUMENT")
+
+	// Of a header that may be there once, nobody can tell which of two is meant.
+	for name, value := range map[string]string{"Idempotency-Key": "b", "Authorization": "Bearer other", "Content-Type": "text/plain"} {
+		again := func(request *http.Request) { request.Header.Add(name, value) }
+		answer := b.REST("POST", b.newTasks(), b.token, `{"title":"x"}`, rpctest.IdempotencyKey("a"), again)
+		requireOne(t, answer, 400, "INVALID_ARGUMENT")
+		require.Equal(t, []string{name}, answer.Fields())
+	}
 
 	// A body of unknown length is cut off at the same size.
 	request, err := http.NewRequestWithContext(t.Context(), "POST", b.URL+b.newTasks(), struct{ *strings.Reader }{strings.NewReader(strings.Repeat(" ", rpc.MaxBody+1))})

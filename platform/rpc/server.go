@@ -131,9 +131,16 @@ func (s *Server) Procedures() []*Method {
 
 // ServeHTTP tells RPC paths from REST paths; everything about the request itself is the chain's.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	in := receive(w, r)
-	ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	if isRPC(r) {
+	in, err := receive(w, r)
+	if err != nil {
+		Refuse(w, r, failureOf(err, in.correlationID))
+		return
+	}
+	ctx := r.Context()
+	if r.Header["Traceparent"] != nil {
+		ctx = otel.GetTextMapPropagator().Extract(ctx, propagation.HeaderCarrier(r.Header))
+	}
+	if isProcedure(r) {
 		s.serveRPC(ctx, w, r, in)
 		return
 	}

@@ -24,7 +24,7 @@ func Strip(message proto.Message) proto.Message {
 		return message
 	}
 	copied := proto.Clone(message)
-	strip(copied.ProtoReflect())
+	strip(copied.ProtoReflect(), false)
 	return copied
 }
 
@@ -39,10 +39,7 @@ func Decode(schema string, data []byte) (proto.Message, error) {
 		return nil, fmt.Errorf("read %s: %w", schema, err)
 	}
 	// What this version does not know can't be judged, so it is not shown.
-	dropUnknown(message.ProtoReflect())
-	if holdsMarked(message.ProtoReflect().Descriptor(), map[protoreflect.FullName]bool{}) {
-		strip(message.ProtoReflect())
-	}
+	strip(message.ProtoReflect(), true)
 	return message, nil
 }
 
@@ -52,25 +49,47 @@ func IsSensitive(field protoreflect.FieldDescriptor) bool {
 	return ok && proto.GetExtension(options, optionsv1.E_Sensitive).(bool)
 }
 
-func strip(message protoreflect.Message) {
-	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		if IsSensitive(field) {
-			message.Clear(field)
-			return true
-		}
-		eachMessage(field, value, strip)
-		return true
-	})
+// plan is what there is to do to the messages of one kind: to go through all fields that are set costs more than to decode
+// them.
+type plan struct {
+	sensitive, messages []protoreflect.FieldDescriptor
 }
 
-func dropUnknown(message protoreflect.Message) {
-	if len(message.GetUnknown()) > 0 {
+// plans caches a plan by message name.
+var plans sync.Map
+
+func planOf(descriptor protoreflect.MessageDescriptor) *plan {
+	if made, ok := plans.Load(descriptor.FullName()); ok {
+		return made.(*plan)
+	}
+	made := &plan{}
+	for i := range descriptor.Fields().Len() {
+		field := descriptor.Fields().Get(i)
+		switch {
+		case IsSensitive(field):
+			made.sensitive = append(made.sensitive, field)
+		case field.Message() != nil:
+			made.messages = append(made.messages, field)
+		}
+	}
+	plans.Store(descriptor.FullName(), made)
+	return made
+}
+
+// strip drops the sensitive fields, and what is unknown when that is wanted, from a message and all that it holds.
+func strip(message protoreflect.Message, unknown bool) {
+	if unknown && len(message.GetUnknown()) > 0 {
 		message.SetUnknown(nil)
 	}
-	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		eachMessage(field, value, dropUnknown)
-		return true
-	})
+	plan := planOf(message.Descriptor())
+	for _, field := range plan.sensitive {
+		message.Clear(field)
+	}
+	for _, field := range plan.messages {
+		if message.Has(field) {
+			eachMessage(field, message.Get(field), func(inner protoreflect.Message) { strip(inner, unknown) })
+		}
+	}
 }
 
 // eachMessage calls visit for the message, or messages, that a field holds.

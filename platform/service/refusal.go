@@ -2,13 +2,12 @@ package service
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	platformv1 "github.com/braidhq/braid/gen/go/braid/platform/v1"
 	"github.com/braidhq/braid/platform/call"
@@ -55,22 +54,15 @@ type refusals struct {
 	known map[refusalKey]*refusal
 }
 
-func newRefusals(service string, db *pg.DB, clock clock.Clock, logger *slog.Logger, registerer prometheus.Registerer) (*refusals, error) {
-	dropped := prometheus.NewCounterVec(prometheus.CounterOpts{
+func newRefusals(service string, db *pg.DB, clock clock.Clock, logger *slog.Logger, registerer prometheus.Registerer) *refusals {
+	dropped := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"service": service}, registerer)).NewCounter(prometheus.CounterOpts{
 		Name: "braid_service_refusals_dropped_total",
 		Help: "Refused accesses that were not recorded because too many others were.",
-	}, []string{"service"})
-	// The services of one process share the metric.
-	var already prometheus.AlreadyRegisteredError
-	if err := registerer.Register(dropped); errors.As(err, &already) {
-		dropped = already.ExistingCollector.(*prometheus.CounterVec)
-	} else if err != nil {
-		return nil, fmt.Errorf("register metric: %w", err)
-	}
+	})
 	return &refusals{
 		db: db, clock: clock, logger: logger, queue: make(chan refusalKey, refusalQueue),
-		dropped: dropped.WithLabelValues(service), known: map[refusalKey]*refusal{},
-	}, nil
+		dropped: dropped, known: map[refusalKey]*refusal{},
+	}
 }
 
 // Refused implements rpc.Refusals.

@@ -31,8 +31,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	database := pgtest.Open(t, "refusal", outbox.Migrations())
 	manual := clock.NewManual(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
-	refusals, err := newRefusals("refusal", database.DB, manual, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	require.NoError(t, err)
+	refusals := newRefusals("refusal", database.DB, manual, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	return &bench{refusals: refusals, Database: database, clock: manual, work: call.Call{
 		Procedure: "/braid.workflow.v1.TaskService/CreateTask", CorrelationID: "corr-1", OrganizationID: id.New(),
 		Actor: call.Actor{Kind: call.User, UserID: id.New(), Token: "secret-token"},

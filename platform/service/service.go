@@ -67,10 +67,7 @@ type Service struct {
 
 // New assembles the common parts; the service's module mounts its handlers and adds its consumers and jobs.
 func New(environment Environment, options Options) (*Service, error) {
-	refusals, err := newRefusals(environment.Name, environment.DB, environment.Clock, environment.Logger, environment.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
-	}
+	refusals := newRefusals(environment.Name, environment.DB, environment.Clock, environment.Logger, environment.Registerer)
 	chain, err := rpc.NewChain(rpc.ChainConfig{
 		Authenticator: environment.Authenticator,
 		Authorizer:    environment.Access,

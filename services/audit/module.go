@@ -38,10 +38,7 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 		return nil, err
 	}
 	useCases := &app.App{DB: environment.DB, Clock: environment.Clock}
-	recorder, err := consumer.New(useCases, environment.Logger, environment.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("assemble %s: %w", Name, err)
-	}
+	recorder := consumer.New(useCases, environment.Logger, environment.Registerer)
 	if err := built.Consume(consumer.Sources(environment.Topics, Name), recorder.Handlers()); err != nil {
 		return nil, err
 	}

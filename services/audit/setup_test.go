@@ -50,8 +50,7 @@ func setup(t *testing.T) *testBundle {
 		database: pgtest.Open(t, Name, Migrations()...), clock: clock.NewManual(epoch.Add(time.Hour)), registry: prometheus.NewRegistry(),
 	}
 	bundle.app = &app.App{DB: bundle.database.DB, Clock: bundle.clock}
-	recorder, err := consumer.New(bundle.app, pgtest.Logger(t), bundle.registry)
-	require.NoError(t, err)
+	recorder := consumer.New(bundle.app, pgtest.Logger(t), bundle.registry)
 	bundle.handle = recorder.Handlers()[inbox.Any]
 	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error {
 		return auditv1braid.MountAuditService(server, api.New(bundle.app))

@@ -15,8 +15,7 @@ import (
 func TestCleanupRemovesOnlyWhatIsOver(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	cleanup, err := app.NewCleanup(&app.App{DB: h.database.DB, Clock: h.clock}, prometheus.NewRegistry())
-	require.NoError(t, err)
+	cleanup := app.NewCleanup(&app.App{DB: h.database.DB, Clock: h.clock}, prometheus.NewRegistry())
 	h.signUp("ada@example.com")
 	h.signIn("ada@example.com")
 	kept := h.signIn("ada@example.com")
@@ -53,8 +52,7 @@ func TestCleanupRemovesOnlyWhatIsOver(t *testing.T) {
 func TestCleanupStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cleanup, err := app.NewCleanup(&app.App{}, prometheus.NewRegistry())
-		require.NoError(t, err)
+		cleanup := app.NewCleanup(&app.App{}, prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- cleanup.Run(ctx) }()

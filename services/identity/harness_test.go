@@ -307,6 +307,23 @@ func reasonOf(t *testing.T, err error) string {
 	return ""
 }
 
+// fieldsOf returns the fields that an error is about.
+func fieldsOf(t *testing.T, err error) (fields []string) {
+	t.Helper()
+	var refused *connect.Error
+	require.ErrorAs(t, err, &refused)
+	for _, detail := range refused.Details() {
+		value, err := detail.Value()
+		require.NoError(t, err)
+		if request, ok := value.(*errdetails.BadRequest); ok {
+			for _, violation := range request.GetFieldViolations() {
+				fields = append(fields, violation.GetField())
+			}
+		}
+	}
+	return fields
+}
+
 // otherCode is a code that is not the given one.
 func otherCode(code string) string {
 	if code == "123456" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/services/identity/internal/store"
 )
 
 // rest sends a request over REST and returns status and body.
@@ -165,4 +167,57 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	require.Equal(t, identityv1.SessionRevoked_ENDED_BY_USER, revoked.GetReason())
 	_, err = me.DeleteSession(t.Context(), &identityv1.DeleteSessionRequest{SessionId: first})
 	require.Equal(t, "NOT_FOUND", reasonOf(t, err))
+}
+
+func TestSessionsAreFilteredAndSorted(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	require.NoError(t, store.Sessions.Validate())
+	h.signUp("ada@example.com")
+	var sessions []string
+	for range 5 {
+		h.clock.Advance(time.Minute)
+		me := h.me(h.signIn("ada@example.com").GetAccessToken())
+		page, err := me.ListSessions(t.Context(), &identityv1.ListSessionsRequest{PageSize: 1})
+		require.NoError(t, err)
+		sessions = append(sessions, page.GetSessions()[0].GetId())
+	}
+	_, err := h.database.Admin.Exec(t.Context(), `update session set user_agent = 'Phone/2' where id = $1`, sessions[1])
+	require.NoError(t, err)
+	_, err = h.database.Admin.Exec(t.Context(), `update session set last_used_at = last_used_at + interval '1 hour', expires_at = expires_at - interval '1 day' where id = $1`, sessions[2])
+	require.NoError(t, err)
+	h.clock.Advance(time.Minute)
+	me := h.me(h.signIn("ada@example.com").GetAccessToken())
+	newest, err := me.ListSessions(t.Context(), &identityv1.ListSessionsRequest{PageSize: 1})
+	require.NoError(t, err)
+	sessions = append(sessions, newest.GetSessions()[0].GetId())
+	list := func(filter, orderBy string) (found []string) {
+		request := &identityv1.ListSessionsRequest{Filter: filter, OrderBy: orderBy, PageSize: 2}
+		for range 5 {
+			page, err := me.ListSessions(t.Context(), request)
+			require.NoError(t, err, filter+orderBy)
+			for _, session := range page.GetSessions() {
+				found = append(found, session.GetId())
+			}
+			if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
+				break
+			}
+		}
+		return found
+	}
+	require.Equal(t, sessions[1:2], list(`userAgent:"phone"`, ""))
+	require.Equal(t, sessions[:1], list(`clientAddress = "127.0.*" AND createTime < "2026-11-22T12:02:00Z"`, ""))
+	require.Empty(t, list(`clientAddress = "10.*"`, ""))
+	require.Equal(t, sessions[2:3], list(`lastUseTime > "2026-11-22T13:00:00Z"`, ""))
+	require.Equal(t, sessions, list("", "createTime"))
+	used := append(slices.Delete(slices.Clone(sessions), 2, 3), sessions[2])
+	require.Equal(t, used, list("", "lastUseTime"))
+	ending := slices.Insert(slices.Delete(slices.Clone(sessions), 2, 3), 0, sessions[2])
+	require.Equal(t, ending, list("", "expireTime"))
+	slices.Reverse(ending)
+	require.Equal(t, ending, list("", "expireTime desc"))
+	for field, request := range map[string]*identityv1.ListSessionsRequest{"filter": {Filter: `current = true`}, "orderBy": {OrderBy: "userAgent"}} {
+		_, err := me.ListSessions(t.Context(), request)
+		require.Equal(t, []string{field}, fieldsOf(t, err))
+	}
 }

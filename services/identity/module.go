@@ -38,20 +38,13 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err != nil {
 		return nil, err
 	}
-	hasher, err := password.New(config.password(), environment.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("assemble identity: %w", err)
-	}
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
 	useCases := &app.App{
-		DB: environment.DB, Keys: environment.Keys, Hasher: hasher, Issuer: issuer,
+		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
 		Authenticator: environment.Authenticator.Authenticator, SessionIdleLifetime: config.SessionIdleLifetime,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
-	cleanup, err := app.NewCleanup(useCases, environment.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("assemble identity: %w", err)
-	}
+	cleanup := app.NewCleanup(useCases, environment.Registerer)
 	err = errors.Join(
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
 		identityv1braid.MountMeService(identity.Server, api.NewMe(useCases, identity.Runner)),

@@ -201,6 +201,14 @@ func TestRegisterRefusesWhatTheContractRefuses(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	good := identityv1.RegisterRequest{Email: "ada@example.com", Password: goodPassword, DisplayName: "Ada"}
+	for name, email := range map[string]string{
+		"two dots": "two..dots@example.com", "a dot in front": ".lead@example.com", "a dot at the end": "trail.@example.com",
+		"65 letters before the @": strings.Repeat("a", 65) + "@example.com",
+	} {
+		_, err := h.auth.Register(t.Context(), &identityv1.RegisterRequest{Email: email, Password: good.Password, DisplayName: good.DisplayName})
+		require.Equal(t, "INVALID_ARGUMENT", reasonOf(t, err), name)
+		require.Equal(t, []string{"email"}, fieldsOf(t, err), name)
+	}
 	for name, request := range map[string]*identityv1.RegisterRequest{
 		"no address":     {Email: "ada", Password: good.Password, DisplayName: good.DisplayName},
 		"short password": {Email: good.Email, Password: "eleven char", DisplayName: good.DisplayName},

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/braidhq/braid/platform/mailaddress"
 	"github.com/braidhq/braid/services/notification/internal/smtp"
 )
 
@@ -17,6 +18,8 @@ type Config struct {
 	From            string        `config:"from" default:"Braid <braid@localhost.localdomain>" help:"The sender of mails. Its domain is in their Message-ID."`
 	SMTPTimeout     time.Duration `config:"smtp_timeout" default:"30s" help:"How long handing over one mail may take."`
 	MailWorkers     int           `config:"mail_workers" default:"8" help:"How many mails of each queue one process sends at a time."`
+	ReadRetention   time.Duration `config:"read_retention" default:"2160h" help:"How long a notification is kept after it was read."`
+	Retention       time.Duration `config:"retention" default:"8760h" help:"How long a notification is kept in any case."`
 }
 
 const noWayToSend = "is required unless notification.mailbox is on"
@@ -25,6 +28,7 @@ const (
 	maxMailWorkers     = 16
 	maxMailboxMessages = 10_000
 	maxSMTPTimeout     = 5 * time.Minute
+	minRetention       = 24 * time.Hour
 )
 
 // Validate reports what is wrong with the settings.
@@ -38,7 +42,7 @@ func (c Config) Validate(report func(key, reason string)) {
 		report("smtp_url", noWayToSend)
 	}
 	from, err := netmail.ParseAddress(c.From)
-	if err != nil || strings.ContainsAny(c.From, "\r\n") || strings.ContainsAny(from.Address, " <>\"") {
+	if err != nil || strings.ContainsAny(c.From, "\r\n") || !mailaddress.Valid(from.Address) {
 		report("from", `must be an address, with or without a name: "Braid <braid@example.com>"`)
 	}
 	if c.MailboxMessages < 1 || c.MailboxMessages > maxMailboxMessages {
@@ -49,5 +53,11 @@ func (c Config) Validate(report func(key, reason string)) {
 	}
 	if c.MailWorkers < 1 || c.MailWorkers > maxMailWorkers {
 		report("mail_workers", "must be between 1 and 16")
+	}
+	if c.ReadRetention < minRetention {
+		report("read_retention", "must be at least 24h")
+	}
+	if c.Retention < max(c.ReadRetention, minRetention) {
+		report("retention", "must be at least 24h and no less than read_retention")
 	}
 }

@@ -232,6 +232,10 @@ func TestAMailIsGivenUp(t *testing.T) {
 			b.outcome("notification.notification.failed", &failed)
 			require.Equal(t, test.reason, failed.GetReason())
 			require.EqualValues(t, 1, failed.GetAttempts())
+			require.Contains(t, b.logs.String(), "job given up")
+			for line := range strings.Lines(b.logs.String()) {
+				require.LessOrEqual(t, strings.Count(line, test.reason), 1, "a line says it once: %s", line)
+			}
 		})
 	}
 }
@@ -284,21 +288,6 @@ func TestTheSameMailTwiceHasTheSameMessageID(t *testing.T) {
 	sent := b.mailer.all()
 	require.Len(t, sent, 2)
 	require.Equal(t, sent[0].DeliveryID, sent[1].DeliveryID)
-}
-
-func TestOldDeliveriesAreRemoved(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	require.NoError(t, b.apply(b.registration(nil), b.registration(nil)))
-	first := id.MustParse(b.text(`select id::text from delivery limit 1`))
-	require.NoError(t, b.delivery.Send(t.Context(), app.SendMail{DeliveryID: first}))
-	b.clock.Advance(29 * 24 * time.Hour)
-	require.NoError(t, b.delivery.Purge(t.Context(), app.PurgeDeliveries{}))
-	require.Equal(t, 2, b.count(`select count(*) from delivery`))
-	b.clock.Advance(2 * 24 * time.Hour)
-	require.NoError(t, b.delivery.Purge(t.Context(), app.PurgeDeliveries{}))
-	require.Equal(t, 1, b.count(`select count(*) from delivery where state = 'pending'`), "what waits is kept")
-	require.Equal(t, 1, b.count(`select count(*) from delivery`))
 }
 
 // TestARolledBackEventLeavesNoJob holds the promise that a mail is planned in the consumer's transaction or not at all.

@@ -5,6 +5,7 @@ package notification
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	netmail "net/mail"
 	"os"
@@ -36,7 +37,7 @@ const Name = "notification"
 var migrations embed.FS
 
 const (
-	purgeInterval = 24 * time.Hour
+	purgeInterval = time.Hour
 	// sendMargin is what a mail's job may take beside the conversation with the mail server.
 	sendMargin = 30 * time.Second
 )
@@ -129,24 +130,25 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
 	}
-	metrics, err := app.NewMetrics(environment.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
-	}
 	return &app.Deliveries{
 		DB: environment.DB, Clock: environment.Clock, Logger: environment.Logger, Membership: environment.Access,
 		Directory:   identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity")),
 		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
-		Composer:    composer, Mailer: mailer, From: *from, Metrics: metrics,
+		Composer:    composer, Mailer: mailer, From: *from, Metrics: app.NewMetrics(environment.Registerer),
 	}, nil
 }
 
 func newJobs(environment service.Environment, config Config, deliveries *app.Deliveries) (*job.Queue, error) {
 	handlers := job.NewHandlers()
-	if err := job.Handle(handlers, config.SMTPTimeout+sendMargin, deliveries.Send); err != nil {
-		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	retention := &app.Retention{
+		DB: environment.DB, Clock: environment.Clock, ReadLifetime: config.ReadRetention, Lifetime: config.Retention, Metrics: deliveries.Metrics,
 	}
-	if err := job.Handle(handlers, 0, deliveries.Purge); err != nil {
+	err := errors.Join(
+		job.Handle(handlers, config.SMTPTimeout+sendMargin, deliveries.Send),
+		job.Handle(handlers, 0, retention.PurgeDeliveries),
+		job.Handle(handlers, 0, retention.PurgeNotifications),
+	)
+	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
 	}
 	return job.New(job.Config{
@@ -154,7 +156,9 @@ func newJobs(environment service.Environment, config Config, deliveries *app.Del
 		Queues: map[string]int{
 			app.PromptQueue: config.MailWorkers, app.TaskQueue: config.MailWorkers, job.DefaultQueue: 1,
 		},
-		Periodic:   []job.Periodic{{Every: purgeInterval, Args: app.PurgeDeliveries{}}},
+		Periodic: []job.Periodic{
+			{Every: purgeInterval, Args: app.PurgeDeliveries{}}, {Every: purgeInterval, Args: app.PurgeNotifications{}},
+		},
 		Clock:      environment.Clock,
 		Logger:     environment.Logger,
 		Registerer: environment.Registerer,

@@ -46,6 +46,7 @@ func (tokenSource) Token(audience string) (string, error) { return "for-" + audi
 func goodConfig() notification.Config {
 	return notification.Config{
 		Mailbox: true, MailboxMessages: 10, From: "Braid <braid@example.com>", SMTPTimeout: 10 * time.Second, MailWorkers: 2,
+		ReadRetention: 90 * day, Retention: 365 * day,
 	}
 }
 
@@ -189,6 +190,8 @@ func TestConfig(t *testing.T) {
 		"mailbox_messages": func(c *notification.Config) { c.MailboxMessages = 0 },
 		"smtp_timeout":     func(c *notification.Config) { c.SMTPTimeout = time.Hour },
 		"mail_workers":     func(c *notification.Config) { c.MailWorkers = 100 },
+		"read_retention":   func(c *notification.Config) { c.ReadRetention = 0 },
+		"retention":        func(c *notification.Config) { c.Retention = c.ReadRetention - 1 },
 	} {
 		problems := reported(change)
 		require.Len(t, problems, 1, key)

@@ -75,11 +75,9 @@ func newBench(t *testing.T) *bench {
 	logger := slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	composer, err := mail.New("https://braid.example.com")
 	require.NoError(t, err)
-	metrics, err := app.NewMetrics(b.Registry)
-	require.NoError(t, err)
 	b.delivery = &app.Deliveries{
 		DB: b.DB, Clock: b.clock, Logger: logger, Membership: b.rest.Roles, Directory: b.owners, Invitations: b.owners,
-		Composer: composer, Mailer: b.mailer, From: netmail.Address{Name: "Braid", Address: "braid@example.com"}, Metrics: metrics,
+		Composer: composer, Mailer: b.mailer, From: netmail.Address{Name: "Braid", Address: "braid@example.com"}, Metrics: app.NewMetrics(b.Registry),
 	}
 	handlers := job.NewHandlers()
 	require.NoError(t, job.Handle(handlers, time.Minute, b.delivery.Send))

@@ -129,5 +129,28 @@ func TestAnOldTokenDiesUnderTheHandsOfWhoUsesIt(t *testing.T) {
 		return err
 	})
 	require.NoError(t, first)
-	require.ErrorIs(t, second, domain.ErrNotFound)
+	require.ErrorIs(t, second, errs.ErrNotFound)
+}
+
+func TestADemotedInvitersInvitationWaitsForTheDemotion(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	ada, ben, cleo := bundle.meet("ada"), bundle.meet("ben"), bundle.meet("cleo")
+	organizationID, path := bundle.found(t, ada, "Acme")
+	bundle.join(t, ada, path, ben, domain.Admin)
+	_, token := bundle.invite(t, ben, path, cleo.Email, domain.Admin)
+	answer := bundle.find(t, cleo, token)
+	demoted, accepted := bundle.collide(t, organizationID, ada, func(ctx context.Context, tx *pg.Tx) error {
+		if _, err := bundle.app.UpdateMember(ctx, tx, organizationID, ben.UserID, []string{domain.Viewer}, ""); err != nil {
+			return err
+		}
+		// What was queued is sent with this.
+		return tx.QueryRow(ctx, "select 1").Scan(new(int))
+	}, cleo, func(ctx context.Context, tx *pg.Tx) error {
+		_, err := bundle.app.AcceptInvitation(ctx, tx, answer)
+		return err
+	})
+	require.NoError(t, demoted)
+	require.ErrorIs(t, accepted, domain.ErrInviterLacksRole)
+	require.Equal(t, 404, bundle.REST("GET", path, cleo.token, nil).Status)
 }

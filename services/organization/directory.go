@@ -28,7 +28,7 @@ func (d directory) GetPerson(ctx context.Context, userID id.ID) (domain.Person, 
 	case err == nil:
 		return domain.Person{UserID: userID, DisplayName: user.GetDisplayName(), Email: user.GetEmail()}, nil
 	case connect.CodeOf(err) == connect.CodeNotFound:
-		return domain.Person{}, domain.ErrNotFound.WithCause(err)
+		return domain.Person{}, errs.ErrNotFound.WithCause(err)
 	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
 		return domain.Person{}, fmt.Errorf("read user: %w", ctx.Err())
 	}

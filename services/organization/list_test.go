@@ -17,6 +17,7 @@ func TestListsAreDeclaredInFull(t *testing.T) {
 	require.NoError(t, store.Organizations.Validate())
 	require.NoError(t, store.Members.Validate())
 	require.NoError(t, store.Invitations.Validate())
+	require.NoError(t, store.RoleList.Validate())
 }
 
 // pages reads a whole list in pages of two and returns one field of each row.
@@ -154,4 +155,32 @@ func TestInvitationsAreFilteredByTheStateTheyShow(t *testing.T) {
 	require.Equal(t, oldest, list("", "createTime desc"))
 	require.Equal(t, oldest, list("", ""))
 	bundle.refusedLists(t, ada, path+"/invitations", "createTime")
+}
+
+func TestRolesAreFilteredAndSorted(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	ada := bundle.meet("ada")
+	_, path := bundle.found(t, ada, "Acme")
+	for query, want := range map[[2]string][]any{
+		{"", ""}:                 {"viewer", "member", "admin", "owner"},
+		{"", "id"}:               {"admin", "member", "owner", "viewer"},
+		{"", "displayName desc"}: {"viewer", "owner", "member", "admin"},
+		{`permissions:"organization.invitation.create"`, ""}: {"admin", "owner"},
+		{`id = "*er" AND NOT id = owner`, "id desc"}:         {"viewer", "member"},
+		{`displayName:"ADM"`, ""}:                            {"admin"},
+		{`system = false`, ""}:                               {},
+	} {
+		require.Equal(t, want, bundle.pages(t, ada, path+"/roles", "roles", "id", query[0], query[1]), query)
+	}
+	answer := bundle.REST("GET", path+"/roles?pageSize=1&filter=id%20%3D%20admin", ada.token, nil)
+	role := answer.Body["roles"].([]any)[0].(map[string]any)
+	require.Equal(t, "Admin", role["displayName"])
+	require.Contains(t, role["permissions"], "organization.invitation.create")
+	require.Equal(t, true, role["system"])
+	for query, field := range map[string]string{"filter=secret%3Dx": "filter", "orderBy=rank": "orderBy", "pageSize=-1": "pageSize"} {
+		require.Equal(t, []string{field}, bundle.REST("GET", path+"/roles?"+query, ada.token, nil).Fields(), query)
+	}
+	token := bundle.REST("GET", path+"/roles?pageSize=1", ada.token, nil).Body["nextPageToken"].(string)
+	require.Equal(t, "PAGE_TOKEN_INVALID", bundle.REST("GET", path+"/roles?orderBy=id&pageToken="+token, ada.token, nil).Reason())
 }

@@ -35,7 +35,6 @@ import (
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/platform/service"
-	"github.com/braidhq/braid/services/organization/internal/domain"
 	"github.com/braidhq/braid/testkit/bustest"
 	"github.com/braidhq/braid/testkit/pgtest"
 )
@@ -274,7 +273,7 @@ func TestTheDirectoryTellsAbsenceFromSilence(t *testing.T) {
 	cancel()
 	_, err := directory{failing{err: fmt.Errorf("ask: %w", context.Canceled)}}.GetPerson(ctx, id.New())
 	require.ErrorIs(t, err, context.Canceled)
-	require.NotErrorIs(t, err, domain.ErrNotFound)
+	require.NotErrorIs(t, err, errs.ErrNotFound)
 }
 
 // failing is a directory that can't answer.

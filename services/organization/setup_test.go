@@ -17,6 +17,7 @@ import (
 
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
@@ -140,7 +141,7 @@ func (p *people) GetPerson(_ context.Context, userID id.ID) (domain.Person, erro
 	if found, ok := p.known[userID]; ok {
 		return found, nil
 	}
-	return domain.Person{}, domain.ErrNotFound
+	return domain.Person{}, errs.ErrNotFound
 }
 
 // found makes an organization and returns its id and its path.

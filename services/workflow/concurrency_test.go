@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
@@ -47,7 +48,7 @@ func TestMixedChangesAtOnce(t *testing.T) {
 					}
 					return nil
 				})
-				if err != nil && !errors.Is(err, errChangedMind) && !errors.Is(err, domain.ErrTransitionNotAllowed) && !errors.Is(err, domain.ErrNotFound) {
+				if err != nil && !errors.Is(err, errChangedMind) && !errors.Is(err, domain.ErrTransitionNotAllowed) && !errors.Is(err, errs.ErrNotFound) {
 					t.Errorf("change %d: %v", kind, err)
 				}
 			}

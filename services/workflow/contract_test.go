@@ -25,7 +25,7 @@ func TestReasonsAreInTheContract(t *testing.T) {
 		}
 	}
 	for _, refusal := range []*errs.Error{
-		domain.ErrNotFound, domain.ErrProjectArchived, domain.ErrProjectKeyTaken, domain.ErrTransitionNotAllowed,
+		errs.ErrNotFound, domain.ErrProjectArchived, domain.ErrProjectKeyTaken, domain.ErrTransitionNotAllowed,
 		domain.ErrAssigneeNotMember, errs.ErrETagMismatch, domain.ErrNotAuthor, errs.Invalid("x", "y", "z"),
 	} {
 		require.True(t, known[refusal.Reason], refusal.Reason)

@@ -97,8 +97,7 @@ func newFixture(t testing.TB) *fixture {
 // newProcess starts a process. Its server is closed before its hub, and that before the database.
 func newProcess(t testing.TB, database *pg.DB, clock clock.Clock, config live.Config) *process {
 	t.Helper()
-	hub, err := live.NewHub(database, config, clock, pgtest.Logger(t), prometheus.NewRegistry())
-	require.NoError(t, err)
+	hub := live.NewHub(database, config, clock, pgtest.Logger(t), prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- hub.Run(ctx) }()

@@ -4,7 +4,6 @@ package workflow
 
 import (
 	"embed"
-	"fmt"
 	"time"
 
 	"github.com/braidhq/braid/gen/go/braid/workflow/v1/workflowv1braid"
@@ -47,13 +46,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err != nil {
 		return nil, err
 	}
-	hub, err := live.NewHub(environment.DB, live.Config{
+	hub := live.NewHub(environment.DB, live.Config{
 		Heartbeat: config.WatchHeartbeat, AccessInterval: accessInterval, AccessGrace: accessGrace, PollInterval: pollInterval,
 		MaxStreams: config.MaxStreams, MaxUserStreams: config.MaxStreamsPerUser,
 	}, environment.Clock, environment.Logger, environment.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
-	}
 	cases := app.New(environment.DB, environment.Clock, environment.Access, hub.Changed)
 	watching := api.Watching{Authenticator: environment.Authenticator, Authorizer: environment.Access}
 	if err := mount(built.Server, cases, built.Runner, hub, watching); err != nil {

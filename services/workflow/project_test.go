@@ -30,8 +30,10 @@ func TestProjectLife(t *testing.T) {
 	f.refused("PATCH", path, f.adminToken, map[string]any{"key": "APP"}, 400, "INVALID_ARGUMENT")
 	f.refused("PATCH", path, f.adminToken, map[string]any{"displayName": "  "}, 400, "INVALID_ARGUMENT")
 
-	require.Equal(t, true, f.must("POST", path+":archive", f.adminToken, map[string]any{})["archived"])
-	f.refused("POST", path+":archive", f.adminToken, map[string]any{}, 409, "PROJECT_ARCHIVED")
+	archived := f.must("POST", path+":archive", f.adminToken, map[string]any{})
+	require.Equal(t, true, archived["archived"])
+	require.Equal(t, archived, f.must("POST", path+":archive", f.adminToken, map[string]any{}), "archiving again changes nothing")
+	f.refused("POST", path+":archive", f.adminToken, map[string]any{"etag": made["etag"]}, 409, "ETAG_MISMATCH")
 	f.refused("PATCH", path, f.adminToken, map[string]any{"displayName": "Store"}, 409, "PROJECT_ARCHIVED")
 	active := f.must("POST", path+":unarchive", f.adminToken, map[string]any{})
 	require.Equal(t, false, active["archived"])

@@ -47,31 +47,31 @@ func TestRowsOfOneOrganizationCantHangOnAnothers(t *testing.T) {
 	project := f.project("WEB")
 	task := f.task(project, map[string]any{})["id"].(string)
 	stranger := pg.Scope{OrganizationID: id.New()}
-	for name, insert := range map[string]struct {
-		sql       string
-		arguments []any
+	for table, insert := range map[string]struct {
+		sql, parent string
+		constraint  string
 	}{
-		"task_organization_id_project_id_fkey": {`insert into task (organization_id, id, project_id, number, project_key, title,
+		"task": {`insert into task (organization_id, id, project_id, number, project_key, title,
 			description, status, priority, reporter_id, labels, created_at, updated_at, revision)
-			values ($1, $2, $3, 99, 'WEB', 'x', '', 'todo', 2, $2, '{}', now(), now(), 1)`, []any{project}},
-		"comment_organization_id_task_id_fkey": {`insert into comment (organization_id, id, task_id, author_id, body, created_at,
-			updated_at, revision) values ($1, $2, $3, $2, 'x', now(), now(), 1)`, []any{task}},
-		"project_change_organization_id_project_id_fkey": {`insert into project_change (organization_id, project_id, revision,
-			payload, created_at) select $1, $3, 99, '', now() where $2::uuid is not null`, []any{project}},
+			values ($1, $2, $3, 99, 'WEB', 'x', '', 'todo', 2, $2, '{}', now(), now(), 1)`, project, "task_organization_id_project_id_fkey"},
+		"comment": {`insert into comment (organization_id, id, task_id, author_id, body, created_at,
+			updated_at, revision) values ($1, $2, $3, $2, 'x', now(), now(), 1)`, task, "comment_organization_id_task_id_fkey"},
+		// Without a key: such a row is the stranger's own, of a project that they do not have.
+		"project_change": {`insert into project_change (organization_id, project_id, revision,
+			payload, created_at) select $1, $3, 99, '', now() where $2::uuid is not null`, project, ""},
 	} {
-		err := f.database.InTx(t.Context(), stranger, func(ctx context.Context, tx *pg.Tx) error {
-			_, err := tx.Exec(ctx, insert.sql, append([]any{stranger.OrganizationID, id.New()}, id.MustParse(insert.arguments[0].(string)))...)
-			return err
-		})
-		require.Equal(t, name, pg.ConstraintOf(err), "%v", err)
+		attempt := func(organizationID id.ID) error {
+			return f.database.InTx(t.Context(), stranger, func(ctx context.Context, tx *pg.Tx) error {
+				_, err := tx.Exec(ctx, insert.sql, organizationID, id.New(), id.MustParse(insert.parent))
+				return err
+			})
+		}
+		err := attempt(stranger.OrganizationID)
+		require.Equal(t, insert.constraint, pg.ConstraintOf(err), "%v", err)
 		// Nor can a row be put into an organization that is not the caller's.
-		err = f.database.InTx(t.Context(), stranger, func(ctx context.Context, tx *pg.Tx) error {
-			_, err := tx.Exec(ctx, insert.sql, append([]any{f.organizationID, id.New()}, id.MustParse(insert.arguments[0].(string)))...)
-			return err
-		})
 		var server *pgconn.PgError
-		require.ErrorAs(t, err, &server)
-		require.Equal(t, "42501", server.Code, name)
+		require.ErrorAs(t, attempt(f.organizationID), &server)
+		require.Equal(t, "42501", server.Code, table)
 	}
 }
 

@@ -114,6 +114,7 @@ var catalogRules = []catalogRule{
 			"outbox.outbox_append":                   "writes only, of any organization or of none",
 			"river_job.river_job_append":             "writes only",
 			"signing_key.signing_key_public":         "the grants of columns leave what everybody may know",
+			"audit_body.audit_body_record":           "asks audit_record, whose own policy shows an organization's trail only",
 			"profile.profile_member":                 "asks member, whose own policies show colleagues only",
 			"invitation_token.invitation_token_find": "whoever shows the hash of a token is looking for its organization",
 		},
@@ -140,6 +141,21 @@ var catalogRules = []catalogRule{
 		examples: []string{
 			`create table leak (number integer); grant select on leak to {worker}`,
 			`create table leak (number integer); grant insert (number) on leak to {app}`,
+		},
+	},
+	{
+		// Row-level security does not hold for what PostgreSQL checks by itself: without the organization in the key, a row
+		// could point at another organization's, and its writer would learn that it exists.
+		name: "a foreign key between tables of organizations includes the organization",
+		find: `select one.name || '.' || conname from pg_constraint join relation one on one.oid = conrelid join relation other on other.oid = confrelid
+			where contype = 'f' and one.tenant and other.tenant and not exists (select from unnest(conkey, confkey) as pair (own, target)
+				join pg_attribute mine on mine.attrelid = conrelid and mine.attnum = own
+				join pg_attribute theirs on theirs.attrelid = confrelid and theirs.attnum = target
+				where mine.attname = 'organization_id' and theirs.attname = 'organization_id')`,
+		examples: []string{
+			`alter table task add unique (id); create table leak (organization_id uuid, task_id uuid references task (id))`,
+			`create table leak (organization_id uuid, task_id uuid, foreign key (task_id, organization_id) references task (organization_id, id))`,
+			`alter table task add unique (id); alter table comment add constraint leak foreign key (task_id) references task (id)`,
 		},
 	},
 	{

@@ -56,6 +56,10 @@ func testInput(t *testing.T, s *suite) {
 		t.Parallel()
 		testRawHTTP(t, s, at)
 	})
+	t.Run("RPC", func(t *testing.T) {
+		t.Parallel()
+		testRPCInput(t, s, at)
+	})
 	t.Run("Headers", func(t *testing.T) {
 		t.Parallel()
 		testHeaders(t, s, at)
@@ -89,7 +93,8 @@ func badInputs(organization, project, task string) []badInput {
 		post("NUL", `{"title":"a\u0000b"}`, "title", "string.no_nul"),
 		post("lone surrogate", `{"title":"\ud800"}`, "title", "json.type"),
 		post("no id", `{"title":"x","assigneeId":"me"}`, "assigneeId", "string.uuid"),
-		post("deep nesting", strings.Repeat(`{"title":`, 20000)+strings.Repeat("}", 20000), "", ""),
+		post("deep nesting", strings.Repeat(`{"title":`, 20000)+strings.Repeat("}", 20000), "", "json.depth"),
+		post("deep nesting of what is unknown", `{"title":"x","unknown":`+strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000)+"}", "", "json.depth"),
 		{name: "only white space", method: "POST", path: project + "/tasks", body: " \n\t ", status: 400, reason: invalid},
 		{name: "repeated field", method: "POST", path: project + "/tasks", body: `{"title":"a","title":"b"}`, status: 400, reason: invalid},
 		{name: "id in path", method: "GET", path: organization + "/tasks/not-an-id", status: 400, reason: invalid, field: "taskId", rule: "string.uuid"},
@@ -104,11 +109,16 @@ func badInputs(organization, project, task string) []badInput {
 		{name: "long filter", method: "GET", path: project + "/tasks?filter=" + strings.Repeat("a", 3000), status: 400, reason: invalid, field: "filter", rule: "string.max_len"},
 		{name: "project key", method: "POST", path: organization + "/projects", body: `{"key":"web","displayName":"x"}`, status: 400, reason: invalid, field: "key", rule: "string.pattern"},
 		{name: "invited address", method: "POST", path: organization + "/invitations", body: `{"email":"nobody","roleId":"member"}`, status: 400, reason: invalid, field: "email", rule: "string.email"},
+		{name: "invited address that no mail reaches", method: "POST", path: organization + "/invitations", body: `{"email":"two..dots@example.com","roleId":"member"}`, status: 400, reason: invalid, field: "email", rule: "string.email"},
+		{name: "registered address that no mail reaches", method: "POST", path: "/api/v1/auth/register", body: `{"email":"trail.@example.com","password":"correct horse battery","displayName":"x"}`, status: 400, reason: invalid, field: "email", rule: "string.email"},
 		{name: "slug", method: "PATCH", path: organization, body: `{"slug":"-"}`, status: 400, reason: invalid, field: "slug", rule: "string.pattern"},
 		{name: "body too large", method: "POST", path: project + "/tasks", body: `{"title":"` + strings.Repeat("x", 1<<20) + `"}`, status: 413, reason: "BODY_TOO_LARGE"},
 		{name: "form", method: "POST", path: project + "/tasks", body: `title=x`, status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", options: []client.Option{client.WithHeader("Content-Type", "application/x-www-form-urlencoded")}},
 		{name: "no media type", method: "POST", path: project + "/tasks", body: `{"title":"x"}`, status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", options: []client.Option{client.WithHeader("Content-Type", "")}},
 		{name: "XML", method: "PATCH", path: task, body: `<title/>`, status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", options: []client.Option{client.WithHeader("Content-Type", "text/xml")}},
+		{name: "two keys", method: "POST", path: project + "/tasks", body: `{"title":"x"}`, status: 400, reason: invalid, field: "Idempotency-Key", rule: "header.repeated", options: []client.Option{onceMore("Idempotency-Key", "a"), onceMore("Idempotency-Key", "b")}},
+		{name: "two tokens", method: "GET", path: task, status: 400, reason: invalid, field: "Authorization", rule: "header.repeated", options: []client.Option{onceMore("Authorization", "Bearer other")}},
+		{name: "two media types", method: "POST", path: project + "/tasks", body: `{"title":"x"}`, status: 400, reason: invalid, field: "Content-Type", rule: "header.repeated", options: []client.Option{onceMore("Content-Type", "text/plain")}},
 		{name: "unknown path", method: "GET", path: "/api/v1/nothing", status: 404, reason: "PATH_UNKNOWN"},
 		{name: "unknown verb", method: "POST", path: task + ":explode", body: `{}`, status: 404, reason: "PATH_UNKNOWN"},
 		{name: "path above", method: "GET", path: "/api/v1/organizations/../../metrics", status: 404, reason: "PATH_UNKNOWN"},
@@ -202,7 +212,7 @@ func testRawHTTP(t *testing.T, s *suite, at place) {
 
 func testHeaders(t *testing.T, s *suite, at place) {
 	answer := s.get(t, at.owner, "/api/v1/me")
-	for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"} {
+	for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
 		require.Equal(t, value, answer.Header.Get(name))
 	}
 	for _, name := range []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Content-Security-Policy"} {

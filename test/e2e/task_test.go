@@ -290,7 +290,7 @@ func testComments(t *testing.T, s *suite, at place) {
 		if method == http.MethodPatch {
 			body = map[string]any{"body": "Not yours"}
 		}
-		s.refused(t, http.StatusForbidden, "PERMISSION_DENIED", at.owner, method, comment, body)
+		s.refused(t, http.StatusForbidden, "COMMENT_NOT_YOURS", at.owner, method, comment, body)
 	}
 	edited := s.must(t, ben, http.MethodPatch, comment, map[string]any{"body": "Edited"})
 	require.Equal(t, "Edited", edited.Text("body"))

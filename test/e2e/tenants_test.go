@@ -59,7 +59,7 @@ func testTenants(t *testing.T, s *suite) {
 func (s *suite) tenant(t *testing.T, mark string) tenant {
 	owner, second := client.NewPerson("Owner "+mark), client.NewPerson("Second "+mark)
 	for _, who := range []*client.Person{owner, second} {
-		who.Email = strings.ReplaceAll(who.Email, " ", "-")
+		who.Email = strings.ToLower(strings.ReplaceAll(who.Name, " ", "-")) + "@example.com"
 		require.NoError(t, s.Register(t.Context(), who))
 	}
 	path := s.organization(t, owner, mark)

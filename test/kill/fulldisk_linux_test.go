@@ -3,6 +3,7 @@ package kill_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/pg/embedded"
 	"github.com/braidhq/braid/test/deployment"
 	"github.com/braidhq/braid/testkit/smalldisk"
@@ -28,20 +30,30 @@ const (
 
 // TestFullDisk fills the disk below the data directory while people work. Writes may be refused meanwhile, clearly; what
 // was acknowledged stays; and once there is room again the same process goes on by itself, also when PostgreSQL has ended
-// because it could not write its log.
+// because it could not write its log. A longer run takes a new disk every time: what people write fills it, too.
 func TestFullDisk(t *testing.T) {
 	requireAsked(t)
+	plan := readPlan(t, "BRAID_TEST_KILL_DISK_COUNT", 2)
+	plan.padding = padding
+	for disk := 1; disk == 1 || time.Since(plan.begun) < plan.duration; disk++ {
+		each := *plan
+		each.duration = 0
+		if !t.Run(fmt.Sprintf("disk %d", disk), func(t *testing.T) { fillDisk(t, &each) }) {
+			return
+		}
+	}
+}
+
+func fillDisk(t *testing.T, plan *plan) {
 	directory := makeDirectory(t)
 	disk := filepath.Join(directory, "data")
 	require.NoError(t, os.Mkdir(disk, 0o755))
 	smalldisk.Mount(t, disk, "size="+diskSize+",mode=755")
-	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: environment})
+	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: environment(t)})
 	require.NoError(t, err)
 	stopAtEnd(t, running)
 	connection, err := bus.ReadClientConfig(running.DataDir)
 	require.NoError(t, err)
-	plan := readPlan(t, "BRAID_TEST_KILL_DISK_COUNT", 2)
-	plan.padding = padding
 	filling := &filler{t: t, disk: disk}
 	runKills(t, running, connection, plan, filling.fill)
 	if filling.times >= len(leftFree) {
@@ -66,7 +78,7 @@ var leftFree = []int64{256 << 10, 12 << 20}
 
 // fill makes the disk full for a while, then gives the room back. It counts as one kill.
 func (f *filler) fill(ctx context.Context, running *deployment.Deployment, plan *plan) (int, error) {
-	pause(ctx, plan.between(time.Second, 2*time.Second))
+	_ = clock.Sleep(ctx, plan.between(time.Second, 2*time.Second))
 	if err := f.take(leftFree[f.times%len(leftFree)]); err != nil {
 		return 0, err
 	}
@@ -81,7 +93,7 @@ func (f *filler) fill(ctx context.Context, running *deployment.Deployment, plan 
 		if _, err := readiness(ctx, running); errors.Is(err, syscall.ECONNREFUSED) {
 			return 0, errors.New("braid has ended on the full disk")
 		}
-		pause(ctx, 100*time.Millisecond)
+		_ = clock.Sleep(ctx, 100*time.Millisecond)
 	}
 	if err := os.Remove(f.file()); err != nil {
 		return 0, err
@@ -109,7 +121,7 @@ func (f *filler) endLog(ctx context.Context, running *deployment.Deployment) err
 			return errors.New("PostgreSQL goes on without room for its log")
 		}
 		_, _ = connection.Exec(ctx, `select pg_switch_wal()`)
-		pause(ctx, 20*time.Millisecond)
+		_ = clock.Sleep(ctx, 20*time.Millisecond)
 	}
 	return nil
 }

@@ -4,7 +4,8 @@
 // is not even that.
 //
 // BRAID_TEST_KILL=1 runs it. BRAID_TEST_KILL_COUNT, _POSTGRES_COUNT, _SPLIT_COUNT and _DISK_COUNT say how often, BRAID_TEST_KILL_DURATION
-// (such as 1h, for each of the tests) says how long instead, and BRAID_TEST_KILL_SEED repeats the random choices of a run.
+// (such as 1h, for each of the tests) says how long instead; make kill DURATION=1h also gives the tests the time for it.
+// BRAID_TEST_KILL_SEED repeats the random choices of a run, BRAID_TEST_KILL_MAILBOX makes the mailbox smaller.
 package kill_test
 
 import (
@@ -23,20 +24,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/test/deployment"
 )
 
 // environment opens the limits of the gateway: the writers are six people in the haste of sixty. The mailbox keeps every
-// mail, to be counted.
-var environment = []string{
-	"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
-	"BRAID_NOTIFICATION_MAILBOX_MESSAGES=10000", "BRAID_NOTIFICATION_MAIL_WORKERS=16",
+// mail of a short run, to be counted.
+func environment(t *testing.T) []string {
+	t.Helper()
+	return []string{
+		"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
+		"BRAID_NOTIFICATION_MAILBOX_MESSAGES=" + strconv.Itoa(mailboxSize(t)), "BRAID_NOTIFICATION_MAIL_WORKERS=16",
+	}
 }
 
 // TestKillAllInOne kills the one process, now and then together with its PostgreSQL, and now and then while it starts.
 func TestKillAllInOne(t *testing.T) {
 	requireAsked(t)
-	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment})
+	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment(t)})
 	require.NoError(t, err)
 	stopAtEnd(t, running)
 	connection, err := bus.ReadClientConfig(running.DataDir)
@@ -48,7 +53,7 @@ func TestKillAllInOne(t *testing.T) {
 // equally often. Once in a round a process of Braid hangs.
 func TestKillSplit(t *testing.T) {
 	requireAsked(t)
-	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment})
+	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment(t)})
 	require.NoError(t, err)
 	stopAtEnd(t, running)
 	plan := readPlan(t, "BRAID_TEST_KILL_SPLIT_COUNT", 100)
@@ -89,12 +94,8 @@ type plan struct {
 
 func readPlan(t *testing.T, countVariable string, count int) *plan {
 	t.Helper()
-	p := &plan{count: count, thinking: thinking, begun: time.Now(), killed: map[string]int{}}
+	p := &plan{count: readNumber(t, countVariable, count), thinking: thinking, begun: time.Now(), killed: map[string]int{}}
 	var err error
-	if text := os.Getenv(countVariable); text != "" {
-		p.count, err = strconv.Atoi(text)
-		require.NoError(t, err, countVariable)
-	}
 	if text := os.Getenv("BRAID_TEST_KILL_DURATION"); text != "" {
 		p.duration, err = time.ParseDuration(text)
 		require.NoError(t, err, "BRAID_TEST_KILL_DURATION")
@@ -107,6 +108,18 @@ func readPlan(t *testing.T, countVariable string, count int) *plan {
 	t.Logf("the same moments again: BRAID_TEST_KILL_SEED=%d", seed)
 	p.random = rand.New(rand.NewPCG(seed, 1))
 	return p
+}
+
+// readNumber reads a variable that may be missing.
+func readNumber(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	number, err := strconv.Atoi(text)
+	require.NoError(t, err, variable)
+	return number
 }
 
 // goesOn says whether there is another kill to be made.
@@ -124,20 +137,10 @@ func (p *plan) between(least, most time.Duration) time.Duration {
 
 func (p *plan) oneIn(n int) bool { return p.random.IntN(n) == 0 }
 
-// pause waits, but not beyond the end of ctx.
-func pause(ctx context.Context, duration time.Duration) {
-	timer := time.NewTimer(duration)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
 // killWhole makes one kill of the all-in-one form and brings it back. It returns how many kills that were.
 func killWhole(ctx context.Context, running *deployment.Deployment, plan *plan) (int, error) {
 	part := running.Parts()[0]
-	pause(ctx, plan.between(50*time.Millisecond, 1200*time.Millisecond))
+	_ = clock.Sleep(ctx, plan.between(50*time.Millisecond, 1200*time.Millisecond))
 	if plan.oneIn(8) {
 		// The machine's own end, as far as a process can be given it: the database goes with its master.
 		if err := killPostmaster(filepath.Join(running.DataDir, "postgres", "data")); err != nil {
@@ -173,12 +176,12 @@ func killParts(ctx context.Context, running *deployment.Deployment, plan *plan) 
 	}
 	part := plan.round[0]
 	plan.round = plan.round[1:]
-	pause(ctx, plan.between(150*time.Millisecond, 700*time.Millisecond))
+	_ = clock.Sleep(ctx, plan.between(150*time.Millisecond, 700*time.Millisecond))
 	if err := running.Kill(part); err != nil {
 		return 0, fmt.Errorf("kill %s: %w", part, err)
 	}
 	plan.killed[part]++
-	pause(ctx, plan.between(0, 500*time.Millisecond))
+	_ = clock.Sleep(ctx, plan.between(0, 500*time.Millisecond))
 	if err := running.Start(ctx, part); err != nil {
 		return 1, fmt.Errorf("start %s again: %w", part, err)
 	}
@@ -204,7 +207,7 @@ func hangPart(ctx context.Context, running *deployment.Deployment, plan *plan) e
 		return fmt.Errorf("stop %s: %w", part, err)
 	}
 	plan.hung = append(plan.hung, fmt.Sprintf("%s for %s", part, lasting.Round(100*time.Millisecond)))
-	pause(ctx, lasting)
+	_ = clock.Sleep(ctx, lasting)
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 		return fmt.Errorf("let %s go on: %w", part, err)
 	}

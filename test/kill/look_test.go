@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
 	"testing"
 	"time"
 
@@ -15,12 +13,14 @@ import (
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/test/client"
 	"github.com/braidhq/braid/test/deployment"
 )
 
 const (
-	// settleTimeout bounds the wait for effects. What is not there by then is lost.
+	// settleTimeout bounds the wait for effects, with half of the run's own time: reading what a long run wrote takes long.
+	// What is not there by then is lost.
 	settleTimeout = 4 * time.Minute
 	settlePoll    = 250 * time.Millisecond
 )
@@ -31,25 +31,25 @@ type findings struct {
 	taskEvents []taskEvent
 	deliveries []delivery
 	// records are the audit trails, by organization.
-	records map[string][]map[string]any
+	records map[string][]record
 	// notices counts what is in people's inboxes.
 	notices map[notice]int
 	// tasks and comments are what the lists answer, by id.
 	tasks    map[string]*workflowv1.Task
 	comments map[string]*workflowv1.Comment
-	// mails counts the mails about tasks by Message-ID.
-	mails map[string]int
+	mailbox  mailbox
 }
 
-// look waits until every effect is there that must be, or for settleTimeout, and reads all of it.
-func look(t *testing.T, running *deployment.Deployment, connection bus.Connection, tenants []*tenant, ledger *ledger) *findings {
+// look waits until every effect is there that must be, or for a time after the run that took so long, and reads all of it.
+func look(t *testing.T, running *deployment.Deployment, connection bus.Connection, tenants []*tenant, ledger *ledger, took time.Duration) *findings {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), settleTimeout)
+	timeout := settleTimeout + took/2
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	speaker := client.New(running.URL, running.AdminURL)
 	begun, last := time.Now(), ""
 	for {
-		found, err := readEffects(t.Context(), speaker, connection, tenants)
+		found, err := readEffects(t.Context(), speaker, connection, tenants, timeout)
 		missing := ""
 		if err == nil {
 			missing = found.missing(tenants, ledger)
@@ -57,23 +57,24 @@ func look(t *testing.T, running *deployment.Deployment, connection bus.Connectio
 		if err == nil && (missing == "" || ctx.Err() != nil) {
 			t.Logf("settled in %s; missing: %q; before: %q", time.Since(begun).Round(time.Millisecond), missing, last)
 			require.NoError(t, found.readState(t.Context(), speaker, tenants, ledger))
+			require.NoError(t, found.mailbox.read(t.Context(), speaker, mailboxSize(t)))
 			return found
 		}
 		if ctx.Err() != nil {
 			require.NoError(t, err)
 		}
 		last = missing
-		pause(ctx, settlePoll)
+		_ = clock.Sleep(ctx, settlePoll)
 	}
 }
 
 // readEffects reads what the writes have caused.
-func readEffects(ctx context.Context, speaker *client.Client, connection bus.Connection, tenants []*tenant) (*findings, error) {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+func readEffects(ctx context.Context, speaker *client.Client, connection bus.Connection, tenants []*tenant, timeout time.Duration) (*findings, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	found := &findings{
-		records: map[string][]map[string]any{}, notices: map[notice]int{}, tasks: map[string]*workflowv1.Task{},
-		comments: map[string]*workflowv1.Comment{}, mails: map[string]int{},
+		records: map[string][]record{}, notices: map[notice]int{}, tasks: map[string]*workflowv1.Task{},
+		comments: map[string]*workflowv1.Comment{},
 	}
 	var err error
 	if found.wire, err = readWire(ctx, connection); err != nil {
@@ -86,8 +87,7 @@ func readEffects(ctx context.Context, speaker *client.Client, connection bus.Con
 		return nil, err
 	}
 	for _, tenant := range tenants {
-		found.records[tenant.id], err = listAll(ctx, speaker, tenant.owner, tenant.path+"/audit-events", "auditEvents")
-		if err != nil {
+		if err := found.readTrail(ctx, speaker, tenant); err != nil {
 			return nil, err
 		}
 		for _, person := range tenant.people {
@@ -95,69 +95,41 @@ func readEffects(ctx context.Context, speaker *client.Client, connection bus.Con
 				return nil, err
 			}
 		}
-		if err := found.readMails(ctx, speaker, tenant.mailed.Email); err != nil {
-			return nil, err
-		}
 	}
 	return found, nil
 }
 
+// record is what an audit record says of its event. A long run has hundreds of thousands: their payloads are not kept.
+type record struct {
+	eventID, action, correlationID, actorID, resource string
+}
+
+func (f *findings) readTrail(ctx context.Context, speaker *client.Client, tenant *tenant) error {
+	return readList(ctx, speaker, tenant.owner, tenant.path+"/audit-events", "auditEvents", func(item map[string]any) error {
+		f.records[tenant.id] = append(f.records[tenant.id], record{
+			eventID: textOf(item, "eventId"), action: textOf(item, "action"), correlationID: textOf(item, "correlationId"),
+			actorID: textOf(item, "actorId"), resource: textOf(item, "resourceType") + "/" + textOf(item, "resourceId"),
+		})
+		return nil
+	})
+}
+
 func (f *findings) readInbox(ctx context.Context, speaker *client.Client, person *client.Person) error {
-	items, err := listAll(ctx, speaker, person, "/api/v1/me/notifications", "notifications")
-	if err != nil {
-		return err
-	}
-	for _, item := range items {
-		text := func(key string) string {
-			value, _ := item[key].(string)
-			return value
-		}
-		at, err := time.Parse(time.RFC3339Nano, text("createTime"))
+	return readList(ctx, speaker, person, "/api/v1/me/notifications", "notifications", func(item map[string]any) error {
+		at, err := time.Parse(time.RFC3339Nano, textOf(item, "createTime"))
 		if err != nil {
 			return fmt.Errorf("read a notification: %w", err)
 		}
-		f.notices[notice{person.ID, text("kind"), text("taskId"), text("actorId"), at.UnixMicro()}]++
-	}
-	return nil
-}
-
-// readMails counts a person's mails about tasks in the mailbox.
-func (f *findings) readMails(ctx context.Context, speaker *client.Client, email string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		speaker.AdminURL+"/mailbox/messages?limit=10000&to="+url.QueryEscape(email), nil)
-	if err != nil {
-		return err
-	}
-	response, err := speaker.HTTP.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	var box struct {
-		Messages []client.Mail `json:"messages"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&box); err != nil {
-		return fmt.Errorf("read the mailbox: %w", err)
-	}
-	for _, mail := range box.Messages {
-		// Codes and invitations were mailed before the first kill.
-		if client.CodePattern.MatchString(mail.Text) || client.TokenPattern.MatchString(mail.Text) {
-			continue
-		}
-		f.mails[mail.Headers["messageId"]]++
-	}
-	return nil
+		f.notices[notice{person.ID, textOf(item, "kind"), textOf(item, "taskId"), textOf(item, "actorId"), at.UnixMicro()}]++
+		return nil
+	})
 }
 
 // readState reads the tasks of every project, and the comments of every task that somebody has commented.
 func (f *findings) readState(ctx context.Context, speaker *client.Client, tenants []*tenant, ledger *ledger) error {
 	for _, tenant := range tenants {
 		for _, project := range tenant.projects {
-			items, err := listAll(ctx, speaker, tenant.owner, tenant.path+"/projects/"+project+"/tasks", "tasks")
-			if err != nil {
-				return err
-			}
-			for _, item := range items {
+			err := readList(ctx, speaker, tenant.owner, tenant.path+"/projects/"+project+"/tasks", "tasks", func(item map[string]any) error {
 				task := &workflowv1.Task{}
 				if err := decode(item, task); err != nil {
 					return err
@@ -166,6 +138,10 @@ func (f *findings) readState(ctx context.Context, speaker *client.Client, tenant
 					return fmt.Errorf("the list shows task %s twice", task.GetId())
 				}
 				f.tasks[task.GetId()] = task
+				return nil
+			})
+			if err != nil {
+				return err
 			}
 		}
 	}
@@ -176,11 +152,7 @@ func (f *findings) readState(ctx context.Context, speaker *client.Client, tenant
 		}
 	}
 	for taskID, tenant := range commented {
-		items, err := listAll(ctx, speaker, tenant.owner, tenant.path+"/tasks/"+taskID+"/comments", "comments")
-		if err != nil {
-			return err
-		}
-		for _, item := range items {
+		err := readList(ctx, speaker, tenant.owner, tenant.path+"/tasks/"+taskID+"/comments", "comments", func(item map[string]any) error {
 			comment := &workflowv1.Comment{}
 			if err := decode(item, comment); err != nil {
 				return err
@@ -189,6 +161,10 @@ func (f *findings) readState(ctx context.Context, speaker *client.Client, tenant
 				return fmt.Errorf("the list shows comment %s twice", comment.GetId())
 			}
 			f.comments[comment.GetId()] = comment
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -225,7 +201,7 @@ func (f *findings) missing(tenants []*tenant, ledger *ledger) string {
 	for _, tenant := range tenants {
 		recorded := map[string]bool{}
 		for _, record := range f.records[tenant.id] {
-			recorded[textOf(record, "eventId")] = true
+			recorded[record.eventID] = true
 		}
 		for _, event := range f.wire.events {
 			if event.OrganizationID.String() == tenant.id && !recorded[event.ID.String()] {
@@ -234,19 +210,6 @@ func (f *findings) missing(tenants []*tenant, ledger *ledger) string {
 		}
 	}
 	return ""
-}
-
-// mailsWanted counts the mails about tasks: one per notification of those who have not turned them off.
-func (f *findings) mailsWanted(tenants []*tenant) int {
-	wanted := 0
-	for notice, count := range notices(f.taskEvents) {
-		for _, tenant := range tenants {
-			if notice.userID == tenant.mailed.ID {
-				wanted += count
-			}
-		}
-	}
-	return wanted
 }
 
 func textOf(item map[string]any, key string) string {

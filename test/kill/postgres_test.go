@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/test/deployment"
 )
 
@@ -28,7 +29,7 @@ const restartLine = "PostgreSQL has ended; it is started again"
 // must bring it back and lose nothing.
 func TestKillPostgres(t *testing.T) {
 	requireAsked(t)
-	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment})
+	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: makeDirectory(t), Environment: environment(t)})
 	require.NoError(t, err)
 	stopAtEnd(t, running)
 	connection, err := bus.ReadClientConfig(running.DataDir)
@@ -42,20 +43,20 @@ func TestKillPostgres(t *testing.T) {
 
 // killServer makes one kill, now and then another one while the server recovers, and waits for braid to bring it back.
 func killServer(ctx context.Context, t *testing.T, running *deployment.Deployment, plan *plan) (int, error) {
-	pause(ctx, plan.between(50*time.Millisecond, 1200*time.Millisecond))
+	_ = clock.Sleep(ctx, plan.between(50*time.Millisecond, 1200*time.Millisecond))
 	data, before := filepath.Join(running.DataDir, "postgres", "data"), restarts(t, running)
 	if err := killPostmaster(data); err != nil {
 		return 0, err
 	}
 	kills := 1
 	if plan.oneIn(4) {
-		pause(ctx, plan.between(50*time.Millisecond, time.Second))
+		_ = clock.Sleep(ctx, plan.between(50*time.Millisecond, time.Second))
 		// It may be between two lives.
 		if err := killPostmaster(data); err == nil {
 			kills++
 		}
 	}
-	for begun := time.Now(); restarts(t, running) == before; pause(ctx, 20*time.Millisecond) {
+	for begun := time.Now(); restarts(t, running) == before; _ = clock.Sleep(ctx, 20*time.Millisecond) {
 		if time.Since(begun) > recoveryTimeout {
 			return kills, errors.New("nobody has noticed that PostgreSQL is gone")
 		}
@@ -85,7 +86,7 @@ func awaitRecovery(ctx context.Context, t *testing.T, running *deployment.Deploy
 		case time.Since(begun) > recoveryTimeout:
 			return fmt.Errorf("not ready after %s: %d %w", recoveryTimeout, status, err)
 		}
-		pause(ctx, 100*time.Millisecond)
+		_ = clock.Sleep(ctx, 100*time.Millisecond)
 	}
 }
 

@@ -56,7 +56,7 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 	require.NoError(t, errors.Join(written, problem), "after %d kills", kills)
 	sealPartitions(t, tenants, writers)
 
-	found := look(t, running, connection, tenants, ledger)
+	found := look(t, running, connection, tenants, ledger, took)
 	t.Logf("%d kills in %s, %d of them without a write since the one before: %d writes acknowledged in %d attempts; %d were unclear at first; %d had happened when they were repeated; %d logins",
 		kills, took.Round(time.Second), silent, len(ledger.acknowledged), ledger.attempts, ledger.unclear, ledger.replayed, ledger.logins)
 	found.report(t)

@@ -140,8 +140,8 @@ func notices(events []taskEvent) map[notice]int {
 
 // delivery is how a mail about a task ended.
 type delivery struct {
-	id, userID string
-	failed     bool
+	id, correlationID string
+	failed            bool
 }
 
 // deliveries lists the ends of mails about tasks, in events.
@@ -155,14 +155,14 @@ func (w *wire) deliveries() ([]delivery, error) {
 				return nil, err
 			}
 			if payload.GetKind() != "invitation" && payload.GetKind() != "registration" {
-				ended = append(ended, delivery{id: payload.GetDeliveryId(), userID: payload.GetUserId()})
+				ended = append(ended, delivery{id: payload.GetDeliveryId(), correlationID: event.CorrelationID})
 			}
 		case bus.TypeOf(&notificationv1.NotificationFailed{}):
 			var payload notificationv1.NotificationFailed
 			if err := event.Unmarshal(&payload); err != nil {
 				return nil, err
 			}
-			ended = append(ended, delivery{id: payload.GetDeliveryId(), userID: payload.GetUserId(), failed: true})
+			ended = append(ended, delivery{id: payload.GetDeliveryId(), correlationID: event.CorrelationID, failed: true})
 		}
 	}
 	return ended, nil

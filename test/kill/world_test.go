@@ -74,17 +74,20 @@ func muteMails(t *testing.T, speaker *client.Client, person *client.Person) {
 	require.NoError(t, err)
 }
 
-// listAll reads every page of a list.
-func listAll(ctx context.Context, speaker *client.Client, who *client.Person, path, key string) ([]map[string]any, error) {
-	var items []map[string]any
+// readList hands over every item of a list, page by page.
+func readList(ctx context.Context, speaker *client.Client, who *client.Person, path, key string, take func(item map[string]any) error) error {
 	for token := ""; ; {
 		answer, err := read(ctx, speaker, who, path+"?pageSize=200&pageToken="+token)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		items = append(items, answer.List(key)...)
+		for _, item := range answer.List(key) {
+			if err := take(item); err != nil {
+				return err
+			}
+		}
 		if token = answer.Text("nextPageToken"); token == "" {
-			return items, nil
+			return nil
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/test/client"
 )
 
@@ -58,7 +59,7 @@ func (w *writer) work(ctx, lasting context.Context) error {
 		if err := w.write(lasting); err != nil {
 			return err
 		}
-		pause(ctx, time.Duration(w.random.Int64N(int64(2*w.thinking))))
+		_ = clock.Sleep(ctx, time.Duration(w.random.Int64N(int64(2*w.thinking))))
 	}
 	return nil
 }
@@ -174,7 +175,7 @@ func (w *writer) perform(ctx context.Context, done *operation, path string, body
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s has no clear answer after %s; the last was %s %d %s", done.correlationID, clearTimeout, fmt.Sprint(err), answer.Status, answer.Raw)
 		}
-		pause(ctx, retryPause)
+		_ = clock.Sleep(ctx, retryPause)
 	}
 }
 

@@ -2,6 +2,8 @@ package bustest
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +37,9 @@ func Administer(t testing.TB, connection bus.Connection) *kadm.Client {
 	return kadm.NewClient(Client(t, connection))
 }
 
+// incomprehensible is the key of events that listeners can't understand.
+const incomprehensible = "incomprehensible"
+
 // listener runs a broadcast reader and keeps what it was handed.
 type listener struct {
 	*bus.Broadcast
@@ -42,7 +47,8 @@ type listener struct {
 	stop   func()
 	mu     sync.Mutex
 	events []bus.Event
-	resets int
+	// lost are the times of its resets.
+	lost []time.Time
 }
 
 func (s *suite) listen(t *testing.T, publisher string, lookback time.Duration) *listener {
@@ -50,15 +56,19 @@ func (s *suite) listen(t *testing.T, publisher string, lookback time.Duration) *
 	heard := &listener{}
 	reader, err := bus.NewBroadcast(s.connection, bus.BroadcastConfig{
 		Publishers: []string{publisher}, Lookback: lookback,
-		Handle: func(_ context.Context, event bus.Event) {
+		Handle: func(_ context.Context, event bus.Event) error {
 			heard.mu.Lock()
 			defer heard.mu.Unlock()
 			heard.events = append(heard.events, event)
+			if string(event.Key) == incomprehensible {
+				return errors.New("not understood")
+			}
+			return nil
 		},
-		Reset: func() {
+		Reset: func(lost time.Time) {
 			heard.mu.Lock()
 			defer heard.mu.Unlock()
-			heard.resets++
+			heard.lost = append(heard.lost, lost)
 		},
 	}, clock.System{}, Logger(t))
 	require.NoError(t, err)
@@ -84,10 +94,10 @@ func (l *listener) ids() []id.ID {
 	return ids
 }
 
-func (l *listener) count() (events, resets int) {
+func (l *listener) count() (events int, lost []time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.events), l.resets
+	return len(l.events), slices.Clone(l.lost)
 }
 
 // publisher makes the topics of a publisher with a name of its own, and returns that and the topic of its events.
@@ -149,11 +159,18 @@ func (s *suite) broadcast(t *testing.T) {
 
 	ends.Offsets[1]++
 	promiseEnds(t, producer, publisher, start.Add(time.Second), ends)
-	publish(t, producer, bus.Record{Topic: topic, Partition: 0, Value: []byte("no event")})
-	require.Eventually(t, func() bool {
-		_, resets := heard.count()
-		return resets == 1
-	}, patience, time.Millisecond, "a record that cannot be read drops what was built")
+	strange := encode(t, topic, NewEvent(id.New()))
+	strange.Key, strange.Partition = []byte(incomprehensible), 0
+	for number, record := range []bus.Record{{Topic: topic, Partition: 0, Value: []byte("no event")}, strange} {
+		sent := time.Now()
+		publish(t, producer, record)
+		var lost []time.Time
+		require.Eventually(t, func() bool {
+			_, lost = heard.count()
+			return len(lost) == number+1
+		}, patience, time.Millisecond, "a record that cannot be read or understood drops what was built")
+		require.WithinRange(t, lost[number], sent.Truncate(time.Millisecond), time.Now(), "the time is the record's")
+	}
 	require.Equal(t, start, heard.Freshness(), "what was promised in the other partition has not been read")
 	event := encode(t, topic, NewEvent(id.New()))
 	event.Partition = 1
@@ -163,8 +180,8 @@ func (s *suite) broadcast(t *testing.T) {
 	promiseEnds(t, producer, publisher, start.Add(-time.Minute), bus.Ends{TopicID: ends.TopicID, Offsets: []int64{0, 0}})
 	promise(t, producer, publisher, start.Add(time.Minute))
 	require.Eventually(t, func() bool { return heard.Freshness().Equal(start.Add(time.Minute)) }, patience, time.Millisecond)
-	_, resets := heard.count()
-	require.Equal(t, 1, resets, "a watermark that comes late takes nothing back")
+	_, lost := heard.count()
+	require.Len(t, lost, 2, "a watermark that comes late takes nothing back")
 }
 
 // started runs readers that begin while the first records of all partitions are written: no record may fall between a
@@ -215,8 +232,9 @@ func (s *suite) recreated(t *testing.T) {
 		return heard.Freshness().After(remade)
 	}, patience, 50*time.Millisecond, "it goes on with the new topic")
 	require.Contains(t, heard.ids(), event.ID, "a reader that says it is fresh has read what is in the new topic")
-	_, resets := heard.count()
-	require.Positive(t, resets, "what the old topic held, and was not read, is lost")
+	_, lost := heard.count()
+	require.NotEmpty(t, lost, "what the old topic held, and was not read, is lost")
+	require.Zero(t, lost[0], "nobody knows of when it was")
 }
 
 func (s *suite) lookback(t *testing.T) {

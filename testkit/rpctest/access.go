@@ -154,7 +154,7 @@ func (r *Roles) Authorize(_ context.Context, organizationID, userID id.ID, permi
 	needed, known := r.permissions[permission]
 	switch {
 	case held == 0:
-		return errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
+		return errs.ErrNotFound
 	case permission == "" || (known && needed > 0 && held >= needed):
 		return nil
 	default:

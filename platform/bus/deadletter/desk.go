@@ -37,7 +37,7 @@ func (d *Desk) List(ctx context.Context, service string, limit int) ([]Letter, e
 		return nil, err
 	}
 	offsets := slices.SortedFunc(maps.Values(open), func(a, b int64) int { return cmp.Compare(b, a) })
-	return d.read(ctx, service, offsets[:min(limit, len(offsets))])
+	return d.read(ctx, service, offsets[:max(0, min(limit, len(offsets)))])
 }
 
 // Show returns one open letter, or ErrNotFound.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 const (
@@ -44,10 +46,8 @@ func (s *Server) Keep(ctx context.Context) error {
 		for reason != nil {
 			s.config.Logger.ErrorContext(ctx, "PostgreSQL has ended; it is started again", slog.Any("error", reason),
 				slog.Duration("pause", pause))
-			select {
-			case <-ctx.Done():
+			if clock.Sleep(ctx, pause) != nil {
 				return nil
-			case <-time.After(pause):
 			}
 			pause = min(2*pause, maxRestartPause)
 			reason = s.restart(ctx)

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 // Config says how to run.
@@ -155,7 +157,7 @@ func (r *run) wantsRead() bool {
 // describeQuiet looks at what the cores do while nothing of ours runs.
 func (r *run) describeQuiet(ctx context.Context) error {
 	watch := watchMachine()
-	if err := sleep(ctx, r.quiet); err != nil {
+	if err := clock.Sleep(ctx, r.quiet); err != nil {
 		return err
 	}
 	r.report.before = watch.since()
@@ -169,15 +171,4 @@ func (r *run) stop() error {
 
 func (r *run) say(format string, arguments ...any) {
 	_, _ = fmt.Fprintf(r.Out, "  %6.1fs  "+format+"\n", append([]any{time.Since(r.started).Seconds()}, arguments...)...)
-}
-
-func sleep(ctx context.Context, duration time.Duration) error {
-	timer := time.NewTimer(duration)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 )
 
@@ -61,7 +62,7 @@ func (r *run) takeBaseline(ctx context.Context) error {
 			return nil
 		}
 		before = now.applied
-		if err := sleep(ctx, settled); err != nil {
+		if err := clock.Sleep(ctx, settled); err != nil {
 			return err
 		}
 	}
@@ -87,7 +88,7 @@ func (r *run) awaitEffects(ctx context.Context, more int) error {
 		if done {
 			return nil
 		}
-		if err := sleep(ctx, effectPoll); err != nil {
+		if err := clock.Sleep(ctx, effectPoll); err != nil {
 			return fmt.Errorf("wait for the effects of %d creates, applied %v: %w", now.created-r.baseline.created, now.applied, err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 // metric reads one of up's metrics, named as on the page, labels included.
@@ -46,7 +48,7 @@ func (r *run) liveMemory(ctx context.Context) (int64, error) {
 func (r *run) measureIdle(ctx context.Context) error {
 	var most int64
 	for until := time.Now().Add(r.idle); time.Now().Before(until); {
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := clock.Sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 		most = max(most, residentMemory(r.instance.up.pid()))
@@ -79,7 +81,7 @@ func (r *run) profiled(ctx context.Context, name string, duration time.Duration,
 }
 
 func (r *run) writeProfile(ctx context.Context, name string, duration time.Duration) error {
-	if err := sleep(ctx, 500*time.Millisecond); err != nil {
+	if err := clock.Sleep(ctx, 500*time.Millisecond); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(r.Profile, 0o755); err != nil {

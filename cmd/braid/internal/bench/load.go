@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 // target is a server and what is asked of it.
@@ -133,7 +135,7 @@ func pace(ctx context.Context, aim target, connections, rate int, duration time.
 		defer close(due)
 		for i := range total {
 			at := started.Add(time.Duration(i) * time.Second / time.Duration(rate))
-			if err := sleep(loadCtx, time.Until(at)); err != nil {
+			if err := clock.Sleep(loadCtx, time.Until(at)); err != nil {
 				return err
 			}
 			due <- at

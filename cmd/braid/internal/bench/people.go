@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 )
 
@@ -83,7 +84,7 @@ func (r *run) awaitCode(ctx context.Context, email string) (string, error) {
 		if code := codePattern.FindSubmatch(box); code != nil {
 			return string(code[1]), nil
 		}
-		if err := sleep(ctx, mailPoll); err != nil {
+		if err := clock.Sleep(ctx, mailPoll); err != nil {
 			return "", err
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/braidhq/braid/platform/clock"
 )
 
 // streamTimeout bounds the wait for what the streams still have to bring.
@@ -56,7 +58,7 @@ func (r *run) measureWatch(ctx context.Context) error {
 	}
 	expected := int64(result.requests) * int64(r.plan.streams/r.streamGroups)
 	for deadline := time.Now().Add(streamTimeout); watching.changes.Load() < expected && time.Now().Before(deadline); {
-		if sleep(ctx, readyPoll) != nil {
+		if clock.Sleep(ctx, readyPoll) != nil {
 			break
 		}
 	}
@@ -110,7 +112,7 @@ func (s *streams) open(ctx context.Context, r *run) (*errgroup.Group, error) {
 		return nil, errors.Join(err, readers.Wait())
 	}
 	for s.begun.Load() < int64(r.plan.streams) {
-		if err := sleep(ctx, readyPoll); err != nil {
+		if err := clock.Sleep(ctx, readyPoll); err != nil {
 			s.close()
 			return nil, errors.Join(fmt.Errorf("%d streams have begun: %w", s.begun.Load(), err), readers.Wait())
 		}

@@ -5,7 +5,6 @@ package consumer
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/braidhq/braid/platform/bus"
@@ -41,15 +41,12 @@ type Recorder struct {
 }
 
 // New returns a recorder over the use cases.
-func New(app *app.App, logger *slog.Logger, registerer prometheus.Registerer) (*Recorder, error) {
-	unreadable := prometheus.NewCounter(prometheus.CounterOpts{
+func New(app *app.App, logger *slog.Logger, registerer prometheus.Registerer) *Recorder {
+	unreadable := promauto.With(registerer).NewCounter(prometheus.CounterOpts{
 		Name: "braid_audit_unreadable_payloads_total",
 		Help: "Events that were recorded without their payload, because this version could not read it.",
 	})
-	if err := registerer.Register(unreadable); err != nil {
-		return nil, fmt.Errorf("register metric: %w", err)
-	}
-	return &Recorder{app: app, logger: logger, unreadable: unreadable}, nil
+	return &Recorder{app: app, logger: logger, unreadable: unreadable}
 }
 
 // Handlers returns the handlers by event type: one for all, so that a whole batch is recorded at once.

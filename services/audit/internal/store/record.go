@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -30,12 +32,17 @@ var Records = list.Spec{
 	Tiebreak: list.Order{Column: "record_id", Type: list.ID},
 }
 
-// entries begins every read of a trail. A person's record is part of it only while the person was a member: an entry
-// that was written before their leaving was heard of is permanent, but not shown.
-const entries = `select record_id, occurred_at from audit_entry where organization_id = $1 and (person_id is null or (
+// trails begin every read of a trail. An organization's own records are found in their table, those of persons by the
+// entries that the organization has for them.
+var trails = []string{
+	`select record_id, occurred_at from (select id as record_id, * from audit_record) as record where organization_id = $1`,
+	// A person's record is part of it only while the person was a member: an entry that was written before their leaving
+	// was heard of is permanent, but not shown. Entries without a person are of a time when own records had one, too.
+	`select record_id, occurred_at from audit_entry where organization_id = $1 and person_id is not null and (
 select standing.member from membership_change standing
 where standing.user_id = audit_entry.person_id and standing.organization_id = audit_entry.organization_id
-and standing.occurred_at <= audit_entry.occurred_at order by standing.occurred_at desc limit 1))`
+and standing.occurred_at <= audit_entry.occurred_at order by standing.occurred_at desc limit 1)`,
+}
 
 // details completes entries with what only the page's records need. The limits make each look-up a loop over the page,
 // which keeps the page's order.
@@ -66,7 +73,7 @@ func InsertRecords(ctx context.Context, tx *pg.Tx, records []domain.SealedRecord
 		columns.BodyHashes = append(columns.BodyHashes, record.Hash)
 		columns.BodyPersonIds = append(columns.BodyPersonIds, record.BodyOwner())
 		columns.Salts = append(columns.Salts, record.Salt)
-		columns.Bodies = append(columns.Bodies, record.Text)
+		columns.Bodies = append(columns.Bodies, string(record.Text))
 	}
 	return queued(tx).InsertRecords(ctx, columns)
 }
@@ -82,7 +89,7 @@ func DeleteBodies(ctx context.Context, tx *pg.Tx, personID id.ID, atMost int) (i
 
 // ListRecords returns a page of an organization's trail.
 func ListRecords(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Record, error) {
-	page, arguments := query.Build(entries, organizationID)
+	page, arguments := query.BuildUnion(trails, organizationID)
 	records, err := readRecords(ctx, querier, page, arguments...)
 	if err != nil {
 		return "", nil, fmt.Errorf("list records: %w", err)
@@ -98,12 +105,13 @@ func ListRecords(ctx context.Context, querier pg.Querier, organizationID id.ID, 
 
 // GetRecord returns one record of an organization's trail.
 func GetRecord(ctx context.Context, querier pg.Querier, organizationID, recordID id.ID) (domain.Record, error) {
-	records, err := readRecords(ctx, querier, entries+` and record_id = $2`, organizationID, recordID)
+	const only = ` and record_id = $2`
+	records, err := readRecords(ctx, querier, strings.Join(trails, only+` union all `)+only, organizationID, recordID)
 	if err != nil {
 		return domain.Record{}, fmt.Errorf("get record: %w", err)
 	}
 	if len(records) == 0 {
-		return domain.Record{}, domain.ErrNotFound
+		return domain.Record{}, errs.ErrNotFound
 	}
 	return records[0], nil
 }

@@ -7,9 +7,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/services/identity/internal/app"
-	"github.com/braidhq/braid/services/identity/internal/domain"
 )
 
 // Directory implements DirectoryService, which only other services can call.
@@ -20,11 +20,7 @@ func NewDirectory(app *app.App) *Directory { return &Directory{app} }
 
 // GetUser implements DirectoryService.
 func (d *Directory) GetUser(ctx context.Context, request *identityv1.GetUserRequest) (*identityv1.User, error) {
-	userID, err := id.Parse(request.GetUserId())
-	if err != nil {
-		return nil, domain.ErrNotFound
-	}
-	user, err := d.app.User(ctx, userID)
+	user, err := d.app.User(ctx, id.ParseOrZero(request.GetUserId()))
 	if err != nil {
 		return nil, err
 	}
@@ -33,12 +29,8 @@ func (d *Directory) GetUser(ctx context.Context, request *identityv1.GetUserRequ
 
 // GetSessionState implements DirectoryService.
 func (d *Directory) GetSessionState(ctx context.Context, request *identityv1.GetSessionStateRequest) (*identityv1.GetSessionStateResponse, error) {
-	sessionID, err := id.Parse(request.GetSessionId())
-	if err != nil {
-		return &identityv1.GetSessionStateResponse{}, nil
-	}
-	session, err := d.app.LiveSession(ctx, sessionID)
-	if errors.Is(err, domain.ErrNotFound) {
+	session, err := d.app.LiveSession(ctx, id.ParseOrZero(request.GetSessionId()))
+	if errors.Is(err, errs.ErrNotFound) {
 		return &identityv1.GetSessionStateResponse{}, nil
 	}
 	if err != nil {
@@ -49,11 +41,7 @@ func (d *Directory) GetSessionState(ctx context.Context, request *identityv1.Get
 
 // GetRegistrationMail implements DirectoryService.
 func (d *Directory) GetRegistrationMail(ctx context.Context, request *identityv1.GetRegistrationMailRequest) (*identityv1.GetRegistrationMailResponse, error) {
-	registrationID, err := id.Parse(request.GetRegistrationId())
-	if err != nil {
-		return nil, domain.ErrNotFound
-	}
-	mail, err := d.app.RegistrationMail(ctx, registrationID)
+	mail, err := d.app.RegistrationMail(ctx, id.ParseOrZero(request.GetRegistrationId()))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/braidhq/braid/platform/fieldmask"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/app"
 	"github.com/braidhq/braid/services/identity/internal/domain"
@@ -56,7 +57,7 @@ func (m *Me) UpdateMe(ctx context.Context, request *identityv1.UpdateMeRequest) 
 
 // ListSessions implements MeService.
 func (m *Me) ListSessions(ctx context.Context, request *identityv1.ListSessionsRequest) (*identityv1.ListSessionsResponse, error) {
-	next, sessions, err := m.app.ListSessions(ctx, request.GetPageSize(), request.GetPageToken())
+	next, sessions, err := m.app.ListSessions(ctx, list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +70,7 @@ func (m *Me) ListSessions(ctx context.Context, request *identityv1.ListSessionsR
 
 // DeleteSession implements MeService.
 func (m *Me) DeleteSession(ctx context.Context, request *identityv1.DeleteSessionRequest) (*identityv1.DeleteSessionResponse, error) {
-	sessionID, err := id.Parse(request.GetSessionId())
-	if err != nil {
-		return nil, domain.ErrNotFound
-	}
 	return idempotency.Run(ctx, m.runner, func(ctx context.Context, tx *pg.Tx) (*identityv1.DeleteSessionResponse, error) {
-		return &identityv1.DeleteSessionResponse{}, m.app.DeleteSession(ctx, tx, sessionID)
+		return &identityv1.DeleteSessionResponse{}, m.app.DeleteSession(ctx, tx, id.ParseOrZero(request.GetSessionId()))
 	})
 }

@@ -2,11 +2,11 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/store"
@@ -27,14 +27,11 @@ type Cleanup struct {
 }
 
 // NewCleanup returns the cleanup of an App.
-func NewCleanup(app *App, registerer prometheus.Registerer) (*Cleanup, error) {
-	removed := prometheus.NewCounterVec(prometheus.CounterOpts{
+func NewCleanup(app *App, registerer prometheus.Registerer) *Cleanup {
+	removed := promauto.With(registerer).NewCounterVec(prometheus.CounterOpts{
 		Name: "braid_identity_expired_rows_total", Help: "Rows removed, or answers wiped, because their time was over.",
 	}, []string{"kind"})
-	if err := registerer.Register(removed); err != nil {
-		return nil, fmt.Errorf("register metric: %w", err)
-	}
-	return &Cleanup{app: app, removed: removed}, nil
+	return &Cleanup{app: app, removed: removed}
 }
 
 // Run cleans up until ctx ends. A failed round is left to the next one.

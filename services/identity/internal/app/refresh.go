@@ -26,7 +26,7 @@ func (a *App) Refresh(ctx context.Context, refreshToken string) (Tokens, error) 
 	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
 		tokens, verdict = Tokens{}, domain.Expired
 		known, err := store.ClaimRefreshToken(ctx, tx, hash)
-		if errors.Is(err, domain.ErrNotFound) {
+		if errors.Is(err, errs.ErrNotFound) {
 			return nil
 		}
 		if err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/mailaddress"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/store"
@@ -22,8 +24,12 @@ type RegistrationMail struct {
 }
 
 // Register writes down that someone asked for an account. It does the same for an address that has one, and the mail
-// will say so: nobody but the mailbox's owner learns which.
+// will say so: nobody but the mailbox's owner learns which. An address that no mail reaches is refused by its looks alone.
 func (a *App) Register(ctx context.Context, email, password, displayName string) error {
+	address := domain.ParseAddress(email)
+	if err := mailaddress.Check("email", address.Typed); err != nil {
+		return err
+	}
 	displayName, err := domain.ParseDisplayName(displayName, "displayName")
 	if err != nil {
 		return err
@@ -35,7 +41,7 @@ func (a *App) Register(ctx context.Context, email, password, displayName string)
 	}
 	now := a.Clock.Now()
 	registration := domain.Registration{
-		ID: id.New(), Address: domain.ParseAddress(email), DisplayName: displayName, PasswordHash: hash,
+		ID: id.New(), Address: address, DisplayName: displayName, PasswordHash: hash,
 		Nonce: token.NewNonce(), CreatedAt: now, ExpiresAt: now.Add(domain.CodeLifetime),
 	}
 	code := token.Code(a.Keys, registration.ID, registration.Nonce)
@@ -103,7 +109,7 @@ func (a *App) RegistrationMail(ctx context.Context, registrationID id.ID) (Regis
 		return RegistrationMail{}, err
 	}
 	if !a.Clock.Now().Before(registration.ExpiresAt) {
-		return RegistrationMail{}, domain.ErrNotFound
+		return RegistrationMail{}, errs.ErrNotFound
 	}
 	mail := RegistrationMail{
 		Email: registration.Address.Typed, DisplayName: registration.DisplayName,

@@ -35,15 +35,16 @@ func (a *App) Logout(ctx context.Context, tx *pg.Tx) error {
 func (a *App) DeleteSession(ctx context.Context, tx *pg.Tx, sessionID id.ID) error {
 	removed, err := a.endSession(ctx, tx, call.From(ctx).Actor.UserID, sessionID, identityv1.SessionRevoked_ENDED_BY_USER, a.Clock.Now())
 	if err == nil && !removed {
-		err = domain.ErrNotFound
+		err = errs.ErrNotFound
 	}
 	return err
 }
 
 // ListSessions returns a page of the caller's live sessions and the token of the next.
-func (a *App) ListSessions(ctx context.Context, pageSize int32, pageToken string) (string, []domain.Session, error) {
+func (a *App) ListSessions(ctx context.Context, request list.Request) (string, []domain.Session, error) {
 	userID := call.From(ctx).Actor.UserID
-	query, err := store.Sessions.Parse(list.Request{PageSize: pageSize, PageToken: pageToken, Binding: []string{userID.String()}})
+	request.Binding = []string{userID.String()}
+	query, err := store.Sessions.Parse(request)
 	if err != nil {
 		return "", nil, err
 	}
@@ -54,7 +55,7 @@ func (a *App) ListSessions(ctx context.Context, pageSize int32, pageToken string
 func (a *App) LiveSession(ctx context.Context, sessionID id.ID) (domain.Session, error) {
 	session, err := store.FindSession(ctx, a.DB.Point(pg.Scope{}), sessionID)
 	if err == nil && !a.Clock.Now().Before(session.ExpiresAt) {
-		err = domain.ErrNotFound
+		err = errs.ErrNotFound
 	}
 	return session, err
 }
@@ -70,7 +71,7 @@ func (a *App) Validate(ctx context.Context, accessToken string) (TokenState, err
 		return TokenState{}, err
 	}
 	session, err := a.LiveSession(ctx, actor.SessionID)
-	if errors.Is(err, domain.ErrNotFound) || err == nil && session.UserID != actor.UserID {
+	if errors.Is(err, errs.ErrNotFound) || err == nil && session.UserID != actor.UserID {
 		return TokenState{}, nil
 	}
 	if err != nil {

@@ -8,6 +8,5 @@ var (
 	ErrCredentialsInvalid  = errs.New(errs.Unauthenticated, "CREDENTIALS_INVALID", "The e-mail address or the password is wrong.")
 	ErrCodeInvalid         = errs.New(errs.InvalidArgument, "CODE_INVALID", "The code is wrong or no longer good. Register again to get another.")
 	ErrRefreshTokenInvalid = errs.New(errs.Unauthenticated, "REFRESH_TOKEN_INVALID", "The refresh token is not good: sign in again.")
-	ErrNotFound            = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
 	ErrOverloaded          = errs.New(errs.ResourceExhausted, "OVERLOADED", "Too many people are signing in at this moment; try again shortly.")
 )

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
 
@@ -43,29 +44,25 @@ type Hasher struct {
 }
 
 // New returns a hasher.
-func New(config Config, registerer prometheus.Registerer) (*Hasher, error) {
+func New(config Config, registerer prometheus.Registerer) *Hasher {
+	factory := promauto.With(registerer)
 	hasher := &Hasher{
 		config: config,
 		slots:  make(chan struct{}, config.Concurrency),
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+		seconds: factory.NewHistogram(prometheus.HistogramOpts{
 			Name: "braid_identity_password_hash_seconds", Help: "Time to compute one password hash, without the wait for a turn.",
 			Buckets: prometheus.ExponentialBuckets(0.002, 2, 12),
 		}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{
+		refused: factory.NewCounter(prometheus.CounterOpts{
 			Name: "braid_identity_password_refused_total", Help: "Password hashes refused because too many were waiting.",
 		}),
 	}
-	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	factory.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "braid_identity_password_waiting_requests", Help: "Requests that wait for their turn to hash a password.",
 	}, func() float64 { return float64(hasher.waiting.Load()) })
-	for _, metric := range []prometheus.Collector{hasher.seconds, hasher.refused, waiting} {
-		if err := registerer.Register(metric); err != nil {
-			return nil, fmt.Errorf("register metric: %w", err)
-		}
-	}
 	// No password has this hash: it takes the place of the one that an unknown address doesn't have.
 	hasher.dummy = format(config.Parameters, random(saltLength), random(keyLength))
-	return hasher, nil
+	return hasher
 }
 
 // Hash returns the PHC string of a password.

@@ -16,8 +16,19 @@ import (
 
 // Sessions declares the list of a user's sessions.
 var Sessions = list.Spec{
-	Name:     "sessions",
-	Orders:   map[string]list.Order{"createTime": {Column: "created_at", Type: list.Time}},
+	Name: "sessions",
+	Fields: map[string]list.Field{
+		"userAgent":     {Column: "user_agent", Type: list.Text},
+		"clientAddress": {Column: "client_address", Type: list.String},
+		"createTime":    {Column: "created_at", Type: list.Time},
+		"lastUseTime":   {Column: "last_used_at", Type: list.Time},
+		"expireTime":    {Column: "expires_at", Type: list.Time},
+	},
+	Orders: map[string]list.Order{
+		"createTime":  {Column: "created_at", Type: list.Time},
+		"lastUseTime": {Column: "last_used_at", Type: list.Time},
+		"expireTime":  {Column: "expires_at", Type: list.Time},
+	},
 	Default:  "createTime desc",
 	Tiebreak: list.Order{Column: "id", Type: list.ID},
 }
@@ -61,10 +72,16 @@ from session where account_id = $1 and expires_at > $2`, userID, now)
 		return "", nil, explain("list sessions", err)
 	}
 	next, page := list.Page(query, sessions, func(session domain.Session, order string) any {
-		if order == "createTime" {
+		switch order {
+		case "createTime":
 			return session.CreatedAt
+		case "lastUseTime":
+			return session.LastUsedAt
+		case "expireTime":
+			return session.ExpiresAt
+		default:
+			return session.ID
 		}
-		return session.ID
 	})
 	return next, page, nil
 }

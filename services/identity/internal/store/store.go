@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/domain"
@@ -44,7 +45,7 @@ func explain(action string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, pg.ErrNoRows):
-		return fmt.Errorf("%s: %w", action, domain.ErrNotFound)
+		return fmt.Errorf("%s: %w", action, errs.ErrNotFound)
 	default:
 		return fmt.Errorf("%s: %w", action, pg.Translate(err))
 	}

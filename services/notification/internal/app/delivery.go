@@ -25,14 +25,8 @@ import (
 	"github.com/braidhq/braid/services/notification/internal/store"
 )
 
-const (
-	// ownerPause is how long a mail waits when a service that must be asked does not answer; such a try does not count.
-	ownerPause = 5 * time.Second
-	// deliveryLifetime is how long a delivery is kept after its end, to be looked into.
-	deliveryLifetime = 30 * 24 * time.Hour
-	purgeBatch       = 5000
-	purgeBatches     = 200
-)
+// ownerPause is how long a mail waits when a service that must be asked does not answer; such a try does not count.
+const ownerPause = 5 * time.Second
 
 // Deliveries sends mails. A mail is sent at least once: between the server's taking it and our noting that, the process
 // may die, and the same mail with the same Message-ID goes out again.
@@ -74,9 +68,9 @@ func (d *Deliveries) Send(ctx context.Context, args SendMail) error {
 	var refused *smtp.Failure
 	switch {
 	case errors.Is(err, mail.ErrAddress):
-		return d.fail(ctx, delivery, mail.ErrAddress.Error(), true, err)
+		return d.fail(ctx, delivery, mail.ErrAddress.Error(), true, nil)
 	case errors.As(err, &refused):
-		return d.fail(ctx, delivery, refused.Error(), refused.Permanent, err)
+		return d.fail(ctx, delivery, refused.Error(), refused.Permanent, nil)
 	default:
 		return d.fail(ctx, delivery, "the mail could not be sent", false, err)
 	}
@@ -96,7 +90,8 @@ func (d *Deliveries) handOver(ctx context.Context, message mail.Message) error {
 	return err
 }
 
-// fail ends a delivery that can't succeed or has had its last try; before that it only lets the job try again.
+// fail ends a delivery that can't succeed or has had its last try; before that it only lets the job try again. The cause
+// is what the log has to say beyond the reason, or nil.
 func (d *Deliveries) fail(ctx context.Context, delivery domain.Delivery, reason string, permanent bool, cause error) error {
 	problem := errs.New(errs.Unavailable, "UNAVAILABLE", "The mail was not taken: "+reason+".").WithCause(cause)
 	if !permanent && !job.From(ctx).Last {
@@ -145,22 +140,6 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 	message.DeliveryID, message.From, message.Time = delivery.ID, d.From, d.Clock.Now()
 	message.CorrelationID = call.From(ctx).CorrelationID
 	return message, "", nil
-}
-
-// Purge is the handler of PurgeDeliveries. It works in batches, so that no transaction is long.
-func (d *Deliveries) Purge(ctx context.Context, _ PurgeDeliveries) error {
-	before := d.Clock.Now().Add(-deliveryLifetime)
-	for range purgeBatches {
-		var deleted int64
-		err := d.DB.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) (err error) {
-			deleted, err = store.DeleteFinishedDeliveries(ctx, tx, before, purgeBatch)
-			return err
-		})
-		if err != nil || deleted < purgeBatch {
-			return err
-		}
-	}
-	return nil
 }
 
 // isMember asks whether a person may still know of the organization's things.

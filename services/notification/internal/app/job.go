@@ -26,3 +26,9 @@ type PurgeDeliveries struct{}
 
 // Kind implements job.Args.
 func (PurgeDeliveries) Kind() string { return "notification.purge_deliveries" }
+
+// PurgeNotifications is the periodic job that removes notifications that were read, or made, long ago.
+type PurgeNotifications struct{}
+
+// Kind implements job.Args.
+func (PurgeNotifications) Kind() string { return "notification.purge_notifications" }

@@ -13,6 +13,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/mailaddress"
 )
 
 // headerCorrelationID lets whoever looks into a mail find the work that caused it.
@@ -43,7 +44,7 @@ type Message struct {
 // WriteTo writes the message in its form on the wire (RFC 5322): text and HTML as alternatives, UTF-8, lines in CRLF.
 func (m Message) WriteTo(writer io.Writer) (int64, error) {
 	encoded := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP))
-	if !isAddress(m.From.Address) || !isAddress(m.To.Address) {
+	if !mailaddress.Valid(m.From.Address) || !mailaddress.Valid(m.To.Address) {
 		return 0, ErrAddress
 	}
 	encoded.FromMailAddress(&netmail.Address{Name: displayName(m.From.Name), Address: m.From.Address})
@@ -73,12 +74,6 @@ func (m Message) messageID() string {
 // displayName is a name as it may stand before an address. The standard library leaves a backslash as it is in an encoded
 // word, where no reader expects one.
 func displayName(name string) string { return line(strings.ReplaceAll(name, `\`, " ")) }
-
-// isAddress reports whether a text is one plain address and nothing more.
-func isAddress(text string) bool {
-	parsed, err := netmail.ParseAddress("<" + text + ">")
-	return err == nil && parsed.Address == text && line(text) == text
-}
 
 // line makes a text fit one line: what would end it, or reorder it on the screen, becomes a space, and what is too long
 // is cut. A name can then add neither a header nor a line of its own to a mail.

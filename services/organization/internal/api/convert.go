@@ -4,15 +4,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
-	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
-
-// decodeID reads an identifier that validation has let through; what is none all the same names nothing.
-func decodeID(text string) id.ID {
-	parsed, _ := id.Parse(text)
-	return parsed
-}
 
 func encodeOrganization(organization domain.Organization) *organizationv1.Organization {
 	return &organizationv1.Organization{

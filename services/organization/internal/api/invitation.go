@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -15,13 +16,13 @@ import (
 // CreateInvitation invites an address.
 func (h *Handlers) CreateInvitation(ctx context.Context, request *organizationv1.CreateInvitationRequest) (*organizationv1.Invitation, error) {
 	return h.changeInvitation(ctx, func(ctx context.Context, tx *pg.Tx) (domain.Invitation, error) {
-		return h.app.CreateInvitation(ctx, tx, decodeID(request.GetOrganizationId()), request.GetEmail(), request.GetRoleId())
+		return h.app.CreateInvitation(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), request.GetEmail(), request.GetRoleId())
 	})
 }
 
 // ListInvitations lists the invitations.
 func (h *Handlers) ListInvitations(ctx context.Context, request *organizationv1.ListInvitationsRequest) (*organizationv1.ListInvitationsResponse, error) {
-	next, invitations, err := h.app.ListInvitations(ctx, decodeID(request.GetOrganizationId()), list.RequestOf(request))
+	next, invitations, err := h.app.ListInvitations(ctx, id.ParseOrZero(request.GetOrganizationId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}
@@ -35,14 +36,14 @@ func (h *Handlers) ListInvitations(ctx context.Context, request *organizationv1.
 // RevokeInvitation takes back a pending invitation.
 func (h *Handlers) RevokeInvitation(ctx context.Context, request *organizationv1.RevokeInvitationRequest) (*organizationv1.Invitation, error) {
 	return h.changeInvitation(ctx, func(ctx context.Context, tx *pg.Tx) (domain.Invitation, error) {
-		return h.app.RevokeInvitation(ctx, tx, decodeID(request.GetOrganizationId()), decodeID(request.GetInvitationId()))
+		return h.app.RevokeInvitation(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetInvitationId()))
 	})
 }
 
 // ResendInvitation mails a pending invitation again.
 func (h *Handlers) ResendInvitation(ctx context.Context, request *organizationv1.ResendInvitationRequest) (*organizationv1.Invitation, error) {
 	return h.changeInvitation(ctx, func(ctx context.Context, tx *pg.Tx) (domain.Invitation, error) {
-		return h.app.ResendInvitation(ctx, tx, decodeID(request.GetOrganizationId()), decodeID(request.GetInvitationId()))
+		return h.app.ResendInvitation(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetInvitationId()))
 	})
 }
 
@@ -88,7 +89,7 @@ func (h *Handlers) RejectInvitation(ctx context.Context, request *organizationv1
 
 // GetInvitationMail answers notification with what to mail. Nothing of one that is not pending is told.
 func (h *Handlers) GetInvitationMail(ctx context.Context, request *organizationv1.GetInvitationMailRequest) (*organizationv1.GetInvitationMailResponse, error) {
-	mail, err := h.app.GetInvitationMail(ctx, decodeID(request.GetOrganizationId()), decodeID(request.GetInvitationId()))
+	mail, err := h.app.GetInvitationMail(ctx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetInvitationId()))
 	if err != nil {
 		return nil, err
 	}

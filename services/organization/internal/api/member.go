@@ -5,6 +5,7 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -13,7 +14,7 @@ import (
 
 // ListMembers lists the members.
 func (h *Handlers) ListMembers(ctx context.Context, request *organizationv1.ListMembersRequest) (*organizationv1.ListMembersResponse, error) {
-	next, members, err := h.app.ListMembers(ctx, decodeID(request.GetOrganizationId()), list.RequestOf(request))
+	next, members, err := h.app.ListMembers(ctx, id.ParseOrZero(request.GetOrganizationId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func (h *Handlers) UpdateMember(ctx context.Context, request *organizationv1.Upd
 		}
 	}
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.Member, error) {
-		updated, err := h.app.UpdateMember(ctx, tx, decodeID(request.GetOrganizationId()), decodeID(request.GetUserId()), roleIDs, wanted.GetEtag())
+		updated, err := h.app.UpdateMember(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetUserId()), roleIDs, wanted.GetEtag())
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +54,7 @@ func (h *Handlers) UpdateMember(ctx context.Context, request *organizationv1.Upd
 // RemoveMember takes a member out, or lets the caller leave.
 func (h *Handlers) RemoveMember(ctx context.Context, request *organizationv1.RemoveMemberRequest) (*organizationv1.RemoveMemberResponse, error) {
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.RemoveMemberResponse, error) {
-		err := h.app.RemoveMember(ctx, tx, decodeID(request.GetOrganizationId()), decodeID(request.GetUserId()))
+		err := h.app.RemoveMember(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetUserId()))
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/fieldmask"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -44,7 +45,7 @@ func (h *Handlers) ListOrganizations(ctx context.Context, request *organizationv
 
 // GetOrganization returns one organization.
 func (h *Handlers) GetOrganization(ctx context.Context, request *organizationv1.GetOrganizationRequest) (*organizationv1.Organization, error) {
-	organization, err := h.app.GetOrganization(ctx, decodeID(request.GetOrganizationId()))
+	organization, err := h.app.GetOrganization(ctx, id.ParseOrZero(request.GetOrganizationId()))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (h *Handlers) UpdateOrganization(ctx context.Context, request *organization
 		change.Slug = &wanted.Slug
 	}
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.Organization, error) {
-		updated, err := h.app.UpdateOrganization(ctx, tx, decodeID(request.GetOrganizationId()), change)
+		updated, err := h.app.UpdateOrganization(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), change)
 		if err != nil {
 			return nil, err
 		}

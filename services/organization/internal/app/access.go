@@ -5,7 +5,9 @@ import (
 
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/organization/internal/domain"
 	"github.com/braidhq/braid/services/organization/internal/store"
 )
 
@@ -27,6 +29,16 @@ func (a *App) CheckAccess(ctx context.Context, organizationID, userID id.ID, per
 		return Access{}, err
 	}
 	return a.explain(held.RoleIDs, permission), nil
+}
+
+// ListRoles returns a page of the roles and the token of the next one. All organizations have the same.
+func (a *App) ListRoles(ctx context.Context, organizationID id.ID, request list.Request) (string, []domain.Role, error) {
+	request.Binding = []string{organizationID.String()}
+	query, err := store.RoleList.Parse(request)
+	if err != nil {
+		return "", nil, err
+	}
+	return store.ListRoles(ctx, a.DB.Read(pg.ScopeOf(ctx)), a.Roles.List(), query)
 }
 
 // readPermissions is GetEffectivePermissions in the form in which it is remembered.

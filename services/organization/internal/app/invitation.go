@@ -5,8 +5,10 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/mailaddress"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 	"github.com/braidhq/braid/services/organization/internal/store"
@@ -15,6 +17,9 @@ import (
 // CreateInvitation invites an address.
 func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id.ID, email, roleID string) (domain.Invitation, error) {
 	if err := a.Roles.CheckKnown("roleId", roleID); err != nil {
+		return domain.Invitation{}, err
+	}
+	if err := mailaddress.Check("email", email); err != nil {
 		return domain.Invitation{}, err
 	}
 	now, inviterID := a.Clock.Now(), call.From(ctx).Actor.UserID
@@ -59,9 +64,10 @@ func (a *App) RevokeInvitation(ctx context.Context, tx *pg.Tx, organizationID, i
 }
 
 // ResendInvitation mails a pending invitation again: with a new token and another week. As that gives the role anew,
-// whoever resends must be able to give it.
+// whoever resends must be able to give it, and is the inviter from then on.
 func (a *App) ResendInvitation(ctx context.Context, tx *pg.Tx, organizationID, invitationID id.ID) (domain.Invitation, error) {
-	current, actorRoleIDs, err := store.LockInvitation(ctx, tx, organizationID, invitationID, call.From(ctx).Actor.UserID)
+	actorID := call.From(ctx).Actor.UserID
+	current, actorRoleIDs, err := store.LockInvitation(ctx, tx, organizationID, invitationID, actorID)
 	if err != nil {
 		return domain.Invitation{}, err
 	}
@@ -72,7 +78,7 @@ func (a *App) ResendInvitation(ctx context.Context, tx *pg.Tx, organizationID, i
 	if err := current.CheckPending(now); err != nil {
 		return domain.Invitation{}, err
 	}
-	resent := current.Resend(now)
+	resent := current.Resend(actorID, now)
 	if err := store.UpdateInvitation(ctx, tx, resent); err != nil {
 		return domain.Invitation{}, err
 	}
@@ -116,12 +122,13 @@ func (a *App) lockAnswered(ctx context.Context, tx *pg.Tx, answer Answer) (domai
 		return domain.Invitation{}, err
 	}
 	if !a.Tokens.matches(answer.token, current.ID, current.Sending) {
-		return domain.Invitation{}, domain.ErrNotFound
+		return domain.Invitation{}, errs.ErrNotFound
 	}
 	return current, current.CheckInvited(answer.person)
 }
 
-// AcceptInvitation makes the invited person a member.
+// AcceptInvitation makes the invited person a member. The inviter's roles are looked at, and held, after the invitation
+// is locked: what an invitation gives is at no time more than its inviter may give.
 func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (domain.Membership, error) {
 	current, err := a.lockAnswered(ctx, tx, answer)
 	if err != nil {
@@ -129,6 +136,13 @@ func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (d
 	}
 	settled, err := a.settle(ctx, tx, current, domain.Accepted)
 	if err != nil {
+		return domain.Membership{}, err
+	}
+	inviterRoleIDs, err := store.ShareRoles(ctx, tx, current.OrganizationID, current.InviterID)
+	if err != nil {
+		return domain.Membership{}, err
+	}
+	if err := a.Roles.CheckInviter(inviterRoleIDs, current.RoleID); err != nil {
 		return domain.Membership{}, err
 	}
 	joined := domain.Membership{
@@ -179,7 +193,7 @@ func (a *App) settle(ctx context.Context, tx *pg.Tx, current domain.Invitation, 
 // InvitationMail is what notification must say in an invitation's mail.
 type InvitationMail struct {
 	store.InvitationMail
-	// Token is empty when the invitation is not pending: there is nothing to mail then.
+	// Token is empty when the invitation can't be accepted: there is nothing to mail then.
 	Token string
 }
 
@@ -191,7 +205,7 @@ func (a *App) GetInvitationMail(ctx context.Context, organizationID, invitationI
 		return InvitationMail{}, err
 	}
 	mail := InvitationMail{InvitationMail: found}
-	if found.Invitation.State(a.Clock.Now()) == domain.Pending {
+	if found.Invitation.State(a.Clock.Now()) == domain.Pending && a.Roles.CheckInviter(found.InviterRoleIDs, found.Invitation.RoleID) == nil {
 		mail.Token = a.Tokens.Derive(found.Invitation.ID, found.Invitation.Sending)
 	}
 	return mail, nil

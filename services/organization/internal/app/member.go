@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -78,7 +79,7 @@ func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 func (a *App) lockStanding(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (store.Standing, error) {
 	standing, err := store.LockStanding(ctx, tx, organizationID, call.From(ctx).Actor.UserID, userID)
 	if err == nil && len(standing.ActorRoleIDs) == 0 {
-		err = domain.ErrNotFound
+		err = errs.ErrNotFound
 	}
 	return standing, err
 }

@@ -42,7 +42,7 @@ func insertWithSlug(ctx context.Context, tx *pg.Tx, created domain.Organization)
 	if created.Slug != "" {
 		return created.Slug, store.InsertOrganization(ctx, tx, created)
 	}
-	plain := domain.SlugFrom(created.DisplayName)
+	plain := domain.SlugFrom(latin(created.DisplayName))
 	created.Slug = plain
 	for try := 1; ; try++ {
 		err := store.InsertOrganization(ctx, tx, created)

@@ -98,7 +98,9 @@ func TestInvitationExpiresByTheClock(t *testing.T) {
 	require.Equal(t, domain.Accepted, accepted.State(pending.ExpiresAt.Add(time.Hour)), "what was answered does not expire")
 	require.Equal(t, "ACCEPTED", errs.From(accepted.CheckPending(now)).Metadata["state"])
 
-	resent := pending.Resend(now.Add(time.Hour))
+	resender := id.New()
+	resent := pending.Resend(resender, now.Add(time.Hour))
+	require.Equal(t, resender, resent.InviterID)
 	require.Equal(t, int32(2), resent.Sending)
 	require.Equal(t, pending.ExpiresAt.Add(time.Hour), resent.ExpiresAt)
 }

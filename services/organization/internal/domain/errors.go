@@ -6,14 +6,13 @@ import "github.com/braidhq/braid/platform/errs"
 
 // The refusals of this service. Their reasons stand in the contract: braid.organization.v1 or braid.platform.v1.
 var (
-	ErrNotFound = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
-
 	ErrLastOwner       = errs.New(errs.FailedPrecondition, "LAST_OWNER", "An organization must keep an owner.")
 	ErrSlugTaken       = errs.New(errs.AlreadyExists, "SLUG_TAKEN", "The short name belongs to another organization.")
 	ErrRoleUnknown     = errs.New(errs.InvalidArgument, "ROLE_UNKNOWN", "There is no such role.")
 	ErrGrantExceedsOwn = errs.New(errs.PermissionDenied, "GRANT_EXCEEDS_OWN", "You can't give or take away a role above your own.")
 
 	ErrInvitationNotPending = errs.New(errs.FailedPrecondition, "INVITATION_NOT_PENDING", "The invitation no longer waits for an answer.")
+	ErrInviterLacksRole     = errs.New(errs.FailedPrecondition, "INVITATION_NOT_PENDING", "Whoever sent the invitation may no longer give its role; ask to have it sent again.").With("state", "PENDING")
 	ErrInvitationOtherEmail = errs.New(errs.PermissionDenied, "INVITATION_OTHER_EMAIL", "The invitation is for another address than yours.")
 	ErrInvitationExists     = errs.New(errs.AlreadyExists, "INVITATION_EXISTS", "The address is already invited.")
 	ErrMemberExists         = errs.New(errs.AlreadyExists, "MEMBER_EXISTS", "The person is a member already.")
@@ -21,6 +20,6 @@ var (
 
 // Errors lists every refusal above, for the test that holds them against the contract.
 func Errors() []*errs.Error {
-	return []*errs.Error{ErrNotFound, errs.ErrETagMismatch, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
-		ErrInvitationNotPending, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists}
+	return []*errs.Error{errs.ErrNotFound, errs.ErrETagMismatch, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
+		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists}
 }

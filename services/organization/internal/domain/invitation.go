@@ -29,7 +29,8 @@ type Invitation struct {
 	Email          string
 	RoleID         string
 	// Stored is the state as it was last written; State knows whether time has passed since.
-	Stored    State
+	Stored State
+	// InviterID is who sent it last. It is good while they may invite with its role.
 	InviterID id.ID
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -68,9 +69,10 @@ func (i Invitation) Settle(state State, now time.Time) Invitation {
 	return i
 }
 
-// Resend returns the invitation as it is mailed once more: with another token and a new week.
-func (i Invitation) Resend(now time.Time) Invitation {
+// Resend returns the invitation as somebody mails it once more: with another token and a new week.
+func (i Invitation) Resend(inviterID id.ID, now time.Time) Invitation {
 	i.Sending++
+	i.InviterID = inviterID
 	i.UpdatedAt, i.ExpiresAt = now, now.Add(InvitationLifetime)
 	return i
 }

@@ -16,6 +16,9 @@ const (
 	Owner  = "owner"
 )
 
+// invitePermission is that of sending invitations, for the first time and again.
+const invitePermission = "organization.invitation.create"
+
 // systemRoles are the system roles, the least first: each holds all that the ones before it hold.
 var systemRoles = []Role{
 	{ID: Viewer, DisplayName: "Viewer", Description: "Sees everything in the organization and changes nothing."},
@@ -118,6 +121,15 @@ func (r *Roles) CheckKnown(field string, roleIDs ...string) error {
 func (r *Roles) CheckGrant(actor []string, roleID string) error {
 	if r.rank(roleID) > r.highest(actor) {
 		return ErrGrantExceedsOwn.With("roleId", roleID)
+	}
+	return nil
+}
+
+// CheckInviter refuses an invitation to the role when whoever sent it, with the roles that they have now, may not send it
+// any more.
+func (r *Roles) CheckInviter(inviter []string, roleID string) error {
+	if r.Holder(inviter, invitePermission) == "" || r.CheckGrant(inviter, roleID) != nil {
+		return ErrInviterLacksRole
 	}
 	return nil
 }

@@ -33,6 +33,18 @@ func TestEachRoleHoldsAllOfTheOneBelow(t *testing.T) {
 	}
 }
 
+func TestAnInviterMustBeAbleToInvite(t *testing.T) {
+	t.Parallel()
+	roles, err := domain.NewRoles(map[string]string{"organization.invitation.create": domain.Admin})
+	require.NoError(t, err)
+	require.NoError(t, roles.CheckInviter([]string{domain.Viewer, domain.Admin}, domain.Admin))
+	require.NoError(t, roles.CheckInviter([]string{domain.Owner}, domain.Owner))
+	for _, inviter := range [][]string{nil, {}, {domain.Member}} {
+		require.ErrorIs(t, roles.CheckInviter(inviter, domain.Viewer), domain.ErrInviterLacksRole)
+	}
+	require.ErrorIs(t, roles.CheckInviter([]string{domain.Admin}, domain.Owner), domain.ErrInviterLacksRole)
+}
+
 func TestRolesOfOneProcessDoNotShareTheirPermissions(t *testing.T) {
 	t.Parallel()
 	newRoles(t)

@@ -83,7 +83,7 @@ func invitation(row db.Invitation) domain.Invitation {
 func UpdateInvitation(ctx context.Context, tx *pg.Tx, changed domain.Invitation) error {
 	return queue(tx).UpdateInvitation(ctx, db.UpdateInvitationParams{
 		OrganizationID: changed.OrganizationID, ID: changed.ID, State: string(changed.Stored),
-		UpdatedAt: changed.UpdatedAt, ExpiresAt: changed.ExpiresAt, Sending: changed.Sending,
+		UpdatedAt: changed.UpdatedAt, ExpiresAt: changed.ExpiresAt, Sending: changed.Sending, InviterID: changed.InviterID,
 	})
 }
 
@@ -98,6 +98,8 @@ type InvitationMail struct {
 	OrganizationDisplayName string
 	// InviterDisplayName is empty once the inviter has left.
 	InviterDisplayName string
+	// InviterRoleIDs are empty then, too.
+	InviterRoleIDs []string
 }
 
 // GetInvitationMail reads what a mail says.
@@ -105,7 +107,7 @@ func GetInvitationMail(ctx context.Context, querier pg.Querier, organizationID, 
 	row, err := db.New(querier).GetInvitationMail(ctx, organizationID, invitationID)
 	return InvitationMail{
 		Invitation: invitation(row.Invitation), OrganizationDisplayName: row.OrganizationDisplayName,
-		InviterDisplayName: row.InviterDisplayName,
+		InviterDisplayName: row.InviterDisplayName, InviterRoleIDs: row.InviterRoleIds,
 	}, one("read invitation", err)
 }
 

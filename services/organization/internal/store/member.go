@@ -33,6 +33,16 @@ var Members = list.Spec{
 // Roles are a user's roles in an organization; not being a member is an empty list.
 func Roles(ctx context.Context, querier pg.Querier, organizationID, userID id.ID) ([]string, error) {
 	roleIDs, err := db.New(querier).GetRoles(ctx, organizationID, userID)
+	return rolesFound(roleIDs, err)
+}
+
+// ShareRoles is Roles for what is about to happen because of them: they stay as they are until the transaction ends.
+func ShareRoles(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) ([]string, error) {
+	roleIDs, err := db.New(tx).ShareRoles(ctx, organizationID, userID)
+	return rolesFound(roleIDs, err)
+}
+
+func rolesFound(roleIDs []string, err error) ([]string, error) {
 	if errors.Is(err, pg.ErrNoRows) {
 		return nil, nil
 	}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
-	"github.com/braidhq/braid/services/organization/internal/domain"
 	"github.com/braidhq/braid/services/organization/internal/store/db"
 )
 
@@ -39,7 +39,7 @@ func one(action string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, pg.ErrNoRows):
-		return domain.ErrNotFound
+		return errs.ErrNotFound
 	}
 	return fmt.Errorf("%s: %w", action, err)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
@@ -36,20 +37,8 @@ func (t *Tasks) assign(ctx context.Context, runner idempotency.Runner, assigneeI
 			}
 			return app.EncodeTask(task), nil
 		})
-		if !errors.Is(err, domain.ErrAssigneeUnsettled) || wait > lastAsk || !pause(ctx, wait) {
+		if !errors.Is(err, domain.ErrAssigneeUnsettled) || wait > lastAsk || clock.Sleep(ctx, wait) != nil {
 			return task, err
 		}
-	}
-}
-
-// pause reports false when ctx has ended before the wait.
-func pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

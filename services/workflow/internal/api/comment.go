@@ -5,6 +5,7 @@ import (
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -25,7 +26,7 @@ func NewComments(app *app.App, runner idempotency.Runner) *Comments {
 // CreateComment implements CommentServiceHandler.
 func (c *Comments) CreateComment(ctx context.Context, request *workflowv1.CreateCommentRequest) (*workflowv1.Comment, error) {
 	return idempotency.Run(ctx, c.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Comment, error) {
-		comment, err := c.app.CreateComment(ctx, tx, decodeID(request.GetTaskId()), request.GetBody())
+		comment, err := c.app.CreateComment(ctx, tx, id.ParseOrZero(request.GetTaskId()), request.GetBody())
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +36,7 @@ func (c *Comments) CreateComment(ctx context.Context, request *workflowv1.Create
 
 // ListComments implements CommentServiceHandler.
 func (c *Comments) ListComments(ctx context.Context, request *workflowv1.ListCommentsRequest) (*workflowv1.ListCommentsResponse, error) {
-	comments, next, err := c.app.ListComments(ctx, decodeID(request.GetTaskId()), list.RequestOf(request))
+	comments, next, err := c.app.ListComments(ctx, id.ParseOrZero(request.GetTaskId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (c *Comments) UpdateComment(ctx context.Context, request *workflowv1.Update
 		body = &request.GetComment().Body
 	}
 	return idempotency.Run(ctx, c.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Comment, error) {
-		comment, err := c.app.UpdateComment(ctx, tx, decodeID(request.GetTaskId()), decodeID(request.GetCommentId()), body,
+		comment, err := c.app.UpdateComment(ctx, tx, id.ParseOrZero(request.GetTaskId()), id.ParseOrZero(request.GetCommentId()), body,
 			request.GetComment().GetEtag())
 		if err != nil {
 			return nil, err
@@ -68,7 +69,7 @@ func (c *Comments) UpdateComment(ctx context.Context, request *workflowv1.Update
 // DeleteComment implements CommentServiceHandler.
 func (c *Comments) DeleteComment(ctx context.Context, request *workflowv1.DeleteCommentRequest) (*workflowv1.DeleteCommentResponse, error) {
 	return idempotency.Run(ctx, c.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.DeleteCommentResponse, error) {
-		return &workflowv1.DeleteCommentResponse{}, c.app.DeleteComment(ctx, tx, decodeID(request.GetTaskId()),
-			decodeID(request.GetCommentId()), request.GetEtag())
+		return &workflowv1.DeleteCommentResponse{}, c.app.DeleteComment(ctx, tx, id.ParseOrZero(request.GetTaskId()),
+			id.ParseOrZero(request.GetCommentId()), request.GetEtag())
 	})
 }

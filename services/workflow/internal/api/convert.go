@@ -9,15 +9,8 @@ import (
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/errs"
-	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
 )
-
-// decodeID reads an identifier that validation has passed; empty is the zero one.
-func decodeID(text string) id.ID {
-	parsed, _ := id.Parse(text)
-	return parsed
-}
 
 // latestTime is the last that RFC 3339 can write; PostgreSQL could keep later ones.
 var latestTime = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)

@@ -5,6 +5,7 @@ import (
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -47,7 +48,7 @@ func (p *Projects) ListProjects(ctx context.Context, request *workflowv1.ListPro
 
 // GetProject implements ProjectServiceHandler.
 func (p *Projects) GetProject(ctx context.Context, request *workflowv1.GetProjectRequest) (*workflowv1.Project, error) {
-	project, err := p.app.GetProject(ctx, decodeID(request.GetProjectId()))
+	project, err := p.app.GetProject(ctx, id.ParseOrZero(request.GetProjectId()))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (p *Projects) UpdateProject(ctx context.Context, request *workflowv1.Update
 		update.Description = &sent.Description
 	}
 	return idempotency.Run(ctx, p.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Project, error) {
-		project, err := p.app.UpdateProject(ctx, tx, decodeID(request.GetProjectId()), update)
+		project, err := p.app.UpdateProject(ctx, tx, id.ParseOrZero(request.GetProjectId()), update)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +84,7 @@ func (p *Projects) UpdateProject(ctx context.Context, request *workflowv1.Update
 // ArchiveProject implements ProjectServiceHandler.
 func (p *Projects) ArchiveProject(ctx context.Context, request *workflowv1.ArchiveProjectRequest) (*workflowv1.Project, error) {
 	return idempotency.Run(ctx, p.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Project, error) {
-		project, err := p.app.ArchiveProject(ctx, tx, decodeID(request.GetProjectId()), request.GetEtag())
+		project, err := p.app.ArchiveProject(ctx, tx, id.ParseOrZero(request.GetProjectId()), request.GetEtag())
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +95,7 @@ func (p *Projects) ArchiveProject(ctx context.Context, request *workflowv1.Archi
 // UnarchiveProject implements ProjectServiceHandler.
 func (p *Projects) UnarchiveProject(ctx context.Context, request *workflowv1.UnarchiveProjectRequest) (*workflowv1.Project, error) {
 	return idempotency.Run(ctx, p.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Project, error) {
-		project, err := p.app.UnarchiveProject(ctx, tx, decodeID(request.GetProjectId()), request.GetEtag())
+		project, err := p.app.UnarchiveProject(ctx, tx, id.ParseOrZero(request.GetProjectId()), request.GetEtag())
 		if err != nil {
 			return nil, err
 		}

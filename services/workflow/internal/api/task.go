@@ -7,6 +7,7 @@ import (
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/fieldmask"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -31,8 +32,8 @@ func (t *Tasks) CreateTask(ctx context.Context, request *workflowv1.CreateTaskRe
 	if err != nil {
 		return nil, err
 	}
-	draft := domain.TaskDraft{TaskContent: content, AssigneeID: decodeID(request.GetAssigneeId())}
-	projectID := decodeID(request.GetProjectId())
+	draft := domain.TaskDraft{TaskContent: content, AssigneeID: id.ParseOrZero(request.GetAssigneeId())}
+	projectID := id.ParseOrZero(request.GetProjectId())
 	return t.assign(ctx, t.runner.Sharing(projectID), draft.AssigneeID, func(ctx context.Context, tx *pg.Tx) (domain.Task, error) {
 		return t.app.CreateTask(ctx, tx, projectID, draft)
 	})
@@ -40,7 +41,7 @@ func (t *Tasks) CreateTask(ctx context.Context, request *workflowv1.CreateTaskRe
 
 // ListTasks implements TaskServiceHandler.
 func (t *Tasks) ListTasks(ctx context.Context, request *workflowv1.ListTasksRequest) (*workflowv1.ListTasksResponse, error) {
-	tasks, next, err := t.app.ListTasks(ctx, decodeID(request.GetProjectId()), list.RequestOf(request))
+	tasks, next, err := t.app.ListTasks(ctx, id.ParseOrZero(request.GetProjectId()), list.RequestOf(request))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (t *Tasks) ListTasks(ctx context.Context, request *workflowv1.ListTasksRequ
 
 // GetTask implements TaskServiceHandler.
 func (t *Tasks) GetTask(ctx context.Context, request *workflowv1.GetTaskRequest) (*workflowv1.Task, error) {
-	task, err := t.app.GetTask(ctx, decodeID(request.GetTaskId()))
+	task, err := t.app.GetTask(ctx, id.ParseOrZero(request.GetTaskId()))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func (t *Tasks) UpdateTask(ctx context.Context, request *workflowv1.UpdateTaskRe
 		return nil, err
 	}
 	return t.assign(ctx, t.runner, update.AssigneeID, func(ctx context.Context, tx *pg.Tx) (domain.Task, error) {
-		task, err := t.app.UpdateTask(ctx, tx, decodeID(request.GetTaskId()), update)
+		task, err := t.app.UpdateTask(ctx, tx, id.ParseOrZero(request.GetTaskId()), update)
 		if err != nil {
 			return domain.Task{}, err
 		}
@@ -82,7 +83,7 @@ func decodeTaskUpdate(sent *workflowv1.Task, fields fieldmask.Update) (app.TaskU
 	has := func(field string) bool { return fields.Has(protoreflect.Name(field)) }
 	update := app.TaskUpdate{ETag: sent.GetEtag(), TaskPatch: domain.TaskPatch{TaskContent: content, Has: has}}
 	if fields.Has("assignee_id") {
-		update.Assigns, update.AssigneeID = true, decodeID(sent.GetAssigneeId())
+		update.Assigns, update.AssigneeID = true, id.ParseOrZero(sent.GetAssigneeId())
 	}
 	return update, err
 }
@@ -116,15 +117,15 @@ func decodeContent(prefix string, sent *workflowv1.Task) (domain.TaskContent, er
 // DeleteTask implements TaskServiceHandler.
 func (t *Tasks) DeleteTask(ctx context.Context, request *workflowv1.DeleteTaskRequest) (*workflowv1.DeleteTaskResponse, error) {
 	return idempotency.Run(ctx, t.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.DeleteTaskResponse, error) {
-		return &workflowv1.DeleteTaskResponse{}, t.app.DeleteTask(ctx, tx, decodeID(request.GetTaskId()), request.GetEtag())
+		return &workflowv1.DeleteTaskResponse{}, t.app.DeleteTask(ctx, tx, id.ParseOrZero(request.GetTaskId()), request.GetEtag())
 	})
 }
 
 // AssignTask implements TaskServiceHandler.
 func (t *Tasks) AssignTask(ctx context.Context, request *workflowv1.AssignTaskRequest) (*workflowv1.Task, error) {
-	assigneeID := decodeID(request.GetAssigneeId())
+	assigneeID := id.ParseOrZero(request.GetAssigneeId())
 	return t.assign(ctx, t.runner, assigneeID, func(ctx context.Context, tx *pg.Tx) (domain.Task, error) {
-		return t.app.AssignTask(ctx, tx, decodeID(request.GetTaskId()), assigneeID, request.GetEtag())
+		return t.app.AssignTask(ctx, tx, id.ParseOrZero(request.GetTaskId()), assigneeID, request.GetEtag())
 	})
 }
 
@@ -135,7 +136,7 @@ func (t *Tasks) TransitionTask(ctx context.Context, request *workflowv1.Transiti
 		return nil, err
 	}
 	return idempotency.Run(ctx, t.runner, func(ctx context.Context, tx *pg.Tx) (*workflowv1.Task, error) {
-		task, err := t.app.TransitionTask(ctx, tx, decodeID(request.GetTaskId()), status, request.GetEtag())
+		task, err := t.app.TransitionTask(ctx, tx, id.ParseOrZero(request.GetTaskId()), status, request.GetEtag())
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
 	"github.com/braidhq/braid/services/workflow/internal/live"
@@ -34,7 +35,7 @@ func (w Watching) check(work *call.Call) func(ctx context.Context) error {
 func (p *Projects) WatchProject(ctx context.Context, request *workflowv1.WatchProjectRequest, send func(*workflowv1.WatchProjectResponse) error) error {
 	work := call.From(ctx)
 	return p.hub.Watch(ctx, live.Request{
-		Project:     domain.ProjectRef{OrganizationID: work.OrganizationID, ProjectID: decodeID(request.GetProjectId())},
+		Project:     domain.ProjectRef{OrganizationID: work.OrganizationID, ProjectID: id.ParseOrZero(request.GetProjectId())},
 		UserID:      work.Actor.UserID,
 		LastEventID: request.GetLastEventId(),
 		Check:       p.watching.check(work),

@@ -15,12 +15,6 @@ import (
 	"github.com/braidhq/braid/services/workflow/internal/domain"
 )
 
-// Members answers whether a user may do something in an organization; the organization service owns that. The empty
-// permission asks for membership alone. NotFound says that the user is no member, Unavailable that nobody can tell.
-type Members interface {
-	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
-}
-
 // App is the use cases of this service.
 type App struct {
 	database *pg.DB

@@ -48,11 +48,11 @@ func (a *App) ListComments(ctx context.Context, taskID id.ID, request list.Reque
 
 // lockComment returns a comment that the caller may change, with its project locked. Whether it is the caller's own
 // comes before what state it is in.
-func (a *App) lockComment(ctx context.Context, tx *pg.Tx, taskID, commentID id.ID, etag, permission string) (domain.Project, domain.Task, domain.Comment, error) {
+func (a *App) lockComment(ctx context.Context, tx *pg.Tx, taskID, commentID id.ID, etag string) (domain.Project, domain.Task, domain.Comment, error) {
 	work := call.From(ctx)
 	project, task, comment, err := store.LockComment(ctx, tx, work.OrganizationID, taskID, commentID)
 	if err == nil {
-		err = comment.CheckAuthor(work.Actor.UserID, permission)
+		err = comment.CheckAuthor(work.Actor.UserID)
 	}
 	if err == nil {
 		err = project.CheckWritable()
@@ -66,7 +66,7 @@ func (a *App) lockComment(ctx context.Context, tx *pg.Tx, taskID, commentID id.I
 // UpdateComment changes the text of one of the caller's own comments; a nil body changes nothing.
 func (a *App) UpdateComment(ctx context.Context, tx *pg.Tx, taskID, commentID id.ID, body *string, etag string) (domain.Comment, error) {
 	now := a.clock.Now()
-	project, task, comment, err := a.lockComment(ctx, tx, taskID, commentID, etag, "workflow.comment.update")
+	project, task, comment, err := a.lockComment(ctx, tx, taskID, commentID, etag)
 	if err != nil || body == nil {
 		return comment, err
 	}
@@ -83,7 +83,7 @@ func (a *App) UpdateComment(ctx context.Context, tx *pg.Tx, taskID, commentID id
 
 // DeleteComment removes one of the caller's own comments. Its author still counts as one who took part.
 func (a *App) DeleteComment(ctx context.Context, tx *pg.Tx, taskID, commentID id.ID, etag string) error {
-	project, task, comment, err := a.lockComment(ctx, tx, taskID, commentID, etag, "workflow.comment.delete")
+	project, task, comment, err := a.lockComment(ctx, tx, taskID, commentID, etag)
 	if err != nil {
 		return err
 	}

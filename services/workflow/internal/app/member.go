@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
-	"github.com/braidhq/braid/services/workflow/internal/domain"
 	"github.com/braidhq/braid/services/workflow/internal/store"
 )
 
@@ -56,7 +56,7 @@ func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 // unassign looks again once the task is locked: it may have been moved, given away or deleted meanwhile.
 func (a *App) unassign(ctx context.Context, tx *pg.Tx, organizationID, taskID, userID id.ID) error {
 	project, task, err := store.LockTask(ctx, tx, organizationID, taskID)
-	if errors.Is(err, domain.ErrNotFound) {
+	if errors.Is(err, errs.ErrNotFound) {
 		return nil
 	}
 	if err != nil || task.AssigneeID != userID || !task.Status.Open() {

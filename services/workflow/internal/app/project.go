@@ -73,20 +73,17 @@ func (a *App) UpdateProject(ctx context.Context, tx *pg.Tx, projectID id.ID, upd
 	return project, a.saveProject(ctx, tx, project, "project.updated", encoded, &workflowv1.ProjectUpdated{Project: encoded})
 }
 
-// ArchiveProject makes a project read-only.
+// ArchiveProject makes a project read-only; one that is stays as it is.
 func (a *App) ArchiveProject(ctx context.Context, tx *pg.Tx, projectID id.ID, etag string) (domain.Project, error) {
 	project, err := store.LockProject(ctx, tx, call.From(ctx).OrganizationID, projectID)
 	if err != nil {
 		return domain.Project{}, err
 	}
-	if err := project.CheckWritable(); err != nil {
-		return domain.Project{}, err
-	}
 	if err := domain.CheckETag(etag, project.OwnRevision); err != nil {
 		return domain.Project{}, err
 	}
-	if err := project.Archive(a.clock.Now()); err != nil {
-		return domain.Project{}, err
+	if !project.Archive(a.clock.Now()) {
+		return project, nil
 	}
 	encoded := EncodeProject(project)
 	return project, a.saveProject(ctx, tx, project, "project.archived", encoded, &workflowv1.ProjectArchived{Project: encoded})

@@ -34,10 +34,10 @@ func NewComment(organizationID, taskID, authorID id.ID, body string, now time.Ti
 // ETag changes with every change of the comment.
 func (c Comment) ETag() string { return ETag(c.Revision) }
 
-// CheckAuthor refuses everybody but the author; permission is the one that is not enough.
-func (c Comment) CheckAuthor(userID id.ID, permission string) error {
+// CheckAuthor refuses everybody but the author.
+func (c Comment) CheckAuthor(userID id.ID) error {
 	if c.AuthorID != userID {
-		return ErrNotAuthor.With("permission", permission)
+		return ErrNotAuthor
 	}
 	return nil
 }

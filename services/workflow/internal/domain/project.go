@@ -97,14 +97,14 @@ func (p *Project) Update(patch ProjectPatch, now time.Time) (changed bool, err e
 	return true, nil
 }
 
-// Archive makes the project read-only.
-func (p *Project) Archive(now time.Time) error {
-	if err := p.CheckWritable(); err != nil {
-		return err
+// Archive makes the project read-only and reports whether it was not.
+func (p *Project) Archive(now time.Time) (changed bool) {
+	if p.Archived {
+		return false
 	}
 	p.Archived = true
 	p.touch(now)
-	return nil
+	return true
 }
 
 // Unarchive makes it writable again and reports whether it was not.

@@ -79,16 +79,12 @@ type Hub struct {
 }
 
 // NewHub returns a hub without streams. Changes of other processes are seen while it runs.
-func NewHub(database *pg.DB, config Config, clock clock.Clock, logger *slog.Logger, registerer prometheus.Registerer) (*Hub, error) {
-	metrics, err := newMetrics(registerer)
-	if err != nil {
-		return nil, err
-	}
+func NewHub(database *pg.DB, config Config, clock clock.Clock, logger *slog.Logger, registerer prometheus.Registerer) *Hub {
 	return &Hub{
-		config: config, database: database, clock: clock, logger: logger, metrics: metrics, instance: id.New().String(),
+		config: config, database: database, clock: clock, logger: logger, metrics: newMetrics(registerer), instance: id.New().String(),
 		work: make(chan *topic, config.MaxStreams), catchUp: make(chan struct{}, catchUps), stopping: make(chan struct{}),
 		outgoing: newOutgoing(), topics: map[id.ID]*topic{}, userStreams: map[id.ID]int{},
-	}, nil
+	}
 }
 
 // Part runs the hub; when the process drains, its streams end and their clients connect elsewhere.

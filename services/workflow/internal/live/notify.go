@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/services/workflow/internal/store"
 )
@@ -75,7 +76,7 @@ func (h *Hub) notifyForever(ctx context.Context) {
 			h.metrics.failures.Inc()
 			h.logger.WarnContext(ctx, "other processes not notified of changes", slog.String("cause", err.Error()))
 		}
-		if !pause(ctx, notifyPause) {
+		if clock.Sleep(ctx, notifyPause) != nil {
 			return
 		}
 	}
@@ -89,7 +90,7 @@ func (h *Hub) listenForever(ctx context.Context) {
 			h.metrics.failures.Inc()
 			h.logger.WarnContext(ctx, "changes of other processes not heard, tried again", slog.String("cause", err.Error()))
 		}
-		if !pause(ctx, listenPause) {
+		if clock.Sleep(ctx, listenPause) != nil {
 			return
 		}
 	}
@@ -108,17 +109,5 @@ func (h *Hub) heard(text string) {
 		if projectID, err := id.Parse(word); err == nil {
 			h.wake(projectID)
 		}
-	}
-}
-
-// pause reports whether it lasted: false when ctx has ended.
-func pause(ctx context.Context, length time.Duration) bool {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

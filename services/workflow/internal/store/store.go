@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/pg"
-	"github.com/braidhq/braid/services/workflow/internal/domain"
 	"github.com/braidhq/braid/services/workflow/internal/store/db"
 )
 
@@ -46,7 +46,7 @@ func explain(action string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, pg.ErrNoRows):
-		return domain.ErrNotFound
+		return errs.ErrNotFound
 	default:
 		return fmt.Errorf("%s: %w", action, pg.Translate(err))
 	}

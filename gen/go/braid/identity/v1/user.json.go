@@ -86,6 +86,10 @@ func (x *ListSessionsRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendInt32(dst, x.GetPageSize())
 	dst = append(dst, `,"pageToken":`...)
 	dst = jsonwire.AppendString(dst, x.GetPageToken())
+	dst = append(dst, `,"filter":`...)
+	dst = jsonwire.AppendString(dst, x.GetFilter())
+	dst = append(dst, `,"orderBy":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrderBy())
 	return append(dst, '}')
 }
 

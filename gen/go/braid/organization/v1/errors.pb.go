@@ -36,7 +36,8 @@ const (
 	ErrorReason_ROLE_UNKNOWN ErrorReason = 3
 	// The role gives more than the caller holds.
 	ErrorReason_GRANT_EXCEEDS_OWN ErrorReason = 4
-	// The invitation was accepted, rejected or revoked, or has expired; the details hold its state.
+	// The invitation was accepted, rejected or revoked, or has expired; the details hold its state. Where that is PENDING,
+	// its inviter may no longer give the role: it is good again once somebody who may sends it again.
 	ErrorReason_INVITATION_NOT_PENDING ErrorReason = 5
 	// The invitation is for another address than the caller's.
 	ErrorReason_INVITATION_OTHER_EMAIL ErrorReason = 6

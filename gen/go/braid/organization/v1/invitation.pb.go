@@ -101,7 +101,7 @@ type Invitation struct {
 	RoleId string `protobuf:"bytes,3,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
 	// Where it stands.
 	State Invitation_State `protobuf:"varint,4,opt,name=state,proto3,enum=braid.organization.v1.Invitation_State" json:"state,omitempty"`
-	// Who invited.
+	// Who sent it last: it is good while they may invite with its role.
 	InviterId string `protobuf:"bytes,5,opt,name=inviter_id,json=inviterId,proto3" json:"inviter_id,omitempty"`
 	// When it was created.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

@@ -39,7 +39,7 @@ type Member struct {
 	RoleIds []string `protobuf:"bytes,4,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
 	// When the user joined.
 	JoinTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
-	// Changes with every change; send it back to guard an update.
+	// Changes with every change of what can be changed here, the roles; send it back to guard an update.
 	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -152,7 +152,8 @@ func (ErrorReason) EnumDescriptor() ([]byte, []int) {
 // AccessRefused: a member was refused for lack of a permission. The service that refused is the event's source.
 type AccessRefused struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The permission that was missing.
+	// The permission that was missing; or, where it is held and a rule of its own refuses (a comment of another person, a
+	// role above one's own), that of the RPC.
 	Permission string `protobuf:"bytes,1,opt,name=permission,proto3" json:"permission,omitempty"`
 	// The RPC that was called.
 	Procedure string `protobuf:"bytes,2,opt,name=procedure,proto3" json:"procedure,omitempty"`

@@ -36,6 +36,8 @@ const (
 	ErrorReason_PROJECT_KEY_TAKEN ErrorReason = 3
 	// The assignee is not a member of the organization.
 	ErrorReason_ASSIGNEE_NOT_MEMBER ErrorReason = 4
+	// The comment is another person's: only its author can change or delete it, whatever role others have.
+	ErrorReason_COMMENT_NOT_YOURS ErrorReason = 5
 )
 
 // Enum value maps for ErrorReason.
@@ -46,6 +48,7 @@ var (
 		2: "PROJECT_ARCHIVED",
 		3: "PROJECT_KEY_TAKEN",
 		4: "ASSIGNEE_NOT_MEMBER",
+		5: "COMMENT_NOT_YOURS",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -53,6 +56,7 @@ var (
 		"PROJECT_ARCHIVED":         2,
 		"PROJECT_KEY_TAKEN":        3,
 		"ASSIGNEE_NOT_MEMBER":      4,
+		"COMMENT_NOT_YOURS":        5,
 	}
 )
 
@@ -87,7 +91,7 @@ var File_braid_workflow_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_workflow_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/workflow/v1/errors.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto*\xf1\x01\n" +
+	"\x1ebraid/workflow/v1/errors.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto*\xa1\x02\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x125\n" +
 	"\x16TRANSITION_NOT_ALLOWED\x10\x01\x1a\x19ʻ\x18\x15\n" +
@@ -97,7 +101,9 @@ const file_braid_workflow_v1_errors_proto_rawDesc = "" +
 	"\x11PROJECT_KEY_TAKEN\x10\x03\x1a\x14ʻ\x18\x10\n" +
 	"\x0eALREADY_EXISTS\x12/\n" +
 	"\x13ASSIGNEE_NOT_MEMBER\x10\x04\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x12.\n" +
+	"\x11COMMENT_NOT_YOURS\x10\x05\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIEDB>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
 
 var (
 	file_braid_workflow_v1_errors_proto_rawDescOnce sync.Once

@@ -659,7 +659,7 @@ var File_braid_workflow_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_workflow_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/workflow/v1/events.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1fbraid/workflow/v1/project.proto\x1a\x1cbraid/workflow/v1/task.proto\"f\n" +
+	"\x1ebraid/workflow/v1/events.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1fbraid/workflow/v1/comment.proto\x1a\x1fbraid/workflow/v1/project.proto\x1a\x1cbraid/workflow/v1/task.proto\"f\n" +
 	"\x0eProjectCreated\x124\n" +
 	"\aproject\x18\x01 \x01(\v2\x1a.braid.workflow.v1.ProjectR\aproject:\x1e»\x18\x1a\n" +
 	"\x18workflow.project.created\"f\n" +
@@ -764,6 +764,7 @@ func file_braid_workflow_v1_events_proto_init() {
 	if File_braid_workflow_v1_events_proto != nil {
 		return
 	}
+	file_braid_workflow_v1_comment_proto_init()
 	file_braid_workflow_v1_project_proto_init()
 	file_braid_workflow_v1_task_proto_init()
 	type x struct{}

@@ -979,7 +979,7 @@ var File_braid_workflow_v1_project_proto protoreflect.FileDescriptor
 
 const file_braid_workflow_v1_project_proto_rawDesc = "" +
 	"\n" +
-	"\x1fbraid/workflow/v1/project.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1cbraid/workflow/v1/task.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x03\n" +
+	"\x1fbraid/workflow/v1/project.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1fbraid/workflow/v1/comment.proto\x1a\x1cbraid/workflow/v1/task.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x03\n" +
 	"\aProject\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x12=\n" +
 	"\x0forganization_id\x18\x02 \x01(\tB\x14һ\x18\x10can't be changedR\x0eorganizationId\x12&\n" +
@@ -1134,6 +1134,7 @@ func file_braid_workflow_v1_project_proto_init() {
 	if File_braid_workflow_v1_project_proto != nil {
 		return
 	}
+	file_braid_workflow_v1_comment_proto_init()
 	file_braid_workflow_v1_task_proto_init()
 	file_braid_workflow_v1_project_proto_msgTypes[9].OneofWrappers = []any{
 		(*WatchProjectResponse_Snapshot)(nil),

@@ -62,30 +62,6 @@ func (x *Task) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON implements jsonwire.Appender.
-func (x *Comment) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, `"id":`...)
-	dst = jsonwire.AppendString(dst, x.GetId())
-	dst = append(dst, `,"taskId":`...)
-	dst = jsonwire.AppendString(dst, x.GetTaskId())
-	dst = append(dst, `,"authorId":`...)
-	dst = jsonwire.AppendString(dst, x.GetAuthorId())
-	dst = append(dst, `,"body":`...)
-	dst = jsonwire.AppendString(dst, x.GetBody())
-	if x.CreateTime != nil {
-		dst = append(dst, `,"createTime":`...)
-		dst = jsonwire.AppendTimestamp(dst, x.GetCreateTime())
-	}
-	if x.UpdateTime != nil {
-		dst = append(dst, `,"updateTime":`...)
-		dst = jsonwire.AppendTimestamp(dst, x.GetUpdateTime())
-	}
-	dst = append(dst, `,"etag":`...)
-	dst = jsonwire.AppendString(dst, x.GetEtag())
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
 func (x *CreateTaskRequest) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	dst = append(dst, `"organizationId":`...)
@@ -227,92 +203,5 @@ func (x *TransitionTaskRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetStatus())
 	dst = append(dst, `,"etag":`...)
 	dst = jsonwire.AppendString(dst, x.GetEtag())
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
-func (x *CreateCommentRequest) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, `"organizationId":`...)
-	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
-	dst = append(dst, `,"taskId":`...)
-	dst = jsonwire.AppendString(dst, x.GetTaskId())
-	dst = append(dst, `,"body":`...)
-	dst = jsonwire.AppendString(dst, x.GetBody())
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
-func (x *ListCommentsRequest) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, `"organizationId":`...)
-	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
-	dst = append(dst, `,"taskId":`...)
-	dst = jsonwire.AppendString(dst, x.GetTaskId())
-	dst = append(dst, `,"pageSize":`...)
-	dst = jsonwire.AppendInt32(dst, x.GetPageSize())
-	dst = append(dst, `,"pageToken":`...)
-	dst = jsonwire.AppendString(dst, x.GetPageToken())
-	dst = append(dst, `,"filter":`...)
-	dst = jsonwire.AppendString(dst, x.GetFilter())
-	dst = append(dst, `,"orderBy":`...)
-	dst = jsonwire.AppendString(dst, x.GetOrderBy())
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
-func (x *ListCommentsResponse) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, `"comments":`...)
-	dst = append(dst, '[')
-	for i, item := range x.GetComments() {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = item.AppendJSON(dst)
-	}
-	dst = append(dst, ']')
-	dst = append(dst, `,"nextPageToken":`...)
-	dst = jsonwire.AppendString(dst, x.GetNextPageToken())
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
-func (x *UpdateCommentRequest) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, `"organizationId":`...)
-	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
-	dst = append(dst, `,"taskId":`...)
-	dst = jsonwire.AppendString(dst, x.GetTaskId())
-	dst = append(dst, `,"commentId":`...)
-	dst = jsonwire.AppendString(dst, x.GetCommentId())
-	if x.Comment != nil {
-		dst = append(dst, `,"comment":`...)
-		dst = x.GetComment().AppendJSON(dst)
-	}
-	if x.UpdateMask != nil {
-		dst = append(dst, `,"updateMask":`...)
-		dst = jsonwire.AppendMessage(dst, x.GetUpdateMask())
-	}
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
-func (x *DeleteCommentRequest) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, `"organizationId":`...)
-	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
-	dst = append(dst, `,"taskId":`...)
-	dst = jsonwire.AppendString(dst, x.GetTaskId())
-	dst = append(dst, `,"commentId":`...)
-	dst = jsonwire.AppendString(dst, x.GetCommentId())
-	dst = append(dst, `,"etag":`...)
-	dst = jsonwire.AppendString(dst, x.GetEtag())
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
-func (x *DeleteCommentResponse) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
 	return append(dst, '}')
 }

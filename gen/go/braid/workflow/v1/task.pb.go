@@ -268,106 +268,6 @@ func (x *Task) GetEtag() string {
 	return ""
 }
 
-// Comment is a remark on a task.
-type Comment struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The comment's id.
-	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The task it is on.
-	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// Who wrote it.
-	AuthorId string `protobuf:"bytes,3,opt,name=author_id,json=authorId,proto3" json:"author_id,omitempty"`
-	// What it says, 1 to 10,000 characters.
-	Body string `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
-	// When it was written.
-	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When it was last edited.
-	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// Changes with every change; send it back to guard an update.
-	Etag          string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Comment) Reset() {
-	*x = Comment{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Comment) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Comment) ProtoMessage() {}
-
-func (x *Comment) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Comment.ProtoReflect.Descriptor instead.
-func (*Comment) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *Comment) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *Comment) GetTaskId() string {
-	if x != nil {
-		return x.TaskId
-	}
-	return ""
-}
-
-func (x *Comment) GetAuthorId() string {
-	if x != nil {
-		return x.AuthorId
-	}
-	return ""
-}
-
-func (x *Comment) GetBody() string {
-	if x != nil {
-		return x.Body
-	}
-	return ""
-}
-
-func (x *Comment) GetCreateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreateTime
-	}
-	return nil
-}
-
-func (x *Comment) GetUpdateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.UpdateTime
-	}
-	return nil
-}
-
-func (x *Comment) GetEtag() string {
-	if x != nil {
-		return x.Etag
-	}
-	return ""
-}
-
 // CreateTaskRequest describes the new task.
 type CreateTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -393,7 +293,7 @@ type CreateTaskRequest struct {
 
 func (x *CreateTaskRequest) Reset() {
 	*x = CreateTaskRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[2]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +305,7 @@ func (x *CreateTaskRequest) String() string {
 func (*CreateTaskRequest) ProtoMessage() {}
 
 func (x *CreateTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[2]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +318,7 @@ func (x *CreateTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTaskRequest.ProtoReflect.Descriptor instead.
 func (*CreateTaskRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{2}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *CreateTaskRequest) GetOrganizationId() string {
@@ -498,7 +398,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[3]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +410,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[3]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +423,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{3}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ListTasksRequest) GetOrganizationId() string {
@@ -581,7 +481,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[4]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +493,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[4]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +506,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{4}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -636,7 +536,7 @@ type GetTaskRequest struct {
 
 func (x *GetTaskRequest) Reset() {
 	*x = GetTaskRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[5]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +548,7 @@ func (x *GetTaskRequest) String() string {
 func (*GetTaskRequest) ProtoMessage() {}
 
 func (x *GetTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[5]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +561,7 @@ func (x *GetTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskRequest.ProtoReflect.Descriptor instead.
 func (*GetTaskRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{5}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetTaskRequest) GetOrganizationId() string {
@@ -695,7 +595,7 @@ type UpdateTaskRequest struct {
 
 func (x *UpdateTaskRequest) Reset() {
 	*x = UpdateTaskRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[6]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +607,7 @@ func (x *UpdateTaskRequest) String() string {
 func (*UpdateTaskRequest) ProtoMessage() {}
 
 func (x *UpdateTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[6]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +620,7 @@ func (x *UpdateTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTaskRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTaskRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{6}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UpdateTaskRequest) GetOrganizationId() string {
@@ -766,7 +666,7 @@ type DeleteTaskRequest struct {
 
 func (x *DeleteTaskRequest) Reset() {
 	*x = DeleteTaskRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[7]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +678,7 @@ func (x *DeleteTaskRequest) String() string {
 func (*DeleteTaskRequest) ProtoMessage() {}
 
 func (x *DeleteTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[7]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +691,7 @@ func (x *DeleteTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTaskRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTaskRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{7}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeleteTaskRequest) GetOrganizationId() string {
@@ -824,7 +724,7 @@ type DeleteTaskResponse struct {
 
 func (x *DeleteTaskResponse) Reset() {
 	*x = DeleteTaskResponse{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[8]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +736,7 @@ func (x *DeleteTaskResponse) String() string {
 func (*DeleteTaskResponse) ProtoMessage() {}
 
 func (x *DeleteTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[8]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +749,7 @@ func (x *DeleteTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTaskResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTaskResponse) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{8}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{7}
 }
 
 // AssignTaskRequest gives a task to somebody.
@@ -869,7 +769,7 @@ type AssignTaskRequest struct {
 
 func (x *AssignTaskRequest) Reset() {
 	*x = AssignTaskRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[9]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +781,7 @@ func (x *AssignTaskRequest) String() string {
 func (*AssignTaskRequest) ProtoMessage() {}
 
 func (x *AssignTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[9]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +794,7 @@ func (x *AssignTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignTaskRequest.ProtoReflect.Descriptor instead.
 func (*AssignTaskRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{9}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AssignTaskRequest) GetOrganizationId() string {
@@ -942,7 +842,7 @@ type TransitionTaskRequest struct {
 
 func (x *TransitionTaskRequest) Reset() {
 	*x = TransitionTaskRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[10]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +854,7 @@ func (x *TransitionTaskRequest) String() string {
 func (*TransitionTaskRequest) ProtoMessage() {}
 
 func (x *TransitionTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[10]
+	mi := &file_braid_workflow_v1_task_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +867,7 @@ func (x *TransitionTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransitionTaskRequest.ProtoReflect.Descriptor instead.
 func (*TransitionTaskRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{10}
+	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TransitionTaskRequest) GetOrganizationId() string {
@@ -996,408 +896,6 @@ func (x *TransitionTaskRequest) GetEtag() string {
 		return x.Etag
 	}
 	return ""
-}
-
-// CreateCommentRequest adds a comment.
-type CreateCommentRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The task.
-	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// What it says.
-	Body          string `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateCommentRequest) Reset() {
-	*x = CreateCommentRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateCommentRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateCommentRequest) ProtoMessage() {}
-
-func (x *CreateCommentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateCommentRequest.ProtoReflect.Descriptor instead.
-func (*CreateCommentRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *CreateCommentRequest) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *CreateCommentRequest) GetTaskId() string {
-	if x != nil {
-		return x.TaskId
-	}
-	return ""
-}
-
-func (x *CreateCommentRequest) GetBody() string {
-	if x != nil {
-		return x.Body
-	}
-	return ""
-}
-
-// ListCommentsRequest asks for comments.
-type ListCommentsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The task.
-	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// At most this many, 200 at the most; 0 is 50.
-	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// Where the last page ended.
-	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// AIP-160: see the fields above each list.
-	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
-	// AIP-132: "field" or "field desc", comma-separated.
-	OrderBy       string `protobuf:"bytes,6,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListCommentsRequest) Reset() {
-	*x = ListCommentsRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListCommentsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListCommentsRequest) ProtoMessage() {}
-
-func (x *ListCommentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListCommentsRequest.ProtoReflect.Descriptor instead.
-func (*ListCommentsRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *ListCommentsRequest) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *ListCommentsRequest) GetTaskId() string {
-	if x != nil {
-		return x.TaskId
-	}
-	return ""
-}
-
-func (x *ListCommentsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListCommentsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListCommentsRequest) GetFilter() string {
-	if x != nil {
-		return x.Filter
-	}
-	return ""
-}
-
-func (x *ListCommentsRequest) GetOrderBy() string {
-	if x != nil {
-		return x.OrderBy
-	}
-	return ""
-}
-
-// ListCommentsResponse is a page of comments.
-type ListCommentsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The comments.
-	Comments []*Comment `protobuf:"bytes,1,rep,name=comments,proto3" json:"comments,omitempty"`
-	// Gets the next page; empty on the last.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListCommentsResponse) Reset() {
-	*x = ListCommentsResponse{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[13]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListCommentsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListCommentsResponse) ProtoMessage() {}
-
-func (x *ListCommentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[13]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListCommentsResponse.ProtoReflect.Descriptor instead.
-func (*ListCommentsResponse) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{13}
-}
-
-func (x *ListCommentsResponse) GetComments() []*Comment {
-	if x != nil {
-		return x.Comments
-	}
-	return nil
-}
-
-func (x *ListCommentsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// UpdateCommentRequest changes a comment.
-type UpdateCommentRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The task.
-	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// The comment.
-	CommentId string `protobuf:"bytes,3,opt,name=comment_id,json=commentId,proto3" json:"comment_id,omitempty"`
-	// The new values, and the etag to guard them.
-	Comment *Comment `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
-	// Which of them; absent: the fields present.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateCommentRequest) Reset() {
-	*x = UpdateCommentRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[14]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateCommentRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateCommentRequest) ProtoMessage() {}
-
-func (x *UpdateCommentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[14]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateCommentRequest.ProtoReflect.Descriptor instead.
-func (*UpdateCommentRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{14}
-}
-
-func (x *UpdateCommentRequest) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *UpdateCommentRequest) GetTaskId() string {
-	if x != nil {
-		return x.TaskId
-	}
-	return ""
-}
-
-func (x *UpdateCommentRequest) GetCommentId() string {
-	if x != nil {
-		return x.CommentId
-	}
-	return ""
-}
-
-func (x *UpdateCommentRequest) GetComment() *Comment {
-	if x != nil {
-		return x.Comment
-	}
-	return nil
-}
-
-func (x *UpdateCommentRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// DeleteCommentRequest removes a comment.
-type DeleteCommentRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The task.
-	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// The comment.
-	CommentId string `protobuf:"bytes,3,opt,name=comment_id,json=commentId,proto3" json:"comment_id,omitempty"`
-	// Guards the removal when set.
-	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DeleteCommentRequest) Reset() {
-	*x = DeleteCommentRequest{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[15]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DeleteCommentRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DeleteCommentRequest) ProtoMessage() {}
-
-func (x *DeleteCommentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[15]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DeleteCommentRequest.ProtoReflect.Descriptor instead.
-func (*DeleteCommentRequest) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{15}
-}
-
-func (x *DeleteCommentRequest) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *DeleteCommentRequest) GetTaskId() string {
-	if x != nil {
-		return x.TaskId
-	}
-	return ""
-}
-
-func (x *DeleteCommentRequest) GetCommentId() string {
-	if x != nil {
-		return x.CommentId
-	}
-	return ""
-}
-
-func (x *DeleteCommentRequest) GetEtag() string {
-	if x != nil {
-		return x.Etag
-	}
-	return ""
-}
-
-// DeleteCommentResponse is empty.
-type DeleteCommentResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DeleteCommentResponse) Reset() {
-	*x = DeleteCommentResponse{}
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DeleteCommentResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DeleteCommentResponse) ProtoMessage() {}
-
-func (x *DeleteCommentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_workflow_v1_task_proto_msgTypes[16]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DeleteCommentResponse.ProtoReflect.Descriptor instead.
-func (*DeleteCommentResponse) Descriptor() ([]byte, []int) {
-	return file_braid_workflow_v1_task_proto_rawDescGZIP(), []int{16}
 }
 
 var File_braid_workflow_v1_task_proto protoreflect.FileDescriptor
@@ -1437,17 +935,7 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"\x06NORMAL\x10\x02\x12\b\n" +
 	"\x04HIGH\x10\x03\x12\n" +
 	"\n" +
-	"\x06URGENT\x10\x04\"\xca\x02\n" +
-	"\aComment\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x12-\n" +
-	"\atask_id\x18\x02 \x01(\tB\x14һ\x18\x10can't be changedR\x06taskId\x121\n" +
-	"\tauthor_id\x18\x03 \x01(\tB\x14һ\x18\x10can't be changedR\bauthorId\x12'\n" +
-	"\x04body\x18\x04 \x01(\tB\x13\xbaH\f\xd8\x01\x01r\a\xd0\xc1\x18\x01\x18\x90N\xb8\xbb\x18\x01R\x04body\x12@\n" +
-	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
-	"createTime\x12@\n" +
-	"\vupdate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
-	"updateTime\x12\x1b\n" +
-	"\x04etag\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xa7\x03\n" +
+	"\x06URGENT\x10\x04\"\xa7\x03\n" +
 	"\x11CreateTaskRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12'\n" +
 	"\n" +
@@ -1499,37 +987,7 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12!\n" +
 	"\x06status\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x182R\x06status\x12\x1b\n" +
-	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x94\x01\n" +
-	"\x14CreateCommentRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12&\n" +
-	"\x04body\x18\x03 \x01(\tB\x12\xbaH\vr\t\xd0\xc1\x18\x01\x10\x01\x18\x90N\xb8\xbb\x18\x01R\x04body\"\x81\x02\n" +
-	"\x13ListCommentsRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12$\n" +
-	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\x12 \n" +
-	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12#\n" +
-	"\border_by\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\aorderBy\"v\n" +
-	"\x14ListCommentsResponse\x126\n" +
-	"\bcomments\x18\x01 \x03(\v2\x1a.braid.workflow.v1.CommentR\bcomments\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x90\x02\n" +
-	"\x14UpdateCommentRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12'\n" +
-	"\n" +
-	"comment_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\tcommentId\x12<\n" +
-	"\acomment\x18\x04 \x01(\v2\x1a.braid.workflow.v1.CommentB\x06\xbaH\x03\xc8\x01\x01R\acomment\x12;\n" +
-	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"\xb2\x01\n" +
-	"\x14DeleteCommentRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12'\n" +
-	"\n" +
-	"comment_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\tcommentId\x12\x1b\n" +
-	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x17\n" +
-	"\x15DeleteCommentResponse2\xbe\n" +
+	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag2\xbe\n" +
 	"\n" +
 	"\vTaskService\x12\xbd\x01\n" +
 	"\n" +
@@ -1542,12 +1000,7 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"DeleteTask\x12$.braid.workflow.v1.DeleteTaskRequest\x1a%.braid.workflow.v1.DeleteTaskResponse\"a\xaa\xbb\x18\x1e2\x06member\"\x14workflow.task.delete\x82\xd3\xe4\x93\x029*7/api/v1/organizations/{organization_id}/tasks/{task_id}\x12\xb8\x01\n" +
 	"\n" +
 	"AssignTask\x12$.braid.workflow.v1.AssignTaskRequest\x1a\x17.braid.workflow.v1.Task\"k\xaa\xbb\x18\x1e2\x06member\"\x14workflow.task.assign\x82\xd3\xe4\x93\x02C:\x01*\">/api/v1/organizations/{organization_id}/tasks/{task_id}:assign\x12\xc8\x01\n" +
-	"\x0eTransitionTask\x12(.braid.workflow.v1.TransitionTaskRequest\x1a\x17.braid.workflow.v1.Task\"s\xaa\xbb\x18\"2\x06member\"\x18workflow.task.transition\x82\xd3\xe4\x93\x02G:\x01*\"B/api/v1/organizations/{organization_id}/tasks/{task_id}:transition2\xe9\x06\n" +
-	"\x0eCommentService\x12\xc6\x01\n" +
-	"\rCreateComment\x12'.braid.workflow.v1.CreateCommentRequest\x1a\x1a.braid.workflow.v1.Comment\"p\xaa\xbb\x18!2\x06member\"\x17workflow.comment.create\x82\xd3\xe4\x93\x02E:\x01*\"@/api/v1/organizations/{organization_id}/tasks/{task_id}/comments\x12\xcf\x01\n" +
-	"\fListComments\x12&.braid.workflow.v1.ListCommentsRequest\x1a'.braid.workflow.v1.ListCommentsResponse\"n\xaa\xbb\x18\x1f2\x06viewer\"\x15workflow.comment.read\x82\xd3\xe4\x93\x02B\x12@/api/v1/organizations/{organization_id}/tasks/{task_id}/comments\x90\x02\x01\x12\xda\x01\n" +
-	"\rUpdateComment\x12'.braid.workflow.v1.UpdateCommentRequest\x1a\x1a.braid.workflow.v1.Comment\"\x83\x01\xaa\xbb\x18!2\x06member\"\x17workflow.comment.update\x82\xd3\xe4\x93\x02X:\acomment2M/api/v1/organizations/{organization_id}/tasks/{task_id}/comments/{comment_id}\x12\xde\x01\n" +
-	"\rDeleteComment\x12'.braid.workflow.v1.DeleteCommentRequest\x1a(.braid.workflow.v1.DeleteCommentResponse\"z\xaa\xbb\x18!2\x06member\"\x17workflow.comment.delete\x82\xd3\xe4\x93\x02O*M/api/v1/organizations/{organization_id}/tasks/{task_id}/comments/{comment_id}B>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
+	"\x0eTransitionTask\x12(.braid.workflow.v1.TransitionTaskRequest\x1a\x17.braid.workflow.v1.Task\"s\xaa\xbb\x18\"2\x06member\"\x18workflow.task.transition\x82\xd3\xe4\x93\x02G:\x01*\"B/api/v1/organizations/{organization_id}/tasks/{task_id}:transitionB>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
 
 var (
 	file_braid_workflow_v1_task_proto_rawDescOnce sync.Once
@@ -1562,71 +1015,51 @@ func file_braid_workflow_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_workflow_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_braid_workflow_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_braid_workflow_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_braid_workflow_v1_task_proto_goTypes = []any{
 	(Task_Priority)(0),            // 0: braid.workflow.v1.Task.Priority
 	(*Task)(nil),                  // 1: braid.workflow.v1.Task
-	(*Comment)(nil),               // 2: braid.workflow.v1.Comment
-	(*CreateTaskRequest)(nil),     // 3: braid.workflow.v1.CreateTaskRequest
-	(*ListTasksRequest)(nil),      // 4: braid.workflow.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),     // 5: braid.workflow.v1.ListTasksResponse
-	(*GetTaskRequest)(nil),        // 6: braid.workflow.v1.GetTaskRequest
-	(*UpdateTaskRequest)(nil),     // 7: braid.workflow.v1.UpdateTaskRequest
-	(*DeleteTaskRequest)(nil),     // 8: braid.workflow.v1.DeleteTaskRequest
-	(*DeleteTaskResponse)(nil),    // 9: braid.workflow.v1.DeleteTaskResponse
-	(*AssignTaskRequest)(nil),     // 10: braid.workflow.v1.AssignTaskRequest
-	(*TransitionTaskRequest)(nil), // 11: braid.workflow.v1.TransitionTaskRequest
-	(*CreateCommentRequest)(nil),  // 12: braid.workflow.v1.CreateCommentRequest
-	(*ListCommentsRequest)(nil),   // 13: braid.workflow.v1.ListCommentsRequest
-	(*ListCommentsResponse)(nil),  // 14: braid.workflow.v1.ListCommentsResponse
-	(*UpdateCommentRequest)(nil),  // 15: braid.workflow.v1.UpdateCommentRequest
-	(*DeleteCommentRequest)(nil),  // 16: braid.workflow.v1.DeleteCommentRequest
-	(*DeleteCommentResponse)(nil), // 17: braid.workflow.v1.DeleteCommentResponse
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 19: google.protobuf.FieldMask
+	(*CreateTaskRequest)(nil),     // 2: braid.workflow.v1.CreateTaskRequest
+	(*ListTasksRequest)(nil),      // 3: braid.workflow.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 4: braid.workflow.v1.ListTasksResponse
+	(*GetTaskRequest)(nil),        // 5: braid.workflow.v1.GetTaskRequest
+	(*UpdateTaskRequest)(nil),     // 6: braid.workflow.v1.UpdateTaskRequest
+	(*DeleteTaskRequest)(nil),     // 7: braid.workflow.v1.DeleteTaskRequest
+	(*DeleteTaskResponse)(nil),    // 8: braid.workflow.v1.DeleteTaskResponse
+	(*AssignTaskRequest)(nil),     // 9: braid.workflow.v1.AssignTaskRequest
+	(*TransitionTaskRequest)(nil), // 10: braid.workflow.v1.TransitionTaskRequest
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 12: google.protobuf.FieldMask
 }
 var file_braid_workflow_v1_task_proto_depIdxs = []int32{
 	0,  // 0: braid.workflow.v1.Task.priority:type_name -> braid.workflow.v1.Task.Priority
-	18, // 1: braid.workflow.v1.Task.due_time:type_name -> google.protobuf.Timestamp
-	18, // 2: braid.workflow.v1.Task.create_time:type_name -> google.protobuf.Timestamp
-	18, // 3: braid.workflow.v1.Task.update_time:type_name -> google.protobuf.Timestamp
-	18, // 4: braid.workflow.v1.Comment.create_time:type_name -> google.protobuf.Timestamp
-	18, // 5: braid.workflow.v1.Comment.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 6: braid.workflow.v1.CreateTaskRequest.priority:type_name -> braid.workflow.v1.Task.Priority
-	18, // 7: braid.workflow.v1.CreateTaskRequest.due_time:type_name -> google.protobuf.Timestamp
-	1,  // 8: braid.workflow.v1.ListTasksResponse.tasks:type_name -> braid.workflow.v1.Task
-	1,  // 9: braid.workflow.v1.UpdateTaskRequest.task:type_name -> braid.workflow.v1.Task
-	19, // 10: braid.workflow.v1.UpdateTaskRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 11: braid.workflow.v1.ListCommentsResponse.comments:type_name -> braid.workflow.v1.Comment
-	2,  // 12: braid.workflow.v1.UpdateCommentRequest.comment:type_name -> braid.workflow.v1.Comment
-	19, // 13: braid.workflow.v1.UpdateCommentRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 14: braid.workflow.v1.TaskService.CreateTask:input_type -> braid.workflow.v1.CreateTaskRequest
-	4,  // 15: braid.workflow.v1.TaskService.ListTasks:input_type -> braid.workflow.v1.ListTasksRequest
-	6,  // 16: braid.workflow.v1.TaskService.GetTask:input_type -> braid.workflow.v1.GetTaskRequest
-	7,  // 17: braid.workflow.v1.TaskService.UpdateTask:input_type -> braid.workflow.v1.UpdateTaskRequest
-	8,  // 18: braid.workflow.v1.TaskService.DeleteTask:input_type -> braid.workflow.v1.DeleteTaskRequest
-	10, // 19: braid.workflow.v1.TaskService.AssignTask:input_type -> braid.workflow.v1.AssignTaskRequest
-	11, // 20: braid.workflow.v1.TaskService.TransitionTask:input_type -> braid.workflow.v1.TransitionTaskRequest
-	12, // 21: braid.workflow.v1.CommentService.CreateComment:input_type -> braid.workflow.v1.CreateCommentRequest
-	13, // 22: braid.workflow.v1.CommentService.ListComments:input_type -> braid.workflow.v1.ListCommentsRequest
-	15, // 23: braid.workflow.v1.CommentService.UpdateComment:input_type -> braid.workflow.v1.UpdateCommentRequest
-	16, // 24: braid.workflow.v1.CommentService.DeleteComment:input_type -> braid.workflow.v1.DeleteCommentRequest
-	1,  // 25: braid.workflow.v1.TaskService.CreateTask:output_type -> braid.workflow.v1.Task
-	5,  // 26: braid.workflow.v1.TaskService.ListTasks:output_type -> braid.workflow.v1.ListTasksResponse
-	1,  // 27: braid.workflow.v1.TaskService.GetTask:output_type -> braid.workflow.v1.Task
-	1,  // 28: braid.workflow.v1.TaskService.UpdateTask:output_type -> braid.workflow.v1.Task
-	9,  // 29: braid.workflow.v1.TaskService.DeleteTask:output_type -> braid.workflow.v1.DeleteTaskResponse
-	1,  // 30: braid.workflow.v1.TaskService.AssignTask:output_type -> braid.workflow.v1.Task
-	1,  // 31: braid.workflow.v1.TaskService.TransitionTask:output_type -> braid.workflow.v1.Task
-	2,  // 32: braid.workflow.v1.CommentService.CreateComment:output_type -> braid.workflow.v1.Comment
-	14, // 33: braid.workflow.v1.CommentService.ListComments:output_type -> braid.workflow.v1.ListCommentsResponse
-	2,  // 34: braid.workflow.v1.CommentService.UpdateComment:output_type -> braid.workflow.v1.Comment
-	17, // 35: braid.workflow.v1.CommentService.DeleteComment:output_type -> braid.workflow.v1.DeleteCommentResponse
-	25, // [25:36] is the sub-list for method output_type
-	14, // [14:25] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	11, // 1: braid.workflow.v1.Task.due_time:type_name -> google.protobuf.Timestamp
+	11, // 2: braid.workflow.v1.Task.create_time:type_name -> google.protobuf.Timestamp
+	11, // 3: braid.workflow.v1.Task.update_time:type_name -> google.protobuf.Timestamp
+	0,  // 4: braid.workflow.v1.CreateTaskRequest.priority:type_name -> braid.workflow.v1.Task.Priority
+	11, // 5: braid.workflow.v1.CreateTaskRequest.due_time:type_name -> google.protobuf.Timestamp
+	1,  // 6: braid.workflow.v1.ListTasksResponse.tasks:type_name -> braid.workflow.v1.Task
+	1,  // 7: braid.workflow.v1.UpdateTaskRequest.task:type_name -> braid.workflow.v1.Task
+	12, // 8: braid.workflow.v1.UpdateTaskRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 9: braid.workflow.v1.TaskService.CreateTask:input_type -> braid.workflow.v1.CreateTaskRequest
+	3,  // 10: braid.workflow.v1.TaskService.ListTasks:input_type -> braid.workflow.v1.ListTasksRequest
+	5,  // 11: braid.workflow.v1.TaskService.GetTask:input_type -> braid.workflow.v1.GetTaskRequest
+	6,  // 12: braid.workflow.v1.TaskService.UpdateTask:input_type -> braid.workflow.v1.UpdateTaskRequest
+	7,  // 13: braid.workflow.v1.TaskService.DeleteTask:input_type -> braid.workflow.v1.DeleteTaskRequest
+	9,  // 14: braid.workflow.v1.TaskService.AssignTask:input_type -> braid.workflow.v1.AssignTaskRequest
+	10, // 15: braid.workflow.v1.TaskService.TransitionTask:input_type -> braid.workflow.v1.TransitionTaskRequest
+	1,  // 16: braid.workflow.v1.TaskService.CreateTask:output_type -> braid.workflow.v1.Task
+	4,  // 17: braid.workflow.v1.TaskService.ListTasks:output_type -> braid.workflow.v1.ListTasksResponse
+	1,  // 18: braid.workflow.v1.TaskService.GetTask:output_type -> braid.workflow.v1.Task
+	1,  // 19: braid.workflow.v1.TaskService.UpdateTask:output_type -> braid.workflow.v1.Task
+	8,  // 20: braid.workflow.v1.TaskService.DeleteTask:output_type -> braid.workflow.v1.DeleteTaskResponse
+	1,  // 21: braid.workflow.v1.TaskService.AssignTask:output_type -> braid.workflow.v1.Task
+	1,  // 22: braid.workflow.v1.TaskService.TransitionTask:output_type -> braid.workflow.v1.Task
+	16, // [16:23] is the sub-list for method output_type
+	9,  // [9:16] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_braid_workflow_v1_task_proto_init() }
@@ -1634,16 +1067,16 @@ func file_braid_workflow_v1_task_proto_init() {
 	if File_braid_workflow_v1_task_proto != nil {
 		return
 	}
-	file_braid_workflow_v1_task_proto_msgTypes[9].OneofWrappers = []any{}
+	file_braid_workflow_v1_task_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_workflow_v1_task_proto_rawDesc), len(file_braid_workflow_v1_task_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   10,
 			NumExtensions: 0,
-			NumServices:   2,
+			NumServices:   1,
 		},
 		GoTypes:           file_braid_workflow_v1_task_proto_goTypes,
 		DependencyIndexes: file_braid_workflow_v1_task_proto_depIdxs,

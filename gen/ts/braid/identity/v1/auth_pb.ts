@@ -454,7 +454,7 @@ export const JwkSchema: GenMessage<Jwk> = /*@__PURE__*/
 export const AuthService: GenService<{
   /**
    * Register asks for an account. The answer is always empty: a code, or word that the account exists, goes to the
-   * address by e-mail. The user exists once VerifyEmail has proven the address.
+   * address by e-mail. An address that no mail can be sent to (RFC 5321) is refused, whoever asks. The user exists once VerifyEmail has proven the address.
    *
    * @generated from rpc braid.identity.v1.AuthService.Register
    */

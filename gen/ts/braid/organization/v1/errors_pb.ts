@@ -54,7 +54,8 @@ export enum ErrorReason {
   GRANT_EXCEEDS_OWN = 4,
 
   /**
-   * The invitation was accepted, rejected or revoked, or has expired; the details hold its state.
+   * The invitation was accepted, rejected or revoked, or has expired; the details hold its state. Where that is PENDING,
+   * its inviter may no longer give the role: it is good again once somebody who may sends it again.
    *
    * @generated from enum value: INVITATION_NOT_PENDING = 5;
    */

@@ -54,7 +54,7 @@ export type Invitation = Message<"braid.organization.v1.Invitation"> & {
   state: Invitation_State;
 
   /**
-   * Who invited.
+   * Who sent it last: it is good while they may invite with its role.
    *
    * @generated from field: string inviter_id = 5;
    */
@@ -488,7 +488,8 @@ export const GetInvitationMailResponseSchema: GenMessage<GetInvitationMailRespon
  */
 export const InvitationService: GenService<{
   /**
-   * CreateInvitation invites an address. The mailed token works once, for 7 days, for that address only.
+   * CreateInvitation invites an address. The mailed token works once, for 7 days, for that address only, and while
+   * whoever sent it may still invite and give the role. An address that no mail can be sent to (RFC 5321) is refused.
    *
    * @generated from rpc braid.organization.v1.InvitationService.CreateInvitation
    */
@@ -519,7 +520,8 @@ export const InvitationService: GenService<{
     output: typeof InvitationSchema;
   },
   /**
-   * ResendInvitation mails a pending invitation again, with a new token and another 7 days.
+   * ResendInvitation mails a pending invitation again, with a new token and another 7 days. The caller becomes its
+   * inviter.
    *
    * @generated from rpc braid.organization.v1.InvitationService.ResendInvitation
    */
@@ -529,7 +531,9 @@ export const InvitationService: GenService<{
     output: typeof InvitationSchema;
   },
   /**
-   * AcceptInvitation makes the caller, signed in as the invited address, a member.
+   * AcceptInvitation makes the caller, signed in as the invited address, a member. An invitation gives no more than its
+   * inviter may still give: when the inviter has left, or may no longer invite or give its role, it is not accepted
+   * until somebody who may sends it again.
    *
    * @generated from rpc braid.organization.v1.InvitationService.AcceptInvitation
    */

@@ -60,7 +60,7 @@ export type Member = Message<"braid.organization.v1.Member"> & {
   joinTime?: Timestamp | undefined;
 
   /**
-   * Changes with every change; send it back to guard an update.
+   * Changes with every change of what can be changed here, the roles; send it back to guard an update.
    *
    * @generated from field: string etag = 6;
    */

@@ -22,7 +22,8 @@ export const file_braid_platform_v1_platform: GenFile = /*@__PURE__*/
  */
 export type AccessRefused = Message<"braid.platform.v1.AccessRefused"> & {
   /**
-   * The permission that was missing.
+   * The permission that was missing; or, where it is held and a rule of its own refuses (a comment of another person, a
+   * role above one's own), that of the RPC.
    *
    * @generated from field: string permission = 1;
    */

@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/workflow/v1/errors.proto.
  */
 export const file_braid_workflow_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC93b3JrZmxvdy92MS9lcnJvcnMucHJvdG8SEWJyYWlkLndvcmtmbG93LnYxKvEBCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABI1ChZUUkFOU0lUSU9OX05PVF9BTExPV0VEEAEaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLwoQUFJPSkVDVF9BUkNISVZFRBACGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEisKEVBST0pFQ1RfS0VZX1RBS0VOEAMaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEi8KE0FTU0lHTkVFX05PVF9NRU1CRVIQBBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVEI+WjxnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL3dvcmtmbG93L3YxO3dvcmtmbG93djFiBnByb3RvMw", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC93b3JrZmxvdy92MS9lcnJvcnMucHJvdG8SEWJyYWlkLndvcmtmbG93LnYxKqECCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABI1ChZUUkFOU0lUSU9OX05PVF9BTExPV0VEEAEaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLwoQUFJPSkVDVF9BUkNISVZFRBACGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEisKEVBST0pFQ1RfS0VZX1RBS0VOEAMaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEi8KE0FTU0lHTkVFX05PVF9NRU1CRVIQBBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChFDT01NRU5UX05PVF9ZT1VSUxAFGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFREI+WjxnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL3dvcmtmbG93L3YxO3dvcmtmbG93djFiBnByb3RvMw", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why workflow refused.
@@ -52,6 +52,13 @@ export enum ErrorReason {
    * @generated from enum value: ASSIGNEE_NOT_MEMBER = 4;
    */
   ASSIGNEE_NOT_MEMBER = 4,
+
+  /**
+   * The comment is another person's: only its author can change or delete it, whatever role others have.
+   *
+   * @generated from enum value: COMMENT_NOT_YOURS = 5;
+   */
+  COMMENT_NOT_YOURS = 5,
 }
 
 /**

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/workflow/v1/task.proto.
  */
 export const file_braid_workflow_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChxicmFpZC93b3JrZmxvdy92MS90YXNrLnByb3RvEhFicmFpZC53b3JrZmxvdy52MSLDBQoEVGFzaxIPCgJpZBgBIAEoCUID4EEDEi0KD29yZ2FuaXphdGlvbl9pZBgCIAEoCUIU0rsYEGNhbid0IGJlIGNoYW5nZWQSKAoKcHJvamVjdF9pZBgDIAEoCUIU0rsYEGNhbid0IGJlIGNoYW5nZWQSEwoGbnVtYmVyGAQgASgFQgPgQQMSEAoDa2V5GAUgASgJQgPgQQMSHgoFdGl0bGUYBiABKAlCD7pIDNgBAXIHyMEYARjIARImCgtkZXNjcmlwdGlvbhgHIAEoCUIRukgKcgjQwRgBGKCcAbi7GAESLQoGc3RhdHVzGAggASgJQh3SuxgZaXMgY2hhbmdlZCBieSA6dHJhbnNpdGlvbhI8Cghwcmlvcml0eRgJIAEoDjIgLmJyYWlkLndvcmtmbG93LnYxLlRhc2suUHJpb3JpdHlCCLpIBYIBAhABEiAKC2Fzc2lnbmVlX2lkGAogASgJQgu6SAjYAQFyA7ABARIpCgtyZXBvcnRlcl9pZBgLIAEoCUIU0rsYEGNhbid0IGJlIGNoYW5nZWQSLAoIZHVlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBmxhYmVscxgNIAMoCUIWukgTkgEQEBQYASIKcgjIwRgBEAEYMhI0CgtjcmVhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIVCgRldGFnGBAgASgJQge6SARyAhhAIk8KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASBwoDTE9XEAESCgoGTk9STUFMEAISCAoESElHSBADEgoKBlVSR0VOVBAEIpACCgdDb21tZW50Eg8KAmlkGAEgASgJQgPgQQMSJQoHdGFza19pZBgCIAEoCUIU0rsYEGNhbid0IGJlIGNoYW5nZWQSJwoJYXV0aG9yX2lkGAMgASgJQhTSuxgQY2FuJ3QgYmUgY2hhbmdlZBIhCgRib2R5GAQgASgJQhO6SAzYAQFyB9DBGAEYkE64uxgBEjQKC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYByABKAlCB7pIBHICGEAi0QIKEUNyZWF0ZVRhc2tSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESHAoKcHJvamVjdF9pZBgCIAEoCUIIukgFcgOwAQESHQoFdGl0bGUYAyABKAlCDrpIC3IJyMEYARABGMgBEiYKC2Rlc2NyaXB0aW9uGAQgASgJQhG6SApyCNDBGAEYoJwBuLsYARI8Cghwcmlvcml0eRgFIAEoDjIgLmJyYWlkLndvcmtmbG93LnYxLlRhc2suUHJpb3JpdHlCCLpIBYIBAhABEiAKC2Fzc2lnbmVlX2lkGAYgASgJQgu6SAjYAQFyA7ABARIsCghkdWVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoGbGFiZWxzGAggAygJQha6SBOSARAQFBgBIgpyCMjBGAEQARgyIsMBChBMaXN0VGFza3NSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESHAoKcHJvamVjdF9pZBgCIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAMgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgFIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBiABKAlCCLpIBXIDGIACIlQKEUxpc3RUYXNrc1Jlc3BvbnNlEiYKBXRhc2tzGAEgAygLMhcuYnJhaWQud29ya2Zsb3cudjEuVGFzaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTgoOR2V0VGFza1JlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIZCgd0YXNrX2lkGAIgASgJQgi6SAVyA7ABASKxAQoRVXBkYXRlVGFza1JlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIZCgd0YXNrX2lkGAIgASgJQgi6SAVyA7ABARItCgR0YXNrGAMgASgLMhcuYnJhaWQud29ya2Zsb3cudjEuVGFza0IGukgDyAEBEi8KC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJoChFEZWxldGVUYXNrUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhkKB3Rhc2tfaWQYAiABKAlCCLpIBXIDsAEBEhUKBGV0YWcYAyABKAlCB7pIBHICGEAiFAoSRGVsZXRlVGFza1Jlc3BvbnNlIpsCChFBc3NpZ25UYXNrUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhkKB3Rhc2tfaWQYAiABKAlCCLpIBXIDsAEBEqABCgthc3NpZ25lZV9pZBgDIAEoCUKFAbpIgQG6AXsKC3N0cmluZy51dWlkEiNtdXN0IGJlIGEgVVVJRCwgb3IgZW1wdHkgZm9yIG5vYm9keRpHdGhpcy5tYXRjaGVzKCdeKFswLTlhLWZBLUZdezh9KC1bMC05YS1mQS1GXXs0fSl7M30tWzAtOWEtZkEtRl17MTJ9KT8kJynIAQFIAIgBARIVCgRldGFnGAQgASgJQge6SARyAhhAQg4KDF9hc3NpZ25lZV9pZCKHAQoVVHJhbnNpdGlvblRhc2tSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdGFza19pZBgCIAEoCUIIukgFcgOwAQESGQoGc3RhdHVzGAMgASgJQgm6SAZyBBABGDISFQoEZXRhZxgEIAEoCUIHukgEcgIYQCJ2ChRDcmVhdGVDb21tZW50UmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhkKB3Rhc2tfaWQYAiABKAlCCLpIBXIDsAEBEiAKBGJvZHkYAyABKAlCErpIC3IJ0MEYARABGJBOuLsYASLDAQoTTGlzdENvbW1lbnRzUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhkKB3Rhc2tfaWQYAiABKAlCCLpIBXIDsAEBEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiAEBIYCgZmaWx0ZXIYBSABKAlCCLpIBXIDGIAQEhoKCG9yZGVyX2J5GAYgASgJQgi6SAVyAxiAAiJdChRMaXN0Q29tbWVudHNSZXNwb25zZRIsCghjb21tZW50cxgBIAMoCzIaLmJyYWlkLndvcmtmbG93LnYxLkNvbW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItgBChRVcGRhdGVDb21tZW50UmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhkKB3Rhc2tfaWQYAiABKAlCCLpIBXIDsAEBEhwKCmNvbW1lbnRfaWQYAyABKAlCCLpIBXIDsAEBEjMKB2NvbW1lbnQYBCABKAsyGi5icmFpZC53b3JrZmxvdy52MS5Db21tZW50Qga6SAPIAQESLwoLdXBkYXRlX21hc2sYBSABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIokBChREZWxldGVDb21tZW50UmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhkKB3Rhc2tfaWQYAiABKAlCCLpIBXIDsAEBEhwKCmNvbW1lbnRfaWQYAyABKAlCCLpIBXIDsAEBEhUKBGV0YWcYBCABKAlCB7pIBHICGEAiFwoVRGVsZXRlQ29tbWVudFJlc3BvbnNlMr4KCgtUYXNrU2VydmljZRK9AQoKQ3JlYXRlVGFzaxIkLmJyYWlkLndvcmtmbG93LnYxLkNyZWF0ZVRhc2tSZXF1ZXN0GhcuYnJhaWQud29ya2Zsb3cudjEuVGFzayJwqrsYHjIGbWVtYmVyIhR3b3JrZmxvdy50YXNrLmNyZWF0ZYLT5JMCSDoBKiJDL2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L3Byb2plY3RzL3twcm9qZWN0X2lkfS90YXNrcxLGAQoJTGlzdFRhc2tzEiMuYnJhaWQud29ya2Zsb3cudjEuTGlzdFRhc2tzUmVxdWVzdBokLmJyYWlkLndvcmtmbG93LnYxLkxpc3RUYXNrc1Jlc3BvbnNlIm6QAgGquxgcMgZ2aWV3ZXIiEndvcmtmbG93LnRhc2sucmVhZILT5JMCRRJDL2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L3Byb2plY3RzL3twcm9qZWN0X2lkfS90YXNrcxKpAQoHR2V0VGFzaxIhLmJyYWlkLndvcmtmbG93LnYxLkdldFRhc2tSZXF1ZXN0GhcuYnJhaWQud29ya2Zsb3cudjEuVGFzayJikAIBqrsYHDIGdmlld2VyIhJ3b3JrZmxvdy50YXNrLnJlYWSC0+STAjkSNy9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS90YXNrcy97dGFza19pZH0StAEKClVwZGF0ZVRhc2sSJC5icmFpZC53b3JrZmxvdy52MS5VcGRhdGVUYXNrUmVxdWVzdBoXLmJyYWlkLndvcmtmbG93LnYxLlRhc2siZ6q7GB4yBm1lbWJlciIUd29ya2Zsb3cudGFzay51cGRhdGWC0+STAj86BHRhc2syNy9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS90YXNrcy97dGFza19pZH0SvAEKCkRlbGV0ZVRhc2sSJC5icmFpZC53b3JrZmxvdy52MS5EZWxldGVUYXNrUmVxdWVzdBolLmJyYWlkLndvcmtmbG93LnYxLkRlbGV0ZVRhc2tSZXNwb25zZSJhqrsYHjIGbWVtYmVyIhR3b3JrZmxvdy50YXNrLmRlbGV0ZYLT5JMCOSo3L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L3Rhc2tzL3t0YXNrX2lkfRK4AQoKQXNzaWduVGFzaxIkLmJyYWlkLndvcmtmbG93LnYxLkFzc2lnblRhc2tSZXF1ZXN0GhcuYnJhaWQud29ya2Zsb3cudjEuVGFzayJrqrsYHjIGbWVtYmVyIhR3b3JrZmxvdy50YXNrLmFzc2lnboLT5JMCQzoBKiI+L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L3Rhc2tzL3t0YXNrX2lkfTphc3NpZ24SyAEKDlRyYW5zaXRpb25UYXNrEiguYnJhaWQud29ya2Zsb3cudjEuVHJhbnNpdGlvblRhc2tSZXF1ZXN0GhcuYnJhaWQud29ya2Zsb3cudjEuVGFzayJzqrsYIjIGbWVtYmVyIhh3b3JrZmxvdy50YXNrLnRyYW5zaXRpb26C0+STAkc6ASoiQi9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS90YXNrcy97dGFza19pZH06dHJhbnNpdGlvbjLpBgoOQ29tbWVudFNlcnZpY2USxgEKDUNyZWF0ZUNvbW1lbnQSJy5icmFpZC53b3JrZmxvdy52MS5DcmVhdGVDb21tZW50UmVxdWVzdBoaLmJyYWlkLndvcmtmbG93LnYxLkNvbW1lbnQicKq7GCEyBm1lbWJlciIXd29ya2Zsb3cuY29tbWVudC5jcmVhdGWC0+STAkU6ASoiQC9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS90YXNrcy97dGFza19pZH0vY29tbWVudHMSzwEKDExpc3RDb21tZW50cxImLmJyYWlkLndvcmtmbG93LnYxLkxpc3RDb21tZW50c1JlcXVlc3QaJy5icmFpZC53b3JrZmxvdy52MS5MaXN0Q29tbWVudHNSZXNwb25zZSJukAIBqrsYHzIGdmlld2VyIhV3b3JrZmxvdy5jb21tZW50LnJlYWSC0+STAkISQC9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS90YXNrcy97dGFza19pZH0vY29tbWVudHMS2gEKDVVwZGF0ZUNvbW1lbnQSJy5icmFpZC53b3JrZmxvdy52MS5VcGRhdGVDb21tZW50UmVxdWVzdBoaLmJyYWlkLndvcmtmbG93LnYxLkNvbW1lbnQigwGquxghMgZtZW1iZXIiF3dvcmtmbG93LmNvbW1lbnQudXBkYXRlgtPkkwJYOgdjb21tZW50Mk0vYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vdGFza3Mve3Rhc2tfaWR9L2NvbW1lbnRzL3tjb21tZW50X2lkfRLeAQoNRGVsZXRlQ29tbWVudBInLmJyYWlkLndvcmtmbG93LnYxLkRlbGV0ZUNvbW1lbnRSZXF1ZXN0GiguYnJhaWQud29ya2Zsb3cudjEuRGVsZXRlQ29tbWVudFJlc3BvbnNlInqquxghMgZtZW1iZXIiF3dvcmtmbG93LmNvbW1lbnQuZGVsZXRlgtPkkwJPKk0vYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vdGFza3Mve3Rhc2tfaWR9L2NvbW1lbnRzL3tjb21tZW50X2lkfUI+WjxnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL3dvcmtmbG93L3YxO3dvcmtmbG93djFiBnByb3RvMw", [file_braid_options_v1_options, file_braid_options_v1_text, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChxicmFpZC93b3JrZmxvdy92MS90YXNrLnByb3RvEhFicmFpZC53b3JrZmxvdy52MSLDBQoEVGFzaxIPCgJpZBgBIAEoCUID4EEDEi0KD29yZ2FuaXphdGlvbl9pZBgCIAEoCUIU0rsYEGNhbid0IGJlIGNoYW5nZWQSKAoKcHJvamVjdF9pZBgDIAEoCUIU0rsYEGNhbid0IGJlIGNoYW5nZWQSEwoGbnVtYmVyGAQgASgFQgPgQQMSEAoDa2V5GAUgASgJQgPgQQMSHgoFdGl0bGUYBiABKAlCD7pIDNgBAXIHyMEYARjIARImCgtkZXNjcmlwdGlvbhgHIAEoCUIRukgKcgjQwRgBGKCcAbi7GAESLQoGc3RhdHVzGAggASgJQh3SuxgZaXMgY2hhbmdlZCBieSA6dHJhbnNpdGlvbhI8Cghwcmlvcml0eRgJIAEoDjIgLmJyYWlkLndvcmtmbG93LnYxLlRhc2suUHJpb3JpdHlCCLpIBYIBAhABEiAKC2Fzc2lnbmVlX2lkGAogASgJQgu6SAjYAQFyA7ABARIpCgtyZXBvcnRlcl9pZBgLIAEoCUIU0rsYEGNhbid0IGJlIGNoYW5nZWQSLAoIZHVlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBmxhYmVscxgNIAMoCUIWukgTkgEQEBQYASIKcgjIwRgBEAEYMhI0CgtjcmVhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIVCgRldGFnGBAgASgJQge6SARyAhhAIk8KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASBwoDTE9XEAESCgoGTk9STUFMEAISCAoESElHSBADEgoKBlVSR0VOVBAEItECChFDcmVhdGVUYXNrUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhwKCnByb2plY3RfaWQYAiABKAlCCLpIBXIDsAEBEh0KBXRpdGxlGAMgASgJQg66SAtyCcjBGAEQARjIARImCgtkZXNjcmlwdGlvbhgEIAEoCUIRukgKcgjQwRgBGKCcAbi7GAESPAoIcHJpb3JpdHkYBSABKA4yIC5icmFpZC53b3JrZmxvdy52MS5UYXNrLlByaW9yaXR5Qgi6SAWCAQIQARIgCgthc3NpZ25lZV9pZBgGIAEoCUILukgI2AEBcgOwAQESLAoIZHVlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBmxhYmVscxgIIAMoCUIWukgTkgEQEBQYASIKcgjIwRgBEAEYMiLDAQoQTGlzdFRhc2tzUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhwKCnByb2plY3RfaWQYAiABKAlCCLpIBXIDsAEBEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiAEBIYCgZmaWx0ZXIYBSABKAlCCLpIBXIDGIAQEhoKCG9yZGVyX2J5GAYgASgJQgi6SAVyAxiAAiJUChFMaXN0VGFza3NSZXNwb25zZRImCgV0YXNrcxgBIAMoCzIXLmJyYWlkLndvcmtmbG93LnYxLlRhc2sSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk4KDkdldFRhc2tSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdGFza19pZBgCIAEoCUIIukgFcgOwAQEisQEKEVVwZGF0ZVRhc2tSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdGFza19pZBgCIAEoCUIIukgFcgOwAQESLQoEdGFzaxgDIAEoCzIXLmJyYWlkLndvcmtmbG93LnYxLlRhc2tCBrpIA8gBARIvCgt1cGRhdGVfbWFzaxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siaAoRRGVsZXRlVGFza1JlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIZCgd0YXNrX2lkGAIgASgJQgi6SAVyA7ABARIVCgRldGFnGAMgASgJQge6SARyAhhAIhQKEkRlbGV0ZVRhc2tSZXNwb25zZSKbAgoRQXNzaWduVGFza1JlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIZCgd0YXNrX2lkGAIgASgJQgi6SAVyA7ABARKgAQoLYXNzaWduZWVfaWQYAyABKAlChQG6SIEBugF7CgtzdHJpbmcudXVpZBIjbXVzdCBiZSBhIFVVSUQsIG9yIGVtcHR5IGZvciBub2JvZHkaR3RoaXMubWF0Y2hlcygnXihbMC05YS1mQS1GXXs4fSgtWzAtOWEtZkEtRl17NH0pezN9LVswLTlhLWZBLUZdezEyfSk/JCcpyAEBSACIAQESFQoEZXRhZxgEIAEoCUIHukgEcgIYQEIOCgxfYXNzaWduZWVfaWQihwEKFVRyYW5zaXRpb25UYXNrUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhkKB3Rhc2tfaWQYAiABKAlCCLpIBXIDsAEBEhkKBnN0YXR1cxgDIAEoCUIJukgGcgQQARgyEhUKBGV0YWcYBCABKAlCB7pIBHICGEAyvgoKC1Rhc2tTZXJ2aWNlEr0BCgpDcmVhdGVUYXNrEiQuYnJhaWQud29ya2Zsb3cudjEuQ3JlYXRlVGFza1JlcXVlc3QaFy5icmFpZC53b3JrZmxvdy52MS5UYXNrInCquxgeMgZtZW1iZXIiFHdvcmtmbG93LnRhc2suY3JlYXRlgtPkkwJIOgEqIkMvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vcHJvamVjdHMve3Byb2plY3RfaWR9L3Rhc2tzEsYBCglMaXN0VGFza3MSIy5icmFpZC53b3JrZmxvdy52MS5MaXN0VGFza3NSZXF1ZXN0GiQuYnJhaWQud29ya2Zsb3cudjEuTGlzdFRhc2tzUmVzcG9uc2UibpACAaq7GBwyBnZpZXdlciISd29ya2Zsb3cudGFzay5yZWFkgtPkkwJFEkMvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vcHJvamVjdHMve3Byb2plY3RfaWR9L3Rhc2tzEqkBCgdHZXRUYXNrEiEuYnJhaWQud29ya2Zsb3cudjEuR2V0VGFza1JlcXVlc3QaFy5icmFpZC53b3JrZmxvdy52MS5UYXNrImKQAgGquxgcMgZ2aWV3ZXIiEndvcmtmbG93LnRhc2sucmVhZILT5JMCORI3L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L3Rhc2tzL3t0YXNrX2lkfRK0AQoKVXBkYXRlVGFzaxIkLmJyYWlkLndvcmtmbG93LnYxLlVwZGF0ZVRhc2tSZXF1ZXN0GhcuYnJhaWQud29ya2Zsb3cudjEuVGFzayJnqrsYHjIGbWVtYmVyIhR3b3JrZmxvdy50YXNrLnVwZGF0ZYLT5JMCPzoEdGFzazI3L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L3Rhc2tzL3t0YXNrX2lkfRK8AQoKRGVsZXRlVGFzaxIkLmJyYWlkLndvcmtmbG93LnYxLkRlbGV0ZVRhc2tSZXF1ZXN0GiUuYnJhaWQud29ya2Zsb3cudjEuRGVsZXRlVGFza1Jlc3BvbnNlImGquxgeMgZtZW1iZXIiFHdvcmtmbG93LnRhc2suZGVsZXRlgtPkkwI5KjcvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vdGFza3Mve3Rhc2tfaWR9ErgBCgpBc3NpZ25UYXNrEiQuYnJhaWQud29ya2Zsb3cudjEuQXNzaWduVGFza1JlcXVlc3QaFy5icmFpZC53b3JrZmxvdy52MS5UYXNrImuquxgeMgZtZW1iZXIiFHdvcmtmbG93LnRhc2suYXNzaWdugtPkkwJDOgEqIj4vYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vdGFza3Mve3Rhc2tfaWR9OmFzc2lnbhLIAQoOVHJhbnNpdGlvblRhc2sSKC5icmFpZC53b3JrZmxvdy52MS5UcmFuc2l0aW9uVGFza1JlcXVlc3QaFy5icmFpZC53b3JrZmxvdy52MS5UYXNrInOquxgiMgZtZW1iZXIiGHdvcmtmbG93LnRhc2sudHJhbnNpdGlvboLT5JMCRzoBKiJCL2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L3Rhc2tzL3t0YXNrX2lkfTp0cmFuc2l0aW9uQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvd29ya2Zsb3cvdjE7d29ya2Zsb3d2MWIGcHJvdG8z", [file_braid_options_v1_options, file_braid_options_v1_text, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Task is a piece of work.
@@ -194,69 +194,6 @@ export const Task_PrioritySchema: GenEnum<Task_Priority> = /*@__PURE__*/
   enumDesc(file_braid_workflow_v1_task, 0, 0);
 
 /**
- * Comment is a remark on a task.
- *
- * @generated from message braid.workflow.v1.Comment
- */
-export type Comment = Message<"braid.workflow.v1.Comment"> & {
-  /**
-   * The comment's id.
-   *
-   * @generated from field: string id = 1;
-   */
-  id: string;
-
-  /**
-   * The task it is on.
-   *
-   * @generated from field: string task_id = 2;
-   */
-  taskId: string;
-
-  /**
-   * Who wrote it.
-   *
-   * @generated from field: string author_id = 3;
-   */
-  authorId: string;
-
-  /**
-   * What it says, 1 to 10,000 characters.
-   *
-   * @generated from field: string body = 4;
-   */
-  body: string;
-
-  /**
-   * When it was written.
-   *
-   * @generated from field: google.protobuf.Timestamp create_time = 5;
-   */
-  createTime?: Timestamp | undefined;
-
-  /**
-   * When it was last edited.
-   *
-   * @generated from field: google.protobuf.Timestamp update_time = 6;
-   */
-  updateTime?: Timestamp | undefined;
-
-  /**
-   * Changes with every change; send it back to guard an update.
-   *
-   * @generated from field: string etag = 7;
-   */
-  etag: string;
-};
-
-/**
- * Describes the message braid.workflow.v1.Comment.
- * Use `create(CommentSchema)` to create a new message.
- */
-export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 1);
-
-/**
  * CreateTaskRequest describes the new task.
  *
  * @generated from message braid.workflow.v1.CreateTaskRequest
@@ -324,7 +261,7 @@ export type CreateTaskRequest = Message<"braid.workflow.v1.CreateTaskRequest"> &
  * Use `create(CreateTaskRequestSchema)` to create a new message.
  */
 export const CreateTaskRequestSchema: GenMessage<CreateTaskRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 2);
+  messageDesc(file_braid_workflow_v1_task, 1);
 
 /**
  * ListTasksRequest asks for tasks.
@@ -380,7 +317,7 @@ export type ListTasksRequest = Message<"braid.workflow.v1.ListTasksRequest"> & {
  * Use `create(ListTasksRequestSchema)` to create a new message.
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 3);
+  messageDesc(file_braid_workflow_v1_task, 2);
 
 /**
  * ListTasksResponse is a page of tasks.
@@ -408,7 +345,7 @@ export type ListTasksResponse = Message<"braid.workflow.v1.ListTasksResponse"> &
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 4);
+  messageDesc(file_braid_workflow_v1_task, 3);
 
 /**
  * GetTaskRequest asks for a task.
@@ -436,7 +373,7 @@ export type GetTaskRequest = Message<"braid.workflow.v1.GetTaskRequest"> & {
  * Use `create(GetTaskRequestSchema)` to create a new message.
  */
 export const GetTaskRequestSchema: GenMessage<GetTaskRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 5);
+  messageDesc(file_braid_workflow_v1_task, 4);
 
 /**
  * UpdateTaskRequest changes a task.
@@ -478,7 +415,7 @@ export type UpdateTaskRequest = Message<"braid.workflow.v1.UpdateTaskRequest"> &
  * Use `create(UpdateTaskRequestSchema)` to create a new message.
  */
 export const UpdateTaskRequestSchema: GenMessage<UpdateTaskRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 6);
+  messageDesc(file_braid_workflow_v1_task, 5);
 
 /**
  * DeleteTaskRequest removes a task.
@@ -513,7 +450,7 @@ export type DeleteTaskRequest = Message<"braid.workflow.v1.DeleteTaskRequest"> &
  * Use `create(DeleteTaskRequestSchema)` to create a new message.
  */
 export const DeleteTaskRequestSchema: GenMessage<DeleteTaskRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 7);
+  messageDesc(file_braid_workflow_v1_task, 6);
 
 /**
  * DeleteTaskResponse is empty.
@@ -528,7 +465,7 @@ export type DeleteTaskResponse = Message<"braid.workflow.v1.DeleteTaskResponse">
  * Use `create(DeleteTaskResponseSchema)` to create a new message.
  */
 export const DeleteTaskResponseSchema: GenMessage<DeleteTaskResponse> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 8);
+  messageDesc(file_braid_workflow_v1_task, 7);
 
 /**
  * AssignTaskRequest gives a task to somebody.
@@ -570,7 +507,7 @@ export type AssignTaskRequest = Message<"braid.workflow.v1.AssignTaskRequest"> &
  * Use `create(AssignTaskRequestSchema)` to create a new message.
  */
 export const AssignTaskRequestSchema: GenMessage<AssignTaskRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 9);
+  messageDesc(file_braid_workflow_v1_task, 8);
 
 /**
  * TransitionTaskRequest moves a task.
@@ -612,232 +549,7 @@ export type TransitionTaskRequest = Message<"braid.workflow.v1.TransitionTaskReq
  * Use `create(TransitionTaskRequestSchema)` to create a new message.
  */
 export const TransitionTaskRequestSchema: GenMessage<TransitionTaskRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 10);
-
-/**
- * CreateCommentRequest adds a comment.
- *
- * @generated from message braid.workflow.v1.CreateCommentRequest
- */
-export type CreateCommentRequest = Message<"braid.workflow.v1.CreateCommentRequest"> & {
-  /**
-   * The organization.
-   *
-   * @generated from field: string organization_id = 1;
-   */
-  organizationId: string;
-
-  /**
-   * The task.
-   *
-   * @generated from field: string task_id = 2;
-   */
-  taskId: string;
-
-  /**
-   * What it says.
-   *
-   * @generated from field: string body = 3;
-   */
-  body: string;
-};
-
-/**
- * Describes the message braid.workflow.v1.CreateCommentRequest.
- * Use `create(CreateCommentRequestSchema)` to create a new message.
- */
-export const CreateCommentRequestSchema: GenMessage<CreateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 11);
-
-/**
- * ListCommentsRequest asks for comments.
- *
- * @generated from message braid.workflow.v1.ListCommentsRequest
- */
-export type ListCommentsRequest = Message<"braid.workflow.v1.ListCommentsRequest"> & {
-  /**
-   * The organization.
-   *
-   * @generated from field: string organization_id = 1;
-   */
-  organizationId: string;
-
-  /**
-   * The task.
-   *
-   * @generated from field: string task_id = 2;
-   */
-  taskId: string;
-
-  /**
-   * At most this many, 200 at the most; 0 is 50.
-   *
-   * @generated from field: int32 page_size = 3;
-   */
-  pageSize: number;
-
-  /**
-   * Where the last page ended.
-   *
-   * @generated from field: string page_token = 4;
-   */
-  pageToken: string;
-
-  /**
-   * AIP-160: see the fields above each list.
-   *
-   * @generated from field: string filter = 5;
-   */
-  filter: string;
-
-  /**
-   * AIP-132: "field" or "field desc", comma-separated.
-   *
-   * @generated from field: string order_by = 6;
-   */
-  orderBy: string;
-};
-
-/**
- * Describes the message braid.workflow.v1.ListCommentsRequest.
- * Use `create(ListCommentsRequestSchema)` to create a new message.
- */
-export const ListCommentsRequestSchema: GenMessage<ListCommentsRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 12);
-
-/**
- * ListCommentsResponse is a page of comments.
- *
- * @generated from message braid.workflow.v1.ListCommentsResponse
- */
-export type ListCommentsResponse = Message<"braid.workflow.v1.ListCommentsResponse"> & {
-  /**
-   * The comments.
-   *
-   * @generated from field: repeated braid.workflow.v1.Comment comments = 1;
-   */
-  comments: Comment[];
-
-  /**
-   * Gets the next page; empty on the last.
-   *
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message braid.workflow.v1.ListCommentsResponse.
- * Use `create(ListCommentsResponseSchema)` to create a new message.
- */
-export const ListCommentsResponseSchema: GenMessage<ListCommentsResponse> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 13);
-
-/**
- * UpdateCommentRequest changes a comment.
- *
- * @generated from message braid.workflow.v1.UpdateCommentRequest
- */
-export type UpdateCommentRequest = Message<"braid.workflow.v1.UpdateCommentRequest"> & {
-  /**
-   * The organization.
-   *
-   * @generated from field: string organization_id = 1;
-   */
-  organizationId: string;
-
-  /**
-   * The task.
-   *
-   * @generated from field: string task_id = 2;
-   */
-  taskId: string;
-
-  /**
-   * The comment.
-   *
-   * @generated from field: string comment_id = 3;
-   */
-  commentId: string;
-
-  /**
-   * The new values, and the etag to guard them.
-   *
-   * @generated from field: braid.workflow.v1.Comment comment = 4;
-   */
-  comment?: Comment | undefined;
-
-  /**
-   * Which of them; absent: the fields present.
-   *
-   * @generated from field: google.protobuf.FieldMask update_mask = 5;
-   */
-  updateMask?: FieldMask | undefined;
-};
-
-/**
- * Describes the message braid.workflow.v1.UpdateCommentRequest.
- * Use `create(UpdateCommentRequestSchema)` to create a new message.
- */
-export const UpdateCommentRequestSchema: GenMessage<UpdateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 14);
-
-/**
- * DeleteCommentRequest removes a comment.
- *
- * @generated from message braid.workflow.v1.DeleteCommentRequest
- */
-export type DeleteCommentRequest = Message<"braid.workflow.v1.DeleteCommentRequest"> & {
-  /**
-   * The organization.
-   *
-   * @generated from field: string organization_id = 1;
-   */
-  organizationId: string;
-
-  /**
-   * The task.
-   *
-   * @generated from field: string task_id = 2;
-   */
-  taskId: string;
-
-  /**
-   * The comment.
-   *
-   * @generated from field: string comment_id = 3;
-   */
-  commentId: string;
-
-  /**
-   * Guards the removal when set.
-   *
-   * @generated from field: string etag = 4;
-   */
-  etag: string;
-};
-
-/**
- * Describes the message braid.workflow.v1.DeleteCommentRequest.
- * Use `create(DeleteCommentRequestSchema)` to create a new message.
- */
-export const DeleteCommentRequestSchema: GenMessage<DeleteCommentRequest> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 15);
-
-/**
- * DeleteCommentResponse is empty.
- *
- * @generated from message braid.workflow.v1.DeleteCommentResponse
- */
-export type DeleteCommentResponse = Message<"braid.workflow.v1.DeleteCommentResponse"> & {
-};
-
-/**
- * Describes the message braid.workflow.v1.DeleteCommentResponse.
- * Use `create(DeleteCommentResponseSchema)` to create a new message.
- */
-export const DeleteCommentResponseSchema: GenMessage<DeleteCommentResponse> = /*@__PURE__*/
-  messageDesc(file_braid_workflow_v1_task, 16);
+  messageDesc(file_braid_workflow_v1_task, 9);
 
 /**
  * TaskService manages tasks.
@@ -919,53 +631,4 @@ export const TaskService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_braid_workflow_v1_task, 0);
-
-/**
- * CommentService manages the comments on tasks.
- *
- * @generated from service braid.workflow.v1.CommentService
- */
-export const CommentService: GenService<{
-  /**
-   * CreateComment adds a comment.
-   *
-   * @generated from rpc braid.workflow.v1.CommentService.CreateComment
-   */
-  createComment: {
-    methodKind: "unary";
-    input: typeof CreateCommentRequestSchema;
-    output: typeof CommentSchema;
-  },
-  /**
-   * ListComments lists a task's comments, the oldest first. Filter fields: authorId, createTime. Order: createTime.
-   *
-   * @generated from rpc braid.workflow.v1.CommentService.ListComments
-   */
-  listComments: {
-    methodKind: "unary";
-    input: typeof ListCommentsRequestSchema;
-    output: typeof ListCommentsResponseSchema;
-  },
-  /**
-   * UpdateComment changes one of the caller's own comments.
-   *
-   * @generated from rpc braid.workflow.v1.CommentService.UpdateComment
-   */
-  updateComment: {
-    methodKind: "unary";
-    input: typeof UpdateCommentRequestSchema;
-    output: typeof CommentSchema;
-  },
-  /**
-   * DeleteComment removes one of the caller's own comments.
-   *
-   * @generated from rpc braid.workflow.v1.CommentService.DeleteComment
-   */
-  deleteComment: {
-    methodKind: "unary";
-    input: typeof DeleteCommentRequestSchema;
-    output: typeof DeleteCommentResponseSchema;
-  },
-}> = /*@__PURE__*/
-  serviceDesc(file_braid_workflow_v1_task, 1);
 

@@ -14,7 +14,7 @@ type AuditBody struct {
 	RecordID id.ID
 	PersonID id.ID
 	Salt     []byte
-	Body     []byte
+	Body     string
 }
 
 type AuditEntry struct {

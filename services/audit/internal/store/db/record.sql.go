@@ -33,7 +33,7 @@ with told as materialized (
         unnest($9::text[]) as resource_id, unnest($10::text[]) as source,
         unnest($11::text[]) as correlation_id, unnest($12::timestamptz[]) as occurred_at,
         unnest($13::bytea[]) as body_hash, unnest($14::uuid[]) as body_person_id,
-        unnest($15::bytea[]) as salt, unnest($16::json[]) as body
+        unnest($15::bytea[]) as salt, unnest($16::text[]) as body
 ), record as (
     insert into audit_record (id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
         source, correlation_id, occurred_at, recorded_at, body_hash)
@@ -45,15 +45,14 @@ with told as materialized (
     select id, body_person_id, salt, body from told where (id in (select record.id from record)) is true
 )
 insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id, person_id)
-select coalesce(told.organization_id, standing.organization_id), told.id, told.occurred_at, told.action, told.actor_id, told.resource_type,
-    told.resource_id, told.correlation_id, told.person_id
-from told left join lateral (
+select standing.organization_id, told.id, told.occurred_at, told.action, told.actor_id, told.resource_type, told.resource_id,
+    told.correlation_id, told.person_id
+from told cross join lateral (
     select distinct on (change.organization_id) change.organization_id, change.member from membership_change change
-    where told.person_id is not null and change.user_id = told.person_id and change.occurred_at <= told.occurred_at
+    where change.user_id = told.person_id and change.occurred_at <= told.occurred_at
     order by change.organization_id, change.occurred_at desc
-) standing on standing.member
-where (told.organization_id is not null or standing.organization_id is not null)
-    and (told.id in (select record.id from record)) is true
+) standing
+where told.person_id is not null and standing.member and (told.id in (select record.id from record)) is true
 `
 
 type InsertRecordsParams struct {
@@ -72,7 +71,7 @@ type InsertRecordsParams struct {
 	BodyHashes      [][]byte
 	BodyPersonIds   []id.ID
 	Salts           [][]byte
-	Bodies          [][]byte
+	Bodies          []string
 	RecordedAt      time.Time
 }
 

@@ -71,7 +71,8 @@ func (q *Queries) GetInvitationForUpdate(ctx context.Context, organizationID id.
 
 const getInvitationMail = `-- name: GetInvitationMail :one
 select invitation.organization_id, invitation.id, invitation.email, invitation.email_key, invitation.role_id, invitation.state, invitation.inviter_id, invitation.created_at, invitation.updated_at, invitation.expires_at, invitation.sending, organization.display_name as organization_display_name,
-    coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name
+    coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name,
+    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = invitation.inviter_id) as inviter_role_ids
 from invitation join organization on organization.id = invitation.organization_id
 where invitation.organization_id = $1 and invitation.id = $2
 `
@@ -80,6 +81,7 @@ type GetInvitationMailRow struct {
 	Invitation              Invitation
 	OrganizationDisplayName string
 	InviterDisplayName      string
+	InviterRoleIds          []string
 }
 
 func (q *Queries) GetInvitationMail(ctx context.Context, organizationID id.ID, iD id.ID) (GetInvitationMailRow, error) {
@@ -99,6 +101,7 @@ func (q *Queries) GetInvitationMail(ctx context.Context, organizationID id.ID, i
 		&i.Invitation.Sending,
 		&i.OrganizationDisplayName,
 		&i.InviterDisplayName,
+		&i.InviterRoleIds,
 	)
 	return i, err
 }
@@ -166,7 +169,7 @@ func (q *Queries) InsertInvitationToken(ctx context.Context, hash []byte, organi
 }
 
 const updateInvitation = `-- name: UpdateInvitation :exec
-update invitation set state = $3, updated_at = $4, expires_at = $5, sending = $6 where organization_id = $1 and id = $2
+update invitation set state = $3, updated_at = $4, expires_at = $5, sending = $6, inviter_id = $7 where organization_id = $1 and id = $2
 `
 
 type UpdateInvitationParams struct {
@@ -176,6 +179,7 @@ type UpdateInvitationParams struct {
 	UpdatedAt      time.Time
 	ExpiresAt      time.Time
 	Sending        int32
+	InviterID      id.ID
 }
 
 func (q *Queries) UpdateInvitation(ctx context.Context, arg UpdateInvitationParams) error {
@@ -186,6 +190,7 @@ func (q *Queries) UpdateInvitation(ctx context.Context, arg UpdateInvitationPara
 		arg.UpdatedAt,
 		arg.ExpiresAt,
 		arg.Sending,
+		arg.InviterID,
 	)
 	return err
 }

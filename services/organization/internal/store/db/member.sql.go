@@ -94,6 +94,17 @@ func (q *Queries) LockOrganization(ctx context.Context, argID id.ID) error {
 	return err
 }
 
+const shareRoles = `-- name: ShareRoles :one
+select role_ids from member where organization_id = $1 and user_id = $2 for share
+`
+
+func (q *Queries) ShareRoles(ctx context.Context, organizationID id.ID, userID id.ID) ([]string, error) {
+	row := q.db.QueryRow(ctx, shareRoles, organizationID, userID)
+	var role_ids []string
+	err := row.Scan(&role_ids)
+	return role_ids, err
+}
+
 const updateMember = `-- name: UpdateMember :exec
 update member set role_ids = $3, revision = $4 where organization_id = $1 and user_id = $2
 `

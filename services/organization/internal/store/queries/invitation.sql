@@ -21,7 +21,8 @@ select organization_id, invitation_id from invitation_token where hash = $1;
 
 -- name: GetInvitationMail :one
 select sqlc.embed(invitation), organization.display_name as organization_display_name,
-    coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name
+    coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name,
+    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = invitation.inviter_id) as inviter_role_ids
 from invitation join organization on organization.id = invitation.organization_id
 where invitation.organization_id = $1 and invitation.id = $2;
 
@@ -29,7 +30,7 @@ where invitation.organization_id = $1 and invitation.id = $2;
 update invitation set state = 'expired' where organization_id = $1 and email_key = $2 and state = 'pending' and expires_at <= $3;
 
 -- name: UpdateInvitation :exec
-update invitation set state = $3, updated_at = $4, expires_at = $5, sending = $6 where organization_id = $1 and id = $2;
+update invitation set state = $3, updated_at = $4, expires_at = $5, sending = $6, inviter_id = $7 where organization_id = $1 and id = $2;
 
 -- name: InsertInvitationToken :exec
 insert into invitation_token (hash, organization_id, invitation_id) values ($1, $2, $3);

@@ -1,6 +1,9 @@
 -- name: GetRoles :one
 select role_ids from member where organization_id = $1 and user_id = $2;
 
+-- name: ShareRoles :one
+select role_ids from member where organization_id = $1 and user_id = $2 for share;
+
 -- name: GetActorAndTarget :one
 select
     (select a.role_ids from member a where a.organization_id = $1 and a.user_id = sqlc.arg(actor_id)) as actor_role_ids,

@@ -53,7 +53,7 @@ const (
 // AuthServiceClient is a client for the braid.identity.v1.AuthService service.
 type AuthServiceClient interface {
 	// Register asks for an account. The answer is always empty: a code, or word that the account exists, goes to the
-	// address by e-mail. The user exists once VerifyEmail has proven the address.
+	// address by e-mail. An address that no mail can be sent to (RFC 5321) is refused, whoever asks. The user exists once VerifyEmail has proven the address.
 	Register(context.Context, *v1.RegisterRequest) (*v1.RegisterResponse, error)
 	// VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries.
 	VerifyEmail(context.Context, *v1.VerifyEmailRequest) (*v1.VerifyEmailResponse, error)
@@ -205,7 +205,7 @@ func (c *authServiceClient) GetJwks(ctx context.Context, req *v1.GetJwksRequest)
 // AuthServiceHandler is an implementation of the braid.identity.v1.AuthService service.
 type AuthServiceHandler interface {
 	// Register asks for an account. The answer is always empty: a code, or word that the account exists, goes to the
-	// address by e-mail. The user exists once VerifyEmail has proven the address.
+	// address by e-mail. An address that no mail can be sent to (RFC 5321) is refused, whoever asks. The user exists once VerifyEmail has proven the address.
 	Register(context.Context, *v1.RegisterRequest) (*v1.RegisterResponse, error)
 	// VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries.
 	VerifyEmail(context.Context, *v1.VerifyEmailRequest) (*v1.VerifyEmailResponse, error)

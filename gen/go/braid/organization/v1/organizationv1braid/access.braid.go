@@ -12,8 +12,8 @@ import (
 
 // RoleServiceHandler is what implements braid.organization.v1.RoleService: behind the chain, without a protocol.
 type RoleServiceHandler interface {
-	// ListRoles lists the roles with their permissions, the least first. They are few and fixed: there is nothing to
-	// filter or order by.
+	// ListRoles lists the roles with their permissions, the least first. Filter fields: id, displayName:"text",
+	// permissions:"x", system. Order: id, displayName.
 	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
 }
 

@@ -47,8 +47,8 @@ const (
 
 // RoleServiceClient is a client for the braid.organization.v1.RoleService service.
 type RoleServiceClient interface {
-	// ListRoles lists the roles with their permissions, the least first. They are few and fixed: there is nothing to
-	// filter or order by.
+	// ListRoles lists the roles with their permissions, the least first. Filter fields: id, displayName:"text",
+	// permissions:"x", system. Order: id, displayName.
 	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
 }
 
@@ -89,8 +89,8 @@ func (c *roleServiceClient) ListRoles(ctx context.Context, req *v1.ListRolesRequ
 
 // RoleServiceHandler is an implementation of the braid.organization.v1.RoleService service.
 type RoleServiceHandler interface {
-	// ListRoles lists the roles with their permissions, the least first. They are few and fixed: there is nothing to
-	// filter or order by.
+	// ListRoles lists the roles with their permissions, the least first. Filter fields: id, displayName:"text",
+	// permissions:"x", system. Order: id, displayName.
 	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
 }
 

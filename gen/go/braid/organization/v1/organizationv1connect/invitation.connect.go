@@ -60,16 +60,20 @@ const (
 
 // InvitationServiceClient is a client for the braid.organization.v1.InvitationService service.
 type InvitationServiceClient interface {
-	// CreateInvitation invites an address. The mailed token works once, for 7 days, for that address only.
+	// CreateInvitation invites an address. The mailed token works once, for 7 days, for that address only, and while
+	// whoever sent it may still invite and give the role. An address that no mail can be sent to (RFC 5321) is refused.
 	CreateInvitation(context.Context, *v1.CreateInvitationRequest) (*v1.Invitation, error)
 	// ListInvitations lists the invitations, the newest first. Filter fields: state, email:"text", roleId, createTime.
 	// Order: createTime.
 	ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error)
 	// RevokeInvitation takes back a pending invitation.
 	RevokeInvitation(context.Context, *v1.RevokeInvitationRequest) (*v1.Invitation, error)
-	// ResendInvitation mails a pending invitation again, with a new token and another 7 days.
+	// ResendInvitation mails a pending invitation again, with a new token and another 7 days. The caller becomes its
+	// inviter.
 	ResendInvitation(context.Context, *v1.ResendInvitationRequest) (*v1.Invitation, error)
-	// AcceptInvitation makes the caller, signed in as the invited address, a member.
+	// AcceptInvitation makes the caller, signed in as the invited address, a member. An invitation gives no more than its
+	// inviter may still give: when the inviter has left, or may no longer invite or give its role, it is not accepted
+	// until somebody who may sends it again.
 	AcceptInvitation(context.Context, *v1.AcceptInvitationRequest) (*v1.AcceptInvitationResponse, error)
 	// RejectInvitation declines the invitation.
 	RejectInvitation(context.Context, *v1.RejectInvitationRequest) (*v1.RejectInvitationResponse, error)
@@ -193,16 +197,20 @@ func (c *invitationServiceClient) RejectInvitation(ctx context.Context, req *v1.
 // InvitationServiceHandler is an implementation of the braid.organization.v1.InvitationService
 // service.
 type InvitationServiceHandler interface {
-	// CreateInvitation invites an address. The mailed token works once, for 7 days, for that address only.
+	// CreateInvitation invites an address. The mailed token works once, for 7 days, for that address only, and while
+	// whoever sent it may still invite and give the role. An address that no mail can be sent to (RFC 5321) is refused.
 	CreateInvitation(context.Context, *v1.CreateInvitationRequest) (*v1.Invitation, error)
 	// ListInvitations lists the invitations, the newest first. Filter fields: state, email:"text", roleId, createTime.
 	// Order: createTime.
 	ListInvitations(context.Context, *v1.ListInvitationsRequest) (*v1.ListInvitationsResponse, error)
 	// RevokeInvitation takes back a pending invitation.
 	RevokeInvitation(context.Context, *v1.RevokeInvitationRequest) (*v1.Invitation, error)
-	// ResendInvitation mails a pending invitation again, with a new token and another 7 days.
+	// ResendInvitation mails a pending invitation again, with a new token and another 7 days. The caller becomes its
+	// inviter.
 	ResendInvitation(context.Context, *v1.ResendInvitationRequest) (*v1.Invitation, error)
-	// AcceptInvitation makes the caller, signed in as the invited address, a member.
+	// AcceptInvitation makes the caller, signed in as the invited address, a member. An invitation gives no more than its
+	// inviter may still give: when the inviter has left, or may no longer invite or give its role, it is not accepted
+	// until somebody who may sends it again.
 	AcceptInvitation(context.Context, *v1.AcceptInvitationRequest) (*v1.AcceptInvitationResponse, error)
 	// RejectInvitation declines the invitation.
 	RejectInvitation(context.Context, *v1.RejectInvitationRequest) (*v1.RejectInvitationResponse, error)

@@ -22,9 +22,10 @@ type ProjectServiceHandler interface {
 	GetProject(context.Context, *v1.GetProjectRequest) (*v1.Project, error)
 	// UpdateProject changes a project's texts. An archived project is read-only.
 	UpdateProject(context.Context, *v1.UpdateProjectRequest) (*v1.Project, error)
-	// ArchiveProject makes a project and its tasks read-only.
+	// ArchiveProject makes a project and its tasks read-only; one that is archived stays as it is. Only a member's
+	// removal still reaches its tasks: the open ones lose the assignee who has left.
 	ArchiveProject(context.Context, *v1.ArchiveProjectRequest) (*v1.Project, error)
-	// UnarchiveProject makes it writable again.
+	// UnarchiveProject makes it writable again; one that is writable stays as it is.
 	UnarchiveProject(context.Context, *v1.UnarchiveProjectRequest) (*v1.Project, error)
 	// WatchProject streams a project's changes, in order, each once: first a snapshot marker, or, given the revision
 	// seen last, what was missed since. Over REST it is a stream of server-sent events.

@@ -10,9 +10,7 @@ import (
 
 // The refusals of this service. Their reasons are enumerated in the contract.
 var (
-	// ErrNotFound is the same for what never was, what is gone and what belongs to another organization.
-	ErrNotFound = errs.New(errs.NotFound, "NOT_FOUND", "There is no such resource, or it is not visible to you.")
-	// ErrProjectArchived refuses every change in an archived project, and archiving it again.
+	// ErrProjectArchived refuses every change in an archived project.
 	ErrProjectArchived = errs.New(errs.FailedPrecondition, "PROJECT_ARCHIVED", "The project is archived and read-only.").
 				With("archived", "true")
 	// ErrProjectKeyTaken refuses a second project with a key in an organization.
@@ -25,8 +23,9 @@ var (
 	// said so is about to hear of it too, or the return is still to be heard of. It is gone after a moment.
 	ErrAssigneeUnsettled = errs.New(errs.Unavailable, "UNAVAILABLE", "The assignee's membership is changing; try again.").
 				WithRetryAfter(time.Second)
-	// ErrNotAuthor refuses to change another person's comment; the metadata "permission" is set by NotAuthor.
-	ErrNotAuthor = errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "Only the author may change a comment.")
+	// ErrNotAuthor refuses to change another person's comment. No permission helps, so it names none; it is audited as a
+	// refusal of the method's.
+	ErrNotAuthor = errs.New(errs.PermissionDenied, "COMMENT_NOT_YOURS", "Only its author can change or delete a comment.")
 )
 
 // etagBase writes revisions compactly; clients must not read meaning into them.
