@@ -265,8 +265,8 @@ func (g *Gateway) pass(w *statusWriter, r *http.Request, method *rpc.Method, cor
 		g.refuse(w, r, correlationID, errUnavailable.WithCause(err))
 		return
 	}
-	r.Header.Set(rpc.ForwardedForHeader, w.client.String())
-	r.Header.Set(rpc.ForwardedByHeader, token)
+	forwarded := []string{w.client.String(), token}
+	r.Header[rpc.ForwardedForHeader], r.Header[rpc.ForwardedByHeader] = forwarded[0:1:1], forwarded[1:2:2]
 	w.repeatable = method.ReadOnly || method.Idempotent && r.Header.Get(rpc.IdempotencyHeader) != ""
 	g.backends[method.Service].ServeHTTP(w, r)
 }

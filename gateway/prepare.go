@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -11,12 +10,17 @@ import (
 )
 
 // constantHeaders are on every answer. They are few on purpose: browsers that know frame-ancestors look at no
-// X-Frame-Options, and an answer of an RPC has no links to follow; what is no RPC has pageHeaders too. The values are shared between answers: one is replaced with Set, and Add makes a
-// new slice because there is no room behind the one value.
-var constantHeaders = http.Header{
-	"X-Content-Type-Options":  {"nosniff"},
-	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
-	"Cache-Control":           {"no-store"},
+// X-Frame-Options, and an answer of an RPC has no links to follow; what is no RPC has pageHeaders too. The values are
+// shared between answers: one is replaced with Set, and Add makes a new slice because there is no room behind the one
+// value. Names are in the form that net/http keeps them in, here and below, so that headers can be used as the maps
+// they are.
+var constantHeaders = []struct {
+	name  string
+	value []string
+}{
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}},
+	{"Cache-Control", []string{"no-store"}},
 }
 
 // pageHeaders are on what a browser may show besides.
@@ -26,20 +30,22 @@ var pageHeaders = http.Header{"X-Frame-Options": {"DENY"}, "Referrer-Policy": {"
 // comes from. It returns the correlation id, which the request carries from here on.
 func (g *Gateway) prepare(w *statusWriter, r *http.Request) string {
 	header := w.Header()
-	maps.Copy(header, constantHeaders)
+	for _, constant := range constantHeaders {
+		header[constant.name] = constant.value
+	}
 	if r.TLS != nil {
 		header.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 	}
 	w.client = g.findClient(r)
-	r.Header.Del(rpc.ForwardedByHeader)
-	r.Header.Del(rpc.ForwardedForHeader)
-	correlationID := r.Header.Get(rpc.CorrelationHeader)
-	if !rpc.ValidCorrelation(correlationID) {
-		correlationID = newCorrelationID()
-		r.Header.Set(rpc.CorrelationHeader, correlationID)
+	delete(r.Header, rpc.ForwardedByHeader)
+	delete(r.Header, rpc.ForwardedForHeader)
+	named := r.Header[rpc.CorrelationHeader]
+	if len(named) == 0 || !rpc.ValidCorrelation(named[0]) {
+		named = []string{newCorrelationID()}
+		r.Header[rpc.CorrelationHeader] = named
 	}
-	header.Set(rpc.CorrelationHeader, correlationID)
-	return correlationID
+	header[rpc.CorrelationHeader] = named[:1:1]
+	return named[0]
 }
 
 // findClient walks X-Forwarded-For from the right, past the proxies that are trusted; what is left of the first that
@@ -50,6 +56,9 @@ func (g *Gateway) findClient(r *http.Request) netip.Addr {
 		return netip.IPv4Unspecified()
 	}
 	client := peer.Addr().Unmap()
+	if !g.trusts(client) {
+		return client
+	}
 	hops := strings.Split(strings.Join(r.Header.Values(rpc.ForwardedForHeader), ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		if !g.trusts(client) {

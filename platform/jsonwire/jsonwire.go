@@ -136,16 +136,20 @@ func AppendEnum(dst []byte, name string, known bool, number int32) []byte {
 // AppendTimestamp adds an RFC 3339 time in UTC with 0, 3, 6 or 9 digits behind the second.
 func AppendTimestamp(dst []byte, stamp *timestamppb.Timestamp) []byte {
 	at := stamp.AsTime()
-	layout := "2006-01-02T15:04:05.000000000Z"
-	switch nanos := at.Nanosecond(); {
-	case nanos == 0:
-		layout = "2006-01-02T15:04:05Z"
-	case nanos%int(time.Millisecond) == 0:
-		layout = "2006-01-02T15:04:05.000Z"
-	case nanos%int(time.Microsecond) == 0:
-		layout = "2006-01-02T15:04:05.000000Z"
+	dst = at.AppendFormat(append(dst, '"'), time.RFC3339) // the layout that package time has a short way for
+	if nanos := at.Nanosecond(); nanos > 0 {
+		dst[len(dst)-1] = '.' // was the Z
+		digits := 9
+		for nanos%1000 == 0 {
+			nanos, digits = nanos/1000, digits-3
+		}
+		dst = append(dst, "000000000Z"[9-digits:]...)
+		for at := len(dst) - 2; nanos > 0; at-- {
+			dst[at] = byte('0' + nanos%10)
+			nanos /= 10
+		}
 	}
-	return append(at.AppendFormat(append(dst, '"'), layout), '"')
+	return append(dst, '"')
 }
 
 // AppendMessage adds a message of a well-known type that has a form of its own.

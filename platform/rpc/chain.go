@@ -73,7 +73,7 @@ type Chain struct {
 	tracer    trace.Tracer
 	// untraced is whether spans go nowhere: then none is made, and what the caller sent goes on as it is.
 	untraced bool
-	metrics   *chainMetrics
+	metrics  *chainMetrics
 	// streaming ends when streams must: the process drains.
 	streaming  context.Context
 	endStreams context.CancelFunc
@@ -278,7 +278,7 @@ func (c *Chain) finish(ctx context.Context, method *Method, work *call.Call, spa
 	elapsed := time.Since(started)
 	if err == nil {
 		c.metrics.observe(method, "OK", elapsed)
-		c.log(ctx, slog.LevelInfo, "request", slog.String("procedure", method.Procedure),
+		c.log(ctx, started.Add(elapsed), slog.LevelInfo, "request", slog.String("procedure", method.Procedure),
 			slog.String("status", "OK"), slog.Duration("duration", elapsed))
 		return nil
 	}
@@ -296,17 +296,17 @@ func (c *Chain) finish(ctx context.Context, method *Method, work *call.Call, spa
 	if cause := failure.Problem.Unwrap(); cause != nil {
 		attributes = append(attributes, slog.String("cause", cause.Error()))
 	}
-	c.log(ctx, level, "request refused", attributes...)
+	c.log(ctx, started.Add(elapsed), level, "request refused", attributes...)
 	return failure
 }
 
 // log writes a line without looking up who called: it is always this file, and the look-up costs as much as the line.
-func (c *Chain) log(ctx context.Context, level slog.Level, message string, attributes ...slog.Attr) {
+func (c *Chain) log(ctx context.Context, at time.Time, level slog.Level, message string, attributes ...slog.Attr) {
 	handler := c.Logger.Handler()
 	if !handler.Enabled(ctx, level) {
 		return
 	}
-	record := slog.NewRecord(time.Now(), level, message, 0)
+	record := slog.NewRecord(at, level, message, 0)
 	record.AddAttrs(attributes...)
 	_ = handler.Handle(ctx, record)
 }
