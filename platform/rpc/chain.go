@@ -112,7 +112,7 @@ func (c *Chain) run(ctx context.Context, method *Method, in *inbound, request pr
 	if err = c.authenticate(ctx, method, in, work); err != nil {
 		return err
 	}
-	if err = c.validate(request); err != nil {
+	if err = c.validate(method, request); err != nil {
 		return err
 	}
 	if err = c.authorize(ctx, method, work, request); err != nil {
@@ -201,9 +201,12 @@ func firstAddress(list string, otherwise netip.Addr) netip.Addr {
 	return otherwise
 }
 
-func (c *Chain) validate(request proto.Message) error {
+func (c *Chain) validate(method *Method, request proto.Message) error {
 	if violations := rejectionOf(request); len(violations) > 0 {
 		return invalid(violations...)
+	}
+	if method.isValid(request.ProtoReflect()) {
+		return nil
 	}
 	if violation, ok := findUnstorable(request.ProtoReflect(), ""); ok {
 		return invalid(violation)

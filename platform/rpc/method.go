@@ -53,6 +53,8 @@ type Method struct {
 	// variables are the fields that the variables of Path fill, in its order; bodyField is the one named by Body.
 	variables []protoreflect.FieldDescriptor
 	bodyField protoreflect.FieldDescriptor
+	// identifiers are the fields of the request when it holds nothing but identifiers.
+	identifiers []protoreflect.FieldDescriptor
 }
 
 // MethodOf reads a method's options. It fails for one without a permission rule: such an RPC must never be served.
@@ -64,6 +66,8 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 		ReadOnly:   options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS,
 		Stream:     descriptor.IsStreamingServer(),
 		Descriptor: descriptor,
+
+		identifiers: onlyIdentifiers(descriptor.Input()),
 	}
 	if err := method.readPermission(options); err != nil {
 		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
