@@ -111,8 +111,10 @@ func (p *pool) try(request *http.Request, backend *address, limit time.Duration)
 	ctx, giveUp := context.WithCancelCause(request.Context())
 	waiting := time.AfterFunc(limit, func() { giveUp(errHangs) })
 	defer waiting.Stop()
-	attempt := request.Clone(ctx)
-	if !writerOf(request).repeatable {
+	attempt := request.WithContext(ctx)
+	target := *request.URL
+	if attempt.URL = &target; !writerOf(request).repeatable {
+		attempt.Header = request.Header.Clone()
 		// The transport would take them for leave to repeat the request, and nobody would know it for the same.
 		attempt.Header.Del(rpc.IdempotencyHeader)
 		attempt.Header.Del("X-Idempotency-Key")

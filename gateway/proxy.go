@@ -19,6 +19,8 @@ const (
 	dialTimeout = 2 * time.Second
 	// pingAfter finds connections whose other end is gone.
 	pingAfter = 15 * time.Second
+	// copyBufferSize is what the standard library takes.
+	copyBufferSize = 32 << 10
 )
 
 // backendTransport speaks HTTP/1.1 to the services, which is the fastest here, and cleartext HTTP/2 for gRPC, which
@@ -97,7 +99,7 @@ func (g *Gateway) newProxy(service string, urls []string) (http.Handler, error) 
 			request.Out.Header[rpc.ForwardedForHeader] = request.In.Header[rpc.ForwardedForHeader]
 		},
 		Transport:      backends,
-		FlushInterval:  -1,
+		BufferPool:     &copyBuffers{},
 		ModifyResponse: replaceHeaders,
 		ErrorLog:       slog.NewLogLogger(g.Logger.Handler(), slog.LevelDebug),
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
@@ -108,6 +110,21 @@ func (g *Gateway) newProxy(service string, urls []string) (http.Handler, error) 
 		proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), writerKey{}, w)))
 	}), nil
 }
+
+// copyBuffers are the buffers that bodies are copied with: one made for each answer would be most of what a request
+// allocates.
+type copyBuffers struct{ pool sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (b *copyBuffers) Get() []byte {
+	if buffer, ok := b.pool.Get().(*[copyBufferSize]byte); ok {
+		return buffer[:]
+	}
+	return make([]byte, copyBufferSize)
+}
+
+// Put implements httputil.BufferPool.
+func (b *copyBuffers) Put(buffer []byte) { b.pool.Put((*[copyBufferSize]byte)(buffer)) }
 
 // replaceHeaders lets the service's headers win over the gateway's of the same name, as they do in one process: the
 // proxy alone would send both.
