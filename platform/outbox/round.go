@@ -76,7 +76,7 @@ func (r *Relay) encode(ctx context.Context, rows []row) (records []bus.Record, s
 				spans = append(spans, sending{position, span})
 			}
 			var record bus.Record
-			record, err = row.with(carried, r.config.Topic.Name, r.source)
+			record, err = row.record(carried, r.config.Topic.Name, r.source)
 			records = append(records, record)
 		}
 		if err != nil {
