@@ -18,9 +18,10 @@ const (
 	// reconnectPause is the wait after the first failed attempt to connect; it doubles up to maxReconnectPause.
 	reconnectPause    = 20 * time.Millisecond
 	maxReconnectPause = 2 * time.Second
-	// flushPatience is how long a flush may take before what waits behind it goes by another connection. A flush of
-	// point reads takes a fraction of it, so one connection does the work, with the fullest flushes there can be.
-	flushPatience = time.Millisecond
+	// flushPatience is how long a flush may take before what waits behind it goes by another connection. It is what a
+	// flush of a few reads takes: full flushes cost least, but while all wait for one, the cores have nothing to do.
+	// Measured with 32 clients on 2 cores, against the bare handler: 1 ms 0.96, 200 µs 1.02, 80 µs 1.04.
+	flushPatience = 100 * time.Microsecond
 )
 
 // coalescer gathers point reads for a few connections of its own. Each connection has one goroutine; the one whose turn
