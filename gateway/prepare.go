@@ -79,7 +79,7 @@ func (g *Gateway) trusts(address netip.Addr) bool {
 
 const (
 	allowedMethods = "GET, POST, PATCH, DELETE"
-	allowedHeaders = "Authorization, Content-Type, Idempotency-Key, X-Correlation-Id, Last-Event-Id, Connect-Protocol-Version, Connect-Timeout-Ms, X-Grpc-Web, X-User-Agent, Grpc-Timeout"
+	allowedHeaders = "Authorization, Content-Type, Idempotency-Key, X-Correlation-Id, Last-Event-Id, Connect-Protocol-Version, Connect-Timeout-Ms, X-Grpc-Web, X-User-Agent, Grpc-Timeout, Traceparent, Tracestate"
 	exposedHeaders = "X-Correlation-Id, Idempotency-Replayed, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"
 )
 

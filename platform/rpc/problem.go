@@ -13,5 +13,6 @@ var (
 	ErrNotHere = errs.New(errs.Unavailable, "UNAVAILABLE", "The service does not run here.")
 
 	errMediaType = errs.New(errs.InvalidArgument, "MEDIA_TYPE_UNSUPPORTED", "Send JSON as application/json.")
+	errPacked    = errMediaType.WithMessage("Send the body as it is, without a Content-Encoding.")
 	errBodyCut   = errs.New(errs.Canceled, "CANCELED", "The body did not arrive whole.")
 )

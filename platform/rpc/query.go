@@ -2,8 +2,11 @@ package rpc
 
 import (
 	"encoding/json"
+	"errors"
+	"math"
 	"net/url"
 	"sort"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -94,6 +97,10 @@ func setParameter(message protoreflect.Message, field protoreflect.FieldDescript
 	case field.Kind() == protoreflect.StringKind && !field.IsList():
 		message.Set(field, protoreflect.ValueOfString(values[0]))
 		return true
+	case field.Name() == "page_size" && isBeyondInt32(values[0]):
+		// More than there may be on a page is as many as there may be, however large the number.
+		message.Set(field, protoreflect.ValueOfInt32(math.MaxInt32))
+		return true
 	case field.Kind() == protoreflect.MessageKind && field.Message().FullName() == fieldMaskName && !field.IsList():
 		mask := &fieldmaskpb.FieldMask{}
 		for path := range strings.SplitSeq(values[0], ",") {
@@ -107,6 +114,11 @@ func setParameter(message protoreflect.Message, field protoreflect.FieldDescript
 		return true
 	}
 	return setDecoded(message, field, values)
+}
+
+func isBeyondInt32(text string) bool {
+	number, err := strconv.ParseInt(text, 10, 32)
+	return number == math.MaxInt32 && errors.Is(err, strconv.ErrRange)
 }
 
 // setDecoded leaves the text to the decoder of bodies, so that a value is the same wherever it stands.

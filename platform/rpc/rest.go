@@ -76,7 +76,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkSingle(r.Header, contentTypeHeader); err != nil {
 		return nil, err
 	}
-	if !isJSON(r.Header.Get(contentTypeHeader)) || !isPlain(r.Header.Get("Content-Encoding")) {
+	if !isPlain(r.Header.Get("Content-Encoding")) {
+		return nil, errPacked
+	}
+	if !isJSON(r.Header.Get(contentTypeHeader)) {
 		return nil, errMediaType
 	}
 	return body, nil

@@ -154,6 +154,10 @@ func TestQueryIsReadStrictly(t *testing.T) {
 	b := newBundle(t)
 	list := b.newTasks()
 	_, seen := b.seen()
+	for _, size := range []string{"2147483647", "2147483648", "99999999999999999999999"} {
+		answer := b.REST("GET", list+"?pageSize="+size, b.token, nil)
+		require.Equal(t, http.StatusOK, answer.Status, size)
+	}
 	answer := b.REST("GET", list+"?pageSize=5&filter=a%20b&orderBy=number", b.token, nil)
 	require.Equal(t, http.StatusOK, answer.Status, answer.Text)
 	request := (*seen).(*workflowv1.ListTasksRequest)
@@ -164,7 +168,7 @@ func TestQueryIsReadStrictly(t *testing.T) {
 	for query, want := range map[string]string{
 		"size=5":                "size",
 		"pageSize=many":         "pageSize",
-		"pageSize=99999999999":  "pageSize",
+		"pageSize=-99999999999": "pageSize",
 		"pageSize=-1":           "pageSize",
 		"pageSize=1&pageSize=2": "pageSize",
 		"filter=%ff":            "filter",

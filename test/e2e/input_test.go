@@ -102,7 +102,7 @@ func badInputs(organization, project, task string) []badInput {
 		{name: "invalid UTF-8 in path", method: "GET", path: organization + "/tasks/%ff", status: 400, reason: invalid},
 		{name: "unknown parameter", method: "GET", path: project + "/tasks?shade=red", status: 400, reason: invalid, field: "shade", rule: "query.unknown_parameter"},
 		{name: "parameter of the wrong type", method: "GET", path: project + "/tasks?pageSize=many", status: 400, reason: invalid, field: "pageSize", rule: "query.type"},
-		{name: "parameter out of range", method: "GET", path: project + "/tasks?pageSize=99999999999", status: 400, reason: invalid, field: "pageSize", rule: "query.type"},
+		{name: "parameter out of range", method: "GET", path: project + "/tasks?pageSize=-99999999999", status: 400, reason: invalid, field: "pageSize", rule: "query.type"},
 		{name: "parameter twice", method: "GET", path: project + "/tasks?pageSize=1&pageSize=2", status: 400, reason: invalid, field: "pageSize", rule: "query.repeated"},
 		{name: "NUL in parameter", method: "GET", path: project + "/tasks?filter=%00", status: 400, reason: invalid, field: "filter", rule: "query.utf8"},
 		{name: "malformed query", method: "GET", path: project + "/tasks?filter=%zz", status: 400, reason: invalid},
