@@ -12,6 +12,9 @@ import (
 // ID is a UUID. The zero value means "none" and is never stored as a key.
 type ID uuid.UUID
 
+// textLength is the length of the canonical form.
+const textLength = 36
+
 // ErrInvalid says that a text is not the canonical form of a UUID.
 var ErrInvalid = errors.New("not a UUID")
 
@@ -22,7 +25,7 @@ func New() ID { return ID(uuid.Must(uuid.NewV7())) }
 // Parse reads the canonical 36-character form (RFC 9562 section 4). The looser forms that uuid.Parse takes
 // (braces, urn:uuid:, no hyphens) are refused, so that one identifier has one spelling.
 func Parse(text string) (ID, error) {
-	if len(text) != 36 {
+	if len(text) != textLength {
 		return ID{}, ErrInvalid
 	}
 	parsed, err := uuid.Parse(text)
@@ -53,10 +56,9 @@ func (i ID) IsZero() bool { return i == ID{} }
 
 // String returns the canonical form, or "" for the zero value, so that "none" never looks like a key.
 func (i ID) String() string {
-	if i.IsZero() {
-		return ""
-	}
-	return uuid.UUID(i).String()
+	var buffer [textLength]byte
+	text, _ := i.AppendText(buffer[:0]) // it has no error to return
+	return string(text)
 }
 
 // AppendText implements encoding.TextAppender.
@@ -74,7 +76,7 @@ func (i ID) AppendText(dst []byte) ([]byte, error) {
 }
 
 // MarshalText implements encoding.TextMarshaler.
-func (i ID) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
+func (i ID) MarshalText() ([]byte, error) { return i.AppendText(make([]byte, 0, textLength)) }
 
 // UnmarshalText implements encoding.TextUnmarshaler; the empty text is the zero value.
 func (i *ID) UnmarshalText(text []byte) error {

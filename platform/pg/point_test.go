@@ -208,11 +208,7 @@ func TestSlowPointReadHandsItsTurnOn(t *testing.T) {
 		go func() {
 			slow <- db.Point(pg.Scope{}).QueryRow(t.Context(), `select pg_advisory_xact_lock_shared(8) is null`).Scan(nil)
 		}()
-		require.Eventually(t, func() bool {
-			var waits bool
-			err := lock.QueryRow(t.Context(), `select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'advisory')`).Scan(&waits)
-			return err == nil && waits
-		}, time.Second, time.Millisecond)
+		awaitBlocked(t, lock)
 		for range 20 {
 			require.NoError(t, db.Point(pg.Scope{}).QueryRow(t.Context(), `select 1`).Scan(new(int)), "round %d", round)
 		}

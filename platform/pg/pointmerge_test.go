@@ -31,11 +31,7 @@ func together(t *testing.T, database *pgtest.Database, reads []func(*pg.DB) erro
 	readers.Go(func() {
 		_ = db.Point(pg.Scope{}).QueryRow(t.Context(), `select pg_advisory_xact_lock_shared(7) is null`).Scan(nil)
 	})
-	require.Eventually(t, func() bool {
-		var waits bool
-		err := lock.QueryRow(t.Context(), `select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'advisory')`).Scan(&waits)
-		return err == nil && waits
-	}, 5*time.Second, 5*time.Millisecond)
+	awaitBlocked(t, lock)
 	for i, read := range reads {
 		readers.Go(func() { failures[i] = read(db) })
 	}
@@ -46,6 +42,16 @@ func together(t *testing.T, database *pgtest.Database, reads []func(*pg.DB) erro
 	require.NoError(t, err)
 	readers.Wait()
 	return failures
+}
+
+// awaitBlocked waits until a session of the database waits for the advisory lock that another holds.
+func awaitBlocked(t *testing.T, holder pg.Querier) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var waits bool
+		err := holder.QueryRow(t.Context(), `select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'advisory')`).Scan(&waits)
+		return err == nil && waits
+	}, 5*time.Second, 5*time.Millisecond)
 }
 
 // TestMergedReadsKeepTheirScopes sends every pair of a scope and a row in one statement: rows appear in their own

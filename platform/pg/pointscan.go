@@ -2,6 +2,7 @@ package pg
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,37 +20,22 @@ func scanKnown(column *pgconn.FieldDescription, source []byte, target any) bool 
 	if column.Format != pgtype.BinaryFormatCode && column.DataTypeOID != pgtype.TextOID {
 		return false
 	}
+	number := binary.BigEndian
 	switch column.DataTypeOID {
 	case pgtype.UUIDOID:
-		return len(source) == 16 && scanIdentifier(source, target)
+		return len(source) == 16 && assign(target, id.ID(source))
 	case pgtype.TextOID, pgtype.VarcharOID:
-		return scanText(source, target)
+		return assign(target, string(source))
 	case pgtype.Int2OID:
-		known, ok := target.(*int16)
-		if ok && len(source) == 2 {
-			*known = int16(binary.BigEndian.Uint16(source)) //nolint:gosec // two's complement
-			return true
-		}
+		return len(source) == 2 && assign(target, int16(number.Uint16(source))) //nolint:gosec // two's complement
 	case pgtype.Int4OID:
-		known, ok := target.(*int32)
-		if ok && len(source) == 4 {
-			*known = int32(binary.BigEndian.Uint32(source)) //nolint:gosec // two's complement
-			return true
-		}
+		return len(source) == 4 && assign(target, int32(number.Uint32(source))) //nolint:gosec // two's complement
 	case pgtype.Int8OID:
-		known, ok := target.(*int64)
-		if ok && len(source) == 8 {
-			*known = int64(binary.BigEndian.Uint64(source)) //nolint:gosec // two's complement
-			return true
-		}
+		return len(source) == 8 && assign(target, int64(number.Uint64(source))) //nolint:gosec // two's complement
 	case pgtype.BoolOID:
-		known, ok := target.(*bool)
-		if ok && len(source) == 1 {
-			*known = source[0] == 1
-			return true
-		}
+		return len(source) == 1 && assign(target, source[0] == 1)
 	case pgtype.TimestamptzOID:
-		return len(source) == 8 && scanTime(source, target)
+		return len(source) == 8 && scanTime(int64(number.Uint64(source)), target) //nolint:gosec // two's complement
 	case pgtype.TextArrayOID:
 		if known, ok := target.(*[]string); ok {
 			return scanArray(source, known, readText, 0)
@@ -81,25 +67,12 @@ func scanNull(oid uint32, target any) bool {
 	return false
 }
 
-func scanIdentifier(source []byte, target any) bool {
+// assign sets a target of a value's type, or one that may be nil.
+func assign[Value any](target any, value Value) bool {
 	switch known := target.(type) {
-	case *id.ID:
-		*known = id.ID(source)
-	case **id.ID:
-		value := id.ID(source)
-		*known = &value
-	default:
-		return false
-	}
-	return true
-}
-
-func scanText(source []byte, target any) bool {
-	switch known := target.(type) {
-	case *string:
-		*known = string(source)
-	case **string:
-		value := string(source)
+	case *Value:
+		*known = value
+	case **Value:
 		*known = &value
 	default:
 		return false
@@ -110,21 +83,11 @@ func scanText(source []byte, target any) bool {
 // postgresEpoch is what timestamps count microseconds from, in Unix microseconds: 1 January 2000.
 const postgresEpoch = 946_684_800_000_000
 
-func scanTime(source []byte, target any) bool {
-	microseconds := int64(binary.BigEndian.Uint64(source)) //nolint:gosec // two's complement
-	if microseconds == 1<<63-1 || microseconds == -1<<63 {
+func scanTime(microseconds int64, target any) bool {
+	if microseconds == math.MaxInt64 || microseconds == math.MinInt64 {
 		return false // the infinities
 	}
-	value := time.UnixMicro(postgresEpoch + microseconds)
-	switch known := target.(type) {
-	case *time.Time:
-		*known = value
-	case **time.Time:
-		*known = &value
-	default:
-		return false
-	}
-	return true
+	return assign(target, time.UnixMicro(postgresEpoch+microseconds))
 }
 
 // scanArray reads an array of one dimension without NULLs.

@@ -4,6 +4,8 @@ import (
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/braidhq/braid/platform/id"
 )
 
 // uuidRule is the rule of a field that holds an identifier and must be set.
@@ -31,30 +33,10 @@ func onlyIdentifiers(message protoreflect.MessageDescriptor) []protoreflect.Fiel
 // rest of a short request's checks. What it does not vouch for may be good all the same.
 func (m *Method) isValid(request protoreflect.Message) bool {
 	for _, field := range m.identifiers {
-		if !isUUID(request.Get(field).String()) {
+		// Its one spelling is what string.uuid asks for.
+		if _, err := id.Parse(request.Get(field).String()); err != nil {
 			return false
 		}
 	}
 	return len(m.identifiers) > 0
-}
-
-// isUUID is what string.uuid means: five groups of hexadecimal digits.
-func isUUID(text string) bool {
-	if len(text) != 36 {
-		return false
-	}
-	for i := range len(text) {
-		char := text[i]
-		switch i {
-		case 8, 13, 18, 23:
-			if char != '-' {
-				return false
-			}
-		default:
-			if (char < '0' || char > '9') && (char|0x20 < 'a' || char|0x20 > 'f') {
-				return false
-			}
-		}
-	}
-	return true
 }
