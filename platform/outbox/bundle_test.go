@@ -55,6 +55,11 @@ type relay struct {
 
 func (b *testBundle) relay(t *testing.T, database *pg.DB, change func(*outbox.RelayConfig)) *relay {
 	t.Helper()
+	return b.relayAt(t, clock.System{}, database, change)
+}
+
+func (b *testBundle) relayAt(t *testing.T, clock clock.Clock, database *pg.DB, change func(*outbox.RelayConfig)) *relay {
+	t.Helper()
 	config := outbox.RelayConfig{
 		Service: service, Topic: bus.Topic{Name: bus.EventTopic(service), Partitions: 2, Retention: time.Hour}, PollInterval: 50 * time.Millisecond,
 	}
@@ -62,7 +67,7 @@ func (b *testBundle) relay(t *testing.T, database *pg.DB, change func(*outbox.Re
 		change(&config)
 	}
 	registry := prometheus.NewRegistry()
-	made, err := outbox.NewRelay(database, b.broker.Connection(), config, clock.System{}, bustest.Logger(t), registry)
+	made, err := outbox.NewRelay(database, b.broker.Connection(), config, clock, bustest.Logger(t), registry)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -44,8 +44,9 @@ type Event struct {
 	Subject string
 }
 
-const insertEvent = `insert into outbox (event_id, key, organization_id, type, schema, subject, occurred_at, attributes, payload)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+var insertEvent = pg.NewGrouped(
+	"event_id uuid, key uuid, organization_id uuid, type text, schema text, subject text, occurred_at timestamptz, attributes json, payload bytea",
+	`insert into outbox ({names}) select {names} from {calls}`)
 
 // Append writes events to be published once tx has committed. Who did it, for whom and in which trace comes from ctx.
 // It costs no round trip: the rows go out with the next statement or with COMMIT, and take their position in the order
@@ -62,7 +63,7 @@ func Append(ctx context.Context, tx *pg.Tx, clock clock.Clock, events ...Event) 
 		if err != nil {
 			return fmt.Errorf("append event %s: %w", event.Subject, err)
 		}
-		tx.Queue(insertEvent, row.eventID, row.key, row.organizationID, row.eventType, row.schema, row.subject,
+		tx.QueueGrouped(insertEvent, row.eventID, row.key, row.organizationID, row.eventType, row.schema, row.subject,
 			row.occurredAt, string(row.attributes), row.payload)
 	}
 	database := tx.DB()

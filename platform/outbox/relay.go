@@ -26,6 +26,9 @@ type RelayConfig struct {
 	Topic bus.Topic
 	// Watermark makes the relay promise, every 500 ms, up to when everything is published.
 	Watermark bool
+	// Saturated says that the process has more requests than it can work on. Then they go first, and events wait, each for
+	// two seconds at most. It is nil where others wait for what is published.
+	Saturated func() bool
 	// PollInterval is the safety net under the wake-ups (1 s), and how often a relay that is not active tries to be.
 	PollInterval time.Duration
 	// RoundInterval is the least time from the beginning of one round to the next while none is full (5 ms); each event of
@@ -44,6 +47,10 @@ const (
 	// RoundInterval/(1-r/2): hardly longer at 0.5, and the longest from 1.75 on.
 	eventInterval    = 500 * time.Microsecond
 	maxRoundInterval = 40 * time.Millisecond
+
+	// maxHold is how long an event waits while the process is saturated, holdInterval how often the relay looks again.
+	maxHold      = 2 * time.Second
+	holdInterval = 20 * time.Millisecond
 
 	depthInterval = 10 * time.Second
 	// shutdownGrace lets the batch in hand be acknowledged and deleted, which spares sending it again.
@@ -205,7 +212,7 @@ func (r *Relay) work(ctx, work context.Context) {
 	var schedule schedule
 	for attempt := 0; ctx.Err() == nil && work.Err() == nil; {
 		began := time.Now()
-		more, err := r.round(work, &schedule)
+		held, more, err := r.step(work, &schedule)
 		switch {
 		case err != nil && (work.Err() != nil || ctx.Err() != nil):
 			return
@@ -218,7 +225,9 @@ func (r *Relay) work(ctx, work context.Context) {
 				return
 			}
 			continue
-		case more:
+		case held && r.pause(ctx, work, holdInterval):
+			return
+		case held, more:
 			attempt = 0
 			continue
 		}
@@ -233,6 +242,19 @@ func (r *Relay) work(ctx, work context.Context) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// step publishes the next batch, unless events are to wait for requests.
+func (r *Relay) step(ctx context.Context, schedule *schedule) (held, more bool, err error) {
+	schedule.due = time.Time{}
+	if r.config.Saturated != nil && r.config.Saturated() {
+		schedule.due = r.clock.Now().Add(-maxHold)
+		if held, err = r.isYoung(ctx, schedule.due); held || err != nil {
+			return held, false, err
+		}
+	}
+	more, err = r.round(ctx, schedule)
+	return false, more, err
 }
 
 // interval is how long a round of so many events lasts at least.

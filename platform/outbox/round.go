@@ -17,6 +17,8 @@ type schedule struct {
 	// watermark is when the next one is due.
 	watermark time.Time
 	depth     time.Time
+	// due is how old an event must be for this round; zero for any age.
+	due time.Time
 	// events is how many the last round found.
 	events int
 }
@@ -29,9 +31,10 @@ const (
 // selectHead always begins at the first row there is. A cursor would skip a row that was inserted earlier and committed
 // later than one that has been seen. The window sum cuts the batch in the server, where payloads stay packed.
 const selectHead = `select position, event_id, key, organization_id, type, schema, subject, occurred_at, attributes::text, payload
-from (select *, sum(octet_length(payload)) over (order by position) - octet_length(payload) as ahead
+from (select *, sum(octet_length(payload)) over (order by position) - octet_length(payload) as ahead,
+             every($3::timestamptz is null or occurred_at <= $3) over (order by position) as due
       from (select * from outbox order by position limit $1) as head) as sized
-where ahead < $2 order by position`
+where ahead < $2 and due order by position`
 
 // round publishes one batch from the front of the outbox and deletes what was acknowledged; with nothing there it may
 // still send a watermark. It reports whether more is waiting.
@@ -41,7 +44,7 @@ func (r *Relay) round(ctx context.Context, schedule *schedule) (more bool, err e
 	}
 	// Taken before the snapshot of the select: whatever was committed by now is in it.
 	before := r.clock.Now()
-	rows, err := r.selectRows(ctx)
+	rows, err := r.selectRows(ctx, schedule.due)
 	if err != nil {
 		return false, fmt.Errorf("read the outbox: %w", err)
 	}
@@ -133,8 +136,19 @@ func (r *Relay) prepare(ctx context.Context, schedule *schedule) error {
 	return nil
 }
 
-func (r *Relay) selectRows(ctx context.Context) ([]row, error) {
-	result, err := r.database.WorkerRead().Query(ctx, selectHead, r.config.BatchEvents, r.config.BatchBytes)
+// isYoung reports that there is no event from before a time at the front of the outbox.
+func (r *Relay) isYoung(ctx context.Context, due time.Time) (bool, error) {
+	var young bool
+	err := r.database.WorkerRead().QueryRow(ctx, `select not exists (
+		select from (select occurred_at from outbox order by position limit 1) as first where occurred_at <= $1)`, due).Scan(&young)
+	if err != nil {
+		return false, fmt.Errorf("look at the front of the outbox: %w", err)
+	}
+	return young, nil
+}
+
+func (r *Relay) selectRows(ctx context.Context, due time.Time) ([]row, error) {
+	result, err := r.database.WorkerRead().Query(ctx, selectHead, r.config.BatchEvents, r.config.BatchBytes, nullTime(due))
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +165,13 @@ func (r *Relay) selectRows(ctx context.Context) ([]row, error) {
 		rows = append(rows, next)
 	}
 	return rows, result.Err()
+}
+
+func nullTime(value time.Time) *time.Time {
+	if value.IsZero() {
+		return nil
+	}
+	return &value
 }
 
 // isAll reports whether no row was left behind by the bounds of a batch. A row is cut off only when those before it

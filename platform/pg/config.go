@@ -130,7 +130,7 @@ func parseURL(url string) (*pgxpool.Config, error) {
 }
 
 // poolConfig returns the settings of a pool whose connections take role before they do anything.
-func (c Config) poolConfig(role func(database string) string, maxConns int, statementTimeout time.Duration) (*pgxpool.Config, error) {
+func (c Config) poolConfig(role func(database string) string, maxConns int, statementTimeout time.Duration, more ...map[string]string) (*pgxpool.Config, error) {
 	pool, err := parseURL(c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
@@ -144,8 +144,12 @@ func (c Config) poolConfig(role func(database string) string, maxConns int, stat
 	pool.ConnConfig.ConnectTimeout = c.ConnectTimeout
 	pool.ConnConfig.StatementCacheCapacity = 256
 	roleName := role(pool.ConnConfig.Database)
-	maps.Copy(pool.ConnConfig.RuntimeParams, c.sessionSettings(roleName, statementTimeout))
-	pool.AfterConnect = prepareSession(roleName, c.sessionSettings(roleName, statementTimeout))
+	settings := c.sessionSettings(roleName, statementTimeout)
+	for _, added := range more {
+		maps.Copy(settings, added)
+	}
+	maps.Copy(pool.ConnConfig.RuntimeParams, settings)
+	pool.AfterConnect = prepareSession(roleName, settings)
 	return pool, nil
 }
 

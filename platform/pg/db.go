@@ -27,6 +27,8 @@ type DB struct {
 	metrics *metrics
 	app     *pgxpool.Pool
 	worker  *pgxpool.Pool
+	// shared is the app role's for shared transactions.
+	shared  *pgxpool.Pool
 	points  *coalescer
 	sharing *sharing
 }
@@ -47,7 +49,7 @@ func Open(ctx context.Context, config Config, logger *slog.Logger, registerer pr
 		db.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := db.metrics.register(registerer, db.app, db.worker); err != nil {
+	if err := db.metrics.register(registerer, db.app, db.worker, db.shared); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -65,6 +67,13 @@ func (db *DB) connect(ctx context.Context) (err error) {
 	}
 	pointConfig, err := db.config.poolConfig(AppRole, db.config.ReadConns, db.config.PointTimeout)
 	if err != nil {
+		return err
+	}
+	sharedConfig, err := db.config.poolConfig(AppRole, sharedConns, db.config.StatementTimeout, sharedSettings)
+	if err != nil {
+		return err
+	}
+	if db.shared, err = pgxpool.NewWithConfig(ctx, sharedConfig); err != nil {
 		return err
 	}
 	if db.app, err = pgxpool.NewWithConfig(ctx, appConfig); err != nil {
@@ -95,6 +104,9 @@ func (db *DB) Close() {
 	}
 	if db.worker != nil {
 		db.worker.Close()
+	}
+	if db.shared != nil {
+		db.shared.Close()
 	}
 	db.metrics.unregister()
 }

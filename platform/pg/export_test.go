@@ -11,10 +11,10 @@ func SetSharing(db *DB, patience, life time.Duration) {
 	db.sharing.patience, db.sharing.life = patience, life
 }
 
-// SessionScopes returns what each idle connection of the app pool would take for its scope outside any transaction.
+// SessionScopes returns what each idle connection of the app role would take for its scope outside any transaction.
 func SessionScopes(ctx context.Context, db *DB) ([]string, error) {
 	var scopes []string
-	for _, connection := range db.app.AcquireAllIdle(ctx) {
+	for _, connection := range append(db.app.AcquireAllIdle(ctx), db.shared.AcquireAllIdle(ctx)...) {
 		defer connection.Release()
 		var scope string
 		err := connection.QueryRow(ctx, `select coalesce(current_setting('app.organization_id', true), '') ||

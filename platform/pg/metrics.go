@@ -83,11 +83,11 @@ func (m *metrics) bindPoints() *pointMetrics {
 	}
 }
 
-func (m *metrics) register(registerer prometheus.Registerer, app, worker *pgxpool.Pool) error {
+func (m *metrics) register(registerer prometheus.Registerer, app, worker, shared *pgxpool.Pool) error {
 	m.registerer = prometheus.WrapRegistererWith(prometheus.Labels{"service": m.service}, registerer)
 	for _, collector := range []prometheus.Collector{
 		m.transactions, m.retries, m.shared, m.shareQueue, m.points, m.flushes, m.reconnects, m.queue,
-		&poolCollector{pools: map[string]*pgxpool.Pool{"app": app, "worker": worker}},
+		&poolCollector{pools: map[string]*pgxpool.Pool{"app": app, "worker": worker, "shared": shared}},
 	} {
 		if err := m.registerer.Register(collector); err != nil {
 			var twice prometheus.AlreadyRegisteredError

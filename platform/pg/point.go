@@ -47,7 +47,7 @@ func (r *pointReader) QueryRow(ctx context.Context, sql string, arguments ...any
 func (r *pointReader) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
 	ctx, cancel := r.db.withDeadline(ctx)
 	defer cancel()
-	result, err := r.db.points.do(ctx, r.scope, statement{sql, arguments})
+	result, err := r.db.points.do(ctx, r.scope, statement{sql: sql, arguments: arguments})
 	if err != nil {
 		err = Translate(err)
 		return failedRows{err}, err

@@ -13,7 +13,7 @@ import (
 // Read returns a querier whose every statement is one round trip: the scope and the statement go out together, in a
 // read-only transaction of their own. Two statements may see two states of the database.
 func (db *DB) Read(scope Scope) Querier {
-	return &reader{db: db, pool: db.app, before: statement{setReadScope, scope.arguments()}}
+	return &reader{db: db, pool: db.app, before: statement{sql: setReadScope, arguments: scope.arguments()}}
 }
 
 // WorkerRead is Read under the worker role.
@@ -46,10 +46,10 @@ func (r *reader) QueryRow(ctx context.Context, sql string, arguments ...any) pgx
 // Query implements Querier.
 func (r *reader) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
 	ctx, cancel := r.db.withDeadline(ctx)
-	rows, err := r.send(ctx, statement{sql, arguments})
+	rows, err := r.send(ctx, statement{sql: sql, arguments: arguments})
 	if isStale(err) && ctx.Err() == nil {
 		// The server went away since the connection was last used. A read may always be sent again.
-		rows, err = r.send(ctx, statement{sql, arguments})
+		rows, err = r.send(ctx, statement{sql: sql, arguments: arguments})
 	}
 	if err != nil {
 		cancel()

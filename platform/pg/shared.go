@@ -18,6 +18,8 @@ const (
 	// sharePatience is how long somebody waits for the turn before going alone: a turn takes a few milliseconds, unless
 	// one in it waits for a lock, which must not hold up the others.
 	sharePatience = 25 * time.Millisecond
+	// sharedConns is how many connections shared transactions have: one is at work, another may still be ending.
+	sharedConns = 2
 	// sharedLife bounds a shared transaction up to its commit, the work of its members included.
 	sharedLife = 500 * time.Millisecond
 )

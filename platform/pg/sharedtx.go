@@ -3,16 +3,11 @@ package pg
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
-
-// setSharedLimits lets nobody in a shared transaction wait long for a lock: alone it may wait, without the others.
-const setSharedLimits = `select set_config('lock_timeout', '100ms', true)`
 
 var errSharedLife = errors.New("the shared transaction took too long")
 
@@ -30,6 +25,8 @@ type sharedTx struct {
 	// connection and begun belong to whoever sends.
 	connection *pgxpool.Conn
 	begun      bool
+	// scope is the one that was set last.
+	scope *Scope
 
 	mu sync.Mutex
 	// running counts the members whose work goes on: nothing is sent before it is none.
@@ -90,18 +87,7 @@ func (s *sharedTx) send() {
 		s.commit()
 		return
 	}
-	err := s.round(s.life, func(batch *pgx.Batch) {
-		for _, member := range waiting {
-			member.queue(batch)
-		}
-	}, func(results pgx.BatchResults) error {
-		for _, member := range waiting {
-			if err := member.receive(results); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := s.round(s.life, waiting, nil)
 	s.mu.Lock()
 	if err != nil && s.broken == nil {
 		s.broken = err
@@ -128,37 +114,6 @@ func (s *sharedTx) waiting() []*sharer {
 		}
 	}
 	return waiting
-}
-
-// round sends one batch, the first time behind BEGIN, and reads its answers.
-func (s *sharedTx) round(ctx context.Context, fill func(*pgx.Batch), read func(pgx.BatchResults) error) error {
-	if s.connection == nil {
-		connection, err := s.db.app.Acquire(ctx)
-		if err != nil {
-			return fmt.Errorf("take a connection: %w", err)
-		}
-		s.connection = connection
-	}
-	batch := &pgx.Batch{}
-	if !s.begun {
-		batch.Queue("begin")
-		batch.Queue(setSharedLimits)
-	}
-	ahead := batch.Len()
-	fill(batch)
-	results := s.connection.SendBatch(ctx, batch)
-	for range ahead {
-		if _, err := results.Exec(); err != nil {
-			_ = results.Close()
-			return err
-		}
-	}
-	s.begun = true
-	err := read(results)
-	if closeErr := results.Close(); err == nil {
-		err = closeErr
-	}
-	return err
 }
 
 // failure returns why every member goes alone, or nil.
@@ -205,20 +160,7 @@ func (s *sharedTx) sendCommit() error {
 	ctx, cancel := context.WithTimeout(context.Background(), finishTimeout)
 	defer cancel()
 	var tag pgconn.CommandTag
-	err := s.round(ctx, func(batch *pgx.Batch) {
-		for _, member := range s.members {
-			member.queue(batch)
-		}
-		batch.Queue("commit")
-	}, func(results pgx.BatchResults) (err error) {
-		for _, member := range s.members {
-			if err = member.receive(results); err != nil {
-				return err
-			}
-		}
-		tag, err = results.Exec()
-		return err
-	})
+	err := s.round(ctx, s.members, &tag)
 	switch {
 	case err != nil && s.connection != nil && s.connection.Conn().IsClosed() && !pgconn.SafeToRetry(err):
 		return commitUnknown(err)

@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -112,59 +111,10 @@ func (s *sharer) query(ctx context.Context, statements []statement) (pgx.Rows, e
 	return &pointRows{pointResult: s.result, types: takeTypes(), current: -1}, nil
 }
 
-// queue puts the member's statements behind its scope.
-func (s *sharer) queue(batch *pgx.Batch) {
-	if len(s.statements) == 0 {
-		return
-	}
-	batch.Queue(setScope, s.scope.arguments()...)
-	for _, queued := range s.statements {
-		batch.Queue(queued.sql, queued.arguments...)
-	}
-}
-
-// receive reads what queue has asked for.
-func (s *sharer) receive(results pgx.BatchResults) error {
-	if len(s.statements) == 0 {
-		return nil
-	}
-	for range s.statements {
-		if _, err := results.Exec(); err != nil {
-			return err
-		}
-	}
-	if s.state != sharerWaits {
-		_, err := results.Exec()
-		return err
-	}
-	rows, err := results.Query()
-	if err != nil {
-		return err
-	}
-	s.result, err = copyRows(rows)
-	return err
-}
-
 // resume wakes a member that rests. One that has gone does not hear it.
 func (s *sharer) resume() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// copyRows takes a whole result off the connection. It is bounded like that of a point read, as those of all members
-// are in memory at once.
-func copyRows(rows pgx.Rows) (pointResult, error) {
-	defer rows.Close()
-	var copied resultCopy
-	for rows.Next() {
-		if !copied.add(rows.RawValues()) {
-			return pointResult{}, errPointTooLarge
-		}
-	}
-	copied.columns = slices.Clone(rows.FieldDescriptions())
-	rows.Close()
-	copied.tag = rows.CommandTag()
-	return copied.pointResult, rows.Err()
 }

@@ -38,6 +38,8 @@ type Tx struct {
 type statement struct {
 	sql       string
 	arguments []any
+	// grouped is set when others' calls may go out with this one.
+	grouped *Grouped
 }
 
 var errFinished = errors.New("the transaction is over")
@@ -45,7 +47,18 @@ var errFinished = errors.New("the transaction is over")
 // Queue sends a statement whose result nobody needs together with the next one, or with COMMIT, in order. Its error
 // comes back from there, translated.
 func (t *Tx) Queue(sql string, arguments ...any) {
-	t.queued = append(t.queued, statement{sql, arguments})
+	t.queued = append(t.queued, statement{sql: sql, arguments: arguments})
+}
+
+// QueueGrouped is Queue for a grouped statement.
+func (t *Tx) QueueGrouped(grouped *Grouped, arguments ...any) {
+	t.queued = append(t.queued, grouped.call(arguments))
+}
+
+// QueryRowGrouped is QueryRow for a grouped statement.
+func (t *Tx) QueryRowGrouped(ctx context.Context, grouped *Grouped, arguments ...any) pgx.Row {
+	rows, err := t.query(ctx, grouped.call(arguments))
+	return singleRow{rows, err}
 }
 
 // AfterCommit has hook run once, after a successful commit and before the caller of InTx goes on. It must not block.
@@ -68,7 +81,7 @@ func (t *Tx) Exec(ctx context.Context, sql string, arguments ...any) (pgconn.Com
 		tag, err := t.connection.Exec(ctx, sql, arguments...)
 		return tag, t.note(err, false)
 	}
-	results, err := t.send(ctx, statement{sql, arguments})
+	results, err := t.send(ctx, statement{sql: sql, arguments: arguments})
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -81,8 +94,12 @@ func (t *Tx) Exec(ctx context.Context, sql string, arguments ...any) (pgconn.Com
 
 // Query implements Querier.
 func (t *Tx) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
+	return t.query(ctx, statement{sql: sql, arguments: arguments})
+}
+
+func (t *Tx) query(ctx context.Context, last statement) (pgx.Rows, error) {
 	if t.sharer != nil && !t.finished {
-		statements := append(t.queued, statement{sql, arguments})
+		statements := append(t.queued, last)
 		t.queued = nil
 		return t.sharer.query(ctx, statements)
 	}
@@ -90,14 +107,14 @@ func (t *Tx) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows,
 		return failedRows{err}, err
 	}
 	if t.begun && len(t.queued) == 0 {
-		rows, err := t.connection.Query(ctx, sql, arguments...)
+		rows, err := t.connection.Query(ctx, last.sql, last.arguments...)
 		if err != nil {
 			err = t.note(err, false)
 			return failedRows{err}, err
 		}
 		return &heldRows{Rows: rows, release: func(err error) error { return t.note(err, false) }}, nil
 	}
-	results, err := t.send(ctx, statement{sql, arguments})
+	results, err := t.send(ctx, last)
 	if err != nil {
 		return failedRows{err}, err
 	}

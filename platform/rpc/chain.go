@@ -77,7 +77,11 @@ type Chain struct {
 	// streaming ends when streams must: the process drains.
 	streaming  context.Context
 	endStreams context.CancelFunc
+	load       load
 }
+
+// Saturated reports that there are, or were a moment ago, more calls under way than the process can work on.
+func (c *Chain) Saturated() bool { return c.load.saturated(time.Now()) }
 
 // NewChain returns the chain of one service.
 func NewChain(config ChainConfig) (*Chain, error) {
@@ -100,6 +104,10 @@ func NewChain(config ChainConfig) (*Chain, error) {
 // run is the chain, step by step. Whatever comes back is a *Failure or nil.
 func (c *Chain) run(ctx context.Context, method *Method, in *inbound, request proto.Message, handle func(context.Context) error) (err error) {
 	started := time.Now()
+	if !method.Stream {
+		c.load.begin(started)
+		defer c.load.end()
+	}
 	ctx, work, span := c.correlate(ctx, method, in)
 	defer func() { err = c.finish(ctx, method, work, span, started, err) }()
 	defer recoverInto(&err)

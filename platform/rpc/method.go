@@ -53,8 +53,8 @@ type Method struct {
 	// variables are the fields that the variables of Path fill, in its order; bodyField is the one named by Body.
 	variables []protoreflect.FieldDescriptor
 	bodyField protoreflect.FieldDescriptor
-	// identifiers are the fields of the request when it holds nothing but identifiers.
-	identifiers []protoreflect.FieldDescriptor
+	// checks are those of the request's fields, when all of its rules are among them.
+	checks []shortCheck
 }
 
 // MethodOf reads a method's options. It fails for one without a permission rule: such an RPC must never be served.
@@ -67,7 +67,7 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 		Stream:     descriptor.IsStreamingServer(),
 		Descriptor: descriptor,
 
-		identifiers: onlyIdentifiers(descriptor.Input()),
+		checks: shortChecksOf(descriptor.Input()),
 	}
 	if err := method.readPermission(options); err != nil {
 		return nil, fmt.Errorf("%s: %w", method.Procedure, err)

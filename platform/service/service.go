@@ -79,9 +79,13 @@ func New(environment Environment, options Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
 	}
-	relay, err := outbox.NewRelay(environment.DB, environment.Bus, outbox.RelayConfig{
+	relaying := outbox.RelayConfig{
 		Service: environment.Name, Topic: environment.Topics[environment.Name], Watermark: options.Watermark,
-	}, environment.Clock, environment.Logger, environment.Registerer)
+	}
+	if !options.Watermark {
+		relaying.Saturated = chain.Saturated
+	}
+	relay, err := outbox.NewRelay(environment.DB, environment.Bus, relaying, environment.Clock, environment.Logger, environment.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
 	}

@@ -119,6 +119,29 @@ func TestCreatesThatShareTransactions(t *testing.T) {
 	require.Positive(t, c.sharers("committed"), "some shared a transaction")
 }
 
+// Creates of both organizations are one statement, and each finds its project. Were they planned another way, or did one
+// of them go wrong, all would be run again alone, and nobody would notice but by the time it takes.
+func TestCreatesThatGoTogetherAreNotRunAgain(t *testing.T) {
+	t.Parallel()
+	const callers, each = 6, 50
+	c := newCreators(t)
+	var calling sync.WaitGroup
+	for caller := range callers {
+		calling.Go(func() {
+			for range each {
+				if _, err := c.create(caller%2, c.projects[caller%2][caller/2], ""); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	calling.Wait()
+	require.Equal(t, callers*each, c.count(`select count(*) from task`))
+	require.Positive(t, c.sharers("committed"))
+	// A machine that stands still for a moment may make some run out of time.
+	require.Less(t, c.sharers("replayed"), c.sharers("committed")/4)
+}
+
 // sharers returns how many requests have had an outcome.
 func (c *creators) sharers(outcome string) (count float64) {
 	families, err := c.pg.Registry.Gather()

@@ -40,9 +40,7 @@ func (a *App) record(ctx context.Context, tx *pg.Tx, project domain.Project, hap
 		if err != nil {
 			return fmt.Errorf("encode change: %w", err)
 		}
-		if err := store.InsertChange(ctx, tx, project, store.Change{Revision: happened.revision, Payload: payload}, now); err != nil {
-			return err
-		}
+		store.InsertChange(tx, project, store.Change{Revision: happened.revision, Payload: payload}, now)
 		ref := project.Ref()
 		tx.AfterCommit(func() { a.changed(ref) })
 	}

@@ -16,12 +16,13 @@ type Change struct {
 	Payload  []byte
 }
 
+var insertChange = pg.NewGrouped(
+	"project_id uuid, organization_id uuid, revision bigint, payload bytea, created_at timestamptz",
+	`insert into project_change ({names}) select {names} from {calls}`)
+
 // InsertChange queues a change of a project that is locked.
-func InsertChange(ctx context.Context, tx *pg.Tx, project domain.Project, change Change, now time.Time) error {
-	return queued(tx).InsertChange(ctx, db.InsertChangeParams{
-		OrganizationID: project.OrganizationID, ProjectID: project.ID, Revision: change.Revision, Payload: change.Payload,
-		CreatedAt: now,
-	})
+func InsertChange(tx *pg.Tx, project domain.Project, change Change, now time.Time) {
+	tx.QueueGrouped(insertChange, project.ID, project.OrganizationID, change.Revision, change.Payload, now)
 }
 
 // ListChanges returns at most limit changes after a revision, in order. They have no gaps but at the beginning, where

@@ -44,6 +44,23 @@ var priorities = map[string]any{
 	"LOW": int(domain.Low), "NORMAL": int(domain.Normal), "HIGH": int(domain.High), "URGENT": int(domain.Urgent),
 }
 
+// insertTask takes the project's next number and revision, and makes the task, in one statement. It gives no row for a
+// project that is missing or archived, and for an assignee who was removed. The left join that MERGE makes of what may
+// not match keeps the calls on the outer side; a plain update could begin with the projects.
+var insertTask = pg.NewGrouped(`id uuid, organization_id uuid, project_id uuid, title text, description text, status text,
+	priority smallint, assignee_id uuid, reporter_id uuid, due_at timestamptz, labels text[], created_at timestamptz`, `
+with taken as (
+    merge into project using {calls} on project.organization_id = calls.organization_id and project.id = calls.project_id
+    when matched and not project.archived and (
+        select removed from membership where membership.organization_id = calls.organization_id and user_id = calls.assignee_id
+    ) is not true then update set next_number = next_number + 1, revision = revision + 1
+    when not matched and false then insert default values
+    returning calls.*, project.next_number - 1 as number, project.key as project_key, project.revision
+)
+insert into task ({names}, updated_at, number, project_key, revision)
+select {names}, created_at, number, project_key, revision from taken
+returning id, number, project_key, revision`)
+
 // InsertTask keeps a new task with its project's next number and revision, which it sets in task. The project is locked
 // from then on. ErrNotFound and ErrProjectArchived say what is wrong with the project, ErrAssigneeUnsettled with the
 // assignee.
@@ -51,19 +68,13 @@ func InsertTask(ctx context.Context, tx *pg.Tx, task *domain.Task) error {
 	if err := shareMembership(ctx, tx, task.OrganizationID, task.AssigneeID); err != nil {
 		return err
 	}
-	row, err := db.New(tx).InsertTask(ctx, db.InsertTaskParams{
-		OrganizationID: task.OrganizationID, ProjectID: task.ProjectID, ID: task.ID, Title: task.Title,
-		Description: task.Description, Status: string(task.Status), Priority: int16(task.Priority), AssigneeID: task.AssigneeID,
-		ReporterID: task.ReporterID, DueAt: nullTime(task.DueTime), Labels: task.Labels, CreatedAt: task.CreateTime,
-	})
+	err := tx.QueryRowGrouped(ctx, insertTask, task.ID, task.OrganizationID, task.ProjectID, task.Title, task.Description,
+		string(task.Status), int16(task.Priority), task.AssigneeID, task.ReporterID, nullTime(task.DueTime), task.Labels, task.CreateTime,
+	).Scan(&task.ID, &task.Number, &task.ProjectKey, &task.Revision)
 	if errors.Is(err, pg.ErrNoRows) {
 		return explainNoTask(ctx, tx, task)
 	}
-	if err != nil {
-		return explain("insert task", err)
-	}
-	task.Number, task.ProjectKey, task.Revision = row.Number, row.ProjectKey, row.Revision
-	return nil
+	return explain("insert task", err)
 }
 
 // explainNoTask says why a project gave no number.

@@ -26,30 +26,6 @@ func (q *Queries) DeleteChanges(ctx context.Context, before time.Time, batch int
 	return result.RowsAffected(), nil
 }
 
-const insertChange = `-- name: InsertChange :exec
-insert into project_change (organization_id, project_id, revision, payload, created_at)
-values ($1, $2, $3, $4, $5)
-`
-
-type InsertChangeParams struct {
-	OrganizationID id.ID     `db:"organization_id"`
-	ProjectID      id.ID     `db:"project_id"`
-	Revision       int64     `db:"revision"`
-	Payload        []byte    `db:"payload"`
-	CreatedAt      time.Time `db:"created_at"`
-}
-
-func (q *Queries) InsertChange(ctx context.Context, arg InsertChangeParams) error {
-	_, err := q.db.Exec(ctx, insertChange,
-		arg.OrganizationID,
-		arg.ProjectID,
-		arg.Revision,
-		arg.Payload,
-		arg.CreatedAt,
-	)
-	return err
-}
-
 const listChanges = `-- name: ListChanges :many
 select revision, payload from project_change
 where organization_id = $1 and project_id = $2 and revision > $3

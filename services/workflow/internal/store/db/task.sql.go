@@ -50,67 +50,6 @@ func (q *Queries) GetTask(ctx context.Context, organizationID id.ID, iD id.ID) (
 	return i, err
 }
 
-const insertTask = `-- name: InsertTask :one
-with taken as (
-    update project set next_number = next_number + 1, revision = revision + 1
-    where project.organization_id = $1 and project.id = $3 and not project.archived
-        and not exists (
-            select from membership
-            where membership.organization_id = $1 and membership.user_id = $8::uuid and removed
-        )
-    returning project.key, project.next_number - 1 as number, project.revision
-)
-insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
-    assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision)
-select $1, $2, $3, taken.number, taken.key, $4, $5, $6, $7,
-    $8::uuid, $9, $10, $11, $12, $12, taken.revision
-from taken
-returning number, project_key, revision
-`
-
-type InsertTaskParams struct {
-	OrganizationID id.ID      `db:"organization_id"`
-	ID             id.ID      `db:"id"`
-	ProjectID      id.ID      `db:"project_id"`
-	Title          string     `db:"title"`
-	Description    string     `db:"description"`
-	Status         string     `db:"status"`
-	Priority       int16      `db:"priority"`
-	AssigneeID     id.ID      `db:"assignee_id"`
-	ReporterID     id.ID      `db:"reporter_id"`
-	DueAt          *time.Time `db:"due_at"`
-	Labels         []string   `db:"labels"`
-	CreatedAt      time.Time  `db:"created_at"`
-}
-
-type InsertTaskRow struct {
-	Number     int32  `db:"number"`
-	ProjectKey string `db:"project_key"`
-	Revision   int64  `db:"revision"`
-}
-
-// InsertTask takes the project's next number and revision, and makes the task, in one statement. It returns no row for
-// a project that is missing or archived, and for an assignee who was removed.
-func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) (InsertTaskRow, error) {
-	row := q.db.QueryRow(ctx, insertTask,
-		arg.OrganizationID,
-		arg.ID,
-		arg.ProjectID,
-		arg.Title,
-		arg.Description,
-		arg.Status,
-		arg.Priority,
-		arg.AssigneeID,
-		arg.ReporterID,
-		arg.DueAt,
-		arg.Labels,
-		arg.CreatedAt,
-	)
-	var i InsertTaskRow
-	err := row.Scan(&i.Number, &i.ProjectKey, &i.Revision)
-	return i, err
-}
-
 const listOpenTasksOfAssignee = `-- name: ListOpenTasksOfAssignee :many
 select id from task
 where organization_id = $1 and assignee_id = $2 and status not in ('done', 'cancelled')

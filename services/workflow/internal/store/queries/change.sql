@@ -1,7 +1,3 @@
--- name: InsertChange :exec
-insert into project_change (organization_id, project_id, revision, payload, created_at)
-values (@organization_id, @project_id, @revision, @payload, @created_at);
-
 -- name: ListChanges :many
 select revision, payload from project_change
 where organization_id = @organization_id and project_id = @project_id and revision > @after

@@ -1,22 +1,3 @@
--- name: InsertTask :one
--- InsertTask takes the project's next number and revision, and makes the task, in one statement. It returns no row for
--- a project that is missing or archived, and for an assignee who was removed.
-with taken as (
-    update project set next_number = next_number + 1, revision = revision + 1
-    where project.organization_id = @organization_id and project.id = @project_id and not project.archived
-        and not exists (
-            select from membership
-            where membership.organization_id = @organization_id and membership.user_id = @assignee_id::uuid and removed
-        )
-    returning project.key, project.next_number - 1 as number, project.revision
-)
-insert into task (organization_id, id, project_id, number, project_key, title, description, status, priority,
-    assignee_id, reporter_id, due_at, labels, created_at, updated_at, revision)
-select @organization_id, @id, @project_id, taken.number, taken.key, @title, @description, @status, @priority,
-    @assignee_id::uuid, @reporter_id, @due_at, @labels, @created_at, @created_at, taken.revision
-from taken
-returning number, project_key, revision;
-
 -- name: GetTask :one
 select * from task where organization_id = @organization_id and id = @id;
 

@@ -1,0 +1,34 @@
+package rpc
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// saturatingCalls is how many calls under way for each core are more than it can work on: most of them wait for
+	// others, not for a disk or a network.
+	saturatingCalls = 4
+	// saturationMemory bridges the moments in which many answers have just gone out together.
+	saturationMemory = 50 * time.Millisecond
+)
+
+// load counts the calls under way, streams apart.
+type load struct {
+	underWay atomic.Int64
+	// full is when there were last too many, in Unix nanoseconds.
+	full atomic.Int64
+}
+
+func (l *load) begin(now time.Time) {
+	if l.underWay.Add(1) >= int64(saturatingCalls*runtime.GOMAXPROCS(0)) {
+		l.full.Store(now.UnixNano())
+	}
+}
+
+func (l *load) end() { l.underWay.Add(-1) }
+
+func (l *load) saturated(now time.Time) bool {
+	return now.UnixNano()-l.full.Load() < int64(saturationMemory)
+}
