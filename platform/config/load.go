@@ -135,6 +135,11 @@ func (l *loading) applySecretFile(described *field, from origin, path string) {
 		l.report(from.detail, described.path(), fmt.Sprintf("%s is larger than %d bytes", path, maxSecretBytes))
 	default:
 		text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+		if text == "" {
+			// A secret that is not mounted yet must not be taken for one that is not wanted.
+			l.report(from.detail, described.path(), path+" is empty")
+			return
+		}
 		l.apply(described, from, []string{text}, false)
 	}
 }

@@ -32,6 +32,11 @@ func TestSecrets(t *testing.T) {
 		`BRAID_WORKFLOW_DATABASE_URL is set as well; set one of them`}, problems(t, err))
 	err = b.registry.Load(Sources{Env: []string{"BRAID_WORKFLOW_DATABASE_URL_FILE=" + secret + ".absent"}})
 	require.ErrorContains(t, err, "no such file")
+	for _, content := range []string{"", "\n"} {
+		empty := writeFile(t, "empty", content)
+		err = b.registry.Load(Sources{Env: []string{"BRAID_WORKFLOW_DATABASE_URL_FILE=" + empty}})
+		require.Equal(t, []string{"BRAID_WORKFLOW_DATABASE_URL_FILE: workflow.database_url: " + empty + " is empty"}, problems(t, err))
+	}
 	err = b.registry.Load(Sources{Env: []string{"BRAID_LISTEN_FILE=" + secret}})
 	require.ErrorContains(t, err, "is not known", "only secrets are read from files")
 }

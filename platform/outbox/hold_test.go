@@ -32,6 +32,29 @@ func (p *process) requireAsked(t *testing.T) {
 	require.Eventually(t, func() bool { return p.asked.Load() >= until }, patience, tick)
 }
 
+// A broker that takes nothing, away or on a full disk, is named after a while, and no longer than that.
+func TestRelayTellsThatNothingIsTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	manual := clock.NewManual(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+	relay := b.relayAt(t, manual, b.DB, func(config *outbox.RelayConfig) { config.PublishTimeout = 200 * time.Millisecond })
+	requireLeading(t, relay)
+	commit(t, b.DB, event(id.New(), "before"))
+	b.requireDrained(t)
+	manual.Advance(time.Minute)
+	require.NoError(t, relay.Ready(), "nothing waits")
+	b.broker.Stop()
+	commit(t, b.DB, event(id.New(), "meanwhile"))
+	require.Eventually(t, func() bool { return metric(t, relay, "braid_outbox_failures_total") > 0 }, patience, tick)
+	manual.Advance(5 * time.Second)
+	require.NoError(t, relay.Ready())
+	manual.Advance(time.Second)
+	require.EqualError(t, relay.Ready(), "the broker has taken no event for 6s")
+	b.broker.Start()
+	require.Eventually(t, func() bool { return relay.Ready() == nil }, patience, tick)
+	b.requireDrained(t)
+}
+
 // Requests go before events while there are too many of them, but no event waits longer than two seconds for them, and
 // none overtakes another.
 func TestEventsWaitForRequestsWithinBounds(t *testing.T) {

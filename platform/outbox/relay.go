@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,7 +56,9 @@ const (
 	depthInterval = 10 * time.Second
 	// shutdownGrace lets the batch in hand be acknowledged and deleted, which spares sending it again.
 	shutdownGrace = 5 * time.Second
-	maxBackoff    = 5 * time.Second
+	// maxUntaken is how long the broker may not take events before the relay says so.
+	maxUntaken = 5 * time.Second
+	maxBackoff = 5 * time.Second
 )
 
 func (c RelayConfig) withDefaults() RelayConfig {
@@ -91,6 +94,8 @@ type Relay struct {
 
 	committed signal
 	leading   atomic.Bool
+	// waiting is since when, in nanoseconds of the epoch, the broker has been to take what is at the front; 0 for nothing.
+	waiting atomic.Int64
 }
 
 // NewRelay checks the settings and registers the relay's metrics; nothing is read or sent before Run.
@@ -146,6 +151,19 @@ func (r *Relay) Run(ctx context.Context) error {
 // Leading reports whether this relay is the active one.
 func (r *Relay) Leading() bool { return r.leading.Load() }
 
+// Ready returns why events wait, once the broker has taken none of those at hand for a while: it is away, or its disk is
+// full. They are safe in the outbox.
+func (r *Relay) Ready() error {
+	since := r.waiting.Load()
+	if since == 0 {
+		return nil
+	}
+	if waited := r.clock.Now().Sub(time.Unix(0, since)); waited > maxUntaken {
+		return fmt.Errorf("the broker has taken no event for %s", waited.Truncate(time.Second))
+	}
+	return nil
+}
+
 func (r *Relay) wake() { r.committed.send() }
 
 // notifyLeader stands by for a poll interval. What this process commits meanwhile it tells the active relay of, with
@@ -188,6 +206,7 @@ func (r *Relay) lead(ctx context.Context, lock *leaderLock) {
 	r.metrics.leader.Set(1)
 	r.work(ctx, work)
 	r.leading.Store(false)
+	r.waiting.Store(0)
 	for _, gauge := range []prometheus.Gauge{r.metrics.leader, r.metrics.depth, r.metrics.oldest, r.metrics.watermark} {
 		gauge.Set(0)
 	}
@@ -246,11 +265,14 @@ func (r *Relay) work(ctx, work context.Context) {
 
 // step publishes the next batch, unless events are to wait for requests.
 func (r *Relay) step(ctx context.Context, schedule *schedule) (held, more bool, err error) {
-	schedule.due = time.Time{}
+	schedule.last = math.MaxInt64
 	if r.config.Saturated != nil && r.config.Saturated() {
-		schedule.due = r.clock.Now().Add(-maxHold)
-		if held, err = r.isYoung(ctx, schedule.due); held || err != nil {
-			return held, false, err
+		row := r.database.WorkerRead().QueryRow(ctx, selectDue, r.clock.Now().Add(-maxHold), r.config.BatchEvents)
+		if err := row.Scan(&schedule.last); err != nil {
+			return false, false, fmt.Errorf("look at the front of the outbox: %w", err)
+		}
+		if schedule.last == 0 {
+			return true, false, nil
 		}
 	}
 	more, err = r.round(ctx, schedule)

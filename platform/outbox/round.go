@@ -17,8 +17,8 @@ type schedule struct {
 	// watermark is when the next one is due.
 	watermark time.Time
 	depth     time.Time
-	// due is how old an event must be for this round; zero for any age.
-	due time.Time
+	// last is the position that this round goes up to.
+	last int64
 	// events is how many the last round found.
 	events int
 }
@@ -31,10 +31,16 @@ const (
 // selectHead always begins at the first row there is. A cursor would skip a row that was inserted earlier and committed
 // later than one that has been seen. The window sum cuts the batch in the server, where payloads stay packed.
 const selectHead = `select position, event_id, key, organization_id, type, schema, subject, occurred_at, attributes::text, payload
-from (select *, sum(octet_length(payload)) over (order by position) - octet_length(payload) as ahead,
-             every($3::timestamptz is null or occurred_at <= $3) over (order by position) as due
-      from (select * from outbox order by position limit $1) as head) as sized
-where ahead < $2 and due order by position`
+from (select *, sum(octet_length(payload)) over (order by position) - octet_length(payload) as ahead
+      from (select * from outbox where position <= $3 order by position limit $1) as head) as sized
+where ahead < $2 order by position`
+
+// selectDue finds how far the front of the outbox is due: what stands behind a younger event waits with it, or one of
+// two events of an entity could overtake the other.
+const selectDue = `select coalesce(max(position), 0) from (
+    select position, every(occurred_at <= $1) over (order by position) as due
+    from (select position, occurred_at from outbox order by position limit $2) as head
+) as aged where due`
 
 // round publishes one batch from the front of the outbox and deletes what was acknowledged; with nothing there it may
 // still send a watermark. It reports whether more is waiting.
@@ -44,11 +50,14 @@ func (r *Relay) round(ctx context.Context, schedule *schedule) (more bool, err e
 	}
 	// Taken before the snapshot of the select: whatever was committed by now is in it.
 	before := r.clock.Now()
-	rows, err := r.selectRows(ctx, schedule.due)
+	rows, err := r.selectRows(ctx, schedule.last)
 	if err != nil {
 		return false, fmt.Errorf("read the outbox: %w", err)
 	}
 	schedule.events = len(rows)
+	if len(rows) == 0 {
+		r.waiting.Store(0)
+	}
 	complete := r.isAll(rows)
 	records, spans, err := r.encode(ctx, rows)
 	if err != nil {
@@ -93,6 +102,7 @@ func (r *Relay) encode(ctx context.Context, rows []row) (records []bus.Record, s
 
 // publish sends the batch and deletes the rows that were acknowledged, also when others were not.
 func (r *Relay) publish(ctx context.Context, rows []row, records []bus.Record, spans []sending) error {
+	r.waiting.CompareAndSwap(0, r.clock.Now().UnixNano())
 	within, cancel := context.WithTimeout(ctx, r.config.PublishTimeout)
 	results := r.producer.Publish(within, records...)
 	cancel()
@@ -112,6 +122,7 @@ func (r *Relay) publish(ctx context.Context, rows []row, records []bus.Record, s
 	}
 	r.metrics.published.Add(float64(len(acknowledged)))
 	if len(acknowledged) > 0 {
+		r.waiting.Store(0)
 		if err := r.deleteRows(ctx, acknowledged); err != nil {
 			return errors.Join(failed, fmt.Errorf("delete published events: %w", err))
 		}
@@ -136,19 +147,8 @@ func (r *Relay) prepare(ctx context.Context, schedule *schedule) error {
 	return nil
 }
 
-// isYoung reports that there is no event from before a time at the front of the outbox.
-func (r *Relay) isYoung(ctx context.Context, due time.Time) (bool, error) {
-	var young bool
-	err := r.database.WorkerRead().QueryRow(ctx, `select not exists (
-		select from (select occurred_at from outbox order by position limit 1) as first where occurred_at <= $1)`, due).Scan(&young)
-	if err != nil {
-		return false, fmt.Errorf("look at the front of the outbox: %w", err)
-	}
-	return young, nil
-}
-
-func (r *Relay) selectRows(ctx context.Context, due time.Time) ([]row, error) {
-	result, err := r.database.WorkerRead().Query(ctx, selectHead, r.config.BatchEvents, r.config.BatchBytes, nullTime(due))
+func (r *Relay) selectRows(ctx context.Context, last int64) ([]row, error) {
+	result, err := r.database.WorkerRead().Query(ctx, selectHead, r.config.BatchEvents, r.config.BatchBytes, last)
 	if err != nil {
 		return nil, err
 	}
@@ -165,13 +165,6 @@ func (r *Relay) selectRows(ctx context.Context, due time.Time) ([]row, error) {
 		rows = append(rows, next)
 	}
 	return rows, result.Err()
-}
-
-func nullTime(value time.Time) *time.Time {
-	if value.IsZero() {
-		return nil
-	}
-	return &value
 }
 
 // isAll reports whether no row was left behind by the bounds of a batch. A row is cut off only when those before it

@@ -110,6 +110,20 @@ func (r *restRequest) decode(message protoreflect.Message) error {
 		}
 		message.Set(field, protoreflect.ValueOfString(value))
 	}
+	return r.checkResource(message)
+}
+
+// checkResource refuses a body that is another resource than the one in the path, which its last variable names.
+func (r *restRequest) checkResource(message protoreflect.Message) error {
+	last := len(r.method.variables) - 1
+	if r.method.bodyField == nil || last < 0 {
+		return nil
+	}
+	resource := message.Get(r.method.bodyField).Message()
+	field := resource.Descriptor().Fields().ByName("id")
+	if field != nil && resource.Has(field) && resource.Get(field).String() != r.variables.values[last] {
+		return errs.Invalid(field.JSONName(), "path.other", "is another than in the path")
+	}
 	return nil
 }
 

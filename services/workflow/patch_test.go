@@ -53,6 +53,11 @@ func TestFixedFieldsAreRefused(t *testing.T) {
 		require.Equal(t, []string{attempt.field}, answer.Fields(), attempt.field)
 		require.Contains(t, answer.Text, `"immutable"`)
 	}
+	// A resource that is another than the path's is a mistake, too.
+	for path, other := range map[string]string{taskPath: id.New().String(), f.path("/projects/" + projectID): other, commentPath: task["id"].(string)} {
+		answer := f.refused("PATCH", path, f.adminToken, map[string]any{"id": other}, 400, "INVALID_ARGUMENT")
+		require.Equal(t, []string{"id"}, answer.Fields(), path)
+	}
 	unknown := f.refused("PATCH", taskPath+"?updateMask=dueDate", f.memberToken, map[string]any{}, 400, "INVALID_ARGUMENT")
 	require.Contains(t, unknown.Text, `names \"dueDate\", which is no field; those that can be changed are title, description, priority, assigneeId, dueTime, labels`)
 	require.Equal(t, before, f.events())
@@ -60,7 +65,7 @@ func TestFixedFieldsAreRefused(t *testing.T) {
 
 	// What only the server writes is passed over, and so is what stays as it is.
 	passed := f.must("PATCH", taskPath, f.memberToken, map[string]any{
-		"id": id.New().String(), "number": 7, "key": "X-7", "createTime": "2020-01-01T00:00:00Z", "projectId": projectID, "status": "todo",
+		"id": task["id"], "number": 7, "key": "X-7", "createTime": "2020-01-01T00:00:00Z", "projectId": projectID, "status": "todo",
 	})
 	require.Equal(t, task, passed)
 }

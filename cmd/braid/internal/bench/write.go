@@ -49,7 +49,7 @@ func (r *run) measureWrites(ctx context.Context) error {
 	if _, err := drive(ctx, work, r.connections, r.warm); err != nil {
 		return err
 	}
-	for range r.rounds {
+	for range r.bursts {
 		if err := r.awaitQuiet(ctx); err != nil {
 			return err
 		}

@@ -114,7 +114,7 @@ type Task struct {
 	ReporterId string `protobuf:"bytes,11,opt,name=reporter_id,json=reporterId,proto3" json:"reporter_id,omitempty"`
 	// When it should be done.
 	DueTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
-	// At most 20 labels of 1 to 50 characters, sorted, each once.
+	// At most 20 labels of 1 to 50 characters, sorted, each once. Upper and lower case are different labels.
 	Labels []string `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty"`
 	// When it was created.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

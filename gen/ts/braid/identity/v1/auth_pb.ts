@@ -464,7 +464,8 @@ export const AuthService: GenService<{
     output: typeof RegisterResponseSchema;
   },
   /**
-   * VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries.
+   * VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries, and
+   * while fewer than ten younger ones are out for its address.
    *
    * @generated from rpc braid.identity.v1.AuthService.VerifyEmail
    */

@@ -110,7 +110,7 @@ export type Task = Message<"braid.workflow.v1.Task"> & {
   dueTime?: Timestamp | undefined;
 
   /**
-   * At most 20 labels of 1 to 50 characters, sorted, each once.
+   * At most 20 labels of 1 to 50 characters, sorted, each once. Upper and lower case are different labels.
    *
    * @generated from field: repeated string labels = 13;
    */

@@ -55,7 +55,8 @@ type AuthServiceClient interface {
 	// Register asks for an account. The answer is always empty: a code, or word that the account exists, goes to the
 	// address by e-mail. An address that no mail can be sent to (RFC 5321) is refused, whoever asks. The user exists once VerifyEmail has proven the address.
 	Register(context.Context, *v1.RegisterRequest) (*v1.RegisterResponse, error)
-	// VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries.
+	// VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries, and
+	// while fewer than ten younger ones are out for its address.
 	VerifyEmail(context.Context, *v1.VerifyEmailRequest) (*v1.VerifyEmailResponse, error)
 	// Login begins a session. An unknown address and a wrong password get the same answer at the same cost.
 	Login(context.Context, *v1.LoginRequest) (*v1.LoginResponse, error)
@@ -207,7 +208,8 @@ type AuthServiceHandler interface {
 	// Register asks for an account. The answer is always empty: a code, or word that the account exists, goes to the
 	// address by e-mail. An address that no mail can be sent to (RFC 5321) is refused, whoever asks. The user exists once VerifyEmail has proven the address.
 	Register(context.Context, *v1.RegisterRequest) (*v1.RegisterResponse, error)
-	// VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries.
+	// VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries, and
+	// while fewer than ten younger ones are out for its address.
 	VerifyEmail(context.Context, *v1.VerifyEmailRequest) (*v1.VerifyEmailResponse, error)
 	// Login begins a session. An unknown address and a wrong password get the same answer at the same cost.
 	Login(context.Context, *v1.LoginRequest) (*v1.LoginResponse, error)
