@@ -7,10 +7,15 @@ import (
 	"path"
 	"strings"
 
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
 
 	"github.com/braidhq/braid/platform/rpc"
 )
+
+// maxHealthQuestion is the size of a question about health in bytes: it holds a name.
+const maxHealthQuestion = 1 << 10
 
 // reflectionServices lists the public services for gRPC reflection.
 func reflectionServices(methods map[string]*rpc.Method) []string {
@@ -33,7 +38,9 @@ func (g *Gateway) newPages(methods map[string]*rpc.Method) *http.ServeMux {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeState(w, len(g.Ready()) == 0) })
 	g.mountStandIns(mux)
 	mountDocuments(mux)
-	reflector := grpcreflect.NewStaticReflector(reflectionServices(methods)...)
+	services := reflectionServices(methods)
+	mux.Handle(grpchealth.NewHandler(health{g, services}, connect.WithReadMaxBytes(maxHealthQuestion)))
+	reflector := grpcreflect.NewStaticReflector(append(services, grpchealth.HealthV1ServiceName)...)
 	mux.Handle(grpcreflect.NewHandlerV1(reflector))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
 	return mux
@@ -72,15 +79,19 @@ func (g *Gateway) servePage(w *statusWriter, r *http.Request, correlationID stri
 	case !page:
 		g.refuse(w, r, correlationID, err)
 	case r.Method == http.MethodPost:
-		// Reflection is a stream in both directions, as long as the client likes.
-		liftBodyDeadline(w)
+		// Reflection is a stream in both directions, as long as the client likes; health is a short question.
+		if !isHealth(r.URL.Path) {
+			liftBodyDeadline(w)
+		}
 		g.pages.ServeHTTP(w, r)
 	default:
 		g.answerUnread(w, r, func(w http.ResponseWriter) { g.pages.ServeHTTP(w, r) })
 	}
 }
 
-func isHealth(path string) bool { return path == "/healthz" || path == "/readyz" }
+func isHealth(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/"+grpchealth.HealthV1ServiceName+"/Check"
+}
 
 // isPage reports whether a request is for one of the gateway's own pages. The multiplexer would lead requests from paths
 // that are almost right to the right ones: those are no pages.
