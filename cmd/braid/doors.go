@@ -95,7 +95,8 @@ func (p *process) serviceDoor() (http.Handler, error) {
 			p.logger.WarnContext(r.Context(), "request for a service that does not run here", slog.String("service", method.Service))
 			err = rpc.ErrNotHere
 		}
-		rpc.WriteError(w, rpc.Fail(err, r.Header.Get(rpc.CorrelationHeader)))
+		router.SetAllow(w.Header(), r.URL, err)
+		rpc.Refuse(w, r, rpc.Fail(err, rpc.CorrelationOf(r)))
 	}), nil
 }
 

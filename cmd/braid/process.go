@@ -291,6 +291,9 @@ func (p *process) buildService(ctx context.Context, bounded boundedContext, topi
 	p.onEnd(database.Close)
 	p.open[bounded.name] = database
 	p.addPart(module.Watched(bounded.name+".database", database.Ping))
+	storage := module.Watched(bounded.name+".storage", database.CheckStorage)
+	storage.Optional = true // What is stored can be read.
+	p.addPart(storage)
 	clients, err := p.clients(bounded.name)
 	if err != nil {
 		return err

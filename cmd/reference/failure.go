@@ -60,6 +60,9 @@ var exampleViolations = map[string]errs.Violation{
 	"INVALID_ARGUMENT": {Field: "title", Rule: "string.max_len", Message: "must be at most 200 characters"},
 }
 
+// exampleRetries are the times after which to come back, where that is not a second.
+var exampleRetries = map[string]time.Duration{"RATE_LIMITED": 12 * time.Second, "STORAGE_FULL": 30 * time.Second}
+
 // kinds are the statuses of google.rpc by name.
 var kinds = map[string]errs.Kind{
 	"INTERNAL": errs.Internal, "INVALID_ARGUMENT": errs.InvalidArgument, "UNAUTHENTICATED": errs.Unauthenticated,
@@ -94,8 +97,8 @@ func renderFailures(reasons []reason) (map[string]failure, error) {
 		if violation, ok := exampleViolations[described.name]; ok {
 			problem = problem.WithViolation(violation)
 		}
-		if described.name == "RATE_LIMITED" {
-			problem = problem.WithRetryAfter(12 * time.Second)
+		if after, ok := exampleRetries[described.name]; ok {
+			problem = problem.WithRetryAfter(after)
 		}
 		recorder := httptest.NewRecorder()
 		rpc.WriteError(recorder, rpc.Fail(problem, exampleCorrelation))
@@ -143,6 +146,9 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "BODY_TOO_LARGE", "MEDIA_TYPE_UNSUPPORTED")
 	}
 	reasons = append(reasons, "RATE_LIMITED", "OVERLOADED", "UNAVAILABLE")
+	if !method.ReadOnly {
+		reasons = append(reasons, "STORAGE_FULL")
+	}
 	if !method.Stream {
 		reasons = append(reasons, "DEADLINE_EXCEEDED")
 	}

@@ -55,9 +55,6 @@ func (r *Relay) round(ctx context.Context, schedule *schedule) (more bool, err e
 		return false, fmt.Errorf("read the outbox: %w", err)
 	}
 	schedule.events = len(rows)
-	if len(rows) == 0 {
-		r.waiting.Store(0)
-	}
 	complete := r.isAll(rows)
 	records, spans, err := r.encode(ctx, rows)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -31,6 +32,8 @@ type DB struct {
 	shared  *pgxpool.Pool
 	points  *coalescer
 	sharing *sharing
+	// full says that the server's disk was full when it was last to write, as CheckStorage knows.
+	full atomic.Bool
 }
 
 // Open connects to the database as its app and its worker role and checks that both are what they must be. It returns
@@ -72,6 +75,9 @@ func (db *DB) connect(ctx context.Context) (err error) {
 	sharedConfig, err := db.config.poolConfig(AppRole, sharedConns, db.config.StatementTimeout, sharedSettings)
 	if err != nil {
 		return err
+	}
+	for _, pool := range []*pgxpool.Config{appConfig, workerConfig, pointConfig, sharedConfig} {
+		db.watchStorage(pool)
 	}
 	if db.shared, err = pgxpool.NewWithConfig(ctx, sharedConfig); err != nil {
 		return err

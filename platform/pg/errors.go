@@ -25,7 +25,9 @@ var ErrCommitUnknown = errors.New("the outcome of the commit is unknown")
 var (
 	errUnavailable = errs.New(errs.Unavailable, "UNAVAILABLE", "The database cannot be reached at the moment.").
 			WithRetryAfter(time.Second)
-	errBusy     = errs.New(errs.Unavailable, "UNAVAILABLE", "The database is busy.").WithRetryAfter(time.Second)
+	errBusy = errs.New(errs.Unavailable, "UNAVAILABLE", "The database is busy.").WithRetryAfter(time.Second)
+	errFull = errs.New(errs.Unavailable, "STORAGE_FULL", "Nothing can be stored at the moment: the disk of the database is full.").
+		WithRetryAfter(30 * time.Second)
 	errTimeout  = errs.New(errs.DeadlineExceeded, "DEADLINE_EXCEEDED", "The database took too long.")
 	errCanceled = errs.New(errs.Canceled, "CANCELED", "The request was canceled.")
 	errAborted  = errs.New(errs.Aborted, "ABORTED", "The change conflicted with another one; try again.")
@@ -76,6 +78,8 @@ func translateServer(server *pgconn.PgError) *errs.Error {
 		return errAborted
 	case "55P03":
 		return errBusy
+	case diskFull:
+		return errFull
 	case "57014":
 		// Both a statement timeout and a cancel request use this code; the message is in the server's language only
 		// when lc_messages is set, and a timeout is by far the usual cause, so only the plain English of a cancel counts.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	platformv1 "github.com/braidhq/braid/gen/go/braid/platform/v1"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/pg"
 )
@@ -50,6 +51,10 @@ func TestTranslate(t *testing.T) {
 		require.Equal(t, one.want == errs.Unavailable, pg.IsUnavailable(wrapped), name)
 		require.Equal(t, translated, pg.Translate(translated), name)
 	}
+	full, busy := errs.From(pg.Translate(&pgconn.PgError{Code: "53100"})), errs.From(pg.Translate(&pgconn.PgError{Code: "53200"}))
+	require.Equal(t, "STORAGE_FULL", full.Reason)
+	require.Contains(t, platformv1.ErrorReason_value, full.Reason)
+	require.Greater(t, full.RetryAfter, busy.RetryAfter)
 	require.NoError(t, pg.Translate(nil))
 	require.Equal(t, pg.ErrNoRows, pg.Translate(pg.ErrNoRows))
 	require.False(t, pg.IsUnavailable(nil))

@@ -18,6 +18,7 @@ type metrics struct {
 	flushes      prometheus.Counter
 	reconnects   prometheus.Counter
 	queue        prometheus.Gauge
+	diskFull     prometheus.Counter
 
 	registerer prometheus.Registerer
 	registered []prometheus.Collector
@@ -60,6 +61,10 @@ func newMetrics(service string) *metrics {
 			Name: "braid_pg_point_queue_requests",
 			Help: "Point reads that wait for a connection.",
 		}),
+		diskFull: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "braid_pg_disk_full_errors_total",
+			Help: "Statements that the server refused because its disk is full, those that ask whether it still is included.",
+		}),
 	}
 }
 
@@ -86,7 +91,7 @@ func (m *metrics) bindPoints() *pointMetrics {
 func (m *metrics) register(registerer prometheus.Registerer, app, worker, shared *pgxpool.Pool) error {
 	m.registerer = prometheus.WrapRegistererWith(prometheus.Labels{"service": m.service}, registerer)
 	for _, collector := range []prometheus.Collector{
-		m.transactions, m.retries, m.shared, m.shareQueue, m.points, m.flushes, m.reconnects, m.queue,
+		m.transactions, m.retries, m.shared, m.shareQueue, m.points, m.flushes, m.reconnects, m.queue, m.diskFull,
 		&poolCollector{pools: map[string]*pgxpool.Pool{"app": app, "worker": worker, "shared": shared}},
 	} {
 		if err := m.registerer.Register(collector); err != nil {

@@ -51,7 +51,8 @@ type Authorizer interface {
 
 // Refusals hears of members who were refused for lack of a permission; it must not block.
 type Refusals interface {
-	Refused(ctx context.Context, permission string)
+	// Refused gets the permission and the reason that the refusal was answered with.
+	Refused(ctx context.Context, permission, reason string)
 }
 
 // ChainConfig is what a chain is made of.
@@ -256,11 +257,12 @@ func (c *Chain) reportRefusal(ctx context.Context, method *Method, work *call.Ca
 	if c.Refusals == nil || work.OrganizationID.IsZero() || errs.KindOf(err) != errs.PermissionDenied {
 		return
 	}
-	permission := errs.From(err).Metadata["permission"]
+	refusal := errs.From(err)
+	permission := refusal.Metadata["permission"]
 	if permission == "" {
 		permission = method.Permission
 	}
-	c.Refusals.Refused(ctx, permission)
+	c.Refusals.Refused(ctx, permission, refusal.Reason)
 }
 
 // readIdempotency notes the key and the keyed hash of the request; the handler's transaction does the rest

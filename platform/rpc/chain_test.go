@@ -63,7 +63,9 @@ func TestHandlersRefusalsAreReported(t *testing.T) {
 	refused := b.Refusals.All()
 	require.Len(t, refused, 2)
 	require.Equal(t, "workflow.comment.update", refused[0].Permission)
+	require.Equal(t, "PERMISSION_DENIED", refused[0].Reason)
 	require.Equal(t, "workflow.task.read", refused[1].Permission, "without a name it is the method's")
+	require.Equal(t, "GRANT_EXCEEDS_OWN", refused[1].Reason)
 	require.Equal(t, b.organization, refused[1].Work.OrganizationID)
 }
 

@@ -56,16 +56,13 @@ func inboundFrom(ctx context.Context) *inbound {
 // than a token that is not good (RFC 6750 section 3.1: invalid_request).
 func receive(w http.ResponseWriter, r *http.Request) (*inbound, error) {
 	in := &inbound{
-		correlationID:  r.Header.Get(CorrelationHeader),
+		correlationID:  CorrelationOf(r),
 		token:          BearerToken(r),
 		idempotencyKey: first(r.Header[IdempotencyHeader]),
 		userAgent:      readable(r.Header.Get("User-Agent")),
 		forwardedFor:   r.Header.Get(ForwardedForHeader),
 		forwardedBy:    r.Header.Get(ForwardedByHeader),
 		response:       w.Header(),
-	}
-	if !ValidCorrelation(in.correlationID) {
-		in.correlationID = id.New().String()
 	}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		in.remoteAddress = peer.Addr().Unmap()
@@ -127,6 +124,14 @@ func BearerToken(r *http.Request) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
+}
+
+// CorrelationOf returns the correlation id that the request names, or a new one where it names none that is valid.
+func CorrelationOf(r *http.Request) string {
+	if named := r.Header.Get(CorrelationHeader); ValidCorrelation(named) {
+		return named
+	}
+	return id.New().String()
 }
 
 // ValidCorrelation keeps foreign text out of logs and headers: letters, digits and -_.: only.

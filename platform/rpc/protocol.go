@@ -41,6 +41,7 @@ func Refuse(w http.ResponseWriter, r *http.Request, failure *Failure) {
 		WriteError(w, failure)
 		return
 	}
+	w.Header().Set(CorrelationHeader, failure.CorrelationID)
 	_ = connectErrors.Write(w, r, failure)
 }
 

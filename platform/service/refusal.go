@@ -1,29 +1,37 @@
 package service
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	platformv1 "github.com/braidhq/braid/gen/go/braid/platform/v1"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/module"
-	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
 )
 
 const (
+	// refusalInterval is the least time between two events of one member and permission.
 	refusalInterval = time.Minute
-	refusalSweep    = 5 * time.Second
-	maxRefusals     = 10_000
-	refusalQueue    = 1_000
-	refusalTimeout  = 10 * time.Second
+	// refusalPause is the least time between two rounds of writing, so that a storm costs as much as a few refusals.
+	refusalPause = 500 * time.Millisecond
+	// refusalSweep is how often a process looks for what has become due, whoever counted it, and tries again what failed.
+	refusalSweep = 5 * time.Second
+	maxRefusals  = 10_000
+	refusalBatch = 500
+	// refusalTimeout bounds a round, refusalLastTimeout the one at the stop.
+	refusalTimeout     = 10 * time.Second
+	refusalLastTimeout = 5 * time.Second
 )
 
 type refusalKey struct {
@@ -32,26 +40,33 @@ type refusalKey struct {
 	permission     string
 }
 
-type refusal struct {
-	work  call.Call
-	count int32
-	// next is when the count may be written; until then it grows.
-	next time.Time
+func compareRefusals(a, b refusalKey) int {
+	return cmp.Or(bytes.Compare(a.organizationID[:], b.organizationID[:]), bytes.Compare(a.userID[:], b.userID[:]),
+		cmp.Compare(a.permission, b.permission))
 }
 
-// refusals writes refused accesses to the outbox for the audit: the first of an actor and permission at once, more of
-// them at most once a minute with their count. What does not fit its bounds is counted in a metric and let go: an
-// attacker must not fill our memory or our log of facts.
+// refusal is what was refused under one key since it was last written.
+type refusal struct {
+	latest refusedCall
+	count  int64
+}
+
+// refusals tells the audit of refused accesses, by the outbox: of a member and permission the first at once, what follows
+// at most once a minute with its count, whichever processes of the service refused. A request only counts in memory. The
+// part adds that to the table refusal, which holds the minute for all processes, and makes events of what is due there;
+// at the stop it writes the rest, after the doors have drained. What does not fit the memory's bounds is counted in a
+// metric and let go: an attacker must not fill our memory or our log of facts.
 type refusals struct {
 	db     *pg.DB
 	clock  clock.Clock
 	logger *slog.Logger
-	queue  chan refusalKey
+	// wake holds a value when there is something to write.
+	wake chan struct{}
 	// dropped counts refusals that found no room.
 	dropped prometheus.Counter
 
-	mu    sync.Mutex
-	known map[refusalKey]*refusal
+	mu      sync.Mutex
+	counted map[refusalKey]refusal
 }
 
 func newRefusals(service string, db *pg.DB, clock clock.Clock, logger *slog.Logger, registerer prometheus.Registerer) *refusals {
@@ -60,37 +75,33 @@ func newRefusals(service string, db *pg.DB, clock clock.Clock, logger *slog.Logg
 		Help: "Refused accesses that were not recorded because too many others were.",
 	})
 	return &refusals{
-		db: db, clock: clock, logger: logger, queue: make(chan refusalKey, refusalQueue),
-		dropped: dropped, known: map[refusalKey]*refusal{},
+		db: db, clock: clock, logger: logger, wake: make(chan struct{}, 1), dropped: dropped, counted: map[refusalKey]refusal{},
 	}
 }
 
 // Refused implements rpc.Refusals.
-func (r *refusals) Refused(ctx context.Context, permission string) {
+func (r *refusals) Refused(ctx context.Context, permission, reason string) {
 	work := call.From(ctx)
-	key := refusalKey{work.OrganizationID, work.Actor.UserID, permission}
-	r.mu.Lock()
-	known, ok := r.known[key]
-	switch {
-	case ok:
-		known.count++
-		known.work = *work
-	case len(r.known) < maxRefusals:
-		r.known[key] = &refusal{work: *work, count: 1}
-	default:
-		r.mu.Unlock()
+	if !r.count(refusalKey{work.OrganizationID, work.Actor.UserID, permission}, refusedCallOf(work, reason)) {
 		r.dropped.Inc()
 		return
 	}
-	r.mu.Unlock()
-	if ok {
-		return
-	}
 	select {
-	case r.queue <- key:
+	case r.wake <- struct{}{}:
 	default:
-		// The sweep finds it.
 	}
+}
+
+// count reports whether there was room.
+func (r *refusals) count(key refusalKey, latest refusedCall) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, ok := r.counted[key]
+	if !ok && len(r.counted) >= maxRefusals {
+		return false
+	}
+	r.counted[key] = refusal{latest: latest, count: known.count + 1}
+	return true
 }
 
 func (r *refusals) part(service string) module.Part {
@@ -98,69 +109,94 @@ func (r *refusals) part(service string) module.Part {
 }
 
 func (r *refusals) run(ctx context.Context) error {
-	ticker := time.NewTicker(refusalSweep)
-	defer ticker.Stop()
+	sweep := time.NewTicker(refusalSweep)
+	defer sweep.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+		case <-r.wake:
+		case <-sweep.C:
+		}
+		if ctx.Err() != nil {
+			r.writeLast(context.WithoutCancel(ctx))
 			return nil
-		case key := <-r.queue:
-			r.write(ctx, key)
-		case <-ticker.C:
-			for _, key := range r.due() {
-				r.write(ctx, key)
+		}
+		pause := refusalPause
+		if err := r.write(ctx, refusalTimeout); err != nil {
+			pause = refusalSweep
+			if ctx.Err() == nil {
+				r.logger.WarnContext(ctx, "refused accesses not recorded, tried again later", slog.String("cause", err.Error()))
 			}
 		}
+		_ = clock.Sleep(ctx, pause) // Its end is seen above.
 	}
 }
 
-// due lists what may be written now, and forgets what was quiet for a minute.
-func (r *refusals) due() []refusalKey {
-	now := r.clock.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var keys []refusalKey
-	for key, known := range r.known {
-		switch {
-		case now.Before(known.next):
-		case known.count == 0:
-			delete(r.known, key)
-		default:
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-func (r *refusals) write(ctx context.Context, key refusalKey) {
-	now := r.clock.Now()
-	r.mu.Lock()
-	known, ok := r.known[key]
-	if !ok || known.count == 0 || now.Before(known.next) {
-		r.mu.Unlock()
+// writeLast writes what is still in memory. Its events may have to wait for their minute in the table, where the
+// processes that go on or come next find them.
+func (r *refusals) writeLast(ctx context.Context) {
+	if len(r.batch()) == 0 {
 		return
 	}
-	work, count := known.work, known.count
-	known.count, known.next = 0, now.Add(refusalInterval)
-	r.mu.Unlock()
+	if err := r.write(ctx, refusalLastTimeout); err != nil {
+		var lost int64
+		for _, rest := range r.batch() {
+			lost += rest.count
+		}
+		r.logger.ErrorContext(ctx, "refused accesses lost at the stop", slog.Int64("refusals", lost), slog.String("cause", err.Error()))
+	}
+}
 
-	ctx, cancel := context.WithTimeout(call.With(ctx, &work), refusalTimeout)
+// write brings what was counted to the table and what is due there to the outbox, in batches of a transaction each. It is
+// for one goroutine: two would write the same.
+func (r *refusals) write(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := r.db.InTx(ctx, pg.ScopeOf(ctx), func(ctx context.Context, tx *pg.Tx) error {
-		return outbox.Append(ctx, tx, r.clock, outbox.Event{
-			Message:        &platformv1.AccessRefused{Permission: key.permission, Procedure: work.Procedure, Count: count},
-			Key:            key.organizationID,
-			OrganizationID: key.organizationID,
-			Subject:        "member/" + key.userID.String(),
-		})
-	})
-	if err != nil {
-		r.logger.WarnContext(ctx, "refused access not recorded, tried again later", slog.String("cause", err.Error()))
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if known, ok := r.known[key]; ok {
-			known.count += count
-			known.next = now.Add(refusalSweep)
+	for range maxRefusals / refusalBatch {
+		batch := r.batch()
+		told, err := r.keep(ctx, batch)
+		if err != nil {
+			return err
+		}
+		r.forget(batch)
+		if len(batch) < refusalBatch && told < refusalBatch {
+			break
 		}
 	}
+	return nil
+}
+
+// batch returns a copy of some of what was counted. It stays in memory until it is written: a failure loses nothing, and
+// takes no more room.
+func (r *refusals) batch() map[refusalKey]refusal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	batch := make(map[refusalKey]refusal, min(len(r.counted), refusalBatch))
+	for key, one := range r.counted {
+		if len(batch) == refusalBatch {
+			break
+		}
+		batch[key] = one
+	}
+	return batch
+}
+
+// forget takes off what was written.
+func (r *refusals) forget(batch map[refusalKey]refusal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, written := range batch {
+		rest := r.counted[key]
+		if rest.count -= written.count; rest.count == 0 {
+			delete(r.counted, key)
+			continue
+		}
+		r.counted[key] = rest
+	}
+}
+
+// inOrder returns a batch's keys in the order in which every process locks their rows, so that no two wait for each
+// other in a circle.
+func inOrder(batch map[refusalKey]refusal) []refusalKey {
+	return slices.SortedFunc(maps.Keys(batch), compareRefusals)
 }

@@ -96,7 +96,7 @@ func New(environment Environment, options Options) (*Service, error) {
 		Server:      rpc.NewServer(chain),
 		Runner:      runner,
 		Parts: []module.Part{
-			{Name: environment.Name + ".relay", Run: relay.Run},
+			{Name: environment.Name + ".relay", Optional: true, Run: relay.Run, Ready: relay.Ready},
 			refusals.part(environment.Name),
 			runner.Part(environment.Name),
 		},

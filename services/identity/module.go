@@ -27,7 +27,9 @@ var migrations embed.FS
 
 // Migrations returns what identity's database is made of.
 func Migrations() []pg.MigrationSet {
-	return []pg.MigrationSet{outbox.Migrations(), idempotency.Migrations(), {Name: "identity", FS: migrations}}
+	return []pg.MigrationSet{
+		outbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: "identity", FS: migrations},
+	}
 }
 
 // New assembles the service. Its parts get the signing key and remove what has expired; the handlers work from the

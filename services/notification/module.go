@@ -50,7 +50,7 @@ func Migrations() []pg.MigrationSet {
 		panic(Name + ": " + err.Error())
 	}
 	return []pg.MigrationSet{
-		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), jobs, {Name: Name, FS: migrations},
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), jobs, {Name: Name, FS: migrations},
 	}
 }
 

@@ -30,7 +30,7 @@ var migrations embed.FS
 // Migrations returns what makes the service's database, in order.
 func Migrations() []pg.MigrationSet {
 	return []pg.MigrationSet{
-		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), {Name: Name, FS: migrations},
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: Name, FS: migrations},
 	}
 }
 

@@ -28,7 +28,7 @@ var migrations embed.FS
 // Migrations returns everything the service's database needs, in order.
 func Migrations() []pg.MigrationSet {
 	return []pg.MigrationSet{
-		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(),
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(),
 		{Name: "workflow", FS: migrations},
 	}
 }

@@ -62,6 +62,7 @@ type catalogRule struct {
 // versionTables count the migrations. The serving roles may read them: a process refuses a database that is behind.
 var versionTables = map[string]string{
 	"goose_db_version": "", "goose_job_version": "", "outbox_migration": "", "inbox_migration": "", "idempotency_migration": "",
+	"refusal_migration": "",
 }
 
 var catalogRules = []catalogRule{

@@ -28,7 +28,8 @@ const (
 	padding = 15_000
 )
 
-// TestFullDisk fills the disk below the data directory while people work. Writes may be refused meanwhile, clearly; what
+// TestFullDisk fills the disk below the data directory while people work. Writes may be refused meanwhile, clearly, and
+// operators are told; what
 // was acknowledged stays; and once there is room again the same process goes on by itself, also when PostgreSQL has ended
 // because it could not write its log. A longer run takes a new disk every time: what people write fills it, too.
 func TestFullDisk(t *testing.T) {
@@ -54,11 +55,17 @@ func fillDisk(t *testing.T, plan *plan) {
 	stopAtEnd(t, running)
 	connection, err := bus.ReadClientConfig(running.DataDir)
 	require.NoError(t, err)
-	filling := &filler{t: t, disk: disk}
+	filling := &filler{t: t, disk: disk, witness: newWitness(t, running, plan)}
 	runKills(t, running, connection, plan, filling.fill)
 	if filling.times >= len(leftFree) {
 		require.Positive(t, restarts(t, running), "PostgreSQL was never without room for its log")
 	}
+	witness := filling.witness
+	require.Positive(t, witness.refused, "no write was refused for the full disk")
+	require.Positive(t, witness.named, "/readyz has not named it")
+	require.Positive(t, witness.metered, "no metric says it")
+	t.Logf("of %d writes by the witness %d were refused for the disk; /readyz named it %d times, metrics %d times",
+		witness.made, witness.refused, witness.named, witness.metered)
 	t.Logf("the disk was full %d times for %s; PostgreSQL was started again %d times", filling.times, fullFor, restarts(t, running))
 }
 
@@ -66,6 +73,8 @@ func fillDisk(t *testing.T, plan *plan) {
 type filler struct {
 	t    *testing.T
 	disk string
+	// witness looks at what is said meanwhile.
+	witness *witness
 
 	times int
 }
@@ -93,13 +102,19 @@ func (f *filler) fill(ctx context.Context, running *deployment.Deployment, plan 
 		if _, err := readiness(ctx, running); errors.Is(err, syscall.ECONNREFUSED) {
 			return 0, errors.New("braid has ended on the full disk")
 		}
+		if err := f.witness.look(ctx, running); err != nil {
+			return 0, err
+		}
 		_ = clock.Sleep(ctx, 100*time.Millisecond)
 	}
 	if err := os.Remove(f.file()); err != nil {
 		return 0, err
 	}
 	f.t.Log("there is room again")
-	return 1, awaitRecovery(ctx, f.t, running)
+	if err := awaitRecovery(ctx, f.t, running); err != nil {
+		return 1, err
+	}
+	return 1, f.witness.awaitRoom(ctx, running)
 }
 
 // endLog has PostgreSQL need the next segment of its log, which a slow machine might not get to while the disk is full.

@@ -220,6 +220,7 @@ func (c signedClient) Do(request *http.Request) (*http.Response, error) {
 type Refusal struct {
 	Work       call.Call
 	Permission string
+	Reason     string
 }
 
 // Refusals remembers what the chain reported. It implements rpc.Refusals.
@@ -229,10 +230,10 @@ type Refusals struct {
 }
 
 // Refused implements rpc.Refusals.
-func (r *Refusals) Refused(ctx context.Context, permission string) {
+func (r *Refusals) Refused(ctx context.Context, permission, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.list = append(r.list, Refusal{Work: *call.From(ctx), Permission: permission})
+	r.list = append(r.list, Refusal{Work: *call.From(ctx), Permission: permission, Reason: reason})
 }
 
 // All returns what was refused so far, the oldest first.

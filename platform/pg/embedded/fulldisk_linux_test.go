@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -36,6 +37,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal("the session was closed, but the server runs")
 	}
 	require.Eventually(t, func() bool { return server.current() != first }, 10*time.Second, 5*time.Millisecond, "it is tried")
+	require.Eventually(t, func() bool { return errors.Is(server.Ready(), errFull) }, 10*time.Second, time.Millisecond, "it is named")
 	require.NoError(t, os.Remove(filler))
 	requireAnswers(t, server)
 	var rounds int

@@ -23,6 +23,7 @@ const (
 var (
 	errStopped = errors.New("the server was told to stop")
 	errDown    = errors.New("PostgreSQL has ended and is being started again")
+	errFull    = errors.New("PostgreSQL has ended because its disk is full, and is being started again")
 )
 
 // Keep starts the server again whenever it ends unasked: it was killed, a session crashed, or its disk was full and it
@@ -65,12 +66,16 @@ func (s *Server) restart(ctx context.Context) error {
 	return s.bringUp(ctx, false)
 }
 
-// Ready returns nil while the server takes connections.
+// Ready returns nil while the server takes connections, and names a full disk where the server has.
 func (s *Server) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.answers || !s.process.alive() {
+	switch {
+	case s.answers && s.process.alive():
+		return nil
+	case s.log.saysFull():
+		return errFull
+	default:
 		return errDown
 	}
-	return nil
 }

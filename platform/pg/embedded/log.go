@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"regexp"
+	"strings"
 	"sync"
 )
 
@@ -18,7 +19,12 @@ type logWriter struct {
 	mu      sync.Mutex
 	partial []byte
 	recent  []string
+	// full says that the server, or a session, gave up for want of room on the disk.
+	full bool
 }
+
+// noRoom is how PostgreSQL names ENOSPC; its messages are not translated.
+const noRoom = "No space left on device"
 
 var severityPrefix = regexp.MustCompile(`^([A-Z]+[0-9]?):\s+(.*)$`)
 
@@ -55,6 +61,8 @@ func (w *logWriter) record(text string) {
 		case "PANIC":
 			level = slog.LevelError
 		}
+		gaveUp := match[1] == "FATAL" || match[1] == "PANIC"
+		w.full = w.full || gaveUp && strings.Contains(message, noRoom)
 	}
 	w.recent = append(w.recent, text)
 	if len(w.recent) > 8 {
@@ -68,4 +76,10 @@ func (w *logWriter) last() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]string(nil), w.recent...)
+}
+
+func (w *logWriter) saysFull() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.full
 }

@@ -35,6 +35,8 @@ type Server struct {
 
 	mu      sync.Mutex
 	process *process
+	// log is what that process says.
+	log *logWriter
 	// answers is false from a start until the server takes connections.
 	answers bool
 }
@@ -198,7 +200,7 @@ func (s *Server) spawn(log *logWriter) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", program, err)
 	}
-	s.process, s.answers = running, false
+	s.process, s.log, s.answers = running, log, false
 	return running, nil
 }
 

@@ -16,5 +16,7 @@ func (x *AccessRefused) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetProcedure())
 	dst = append(dst, `,"count":`...)
 	dst = jsonwire.AppendInt32(dst, x.GetCount())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
 	return append(dst, '}')
 }

@@ -70,6 +70,8 @@ const (
 	ErrorReason_METHOD_NOT_ALLOWED ErrorReason = 19
 	// A fault on our side; the correlation id finds it in our logs.
 	ErrorReason_INTERNAL ErrorReason = 20
+	// Nothing can be stored, because the database's disk is full; Retry-After says when to come back. Reading goes on.
+	ErrorReason_STORAGE_FULL ErrorReason = 21
 )
 
 // Enum value maps for ErrorReason.
@@ -96,6 +98,7 @@ var (
 		18: "PATH_UNKNOWN",
 		19: "METHOD_NOT_ALLOWED",
 		20: "INTERNAL",
+		21: "STORAGE_FULL",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -119,6 +122,7 @@ var (
 		"PATH_UNKNOWN":             18,
 		"METHOD_NOT_ALLOWED":       19,
 		"INTERNAL":                 20,
+		"STORAGE_FULL":             21,
 	}
 )
 
@@ -158,7 +162,9 @@ type AccessRefused struct {
 	// The RPC that was called.
 	Procedure string `protobuf:"bytes,2,opt,name=procedure,proto3" json:"procedure,omitempty"`
 	// How often since the last such event of the same actor and permission, at most one a minute.
-	Count         int32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Count int32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// Why the latest of them was refused: PERMISSION_DENIED, or the reason of the rule.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -214,18 +220,26 @@ func (x *AccessRefused) GetCount() int32 {
 	return 0
 }
 
+func (x *AccessRefused) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_braid_platform_v1_platform_proto protoreflect.FileDescriptor
 
 const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\n" +
-	" braid/platform/v1/platform.proto\x12\x11braid.platform.v1\x1a\x1ebraid/options/v1/options.proto\"\x82\x01\n" +
+	" braid/platform/v1/platform.proto\x12\x11braid.platform.v1\x1a\x1ebraid/options/v1/options.proto\"\x9a\x01\n" +
 	"\rAccessRefused\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
 	"permission\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x05R\x05count:\x1d»\x18\x19\n" +
-	"\x17platform.access.refused*\xe6\x06\n" +
+	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason:\x1d»\x18\x19\n" +
+	"\x17platform.access.refused*\x8b\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -270,7 +284,9 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\rUNIMPLEMENTED\x12\x1c\n" +
 	"\bINTERNAL\x10\x14\x1a\x0eʻ\x18\n" +
 	"\n" +
-	"\bINTERNALB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
+	"\bINTERNAL\x12#\n" +
+	"\fSTORAGE_FULL\x10\x15\x1a\x11ʻ\x18\r\n" +
+	"\vUNAVAILABLEB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
 
 var (
 	file_braid_platform_v1_platform_proto_rawDescOnce sync.Once
