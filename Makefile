@@ -37,8 +37,8 @@ test: build ## Unit, store, consumer, contract and end-to-end tests
 	go test -count=1 ./test/architecture
 
 .PHONY: race
-race: $(POSTGRES) ## The tests of platform, services and gateway under the race detector
-	go test -race -timeout 20m ./platform/... ./services/... ./gateway/...
+race: $(POSTGRES) ## The tests of the product under the race detector, but for the suites that start it whole
+	go test -race -timeout 20m ./cmd/... ./platform/... ./services/... ./gateway/...
 
 .PHONY: e2e
 e2e: build ## The end-to-end suite against everything in one process

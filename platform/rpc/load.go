@@ -12,23 +12,29 @@ const (
 	saturatingCalls = 4
 	// saturationMemory bridges the moments in which many answers have just gone out together.
 	saturationMemory = 50 * time.Millisecond
+	// saturationSpell is how long that must last: calls also gather behind a moment's pause of the disk.
+	saturationSpell = 100 * time.Millisecond
 )
 
 // load counts the calls under way, streams apart.
 type load struct {
 	underWay atomic.Int64
-	// full is when there were last too many, in Unix nanoseconds.
-	full atomic.Int64
+	// full is when there were last too many, since is when that began, both in Unix nanoseconds.
+	full, since atomic.Int64
 }
 
 func (l *load) begin(now time.Time) {
-	if l.underWay.Add(1) >= int64(saturatingCalls*runtime.GOMAXPROCS(0)) {
-		l.full.Store(now.UnixNano())
+	if l.underWay.Add(1) < int64(saturatingCalls*runtime.GOMAXPROCS(0)) {
+		return
+	}
+	if last := l.full.Swap(now.UnixNano()); now.UnixNano()-last >= int64(saturationMemory) {
+		l.since.Store(now.UnixNano())
 	}
 }
 
 func (l *load) end() { l.underWay.Add(-1) }
 
 func (l *load) saturated(now time.Time) bool {
-	return now.UnixNano()-l.full.Load() < int64(saturationMemory)
+	at := now.UnixNano()
+	return at-l.full.Load() < int64(saturationMemory) && at-l.since.Load() >= int64(saturationSpell)
 }

@@ -1,6 +1,7 @@
 package architecture_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,10 @@ const internal = modulePath + "services/workflow/internal/"
 var examples = map[string][][2]string{
 	"": {
 		{modulePath + "cmd/braid", modulePath + "services/workflow"},
-		{modulePath + "services/workflow", internal + "store"},
+		{modulePath + "services/workflow", internal + "store"}, {modulePath + "services/workflow", "net/http"},
+		{modulePath + "services/workflow", modulePath + "gen/go/braid/workflow/v1/workflowv1braid"},
+		{modulePath + "services/audit", modulePath + "gen/go/braid/workflow/v1/workflowv1connect"},
+		{modulePath + "services/audit/internal/app", modulePath + "gen/go/braid/workflow/v1"},
 		{internal + "api", internal + "app"}, {internal + "api", internal + "domain"}, {internal + "api", internal + "live"},
 		{internal + "consumer", internal + "app"}, {internal + "app", internal + "store"}, {internal + "app", "net/mail"},
 		{internal + "store", internal + "domain"}, {internal + "store", internal + "store/db"},
@@ -25,6 +29,16 @@ var examples = map[string][][2]string{
 		{modulePath + "services/audit", modulePath + "services/workflow"},
 		{modulePath + "services/audit/internal/app", modulePath + "services/workflow"},
 		{modulePath + "testkit/rpctest", modulePath + "services/workflow"},
+	},
+	"nobody sees cmd": {
+		{modulePath + "testkit/rpctest", modulePath + "cmd/braid/internal/demo"}, {modulePath + "gateway", modulePath + "cmd/braid"},
+	},
+	"services call each other by generated clients": {
+		{modulePath + "services/audit", modulePath + "gen/go/braid/workflow/v1/workflowv1braid"}, {internal + "app", modulePath + "gateway"},
+		{internal + "app", "net/http"}, {internal + "consumer", "net/http/httputil"}, {modulePath + "services/audit", "google.golang.org/grpc"},
+	},
+	"only cmd starts what is embedded": {
+		{modulePath + "platform/module", modulePath + "platform/pg/embedded"}, {internal + "store", modulePath + "platform/pg/embedded"},
 	},
 	"platform imports no service": {
 		{modulePath + "platform/pg", modulePath + "gateway"},
@@ -74,8 +88,14 @@ func TestRulesBreak(t *testing.T) {
 			} else {
 				require.Contains(t, found, ": "+name+" (", "%v", example)
 			}
+			inTests := strings.Join(violations([]goPackage{{ImportPath: example[0], TestImports: example[1:]}}), "\n")
+			require.Equal(t, name != "" && holdsInTests(name), strings.Contains(inTests, ": "+name+" ("), "%v in a test", example)
 		}
 	}
+}
+
+func holdsInTests(name string) bool {
+	return slices.ContainsFunc(rules, func(rule rule) bool { return rule.name == name && rule.tests })
 }
 
 // TestLayersExist keeps the list of layers from naming what is gone.

@@ -40,6 +40,8 @@ type rule struct {
 	name    string
 	breaks  func(from, imported string) bool
 	because string
+	// tests says that it holds for test files as well; without it they may do as they need.
+	tests bool
 }
 
 var rules = []rule{
@@ -51,6 +53,41 @@ var rules = []rule{
 			return service != "" && own != service && !under(from, "cmd", "test")
 		},
 		because: "a service is called by its contract, in one process as between two",
+		tests:   true,
+	},
+	{
+		name: "nobody sees cmd",
+		breaks: func(from, imported string) bool {
+			return under(imported, "cmd") && !under(from, "cmd")
+		},
+		because: "only cmd knows what runs in a process, and so in which mode",
+		tests:   true,
+	},
+	{
+		name: "services call each other by generated clients",
+		breaks: func(from, imported string) bool {
+			service, own := layer(from)
+			switch {
+			case service == "":
+				return false
+			case under(imported, "gateway"), under(imported, "google.golang.org/grpc"), under(imported, "net/rpc"):
+				return true
+			case imported == "net/http", under(imported, "net/http"):
+				return own != "" && own != "mailbox" // It has a page on the admin port, and calls nobody.
+			}
+			rest, generated := strings.CutPrefix(imported, "gen/go/braid/")
+			other, _, _ := strings.Cut(rest, "/")
+			// Others' messages and clients may be used; who mounts their handlers would be them.
+			return generated && other != service && strings.HasSuffix(imported, "braid")
+		},
+		because: "the process decides whether that is a call over the network",
+	},
+	{
+		name: "only cmd starts what is embedded",
+		breaks: func(from, imported string) bool {
+			return under(imported, "platform/pg/embedded") && !under(from, "cmd", "platform/pg/embedded", "testkit", "test")
+		},
+		because: "no other code may know whether the database is the process's own",
 	},
 	{
 		name: "platform imports no service",
@@ -58,6 +95,7 @@ var rules = []rule{
 			return under(from, "platform") && under(imported, "services", "gateway", "cmd")
 		},
 		because: "machinery knows no business",
+		tests:   true,
 	},
 	{
 		name: "data flows one way",
@@ -79,6 +117,7 @@ var rules = []rule{
 			return called == "store" && strings.Contains(imported, "/store/") && own != "store"
 		},
 		because: "one place knows rows and translates the driver's errors",
+		tests:   true,
 	},
 	{
 		name: "domain does no IO",
@@ -104,6 +143,7 @@ var rules = []rule{
 			return strings.HasPrefix(imported, "github.com/twmb/franz-go") && !under(from, "platform/bus", "testkit/bustest", "test")
 		},
 		because: "one place knows how events travel",
+		tests:   true,
 	},
 	{
 		name: "testkit stays in tests",
@@ -117,12 +157,18 @@ var rules = []rule{
 // violations says which imports break which rules.
 func violations(packages []goPackage) (found []string) {
 	for _, from := range packages {
-		for _, imported := range from.Imports {
-			target := strings.TrimPrefix(imported, modulePath)
-			for _, rule := range rules {
-				if rule.breaks(from.path(), target) {
-					found = append(found, fmt.Sprintf("%s imports %s: %s (%s)", from.path(), target, rule.name, rule.because))
+		for _, rule := range rules {
+			look := func(imports []string, what string) {
+				for _, imported := range imports {
+					target := strings.TrimPrefix(imported, modulePath)
+					if rule.breaks(from.path(), target) {
+						found = append(found, fmt.Sprintf("%s%s imports %s: %s (%s)", what, from.path(), target, rule.name, rule.because))
+					}
 				}
+			}
+			look(from.Imports, "")
+			if rule.tests {
+				look(from.TestImports, "a test of ")
 			}
 		}
 	}

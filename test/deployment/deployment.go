@@ -108,7 +108,15 @@ func (d *Deployment) Stop() error {
 	return errors.Join(problems...)
 }
 
-// PID returns the process id of a part that is a braid process, 0 when it does not run.
+// PartURL returns the address of a braid process's own door, past the gateway; empty for what is no braid process.
+func (d *Deployment) PartURL(part string) string {
+	if program := d.programs[part]; program != nil {
+		return program.url
+	}
+	return ""
+}
+
+// PID returns the process id of a part that is a program, 0 when it does not run.
 func (d *Deployment) PID(part string) int {
 	if program := d.programs[part]; program != nil && program.running != nil {
 		return program.running.Process.Pid
@@ -164,7 +172,7 @@ func StartAllInOne(ctx context.Context, options Options) (*Deployment, error) {
 		name: partBraid, command: d.braid,
 		arguments:   []string{"up", "--data-dir", d.DataDir, "--listen", listen, "--admin-listen", admin, "--kafka-listen", addresses[2]},
 		environment: environment(options.Environment), directory: options.Directory,
-		ready: httpReady(d.AdminURL + "/readyz"), logs: filepath.Join(options.Directory, "braid.log"),
+		url: d.URL, ready: httpReady(d.AdminURL + "/readyz"), logs: filepath.Join(options.Directory, "braid.log"),
 	})
 	if err := d.startAll(ctx); err != nil {
 		return nil, err

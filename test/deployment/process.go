@@ -30,6 +30,8 @@ type program struct {
 	// environment is all that the process sees.
 	environment []string
 	directory   string
+	// url is where a braid process serves.
+	url string
 	// ready is asked until it answers nil.
 	ready func(ctx context.Context) error
 	// logs is the file that the output is added to.

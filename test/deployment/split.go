@@ -93,7 +93,7 @@ func (d *Deployment) addNodes(ctx context.Context) error {
 		program := &program{
 			name: node.name, command: d.braid,
 			arguments:   []string{"serve", "--services=" + node.service, "--listen", node.listen, "--admin-listen", node.admin},
-			environment: shared, directory: d.options.Directory,
+			environment: shared, directory: d.options.Directory, url: "http://" + node.listen,
 			ready: httpReady("http://" + node.admin + "/readyz"), logs: filepath.Join(d.options.Directory, node.name+".log"),
 		}
 		d.add(program)

@@ -40,7 +40,7 @@ func TestForeignAndMissingCostTheSame(t *testing.T) {
 	m := startMeasured(t)
 	a, b := m.tenant(t, "a"), m.tenant(t, "b")
 	methods := catalog(t)
-	checkVariables(t, methods, a)
+	checkReferences(t, methods, a)
 	absent := missing(a.resources)
 	m.settle(t, a)
 	compared, reading := 0, 0

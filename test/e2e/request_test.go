@@ -17,11 +17,9 @@ import (
 	"buf.build/go/protovalidate"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	optionsv1 "github.com/braidhq/braid/gen/go/braid/options/v1"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/test/client"
@@ -67,20 +65,24 @@ func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
 		field := target.Fields().Get(i)
 		value, ok := known[string(field.Name())]
 		switch {
-		case proto.HasExtension(field.Options(), optionsv1.E_Fixed):
+		case !settable(field):
 		case ok:
 			fields[field.JSONName()] = value
 		case field.Kind() == protoreflect.MessageKind && !field.IsList() && !strings.HasPrefix(string(field.Message().FullName()), "google."):
-			fields[field.JSONName()] = fill(field.Message(), known.changeable())
+			fields[field.JSONName()] = fill(field.Message(), known.changeable(field.Message()))
 		}
 	}
 	return fields
 }
 
-// changeable leaves of the values those that a PATCH may send: never what names a resource.
-func (v values) changeable() values {
+// changeable leaves of the values those that a PATCH may send: never what names the resource itself.
+func (v values) changeable(resource protoreflect.MessageDescriptor) values {
+	names := []string{"display_name", "title", "body"}
+	for _, reference := range referencesIn(resource, string(resource.Name()), nil) {
+		names = append(names, reference.name)
+	}
 	left := values{}
-	for _, name := range []string{"display_name", "title", "body", "role_ids"} {
+	for _, name := range names {
 		if value, ok := v[name]; ok {
 			left[name] = value
 		}

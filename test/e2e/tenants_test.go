@@ -36,7 +36,7 @@ func testTenants(t *testing.T, s *suite) {
 	mark := "canary-" + id.New().String()
 	a, b := s.tenant(t, mark), s.tenant(t, "other")
 	methods := catalog(t)
-	checkVariables(t, methods, a)
+	checkReferences(t, methods, a)
 	absent := missing(a.resources)
 	before := s.settle(t, a)
 	for _, method := range methods {
@@ -94,15 +94,6 @@ func (s *suite) awaitOne(t *testing.T, who *client.Person, path, key string) str
 	return found
 }
 
-// checkVariables holds the test to all of the contract: a new resource must have an id here.
-func checkVariables(t *testing.T, methods []*rpc.Method, a tenant) {
-	for _, method := range methods {
-		for _, name := range pathVariables(method) {
-			require.Contains(t, a.resources, name, "%s has a path variable without a resource: make one in tenant() of tenants_test.go", method.Procedure)
-		}
-	}
-}
-
 // fillTenant are the values of a request; naming notifications excludes naming all of them.
 func fillTenant(resources values) values {
 	filled := examples().with(resources)
@@ -119,7 +110,7 @@ type way struct {
 }
 
 // strangers are the ways that a method offers: all ids foreign; all but the organization's and those that the body
-// refers to; only the latter.
+// refers to, in whatever depth; only the latter.
 func strangers(method *rpc.Method, a, b tenant, absent values) []way {
 	variables := pathVariables(method)
 	ways := []way{{name: "foreign path", foreign: a.resources, none: absent, notFound: len(variables) > 0 || method.Rule == rpc.Internal}}
@@ -127,11 +118,10 @@ func strangers(method *rpc.Method, a, b tenant, absent values) []way {
 		return ways
 	}
 	own, references := values{"organization_id": b.resources["organization_id"]}, []string{}
-	for i := range method.Descriptor.Input().Fields().Len() {
-		name := string(method.Descriptor.Input().Fields().Get(i).Name())
-		if _, known := a.resources[name]; known && !slices.Contains(variables, name) {
-			own[name] = b.resources[name]
-			references = append(references, name)
+	for _, reference := range referencesOf(method) {
+		if _, known := a.resources[reference.name]; known && !reference.variable {
+			own[reference.name] = b.resources[reference.name]
+			references = append(references, reference.name)
 		}
 	}
 	ways = append(ways, way{name: "own path", foreign: a.resources.with(own), none: absent.with(own), notFound: len(variables) > 1})

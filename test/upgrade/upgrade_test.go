@@ -1,26 +1,20 @@
 // Package upgrade_test keeps the habit of upgrading: the present binary is started on a data directory as the previous
-// migration level left it, and has to go on with it. The directory is made by running every set of migrations but its
-// last one, and writing rows as a braid of that level would have.
+// migration level left it, and has to go on with it. The directory is a real one: people have worked in it, it has keys,
+// a broker's log and a version, and ended by a kill. Its databases are then taken back by the last migration of each set.
 package upgrade_test
 
 import (
-	"context"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
-	"testing/fstest"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/pg"
-	"github.com/braidhq/braid/platform/pg/embedded"
 	"github.com/braidhq/braid/services/audit"
 	"github.com/braidhq/braid/services/identity"
 	"github.com/braidhq/braid/services/notification"
@@ -42,8 +36,13 @@ func TestUpgradeFromPreviousLevel(t *testing.T) {
 		t.Skip("starts the whole product")
 	}
 	directory := makeDirectory(t)
-	before := newFixture()
-	writePreviousLevel(t, filepath.Join(directory, "data", "postgres"), before)
+	before := liveBefore(t, directory)
+	dataDir := filepath.Join(directory, "data")
+	server, stop := startServer(t, filepath.Join(dataDir, "postgres"))
+	takeBack(t, server)
+	before.leaveWaiting(t, server)
+	stop()
+	kept := lasting(t, dataDir)
 
 	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory})
 	require.NoError(t, err)
@@ -54,12 +53,14 @@ func TestUpgradeFromPreviousLevel(t *testing.T) {
 			t.Logf("%s", content[max(0, len(content)-8<<10):])
 		}
 	})
-	after := &walk{Client: client.New(running.URL, running.AdminURL), fixture: before, ada: before.person()}
-	after.run(t)
+	before.goOn(t, client.New(running.URL, running.AdminURL))
 	require.NoError(t, running.Stop())
+	require.Equal(t, kept, lasting(t, dataDir))
 
+	server, stop = startServer(t, filepath.Join(dataDir, "postgres"))
+	defer stop()
 	for _, service := range services() {
-		require.Empty(t, pendingOf(t, filepath.Join(directory, "data", "postgres"), service), service)
+		require.Empty(t, pendingOf(t, server, service), service)
 	}
 }
 
@@ -82,157 +83,76 @@ func services() []string {
 	return names
 }
 
-func databaseOf(service string) string { return "braid_" + service }
+// goOn is what the same people do after the upgrade.
+func (p *past) goOn(t *testing.T, speaker *client.Client) {
+	ada, ben := person{speaker, p.ada}, person{speaker, p.ben}
+	p.holdTokens(t, ada)
+	require.NoError(t, speaker.Login(t.Context(), p.ben), "the password is still known")
+	require.Equal(t, "Old House", ada.get(t, p.organization).Text("displayName"))
 
-// startServer runs PostgreSQL on a data directory as up does.
-func startServer(t *testing.T, directory string) (server *embedded.Server, stop func()) {
-	t.Helper()
-	server, err := embedded.Start(t.Context(), embedded.Config{DataDir: directory, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	return server, func() { require.NoError(t, server.Stop(context.WithoutCancel(t.Context()))) }
-}
-
-// writePreviousLevel makes the databases of the previous level and fills them.
-func writePreviousLevel(t *testing.T, directory string, rows *fixture) {
-	t.Helper()
-	server, stop := startServer(t, directory)
-	defer stop()
-	pending := 0
-	for _, service := range services() {
-		require.NoError(t, server.EnsureDatabase(t.Context(), databaseOf(service)))
-		config := pg.MigrateConfig{Service: service, URL: server.URL(databaseOf(service)), Logger: slog.New(slog.DiscardHandler)}
-		for _, set := range migrations[service]() {
-			config.Sets = append(config.Sets, previousLevel(t, set))
-		}
-		require.NoError(t, pg.Migrate(t.Context(), config))
-		config.Sets = migrations[service]()
-		left, err := pg.Pending(t.Context(), config)
-		require.NoError(t, err)
-		pending += len(left)
-		insert(t, config.URL, rows.statements(t, service))
-	}
-	require.Positive(t, pending, "there is nothing to upgrade: the test shows nothing")
-}
-
-func pendingOf(t *testing.T, directory, service string) []string {
-	t.Helper()
-	server, stop := startServer(t, directory)
-	defer stop()
-	pending, err := pg.Pending(t.Context(), pg.MigrateConfig{
-		Service: service, URL: server.URL(databaseOf(service)), Sets: migrations[service](), Logger: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(t, err)
-	return pending
-}
-
-// previousLevel is a set without its last migration. One that has only one is taken whole: there is no level before.
-func previousLevel(t *testing.T, set pg.MigrationSet) pg.MigrationSet {
-	t.Helper()
-	root := set.FS
-	names, err := fs.Glob(root, "*.sql")
-	require.NoError(t, err)
-	if len(names) == 0 {
-		root, err = fs.Sub(set.FS, "migrations")
-		require.NoError(t, err)
-		names, err = fs.Glob(root, "*.sql")
-		require.NoError(t, err)
-	}
-	require.NotEmpty(t, names, set.Name)
-	slices.Sort(names) // Their versions have leading zeros.
-	if len(names) > 1 {
-		names = names[:len(names)-1]
-	}
-	files := fstest.MapFS{}
-	for _, name := range names {
-		content, err := fs.ReadFile(root, name)
-		require.NoError(t, err)
-		files[name] = &fstest.MapFile{Data: content}
-	}
-	set.FS = files
-	return set
-}
-
-// statement is one row to write.
-type statement struct {
-	sql       string
-	arguments []any
-}
-
-// insert writes rows as the login that owns the tables.
-func insert(t *testing.T, url string, statements []statement) {
-	t.Helper()
-	connection, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	defer func() { _ = connection.Close(context.WithoutCancel(t.Context())) }()
-	for _, one := range statements {
-		tag, err := connection.Exec(t.Context(), one.sql, one.arguments...)
-		require.NoError(t, err, one.sql)
-		require.EqualValues(t, 1, tag.RowsAffected(), one.sql)
-	}
-}
-
-// walk is what a person does after the upgrade.
-type walk struct {
-	*client.Client
-	fixture *fixture
-	ada     *client.Person
-}
-
-func (w *walk) get(t *testing.T, path string) client.Answer {
-	t.Helper()
-	answer, err := w.Must(t.Context(), w.ada, http.MethodGet, path, nil)
-	require.NoError(t, err)
-	return answer
-}
-
-func (w *walk) post(t *testing.T, path string, body any) client.Answer {
-	t.Helper()
-	answer, err := w.Must(t.Context(), w.ada, http.MethodPost, path, body)
-	require.NoError(t, err)
-	return answer
-}
-
-// run finds what was there before and goes on with it.
-func (w *walk) run(t *testing.T) {
-	f := w.fixture
-	require.NoError(t, w.Login(t.Context(), w.ada), "the password is still known")
-	organization := "/api/v1/organizations/" + f.organizationID.String()
-	require.Equal(t, "Old House", w.get(t, organization).Text("displayName"))
-
-	task := organization + "/tasks/" + f.taskID.String()
-	before := w.get(t, task)
-	require.Equal(t, "OLD-1 in_progress written before", fmt.Sprint(before.Text("key"), " ", before.Text("status"), " ", before.Text("title")))
-	require.Equal(t, "said before", w.get(t, task+"/comments").List("comments")[0]["body"])
-	require.Equal(t, "in_review", w.post(t, task+":transition", map[string]any{"status": "in_review", "etag": before.Text("etag")}).Text("status"))
-	made := w.post(t, organization+"/projects/"+f.projectID.String()+"/tasks", map[string]any{"title": "written after"})
+	task := ada.get(t, p.task)
+	require.Equal(t, "OLD-1 in_progress written before", fmt.Sprint(task.Text("key"), " ", task.Text("status"), " ", task.Text("title")))
+	require.Len(t, ada.get(t, p.task+"/comments").List("comments"), 2)
+	again := ada.post(t, p.task+"/comments", map[string]any{"body": commentBefore}, client.WithHeader("Idempotency-Key", "before"))
+	require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"), "a client that missed the answer asks once more")
+	require.Equal(t, p.answer.Body, again.Body)
+	require.Len(t, ada.get(t, p.task+"/comments").List("comments"), 2)
+	require.Equal(t, "in_review", ben.post(t, p.task+":transition", map[string]any{"status": "in_review", "etag": task.Text("etag")}).Text("status"))
+	made := ada.post(t, p.project+"/tasks", map[string]any{"title": "written after"})
 	require.Equal(t, "OLD-2", made.Text("key"), "numbers go on where they were")
-
-	notifications := w.get(t, "/api/v1/me/notifications").List("notifications")
-	require.Len(t, notifications, 1)
-	require.Equal(t, "OLD-1", notifications[0]["taskKey"])
-	for _, row := range w.get(t, "/api/v1/me/notification-preferences").List("preferences") {
+	for _, row := range ben.get(t, "/api/v1/me/notification-preferences").List("preferences") {
 		muted := row["kind"] == "task_commented" && row["channel"] == "email"
 		require.Equal(t, !muted, row["enabled"] == true, "%v", row)
 	}
+	p.hearAll(t, ada, ben, made.Header.Get("X-Correlation-Id")+" workflow.task.created")
 
-	// The record of before, the event that was waiting in the outbox, and what has just happened.
+	ada.post(t, p.open+":resend", map[string]any{})
+	// A newcomer needs everything: jobs, mails, the mailbox; this one was invited before.
+	require.NoError(t, speaker.Register(t.Context(), p.cleo))
+	person{speaker, p.cleo}.post(t, "/api/v1/invitations:accept", map[string]any{"token": p.invitation})
+	person{speaker, p.cleo}.get(t, p.task)
+}
+
+// holdTokens uses what the old run handed out: an access token, signed by a key that is sealed with the key file, and
+// the refresh token of the same session.
+func (p *past) holdTokens(t *testing.T, ada person) {
+	t.Helper()
+	require.Equal(t, "Ada", ada.get(t, "/api/v1/me").Text("displayName"), "a token of before is good")
+	require.Equal(t, p.keys, ada.get(t, "/.well-known/jwks.json").Body, "the keys that tokens are signed with are those of before")
+	answer, err := ada.Must(t.Context(), nil, http.MethodPost, "/api/v1/auth/refresh", map[string]any{"refreshToken": p.ada.Refresh})
+	require.NoError(t, err)
+	p.ada.Token, p.ada.Refresh = answer.Text("accessToken"), answer.Text("refreshToken")
+	require.Equal(t, p.ada.ID, ada.get(t, "/api/v1/me").Text("id"))
+}
+
+// hearAll waits for the records of before, for the event that was in the broker's log, for the one that waited in the
+// outbox, and for what has just happened; each must be there once.
+func (p *past) hearAll(t *testing.T, ada, ben person, after string) {
+	t.Helper()
+	wanted := []string{waiting + " workflow.task.created", p.unheard + " workflow.task.commented", after}
+	var found map[string]int
 	require.NoError(t, client.Await(t.Context(), func() error {
-		var recorded []string
-		for _, record := range w.get(t, organization+"/audit-events").List("auditEvents") {
-			recorded = append(recorded, fmt.Sprint(record["correlationId"], " ", record["action"]))
-		}
-		for _, wanted := range []string{
-			"recorded-before workflow.project.created", "waiting-before workflow.task.created",
-			made.Header.Get("X-Correlation-Id") + " workflow.task.created",
-		} {
-			if !slices.Contains(recorded, wanted) {
-				return fmt.Errorf("%q is not among %q", wanted, recorded)
+		found = ada.records(t, p.organization)
+		for _, one := range wanted {
+			if found[one] == 0 {
+				return fmt.Errorf("%q is not among %v", one, found)
 			}
 		}
 		return nil
 	}))
-	// A newcomer needs everything: jobs, mails, the mailbox.
-	ben, err := w.SignUp(t.Context(), "Ben")
-	require.NoError(t, err)
-	require.NoError(t, w.Join(t.Context(), organization, w.ada, ben, "member"))
+	for _, one := range wanted {
+		require.Equal(t, 1, found[one], one)
+	}
+	for one, times := range p.records {
+		require.Equal(t, times, found[one], one)
+	}
+	titles := map[any]int{}
+	for _, notification := range ben.get(t, "/api/v1/me/notifications?pageSize=200").List("notifications") {
+		titles[notification["id"]]++
+		titles[notification["kind"]]++
+	}
+	for _, notification := range p.notifications {
+		require.Equal(t, 1, titles[notification["id"]], "%v", notification)
+	}
+	require.Equal(t, 1, titles["task_assigned"], "what was told before is not told again")
 }
