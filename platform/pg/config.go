@@ -130,7 +130,7 @@ func parseURL(url string) (*pgxpool.Config, error) {
 }
 
 // poolConfig returns the settings of a pool whose connections take role before they do anything.
-func (c Config) poolConfig(role func(database string) string, maxConns int, statementTimeout time.Duration, more ...map[string]string) (*pgxpool.Config, error) {
+func (c Config) poolConfig(role func(database string) string, maxConns int, statementTimeout time.Duration, more map[string]string) (*pgxpool.Config, error) {
 	pool, err := parseURL(c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
@@ -145,9 +145,7 @@ func (c Config) poolConfig(role func(database string) string, maxConns int, stat
 	pool.ConnConfig.StatementCacheCapacity = 256
 	roleName := role(pool.ConnConfig.Database)
 	settings := c.sessionSettings(roleName, statementTimeout)
-	for _, added := range more {
-		maps.Copy(settings, added)
-	}
+	maps.Copy(settings, more)
 	maps.Copy(pool.ConnConfig.RuntimeParams, settings)
 	pool.AfterConnect = prepareSession(roleName, settings)
 	return pool, nil

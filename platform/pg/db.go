@@ -60,15 +60,15 @@ func Open(ctx context.Context, config Config, logger *slog.Logger, registerer pr
 }
 
 func (db *DB) connect(ctx context.Context) (err error) {
-	appConfig, err := db.config.poolConfig(AppRole, db.config.MaxConns, db.config.StatementTimeout)
+	appConfig, err := db.config.poolConfig(AppRole, db.config.MaxConns, db.config.StatementTimeout, nil)
 	if err != nil {
 		return err
 	}
-	workerConfig, err := db.config.poolConfig(WorkerRole, db.config.WorkerMaxConns, db.config.WorkerStatementTimeout)
+	workerConfig, err := db.config.poolConfig(WorkerRole, db.config.WorkerMaxConns, db.config.WorkerStatementTimeout, nil)
 	if err != nil {
 		return err
 	}
-	pointConfig, err := db.config.poolConfig(AppRole, db.config.ReadConns, db.config.PointTimeout)
+	pointConfig, err := db.config.poolConfig(AppRole, db.config.ReadConns, db.config.PointTimeout, nil)
 	if err != nil {
 		return err
 	}
