@@ -31,7 +31,9 @@ type GroupConfig struct {
 // Group is one member of a consumer group, starting at the oldest record where nothing is committed yet. It must be
 // used by one goroutine: Poll, apply, Done, and again. Between Poll and the next Poll no partition is taken away.
 type Group struct {
-	client     *kgo.Client
+	client *kgo.Client
+	// abandon ends what the client waits for.
+	abandon    context.CancelFunc
 	admin      *kadm.Client
 	group      string
 	topics     []string
@@ -48,7 +50,9 @@ func NewGroup(connection Connection, config GroupConfig, logger *slog.Logger) (*
 	if config.MaxRecords <= 0 {
 		config.MaxRecords = 500
 	}
+	life, abandon := context.WithCancel(context.Background())
 	client, err := connection.open(logger,
+		kgo.WithContext(life),
 		kgo.ConsumerGroup(config.Group),
 		kgo.ConsumeTopics(config.Topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -63,10 +67,11 @@ func NewGroup(connection Connection, config GroupConfig, logger *slog.Logger) (*
 		kgo.RebalanceTimeout(30*time.Second),
 	)
 	if err != nil {
+		abandon()
 		return nil, err
 	}
 	return &Group{
-		client: client, admin: kadm.NewClient(client), group: config.Group, topics: config.Topics, maxRecords: config.MaxRecords,
+		client: client, abandon: abandon, admin: kadm.NewClient(client), group: config.Group, topics: config.Topics, maxRecords: config.MaxRecords,
 	}, nil
 }
 
@@ -150,6 +155,11 @@ func (g *Group) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	g.client.AllowRebalance()
-	_ = g.client.LeaveGroupContext(ctx)
+	if g.client.LeaveGroupContext(ctx) != nil {
+		// The client does not leave before it has joined, and a broker lets nobody join before it has heard of all other
+		// members or given them up, which takes it the time of a session.
+		g.abandon()
+	}
 	g.client.CloseAllowingRebalance()
+	g.abandon()
 }
