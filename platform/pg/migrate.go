@@ -60,8 +60,11 @@ func (c MigrateConfig) migrate(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = connection.Close(context.WithoutCancel(ctx)) }()
-	if modern, err := atLeast(ctx, connection, 150000); err != nil || !modern {
-		return cmp.Or(Translate(err), errors.New("PostgreSQL 15 or newer is needed"))
+	var modern bool
+	// 17 is the first whose MERGE answers with what it changed.
+	err = connection.QueryRow(ctx, `select current_setting('server_version_num')::int >= 170000`).Scan(&modern)
+	if err != nil || !modern {
+		return cmp.Or(Translate(err), errors.New("PostgreSQL 17 or newer is needed"))
 	}
 	if err := lockMigrations(ctx, connection); err != nil {
 		return err

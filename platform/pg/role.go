@@ -44,19 +44,9 @@ func ensureRole(ctx context.Context, connection *pgx.Conn, role string) error {
 }
 
 func ensureMembership(ctx context.Context, connection *pgx.Conn, role, login string) error {
-	modern, err := atLeast(ctx, connection, 160000)
-	if err != nil {
-		return err
-	}
-	// From version 16 on, a membership says for itself whether it allows SET ROLE; before, every membership does.
-	query := `select exists (select from pg_catalog.pg_auth_members
-		where roleid = $1::regrole and member = $2::regrole)`
-	grant := `grant ` + quote(role) + ` to ` + quote(login)
-	if modern {
-		query = `select exists (select from pg_catalog.pg_auth_members
-			where roleid = $1::regrole and member = $2::regrole and set_option)`
-		grant += ` with set true, inherit false`
-	}
+	// A membership says for itself whether it allows SET ROLE.
+	const query = `select exists (select from pg_catalog.pg_auth_members
+		where roleid = $1::regrole and member = $2::regrole and set_option)`
 	var granted bool
 	if err := connection.QueryRow(ctx, query, quote(role), quote(login)).Scan(&granted); err != nil {
 		return err
@@ -64,14 +54,8 @@ func ensureMembership(ctx context.Context, connection *pgx.Conn, role, login str
 	if granted {
 		return nil
 	}
-	_, err = connection.Exec(ctx, grant)
+	_, err := connection.Exec(ctx, `grant `+quote(role)+` to `+quote(login)+` with set true, inherit false`)
 	return err
-}
-
-func atLeast(ctx context.Context, connection *pgx.Conn, version int) (bool, error) {
-	var enough bool
-	err := connection.QueryRow(ctx, `select current_setting('server_version_num')::int >= $1`, version).Scan(&enough)
-	return enough, err
 }
 
 // explainRights says what to do when the migration login may not create or grant roles.

@@ -180,22 +180,11 @@ func (c *cluster) clone(ctx context.Context, name, template string) error {
 		if err := pg.EnsureRoles(ctx, connection, name, ownerLogin); err != nil {
 			return err
 		}
-		var modern bool
-		err := connection.QueryRow(ctx, `select current_setting('server_version_num')::int >= 160000`).Scan(&modern)
-		if err != nil {
-			return err
-		}
 		for _, pair := range [][2]string{
 			{pg.AppRole(template), pg.AppRole(name)},
 			{pg.WorkerRole(template), pg.WorkerRole(name)},
 		} {
-			grant := `grant ` + pair[0] + ` to ` + pair[1]
-			if modern {
-				grant += ` with inherit true, set false`
-			} else if _, err := connection.Exec(ctx, `alter role `+pair[1]+` inherit`); err != nil {
-				return err
-			}
-			if _, err := connection.Exec(ctx, grant); err != nil {
+			if _, err := connection.Exec(ctx, `grant `+pair[0]+` to `+pair[1]+` with inherit true, set false`); err != nil {
 				return err
 			}
 		}

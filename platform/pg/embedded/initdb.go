@@ -103,11 +103,7 @@ func initialize(ctx context.Context, programs binaries, owner account, config Co
 	arguments := []string{
 		"--pgdata=" + fresh, "--username=" + superuser, "--pwfile=" + secret, "--auth=scram-sha-256",
 		"--encoding=UTF8", "--no-instructions", "--no-sync",
-	}
-	if programs.major >= 17 {
-		arguments = append(arguments, "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-	} else {
-		arguments = append(arguments, "--locale=C")
+		"--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
 	}
 	if config.Volatile {
 		arguments = append(arguments, "--wal-segsize=1")
