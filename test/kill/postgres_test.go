@@ -43,7 +43,8 @@ func TestKillPostgres(t *testing.T) {
 
 // killServer makes one kill, now and then another one while the server recovers, and waits for braid to bring it back.
 func killServer(ctx context.Context, t *testing.T, running *deployment.Deployment, plan *plan) (int, error) {
-	_ = clock.Sleep(ctx, plan.between(50*time.Millisecond, 1200*time.Millisecond))
+	// The writers try again up to a second after they were refused; most lives of the server must be long enough for them.
+	_ = clock.Sleep(ctx, plan.between(50*time.Millisecond, 2500*time.Millisecond))
 	data, before := filepath.Join(running.DataDir, "postgres", "data"), restarts(t, running)
 	if err := killPostmaster(data); err != nil {
 		return 0, err
