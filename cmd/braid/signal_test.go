@@ -76,6 +76,7 @@ func TestSignalDuringTheStartCallsItOff(t *testing.T) {
 		synctest.Wait()
 		p.orders.signals <- syscall.SIGTERM
 		require.NoError(t, <-done)
+		synctest.Wait() // Whoever logs the signal is done with it.
 		require.Contains(t, log.String(), "signal received: terminated")
 		require.Contains(t, log.String(), "start called off")
 		require.EqualError(t, (&process{orders: newTestOrders(t), logger: p.logger, manager: p.manager}).run(
