@@ -80,6 +80,8 @@ type plan struct {
 	duration time.Duration
 	random   *rand.Rand
 	begun    time.Time
+	// written returns how many writes were acknowledged so far.
+	written func() int
 	// thinking keeps the writers from being a load test: it is the mean pause between two writes of one person.
 	thinking time.Duration
 	// padding is how many bytes a new task is made heavier by.

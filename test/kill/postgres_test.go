@@ -43,8 +43,13 @@ func TestKillPostgres(t *testing.T) {
 
 // killServer makes one kill, now and then another one while the server recovers, and waits for braid to bring it back.
 func killServer(ctx context.Context, t *testing.T, running *deployment.Deployment, plan *plan) (int, error) {
-	// The writers try again up to a second after they were refused; most lives of the server must be long enough for them.
-	_ = clock.Sleep(ctx, plan.between(50*time.Millisecond, 2500*time.Millisecond))
+	// Writers try again up to a second after they were refused. Most lives of the server are long enough for one of them.
+	if written, begun := plan.written(), time.Now(); !plan.oneIn(6) {
+		for plan.written() == written && time.Since(begun) < 5*time.Second {
+			_ = clock.Sleep(ctx, 20*time.Millisecond)
+		}
+	}
+	_ = clock.Sleep(ctx, plan.between(50*time.Millisecond, 1200*time.Millisecond))
 	data, before := filepath.Join(running.DataDir, "postgres", "data"), restarts(t, running)
 	if err := killPostmaster(data); err != nil {
 		return 0, err

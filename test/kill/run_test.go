@@ -26,7 +26,7 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 	tenants := prepare(t, running)
 	ledger := newLedger()
 	writers := makeWriters(t, running, tenants, ledger, plan)
-	plan.begun = time.Now()
+	plan.begun, plan.written = time.Now(), ledger.size
 
 	lasting, abandon := context.WithCancel(t.Context())
 	defer abandon()
