@@ -31,10 +31,7 @@ const (
 	manyCalls = `(
     select %s
     from unnest(%s) as call (%s)
-    cross join lateral (
-        select set_config('app.organization_id', call.scope_organization, true) || '/' || set_config('app.user_id', call.scope_user, true) as is_set
-        offset 0
-    ) as scope
+    cross join lateral (` + setCallScope + `) as scope
     where scope.is_set is not null
     offset 0
 ) as calls`

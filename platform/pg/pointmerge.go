@@ -19,13 +19,10 @@ import (
 //
 // A call's scope is set when its turn comes, and only then its own statement runs: it refers to the scope, so the
 // planner cannot turn them around, and row-level security judges each call's rows by that call's scope as it does
-// when it is sent alone. The separator keeps two scopes with different halves apart should results ever be remembered.
+// when it is sent alone.
 const mergedForm = `select point_call.number, point_answer.*
 from unnest(%s) with ordinality as point_call (%snumber)
-cross join lateral (
-    select set_config('app.organization_id', point_call.organization, true) || '/' || set_config('app.user_id', point_call.member, true) as is_set
-    offset 0
-) as point_scope
+cross join lateral (` + setCallScope + `) as point_scope
 cross join lateral (
     select * from (
 %s
@@ -33,7 +30,7 @@ cross join lateral (
 ) as point_answer`
 
 // scopeParameters are the first parameters of every merged statement.
-var scopeParameters = []mergedParameter{{pgtype.TextOID, "text", "organization"}, {pgtype.TextOID, "text", "member"}}
+var scopeParameters = []mergedParameter{{pgtype.TextOID, "text", "scope_organization"}, {pgtype.TextOID, "text", "scope_user"}}
 
 // mergedParameter is a parameter of a merged statement: an array with one element for each call.
 type mergedParameter struct {

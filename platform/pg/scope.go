@@ -31,6 +31,11 @@ const (
 	// setPointScope returns no row, which is cheaper to send and to read. The texts are joined so that both are set.
 	setPointScope = `select where set_config('app.organization_id', $1, true) || set_config('app.user_id', $2, true) is null`
 
+	// setCallScope stands in a statement over the calls of several requests, as a lateral subquery of each call's row: it
+	// sets the scope when the row's turn comes, and only for who looks at is_set. The separator keeps two scopes with
+	// different halves apart should results ever be remembered.
+	setCallScope = `select set_config('app.organization_id', scope_organization, true) || '/' || set_config('app.user_id', scope_user, true) as is_set offset 0`
+
 	setReadOnly = `select set_config('transaction_read_only', 'on', true)`
 )
 

@@ -67,9 +67,12 @@ func goodValue(field protoreflect.FieldDescriptor, rules *validate.FieldRules) f
 	case protoreflect.StringKind:
 		return goodText(rules)
 	case protoreflect.EnumKind:
+		if !rules.HasEnum() {
+			return nil
+		}
 		definedOnly := rules.GetEnum().GetDefinedOnly()
 		rules.GetEnum().ClearDefinedOnly()
-		if !rules.HasEnum() || proto.Size(rules.GetEnum()) > 0 || !isAllOf(rules, rules.ClearEnum) {
+		if proto.Size(rules.GetEnum()) > 0 || !isAllOf(rules, rules.ClearEnum) {
 			return nil
 		}
 		values := field.Enum().Values()
