@@ -92,7 +92,17 @@ type Permission struct {
 	// before it hold. Methods that share a permission name the same role.
 	Role string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
 	// A field that holds a user's id: when it names the caller, being a member is enough. Only with a name.
-	SelfField     string `protobuf:"bytes,7,opt,name=self_field,json=selfField,proto3" json:"self_field,omitempty"`
+	SelfField string `protobuf:"bytes,7,opt,name=self_field,json=selfField,proto3" json:"self_field,omitempty"`
+	// The type of what the permission is asked for, so that it may also be held for a project, for a single resource or
+	// for one's own: "project", "task". Without it only what is held in the whole organization counts.
+	ResourceType string `protobuf:"bytes,8,opt,name=resource_type,json=resourceType,proto3" json:"resource_type,omitempty"`
+	// The request's field that holds the resource's id. Without it a method that changes nothing lists resources, and one
+	// that does makes one, in the project of project_field when there is one. A resource whose project or owner the
+	// request doesn't name is looked at again by the handler; what the chain could not decide and the handler didn't, is
+	// refused.
+	ResourceField string `protobuf:"bytes,9,opt,name=resource_field,json=resourceField,proto3" json:"resource_field,omitempty"`
+	// The request's field that holds the project's id.
+	ProjectField  string `protobuf:"bytes,10,opt,name=project_field,json=projectField,proto3" json:"project_field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -187,6 +197,27 @@ func (x *Permission) GetRole() string {
 func (x *Permission) GetSelfField() string {
 	if x != nil {
 		return x.SelfField
+	}
+	return ""
+}
+
+func (x *Permission) GetResourceType() string {
+	if x != nil {
+		return x.ResourceType
+	}
+	return ""
+}
+
+func (x *Permission) GetResourceField() string {
+	if x != nil {
+		return x.ResourceField
+	}
+	return ""
+}
+
+func (x *Permission) GetProjectField() string {
+	if x != nil {
+		return x.ProjectField
 	}
 	return ""
 }
@@ -411,7 +442,7 @@ var File_braid_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xec\x01\n" +
+	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xdd\x02\n" +
 	"\n" +
 	"Permission\x12\x18\n" +
 	"\x06public\x18\x01 \x01(\bH\x00R\x06public\x12&\n" +
@@ -421,7 +452,11 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\x12organization_field\x18\x05 \x01(\tR\x11organizationField\x12\x12\n" +
 	"\x04role\x18\x06 \x01(\tR\x04role\x12\x1d\n" +
 	"\n" +
-	"self_field\x18\a \x01(\tR\tselfFieldB\x06\n" +
+	"self_field\x18\a \x01(\tR\tselfField\x12#\n" +
+	"\rresource_type\x18\b \x01(\tR\fresourceType\x12%\n" +
+	"\x0eresource_field\x18\t \x01(\tR\rresourceField\x12#\n" +
+	"\rproject_field\x18\n" +
+	" \x01(\tR\fprojectFieldB\x06\n" +
 	"\x04rule\"\x1b\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\" \n" +

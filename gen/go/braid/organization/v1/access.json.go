@@ -8,58 +8,16 @@ import (
 )
 
 // AppendJSON implements jsonwire.Appender.
-func (x *Role) AppendJSON(dst []byte) []byte {
+func (x *Resource) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
-	dst = append(dst, `"id":`...)
+	dst = append(dst, `"type":`...)
+	dst = jsonwire.AppendString(dst, x.GetType())
+	dst = append(dst, `,"id":`...)
 	dst = jsonwire.AppendString(dst, x.GetId())
-	dst = append(dst, `,"displayName":`...)
-	dst = jsonwire.AppendString(dst, x.GetDisplayName())
-	dst = append(dst, `,"description":`...)
-	dst = jsonwire.AppendString(dst, x.GetDescription())
-	dst = append(dst, `,"permissions":`...)
-	dst = append(dst, '[')
-	for i, item := range x.GetPermissions() {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = jsonwire.AppendString(dst, item)
-	}
-	dst = append(dst, ']')
-	dst = append(dst, `,"system":`...)
-	dst = jsonwire.AppendBool(dst, x.GetSystem())
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
-func (x *ListRolesRequest) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, `"organizationId":`...)
-	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
-	dst = append(dst, `,"pageSize":`...)
-	dst = jsonwire.AppendInt32(dst, x.GetPageSize())
-	dst = append(dst, `,"pageToken":`...)
-	dst = jsonwire.AppendString(dst, x.GetPageToken())
-	dst = append(dst, `,"filter":`...)
-	dst = jsonwire.AppendString(dst, x.GetFilter())
-	dst = append(dst, `,"orderBy":`...)
-	dst = jsonwire.AppendString(dst, x.GetOrderBy())
-	return append(dst, '}')
-}
-
-// AppendJSON implements jsonwire.Appender.
-func (x *ListRolesResponse) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, `"roles":`...)
-	dst = append(dst, '[')
-	for i, item := range x.GetRoles() {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = item.AppendJSON(dst)
-	}
-	dst = append(dst, ']')
-	dst = append(dst, `,"nextPageToken":`...)
-	dst = jsonwire.AppendString(dst, x.GetNextPageToken())
+	dst = append(dst, `,"projectId":`...)
+	dst = jsonwire.AppendString(dst, x.GetProjectId())
+	dst = append(dst, `,"ownerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOwnerId())
 	return append(dst, '}')
 }
 
@@ -72,6 +30,10 @@ func (x *CheckAccessRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetPermission())
 	dst = append(dst, `,"userId":`...)
 	dst = jsonwire.AppendString(dst, x.GetUserId())
+	if x.Resource != nil {
+		dst = append(dst, `,"resource":`...)
+		dst = x.GetResource().AppendJSON(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -82,6 +44,233 @@ func (x *CheckAccessResponse) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendBool(dst, x.GetAllowed())
 	dst = append(dst, `,"reason":`...)
 	dst = jsonwire.AppendString(dst, x.GetReason())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *BatchCheckAccessRequest) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"checks":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetChecks() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *BatchCheckAccessRequest_Check) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"permission":`...)
+	dst = jsonwire.AppendString(dst, x.GetPermission())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	if x.Resource != nil {
+		dst = append(dst, `,"resource":`...)
+		dst = x.GetResource().AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *BatchCheckAccessResponse) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"results":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetResults() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ExplainAccessRequest) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"permission":`...)
+	dst = jsonwire.AppendString(dst, x.GetPermission())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	if x.Resource != nil {
+		dst = append(dst, `,"resource":`...)
+		dst = x.GetResource().AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ExplainAccessResponse) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"allowed":`...)
+	dst = jsonwire.AppendBool(dst, x.GetAllowed())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
+	dst = append(dst, `,"paths":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetPaths() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ExplainAccessResponse_Path) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"effect":`...)
+	{
+		name, known := ExplainAccessResponse_Effect_name[int32(x.GetEffect())]
+		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetEffect()))
+	}
+	dst = append(dst, `,"applies":`...)
+	dst = jsonwire.AppendBool(dst, x.GetApplies())
+	dst = append(dst, `,"assignmentId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAssignmentId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"roleIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetRoleIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"conditions":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetConditions() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"missing":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetMissing() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ExplainAccessResponse_Condition) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"expression":`...)
+	dst = jsonwire.AppendString(dst, x.GetExpression())
+	dst = append(dst, `,"holds":`...)
+	dst = jsonwire.AppendBool(dst, x.GetHolds())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ListSubjectsRequest) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"permission":`...)
+	dst = jsonwire.AppendString(dst, x.GetPermission())
+	if x.Resource != nil {
+		dst = append(dst, `,"resource":`...)
+		dst = x.GetResource().AppendJSON(dst)
+	}
+	dst = append(dst, `,"pageSize":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetPageSize())
+	dst = append(dst, `,"pageToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetPageToken())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ListSubjectsResponse) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"subjects":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetSubjects() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"nextPageToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetNextPageToken())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ListResourcesRequest) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"permission":`...)
+	dst = jsonwire.AppendString(dst, x.GetPermission())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"pageSize":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetPageSize())
+	dst = append(dst, `,"pageToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetPageToken())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ListResourcesResponse) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"reaches":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetReaches() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"nextPageToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetNextPageToken())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ListResourcesResponse_Reach) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	begin := len(dst)
+	if x.Scope != nil {
+		dst = append(dst, `"scope":`...)
+		dst = x.GetScope().AppendJSON(dst)
+	}
+	if len(dst) > begin {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"owned":`...)
+	dst = jsonwire.AppendBool(dst, x.GetOwned())
+	dst = append(dst, `,"condition":`...)
+	dst = jsonwire.AppendString(dst, x.GetCondition())
+	dst = append(dst, `,"denied":`...)
+	dst = jsonwire.AppendBool(dst, x.GetDenied())
 	return append(dst, '}')
 }
 
@@ -92,6 +281,8 @@ func (x *GetEffectivePermissionsRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
 	dst = append(dst, `,"userId":`...)
 	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"knownRolesRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetKnownRolesRevision())
 	return append(dst, '}')
 }
 
@@ -118,5 +309,58 @@ func (x *GetEffectivePermissionsResponse) AppendJSON(dst []byte) []byte {
 		dst = jsonwire.AppendString(dst, item)
 	}
 	dst = append(dst, ']')
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	dst = append(dst, `,"rolesRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetRolesRevision())
+	dst = append(dst, `,"roles":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetRoles() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"customPermissions":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetCustomPermissions() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"assignments":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetAssignments() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"serviceAccount":`...)
+	dst = jsonwire.AppendBool(dst, x.GetServiceAccount())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *GetEffectivePermissionsResponse_HeldAssignment) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	begin := len(dst)
+	if x.Assignment != nil {
+		dst = append(dst, `"assignment":`...)
+		dst = x.GetAssignment().AppendJSON(dst)
+	}
+	if len(dst) > begin {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	if x.Source != nil {
+		dst = append(dst, `,"source":`...)
+		dst = x.GetSource().AppendJSON(dst)
+	}
 	return append(dst, '}')
 }

@@ -24,37 +24,88 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Role is a named set of permissions.
-type Role struct {
+// Effect is what a way leads to.
+type ExplainAccessResponse_Effect int32
+
+const (
+	// Never sent.
+	ExplainAccessResponse_EFFECT_UNSPECIFIED ExplainAccessResponse_Effect = 0
+	// It allows.
+	ExplainAccessResponse_ALLOW ExplainAccessResponse_Effect = 1
+	// It denies, which wins.
+	ExplainAccessResponse_DENY ExplainAccessResponse_Effect = 2
+)
+
+// Enum value maps for ExplainAccessResponse_Effect.
+var (
+	ExplainAccessResponse_Effect_name = map[int32]string{
+		0: "EFFECT_UNSPECIFIED",
+		1: "ALLOW",
+		2: "DENY",
+	}
+	ExplainAccessResponse_Effect_value = map[string]int32{
+		"EFFECT_UNSPECIFIED": 0,
+		"ALLOW":              1,
+		"DENY":               2,
+	}
+)
+
+func (x ExplainAccessResponse_Effect) Enum() *ExplainAccessResponse_Effect {
+	p := new(ExplainAccessResponse_Effect)
+	*p = x
+	return p
+}
+
+func (x ExplainAccessResponse_Effect) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExplainAccessResponse_Effect) Descriptor() protoreflect.EnumDescriptor {
+	return file_braid_organization_v1_access_proto_enumTypes[0].Descriptor()
+}
+
+func (ExplainAccessResponse_Effect) Type() protoreflect.EnumType {
+	return &file_braid_organization_v1_access_proto_enumTypes[0]
+}
+
+func (x ExplainAccessResponse_Effect) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExplainAccessResponse_Effect.Descriptor instead.
+func (ExplainAccessResponse_Effect) EnumDescriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{6, 0}
+}
+
+// Resource is what a permission is asked for.
+type Resource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role's id; a system role's id is its name: owner, admin, member, viewer.
-	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The name people see.
-	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// What the role is for.
-	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// The names of its permissions, sorted.
-	Permissions []string `protobuf:"bytes,4,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// Whether the role is Braid's own and can't be changed.
-	System        bool `protobuf:"varint,5,opt,name=system,proto3" json:"system,omitempty"`
+	// What it is: "project", "task".
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// Its id; empty for one that is still to be made.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The project it is in; a project is in itself.
+	ProjectId string `protobuf:"bytes,3,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	// Who created or owns it.
+	OwnerId       string `protobuf:"bytes,4,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Role) Reset() {
-	*x = Role{}
+func (x *Resource) Reset() {
+	*x = Resource{}
 	mi := &file_braid_organization_v1_access_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Role) String() string {
+func (x *Resource) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Role) ProtoMessage() {}
+func (*Resource) ProtoMessage() {}
 
-func (x *Role) ProtoReflect() protoreflect.Message {
+func (x *Resource) ProtoReflect() protoreflect.Message {
 	mi := &file_braid_organization_v1_access_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -66,179 +117,35 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Role.ProtoReflect.Descriptor instead.
-func (*Role) Descriptor() ([]byte, []int) {
+// Deprecated: Use Resource.ProtoReflect.Descriptor instead.
+func (*Resource) Descriptor() ([]byte, []int) {
 	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *Role) GetId() string {
+func (x *Resource) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Resource) GetId() string {
 	if x != nil {
 		return x.Id
 	}
 	return ""
 }
 
-func (x *Role) GetDisplayName() string {
+func (x *Resource) GetProjectId() string {
 	if x != nil {
-		return x.DisplayName
+		return x.ProjectId
 	}
 	return ""
 }
 
-func (x *Role) GetDescription() string {
+func (x *Resource) GetOwnerId() string {
 	if x != nil {
-		return x.Description
-	}
-	return ""
-}
-
-func (x *Role) GetPermissions() []string {
-	if x != nil {
-		return x.Permissions
-	}
-	return nil
-}
-
-func (x *Role) GetSystem() bool {
-	if x != nil {
-		return x.System
-	}
-	return false
-}
-
-// ListRolesRequest asks for roles.
-type ListRolesRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// At most this many, 200 at the most; 0 is 50.
-	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// Where the last page ended.
-	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// AIP-160: see the fields above each list.
-	Filter string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
-	// AIP-132: "field" or "field desc", comma-separated.
-	OrderBy       string `protobuf:"bytes,5,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListRolesRequest) Reset() {
-	*x = ListRolesRequest{}
-	mi := &file_braid_organization_v1_access_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListRolesRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListRolesRequest) ProtoMessage() {}
-
-func (x *ListRolesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_access_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListRolesRequest.ProtoReflect.Descriptor instead.
-func (*ListRolesRequest) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *ListRolesRequest) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *ListRolesRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListRolesRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListRolesRequest) GetFilter() string {
-	if x != nil {
-		return x.Filter
-	}
-	return ""
-}
-
-func (x *ListRolesRequest) GetOrderBy() string {
-	if x != nil {
-		return x.OrderBy
-	}
-	return ""
-}
-
-// ListRolesResponse is a page of roles.
-type ListRolesResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The roles.
-	Roles []*Role `protobuf:"bytes,1,rep,name=roles,proto3" json:"roles,omitempty"`
-	// Gets the next page; empty on the last.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListRolesResponse) Reset() {
-	*x = ListRolesResponse{}
-	mi := &file_braid_organization_v1_access_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListRolesResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListRolesResponse) ProtoMessage() {}
-
-func (x *ListRolesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_access_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListRolesResponse.ProtoReflect.Descriptor instead.
-func (*ListRolesResponse) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *ListRolesResponse) GetRoles() []*Role {
-	if x != nil {
-		return x.Roles
-	}
-	return nil
-}
-
-func (x *ListRolesResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
+		return x.OwnerId
 	}
 	return ""
 }
@@ -250,15 +157,17 @@ type CheckAccessRequest struct {
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// The permission's name.
 	Permission string `protobuf:"bytes,2,opt,name=permission,proto3" json:"permission,omitempty"`
-	// The member asked about; the caller when empty.
-	UserId        string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The member or service account asked about; the caller when empty.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// What for; absent: for the whole organization.
+	Resource      *Resource `protobuf:"bytes,4,opt,name=resource,proto3" json:"resource,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckAccessRequest) Reset() {
 	*x = CheckAccessRequest{}
-	mi := &file_braid_organization_v1_access_proto_msgTypes[3]
+	mi := &file_braid_organization_v1_access_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -270,7 +179,7 @@ func (x *CheckAccessRequest) String() string {
 func (*CheckAccessRequest) ProtoMessage() {}
 
 func (x *CheckAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_access_proto_msgTypes[3]
+	mi := &file_braid_organization_v1_access_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -283,7 +192,7 @@ func (x *CheckAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckAccessRequest.ProtoReflect.Descriptor instead.
 func (*CheckAccessRequest) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{3}
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *CheckAccessRequest) GetOrganizationId() string {
@@ -307,20 +216,30 @@ func (x *CheckAccessRequest) GetUserId() string {
 	return ""
 }
 
+func (x *CheckAccessRequest) GetResource() *Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
 // CheckAccessResponse is the answer.
 type CheckAccessResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether the user holds the permission.
 	Allowed bool `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
-	// Why: "role:<role id>" when allowed, else "not_a_member", "no_role_with_permission" or "unknown_permission".
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Why: "role:<role id>" when allowed, else "not_a_member", "suspended", "denied:<role id>", "no_role_with_permission" or
+	// "unknown_permission".
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The access revision that the answer holds for.
+	AccessRevision string `protobuf:"bytes,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CheckAccessResponse) Reset() {
 	*x = CheckAccessResponse{}
-	mi := &file_braid_organization_v1_access_proto_msgTypes[4]
+	mi := &file_braid_organization_v1_access_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -332,7 +251,7 @@ func (x *CheckAccessResponse) String() string {
 func (*CheckAccessResponse) ProtoMessage() {}
 
 func (x *CheckAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_access_proto_msgTypes[4]
+	mi := &file_braid_organization_v1_access_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -345,7 +264,7 @@ func (x *CheckAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckAccessResponse.ProtoReflect.Descriptor instead.
 func (*CheckAccessResponse) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{4}
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CheckAccessResponse) GetAllowed() bool {
@@ -362,20 +281,551 @@ func (x *CheckAccessResponse) GetReason() string {
 	return ""
 }
 
-// GetEffectivePermissionsRequest asks for all permissions of a user.
-type GetEffectivePermissionsRequest struct {
+func (x *CheckAccessResponse) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return ""
+}
+
+// BatchCheckAccessRequest asks about many permissions.
+type BatchCheckAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The user.
-	UserId        string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The questions.
+	Checks        []*BatchCheckAccessRequest_Check `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
+func (x *BatchCheckAccessRequest) Reset() {
+	*x = BatchCheckAccessRequest{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchCheckAccessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchCheckAccessRequest) ProtoMessage() {}
+
+func (x *BatchCheckAccessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchCheckAccessRequest.ProtoReflect.Descriptor instead.
+func (*BatchCheckAccessRequest) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BatchCheckAccessRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *BatchCheckAccessRequest) GetChecks() []*BatchCheckAccessRequest_Check {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+// BatchCheckAccessResponse holds the answers.
+type BatchCheckAccessResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each question, in their order.
+	Results       []*CheckAccessResponse `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchCheckAccessResponse) Reset() {
+	*x = BatchCheckAccessResponse{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchCheckAccessResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchCheckAccessResponse) ProtoMessage() {}
+
+func (x *BatchCheckAccessResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchCheckAccessResponse.ProtoReflect.Descriptor instead.
+func (*BatchCheckAccessResponse) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BatchCheckAccessResponse) GetResults() []*CheckAccessResponse {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// ExplainAccessRequest asks why.
+type ExplainAccessRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The permission's name.
+	Permission string `protobuf:"bytes,2,opt,name=permission,proto3" json:"permission,omitempty"`
+	// The member or service account asked about; the caller when empty.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// What for; absent: for the whole organization.
+	Resource      *Resource `protobuf:"bytes,4,opt,name=resource,proto3" json:"resource,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainAccessRequest) Reset() {
+	*x = ExplainAccessRequest{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainAccessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainAccessRequest) ProtoMessage() {}
+
+func (x *ExplainAccessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainAccessRequest.ProtoReflect.Descriptor instead.
+func (*ExplainAccessRequest) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ExplainAccessRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *ExplainAccessRequest) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
+func (x *ExplainAccessRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *ExplainAccessRequest) GetResource() *Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+// ExplainAccessResponse is the answer with its reasons.
+type ExplainAccessResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the user holds the permission.
+	Allowed bool `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
+	// As in CheckAccess.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The access revision that the answer holds for.
+	AccessRevision string `protobuf:"bytes,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	// The ways that lead to the answer or nearly do, those that decide first.
+	Paths         []*ExplainAccessResponse_Path `protobuf:"bytes,4,rep,name=paths,proto3" json:"paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainAccessResponse) Reset() {
+	*x = ExplainAccessResponse{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainAccessResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainAccessResponse) ProtoMessage() {}
+
+func (x *ExplainAccessResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainAccessResponse.ProtoReflect.Descriptor instead.
+func (*ExplainAccessResponse) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ExplainAccessResponse) GetAllowed() bool {
+	if x != nil {
+		return x.Allowed
+	}
+	return false
+}
+
+func (x *ExplainAccessResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ExplainAccessResponse) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return ""
+}
+
+func (x *ExplainAccessResponse) GetPaths() []*ExplainAccessResponse_Path {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+// ListSubjectsRequest asks who can.
+type ListSubjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The permission's name.
+	Permission string `protobuf:"bytes,2,opt,name=permission,proto3" json:"permission,omitempty"`
+	// What for; absent: for the whole organization.
+	Resource *Resource `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	// At most this many, 200 at the most; 0 is 50.
+	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Where the last page ended.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubjectsRequest) Reset() {
+	*x = ListSubjectsRequest{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubjectsRequest) ProtoMessage() {}
+
+func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubjectsRequest.ProtoReflect.Descriptor instead.
+func (*ListSubjectsRequest) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListSubjectsRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetResource() *Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+func (x *ListSubjectsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSubjectsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListSubjectsResponse is a page of those who can.
+type ListSubjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Users and service accounts, by id.
+	Subjects []*Subject `protobuf:"bytes,1,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	// Gets the next page; empty on the last. A page may hold fewer than asked for, and even none, before the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubjectsResponse) Reset() {
+	*x = ListSubjectsResponse{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubjectsResponse) ProtoMessage() {}
+
+func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubjectsResponse.ProtoReflect.Descriptor instead.
+func (*ListSubjectsResponse) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListSubjectsResponse) GetSubjects() []*Subject {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+func (x *ListSubjectsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// ListResourcesRequest asks what somebody can.
+type ListResourcesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The permission's name.
+	Permission string `protobuf:"bytes,2,opt,name=permission,proto3" json:"permission,omitempty"`
+	// The member or service account asked about; the caller when empty.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// At most this many, 200 at the most; 0 is 50.
+	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Where the last page ended.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListResourcesRequest) Reset() {
+	*x = ListResourcesRequest{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListResourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListResourcesRequest) ProtoMessage() {}
+
+func (x *ListResourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListResourcesRequest.ProtoReflect.Descriptor instead.
+func (*ListResourcesRequest) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListResourcesRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *ListResourcesRequest) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
+func (x *ListResourcesRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *ListResourcesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListResourcesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListResourcesResponse is a page of what somebody can.
+type ListResourcesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the permission holds now: the whole organization, projects, resources. Where a wider one is listed, narrower ones
+	// within it are left out.
+	Reaches []*ListResourcesResponse_Reach `protobuf:"bytes,1,rep,name=reaches,proto3" json:"reaches,omitempty"`
+	// Gets the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListResourcesResponse) Reset() {
+	*x = ListResourcesResponse{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListResourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListResourcesResponse) ProtoMessage() {}
+
+func (x *ListResourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListResourcesResponse.ProtoReflect.Descriptor instead.
+func (*ListResourcesResponse) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListResourcesResponse) GetReaches() []*ListResourcesResponse_Reach {
+	if x != nil {
+		return x.Reaches
+	}
+	return nil
+}
+
+func (x *ListResourcesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// GetEffectivePermissionsRequest asks for all permissions of a user or service account.
+type GetEffectivePermissionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The user or service account.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The roles revision that the caller has already: the answer leaves the roles out when it is still that.
+	KnownRolesRevision int64 `protobuf:"varint,3,opt,name=known_roles_revision,json=knownRolesRevision,proto3" json:"known_roles_revision,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
 func (x *GetEffectivePermissionsRequest) Reset() {
 	*x = GetEffectivePermissionsRequest{}
-	mi := &file_braid_organization_v1_access_proto_msgTypes[5]
+	mi := &file_braid_organization_v1_access_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +837,7 @@ func (x *GetEffectivePermissionsRequest) String() string {
 func (*GetEffectivePermissionsRequest) ProtoMessage() {}
 
 func (x *GetEffectivePermissionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_access_proto_msgTypes[5]
+	mi := &file_braid_organization_v1_access_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +850,7 @@ func (x *GetEffectivePermissionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEffectivePermissionsRequest.ProtoReflect.Descriptor instead.
 func (*GetEffectivePermissionsRequest) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{5}
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetEffectivePermissionsRequest) GetOrganizationId() string {
@@ -417,22 +867,41 @@ func (x *GetEffectivePermissionsRequest) GetUserId() string {
 	return ""
 }
 
-// GetEffectivePermissionsResponse is all that a user may do in an organization.
+func (x *GetEffectivePermissionsRequest) GetKnownRolesRevision() int64 {
+	if x != nil {
+		return x.KnownRolesRevision
+	}
+	return 0
+}
+
+// GetEffectivePermissionsResponse is all that a user may do in an organization, at one moment.
 type GetEffectivePermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether the user is a member; without that nothing else is set.
 	Member bool `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
-	// The names of the permissions, sorted.
+	// The names of the permissions that the member's system roles hold, sorted.
 	Permissions []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// The roles that they come from.
-	RoleIds       []string `protobuf:"bytes,3,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The roles that the member has as a member.
+	RoleIds []string `protobuf:"bytes,3,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
+	// The organization's access revision that this holds for.
+	AccessRevision int64 `protobuf:"varint,4,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	// Grows with every change of the organization's own roles and permissions.
+	RolesRevision int64 `protobuf:"varint,5,opt,name=roles_revision,json=rolesRevision,proto3" json:"roles_revision,omitempty"`
+	// The organization's own roles, unless the caller knows this revision of them.
+	Roles []*Role `protobuf:"bytes,6,rep,name=roles,proto3" json:"roles,omitempty"`
+	// The organization's own permissions, likewise.
+	CustomPermissions []string `protobuf:"bytes,7,rep,name=custom_permissions,json=customPermissions,proto3" json:"custom_permissions,omitempty"`
+	// What the user has besides, own and by teams; what has expired is left out.
+	Assignments []*GetEffectivePermissionsResponse_HeldAssignment `protobuf:"bytes,8,rep,name=assignments,proto3" json:"assignments,omitempty"`
+	// Whether it is a service account.
+	ServiceAccount bool `protobuf:"varint,9,opt,name=service_account,json=serviceAccount,proto3" json:"service_account,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetEffectivePermissionsResponse) Reset() {
 	*x = GetEffectivePermissionsResponse{}
-	mi := &file_braid_organization_v1_access_proto_msgTypes[6]
+	mi := &file_braid_organization_v1_access_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -444,7 +913,7 @@ func (x *GetEffectivePermissionsResponse) String() string {
 func (*GetEffectivePermissionsResponse) ProtoMessage() {}
 
 func (x *GetEffectivePermissionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_access_proto_msgTypes[6]
+	mi := &file_braid_organization_v1_access_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -457,7 +926,7 @@ func (x *GetEffectivePermissionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEffectivePermissionsResponse.ProtoReflect.Descriptor instead.
 func (*GetEffectivePermissionsResponse) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{6}
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetEffectivePermissionsResponse) GetMember() bool {
@@ -481,47 +950,524 @@ func (x *GetEffectivePermissionsResponse) GetRoleIds() []string {
 	return nil
 }
 
+func (x *GetEffectivePermissionsResponse) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
+func (x *GetEffectivePermissionsResponse) GetRolesRevision() int64 {
+	if x != nil {
+		return x.RolesRevision
+	}
+	return 0
+}
+
+func (x *GetEffectivePermissionsResponse) GetRoles() []*Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *GetEffectivePermissionsResponse) GetCustomPermissions() []string {
+	if x != nil {
+		return x.CustomPermissions
+	}
+	return nil
+}
+
+func (x *GetEffectivePermissionsResponse) GetAssignments() []*GetEffectivePermissionsResponse_HeldAssignment {
+	if x != nil {
+		return x.Assignments
+	}
+	return nil
+}
+
+func (x *GetEffectivePermissionsResponse) GetServiceAccount() bool {
+	if x != nil {
+		return x.ServiceAccount
+	}
+	return false
+}
+
+// Check is one question.
+type BatchCheckAccessRequest_Check struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The permission's name.
+	Permission string `protobuf:"bytes,1,opt,name=permission,proto3" json:"permission,omitempty"`
+	// The member or service account asked about; the caller when empty.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// What for; absent: for the whole organization.
+	Resource      *Resource `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchCheckAccessRequest_Check) Reset() {
+	*x = BatchCheckAccessRequest_Check{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchCheckAccessRequest_Check) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchCheckAccessRequest_Check) ProtoMessage() {}
+
+func (x *BatchCheckAccessRequest_Check) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchCheckAccessRequest_Check.ProtoReflect.Descriptor instead.
+func (*BatchCheckAccessRequest_Check) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{3, 0}
+}
+
+func (x *BatchCheckAccessRequest_Check) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
+func (x *BatchCheckAccessRequest_Check) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *BatchCheckAccessRequest_Check) GetResource() *Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+// Path is one way from the user to the permission.
+type ExplainAccessResponse_Path struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it allows or denies.
+	Effect ExplainAccessResponse_Effect `protobuf:"varint,1,opt,name=effect,proto3,enum=braid.organization.v1.ExplainAccessResponse_Effect" json:"effect,omitempty"`
+	// Whether it holds now, for this resource.
+	Applies bool `protobuf:"varint,2,opt,name=applies,proto3" json:"applies,omitempty"`
+	// The assignment; empty for a role that a member has as a member.
+	AssignmentId string `protobuf:"bytes,3,opt,name=assignment_id,json=assignmentId,proto3" json:"assignment_id,omitempty"`
+	// The team that it comes by; empty when it is the user's own.
+	TeamId string `protobuf:"bytes,4,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	// The roles from the assigned one to the one that names the permission.
+	RoleIds []string `protobuf:"bytes,5,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
+	// The conditions on the way, each with what it came to.
+	Conditions []*ExplainAccessResponse_Condition `protobuf:"bytes,6,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// What would have to be different for it to apply, in words a person understands; empty when it applies.
+	Missing       []string `protobuf:"bytes,7,rep,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainAccessResponse_Path) Reset() {
+	*x = ExplainAccessResponse_Path{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainAccessResponse_Path) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainAccessResponse_Path) ProtoMessage() {}
+
+func (x *ExplainAccessResponse_Path) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainAccessResponse_Path.ProtoReflect.Descriptor instead.
+func (*ExplainAccessResponse_Path) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{6, 0}
+}
+
+func (x *ExplainAccessResponse_Path) GetEffect() ExplainAccessResponse_Effect {
+	if x != nil {
+		return x.Effect
+	}
+	return ExplainAccessResponse_EFFECT_UNSPECIFIED
+}
+
+func (x *ExplainAccessResponse_Path) GetApplies() bool {
+	if x != nil {
+		return x.Applies
+	}
+	return false
+}
+
+func (x *ExplainAccessResponse_Path) GetAssignmentId() string {
+	if x != nil {
+		return x.AssignmentId
+	}
+	return ""
+}
+
+func (x *ExplainAccessResponse_Path) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+func (x *ExplainAccessResponse_Path) GetRoleIds() []string {
+	if x != nil {
+		return x.RoleIds
+	}
+	return nil
+}
+
+func (x *ExplainAccessResponse_Path) GetConditions() []*ExplainAccessResponse_Condition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+func (x *ExplainAccessResponse_Path) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// Condition is a CEL expression on the way.
+type ExplainAccessResponse_Condition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The expression.
+	Expression string `protobuf:"bytes,1,opt,name=expression,proto3" json:"expression,omitempty"`
+	// Whether it holds.
+	Holds         bool `protobuf:"varint,2,opt,name=holds,proto3" json:"holds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainAccessResponse_Condition) Reset() {
+	*x = ExplainAccessResponse_Condition{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainAccessResponse_Condition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainAccessResponse_Condition) ProtoMessage() {}
+
+func (x *ExplainAccessResponse_Condition) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainAccessResponse_Condition.ProtoReflect.Descriptor instead.
+func (*ExplainAccessResponse_Condition) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{6, 1}
+}
+
+func (x *ExplainAccessResponse_Condition) GetExpression() string {
+	if x != nil {
+		return x.Expression
+	}
+	return ""
+}
+
+func (x *ExplainAccessResponse_Condition) GetHolds() bool {
+	if x != nil {
+		return x.Holds
+	}
+	return false
+}
+
+// Reach is a part of the organization.
+type ListResourcesResponse_Reach struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where.
+	Scope *Scope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	// Whether it holds there only for what the user created or owns.
+	Owned bool `protobuf:"varint,2,opt,name=owned,proto3" json:"owned,omitempty"`
+	// What else the resource must be, as a CEL expression; empty: nothing.
+	Condition string `protobuf:"bytes,3,opt,name=condition,proto3" json:"condition,omitempty"`
+	// Whether the permission is denied there, which wins over all that is listed besides.
+	Denied        bool `protobuf:"varint,4,opt,name=denied,proto3" json:"denied,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListResourcesResponse_Reach) Reset() {
+	*x = ListResourcesResponse_Reach{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListResourcesResponse_Reach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListResourcesResponse_Reach) ProtoMessage() {}
+
+func (x *ListResourcesResponse_Reach) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListResourcesResponse_Reach.ProtoReflect.Descriptor instead.
+func (*ListResourcesResponse_Reach) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{10, 0}
+}
+
+func (x *ListResourcesResponse_Reach) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *ListResourcesResponse_Reach) GetOwned() bool {
+	if x != nil {
+		return x.Owned
+	}
+	return false
+}
+
+func (x *ListResourcesResponse_Reach) GetCondition() string {
+	if x != nil {
+		return x.Condition
+	}
+	return ""
+}
+
+func (x *ListResourcesResponse_Reach) GetDenied() bool {
+	if x != nil {
+		return x.Denied
+	}
+	return false
+}
+
+// HeldAssignment is an assignment as it reaches the user.
+type GetEffectivePermissionsResponse_HeldAssignment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The assignment.
+	Assignment *Assignment `protobuf:"bytes,1,opt,name=assignment,proto3" json:"assignment,omitempty"`
+	// The team that it comes by; empty when it is the user's own.
+	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	// The assignment that it was delegated from, all of whose limits hold too.
+	Source        *Assignment `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEffectivePermissionsResponse_HeldAssignment) Reset() {
+	*x = GetEffectivePermissionsResponse_HeldAssignment{}
+	mi := &file_braid_organization_v1_access_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEffectivePermissionsResponse_HeldAssignment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEffectivePermissionsResponse_HeldAssignment) ProtoMessage() {}
+
+func (x *GetEffectivePermissionsResponse_HeldAssignment) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_access_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEffectivePermissionsResponse_HeldAssignment.ProtoReflect.Descriptor instead.
+func (*GetEffectivePermissionsResponse_HeldAssignment) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{12, 0}
+}
+
+func (x *GetEffectivePermissionsResponse_HeldAssignment) GetAssignment() *Assignment {
+	if x != nil {
+		return x.Assignment
+	}
+	return nil
+}
+
+func (x *GetEffectivePermissionsResponse_HeldAssignment) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+func (x *GetEffectivePermissionsResponse_HeldAssignment) GetSource() *Assignment {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
 var File_braid_organization_v1_access_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/access.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x95\x01\n" +
-	"\x04Role\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
-	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\x12 \n" +
-	"\vpermissions\x18\x04 \x03(\tR\vpermissions\x12\x16\n" +
-	"\x06system\x18\x05 \x01(\bR\x06system\"\xdb\x01\n" +
-	"\x10ListRolesRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12$\n" +
-	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\"braid/organization/v1/access.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a braid/organization/v1/role.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xab\x01\n" +
+	"\bResource\x12.\n" +
+	"\x04type\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[a-z][a-z0-9_]*$R\x04type\x12\x1b\n" +
+	"\x02id\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x02id\x12*\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\x12 \n" +
-	"\x06filter\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12#\n" +
-	"\border_by\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\aorderBy\"n\n" +
-	"\x11ListRolesResponse\x121\n" +
-	"\x05roles\x18\x01 \x03(\v2\x1b.braid.organization.v1.RoleR\x05roles\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb0\x01\n" +
+	"project_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\tprojectId\x12&\n" +
+	"\bowner_id\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\aownerId\"\xfd\x01\n" +
 	"\x12CheckAccessRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12A\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12Q\n" +
 	"\n" +
-	"permission\x18\x02 \x01(\tB!\xbaH\x1er\x1c\x18\x80\x012\x17^[a-z_]+(\\.[a-z_]+){2}$R\n" +
+	"permission\x18\x02 \x01(\tB1\xbaH.r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\n" +
 	"permission\x12$\n" +
-	"\auser_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06userId\"G\n" +
+	"\auser_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06userId\x12;\n" +
+	"\bresource\x18\x04 \x01(\v2\x1f.braid.organization.v1.ResourceR\bresource\"p\n" +
 	"\x13CheckAccessResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"v\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\tR\x0eaccessRevision\"\xe6\x02\n" +
+	"\x17BatchCheckAccessRequest\x121\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12X\n" +
+	"\x06checks\x18\x02 \x03(\v24.braid.organization.v1.BatchCheckAccessRequest.CheckB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x06checks\x1a\xbd\x01\n" +
+	"\x05Check\x12Q\n" +
+	"\n" +
+	"permission\x18\x01 \x01(\tB1\xbaH.r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\n" +
+	"permission\x12$\n" +
+	"\auser_id\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06userId\x12;\n" +
+	"\bresource\x18\x03 \x01(\v2\x1f.braid.organization.v1.ResourceR\bresource\"`\n" +
+	"\x18BatchCheckAccessResponse\x12D\n" +
+	"\aresults\x18\x01 \x03(\v2*.braid.organization.v1.CheckAccessResponseR\aresults\"\xff\x01\n" +
+	"\x14ExplainAccessRequest\x121\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12Q\n" +
+	"\n" +
+	"permission\x18\x02 \x01(\tB1\xbaH.r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\n" +
+	"permission\x12$\n" +
+	"\auser_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06userId\x12;\n" +
+	"\bresource\x18\x04 \x01(\v2\x1f.braid.organization.v1.ResourceR\bresource\"\xf0\x04\n" +
+	"\x15ExplainAccessResponse\x12\x18\n" +
+	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\tR\x0eaccessRevision\x12G\n" +
+	"\x05paths\x18\x04 \x03(\v21.braid.organization.v1.ExplainAccessResponse.PathR\x05paths\x1a\xb8\x02\n" +
+	"\x04Path\x12K\n" +
+	"\x06effect\x18\x01 \x01(\x0e23.braid.organization.v1.ExplainAccessResponse.EffectR\x06effect\x12\x18\n" +
+	"\aapplies\x18\x02 \x01(\bR\aapplies\x12#\n" +
+	"\rassignment_id\x18\x03 \x01(\tR\fassignmentId\x12\x17\n" +
+	"\ateam_id\x18\x04 \x01(\tR\x06teamId\x12\x19\n" +
+	"\brole_ids\x18\x05 \x03(\tR\aroleIds\x12V\n" +
+	"\n" +
+	"conditions\x18\x06 \x03(\v26.braid.organization.v1.ExplainAccessResponse.ConditionR\n" +
+	"conditions\x12\x18\n" +
+	"\amissing\x18\a \x03(\tR\amissing\x1aA\n" +
+	"\tCondition\x12\x1e\n" +
+	"\n" +
+	"expression\x18\x01 \x01(\tR\n" +
+	"expression\x12\x14\n" +
+	"\x05holds\x18\x02 \x01(\bR\x05holds\"5\n" +
+	"\x06Effect\x12\x16\n" +
+	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05ALLOW\x10\x01\x12\b\n" +
+	"\x04DENY\x10\x02\"\xa7\x02\n" +
+	"\x13ListSubjectsRequest\x121\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12Q\n" +
+	"\n" +
+	"permission\x18\x02 \x01(\tB1\xbaH.r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\n" +
+	"permission\x12;\n" +
+	"\bresource\x18\x03 \x01(\v2\x1f.braid.organization.v1.ResourceR\bresource\x12$\n" +
+	"\tpage_size\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\"z\n" +
+	"\x14ListSubjectsResponse\x12:\n" +
+	"\bsubjects\x18\x01 \x03(\v2\x1e.braid.organization.v1.SubjectR\bsubjects\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x91\x02\n" +
+	"\x14ListResourcesRequest\x121\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12Q\n" +
+	"\n" +
+	"permission\x18\x02 \x01(\tB1\xbaH.r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\n" +
+	"permission\x12$\n" +
+	"\auser_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06userId\x12$\n" +
+	"\tpage_size\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\"\x97\x02\n" +
+	"\x15ListResourcesResponse\x12L\n" +
+	"\areaches\x18\x01 \x03(\v22.braid.organization.v1.ListResourcesResponse.ReachR\areaches\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x1a\x87\x01\n" +
+	"\x05Reach\x122\n" +
+	"\x05scope\x18\x01 \x01(\v2\x1c.braid.organization.v1.ScopeR\x05scope\x12\x14\n" +
+	"\x05owned\x18\x02 \x01(\bR\x05owned\x12\x1c\n" +
+	"\tcondition\x18\x03 \x01(\tR\tcondition\x12\x16\n" +
+	"\x06denied\x18\x04 \x01(\bR\x06denied\"\xa8\x01\n" +
 	"\x1eGetEffectivePermissionsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"v\n" +
+	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\x120\n" +
+	"\x14known_roles_revision\x18\x03 \x01(\x03R\x12knownRolesRevision\"\xe4\x04\n" +
 	"\x1fGetEffectivePermissionsResponse\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\bR\x06member\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x19\n" +
-	"\brole_ids\x18\x03 \x03(\tR\aroleIds2\xcc\x01\n" +
-	"\vRoleService\x12\xbc\x01\n" +
-	"\tListRoles\x12'.braid.organization.v1.ListRolesRequest\x1a(.braid.organization.v1.ListRolesResponse\"\\\xaa\xbb\x18 2\x06viewer\"\x16organization.role.read\x82\xd3\xe4\x93\x02/\x12-/api/v1/organizations/{organization_id}/roles\x90\x02\x012\xf7\x02\n" +
+	"\brole_ids\x18\x03 \x03(\tR\aroleIds\x12'\n" +
+	"\x0faccess_revision\x18\x04 \x01(\x03R\x0eaccessRevision\x12%\n" +
+	"\x0eroles_revision\x18\x05 \x01(\x03R\rrolesRevision\x121\n" +
+	"\x05roles\x18\x06 \x03(\v2\x1b.braid.organization.v1.RoleR\x05roles\x12-\n" +
+	"\x12custom_permissions\x18\a \x03(\tR\x11customPermissions\x12g\n" +
+	"\vassignments\x18\b \x03(\v2E.braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignmentR\vassignments\x12'\n" +
+	"\x0fservice_account\x18\t \x01(\bR\x0eserviceAccount\x1a\xa7\x01\n" +
+	"\x0eHeldAssignment\x12A\n" +
+	"\n" +
+	"assignment\x18\x01 \x01(\v2!.braid.organization.v1.AssignmentR\n" +
+	"assignment\x12\x17\n" +
+	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x129\n" +
+	"\x06source\x18\x03 \x01(\v2!.braid.organization.v1.AssignmentR\x06source2\xf5\t\n" +
 	"\rAccessService\x12\xcf\x01\n" +
-	"\vCheckAccess\x12).braid.organization.v1.CheckAccessRequest\x1a*.braid.organization.v1.CheckAccessResponse\"i\xaa\xbb\x18#2\x06viewer\"\x19organization.access.check\x82\xd3\xe4\x93\x029:\x01*\"4/api/v1/organizations/{organization_id}/access:check\x90\x02\x01\x12\x93\x01\n" +
+	"\vCheckAccess\x12).braid.organization.v1.CheckAccessRequest\x1a*.braid.organization.v1.CheckAccessResponse\"i\xaa\xbb\x18#2\x06viewer\"\x19organization.access.check\x82\xd3\xe4\x93\x029:\x01*\"4/api/v1/organizations/{organization_id}/access:check\x90\x02\x01\x12\xe3\x01\n" +
+	"\x10BatchCheckAccess\x12..braid.organization.v1.BatchCheckAccessRequest\x1a/.braid.organization.v1.BatchCheckAccessResponse\"n\xaa\xbb\x18#2\x06viewer\"\x19organization.access.check\x82\xd3\xe4\x93\x02>:\x01*\"9/api/v1/organizations/{organization_id}/access:batchCheck\x90\x02\x01\x12\xd8\x01\n" +
+	"\rExplainAccess\x12+.braid.organization.v1.ExplainAccessRequest\x1a,.braid.organization.v1.ExplainAccessResponse\"l\xaa\xbb\x18$2\x05admin\"\x1borganization.access.explain\x82\xd3\xe4\x93\x02;:\x01*\"6/api/v1/organizations/{organization_id}/access:explain\x90\x02\x01\x12\xda\x01\n" +
+	"\fListSubjects\x12*.braid.organization.v1.ListSubjectsRequest\x1a+.braid.organization.v1.ListSubjectsResponse\"q\xaa\xbb\x18$2\x05admin\"\x1borganization.access.explain\x82\xd3\xe4\x93\x02@:\x01*\";/api/v1/organizations/{organization_id}/access:listSubjects\x90\x02\x01\x12\xdd\x01\n" +
+	"\rListResources\x12+.braid.organization.v1.ListResourcesRequest\x1a,.braid.organization.v1.ListResourcesResponse\"q\xaa\xbb\x18#2\x06viewer\"\x19organization.access.check\x82\xd3\xe4\x93\x02A:\x01*\"</api/v1/organizations/{organization_id}/access:listResources\x90\x02\x01\x12\x93\x01\n" +
 	"\x17GetEffectivePermissions\x125.braid.organization.v1.GetEffectivePermissionsRequest\x1a6.braid.organization.v1.GetEffectivePermissionsResponse\"\t\xaa\xbb\x18\x02\x18\x01\x90\x02\x01BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
@@ -536,29 +1482,67 @@ func file_braid_organization_v1_access_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_access_proto_rawDescData
 }
 
-var file_braid_organization_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_braid_organization_v1_access_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_braid_organization_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_braid_organization_v1_access_proto_goTypes = []any{
-	(*Role)(nil),                            // 0: braid.organization.v1.Role
-	(*ListRolesRequest)(nil),                // 1: braid.organization.v1.ListRolesRequest
-	(*ListRolesResponse)(nil),               // 2: braid.organization.v1.ListRolesResponse
-	(*CheckAccessRequest)(nil),              // 3: braid.organization.v1.CheckAccessRequest
-	(*CheckAccessResponse)(nil),             // 4: braid.organization.v1.CheckAccessResponse
-	(*GetEffectivePermissionsRequest)(nil),  // 5: braid.organization.v1.GetEffectivePermissionsRequest
-	(*GetEffectivePermissionsResponse)(nil), // 6: braid.organization.v1.GetEffectivePermissionsResponse
+	(ExplainAccessResponse_Effect)(0),                      // 0: braid.organization.v1.ExplainAccessResponse.Effect
+	(*Resource)(nil),                                       // 1: braid.organization.v1.Resource
+	(*CheckAccessRequest)(nil),                             // 2: braid.organization.v1.CheckAccessRequest
+	(*CheckAccessResponse)(nil),                            // 3: braid.organization.v1.CheckAccessResponse
+	(*BatchCheckAccessRequest)(nil),                        // 4: braid.organization.v1.BatchCheckAccessRequest
+	(*BatchCheckAccessResponse)(nil),                       // 5: braid.organization.v1.BatchCheckAccessResponse
+	(*ExplainAccessRequest)(nil),                           // 6: braid.organization.v1.ExplainAccessRequest
+	(*ExplainAccessResponse)(nil),                          // 7: braid.organization.v1.ExplainAccessResponse
+	(*ListSubjectsRequest)(nil),                            // 8: braid.organization.v1.ListSubjectsRequest
+	(*ListSubjectsResponse)(nil),                           // 9: braid.organization.v1.ListSubjectsResponse
+	(*ListResourcesRequest)(nil),                           // 10: braid.organization.v1.ListResourcesRequest
+	(*ListResourcesResponse)(nil),                          // 11: braid.organization.v1.ListResourcesResponse
+	(*GetEffectivePermissionsRequest)(nil),                 // 12: braid.organization.v1.GetEffectivePermissionsRequest
+	(*GetEffectivePermissionsResponse)(nil),                // 13: braid.organization.v1.GetEffectivePermissionsResponse
+	(*BatchCheckAccessRequest_Check)(nil),                  // 14: braid.organization.v1.BatchCheckAccessRequest.Check
+	(*ExplainAccessResponse_Path)(nil),                     // 15: braid.organization.v1.ExplainAccessResponse.Path
+	(*ExplainAccessResponse_Condition)(nil),                // 16: braid.organization.v1.ExplainAccessResponse.Condition
+	(*ListResourcesResponse_Reach)(nil),                    // 17: braid.organization.v1.ListResourcesResponse.Reach
+	(*GetEffectivePermissionsResponse_HeldAssignment)(nil), // 18: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment
+	(*Subject)(nil),                                        // 19: braid.organization.v1.Subject
+	(*Role)(nil),                                           // 20: braid.organization.v1.Role
+	(*Scope)(nil),                                          // 21: braid.organization.v1.Scope
+	(*Assignment)(nil),                                     // 22: braid.organization.v1.Assignment
 }
 var file_braid_organization_v1_access_proto_depIdxs = []int32{
-	0, // 0: braid.organization.v1.ListRolesResponse.roles:type_name -> braid.organization.v1.Role
-	1, // 1: braid.organization.v1.RoleService.ListRoles:input_type -> braid.organization.v1.ListRolesRequest
-	3, // 2: braid.organization.v1.AccessService.CheckAccess:input_type -> braid.organization.v1.CheckAccessRequest
-	5, // 3: braid.organization.v1.AccessService.GetEffectivePermissions:input_type -> braid.organization.v1.GetEffectivePermissionsRequest
-	2, // 4: braid.organization.v1.RoleService.ListRoles:output_type -> braid.organization.v1.ListRolesResponse
-	4, // 5: braid.organization.v1.AccessService.CheckAccess:output_type -> braid.organization.v1.CheckAccessResponse
-	6, // 6: braid.organization.v1.AccessService.GetEffectivePermissions:output_type -> braid.organization.v1.GetEffectivePermissionsResponse
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1,  // 0: braid.organization.v1.CheckAccessRequest.resource:type_name -> braid.organization.v1.Resource
+	14, // 1: braid.organization.v1.BatchCheckAccessRequest.checks:type_name -> braid.organization.v1.BatchCheckAccessRequest.Check
+	3,  // 2: braid.organization.v1.BatchCheckAccessResponse.results:type_name -> braid.organization.v1.CheckAccessResponse
+	1,  // 3: braid.organization.v1.ExplainAccessRequest.resource:type_name -> braid.organization.v1.Resource
+	15, // 4: braid.organization.v1.ExplainAccessResponse.paths:type_name -> braid.organization.v1.ExplainAccessResponse.Path
+	1,  // 5: braid.organization.v1.ListSubjectsRequest.resource:type_name -> braid.organization.v1.Resource
+	19, // 6: braid.organization.v1.ListSubjectsResponse.subjects:type_name -> braid.organization.v1.Subject
+	17, // 7: braid.organization.v1.ListResourcesResponse.reaches:type_name -> braid.organization.v1.ListResourcesResponse.Reach
+	20, // 8: braid.organization.v1.GetEffectivePermissionsResponse.roles:type_name -> braid.organization.v1.Role
+	18, // 9: braid.organization.v1.GetEffectivePermissionsResponse.assignments:type_name -> braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment
+	1,  // 10: braid.organization.v1.BatchCheckAccessRequest.Check.resource:type_name -> braid.organization.v1.Resource
+	0,  // 11: braid.organization.v1.ExplainAccessResponse.Path.effect:type_name -> braid.organization.v1.ExplainAccessResponse.Effect
+	16, // 12: braid.organization.v1.ExplainAccessResponse.Path.conditions:type_name -> braid.organization.v1.ExplainAccessResponse.Condition
+	21, // 13: braid.organization.v1.ListResourcesResponse.Reach.scope:type_name -> braid.organization.v1.Scope
+	22, // 14: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.assignment:type_name -> braid.organization.v1.Assignment
+	22, // 15: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.source:type_name -> braid.organization.v1.Assignment
+	2,  // 16: braid.organization.v1.AccessService.CheckAccess:input_type -> braid.organization.v1.CheckAccessRequest
+	4,  // 17: braid.organization.v1.AccessService.BatchCheckAccess:input_type -> braid.organization.v1.BatchCheckAccessRequest
+	6,  // 18: braid.organization.v1.AccessService.ExplainAccess:input_type -> braid.organization.v1.ExplainAccessRequest
+	8,  // 19: braid.organization.v1.AccessService.ListSubjects:input_type -> braid.organization.v1.ListSubjectsRequest
+	10, // 20: braid.organization.v1.AccessService.ListResources:input_type -> braid.organization.v1.ListResourcesRequest
+	12, // 21: braid.organization.v1.AccessService.GetEffectivePermissions:input_type -> braid.organization.v1.GetEffectivePermissionsRequest
+	3,  // 22: braid.organization.v1.AccessService.CheckAccess:output_type -> braid.organization.v1.CheckAccessResponse
+	5,  // 23: braid.organization.v1.AccessService.BatchCheckAccess:output_type -> braid.organization.v1.BatchCheckAccessResponse
+	7,  // 24: braid.organization.v1.AccessService.ExplainAccess:output_type -> braid.organization.v1.ExplainAccessResponse
+	9,  // 25: braid.organization.v1.AccessService.ListSubjects:output_type -> braid.organization.v1.ListSubjectsResponse
+	11, // 26: braid.organization.v1.AccessService.ListResources:output_type -> braid.organization.v1.ListResourcesResponse
+	13, // 27: braid.organization.v1.AccessService.GetEffectivePermissions:output_type -> braid.organization.v1.GetEffectivePermissionsResponse
+	22, // [22:28] is the sub-list for method output_type
+	16, // [16:22] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_access_proto_init() }
@@ -566,18 +1550,21 @@ func file_braid_organization_v1_access_proto_init() {
 	if File_braid_organization_v1_access_proto != nil {
 		return
 	}
+	file_braid_organization_v1_assignment_proto_init()
+	file_braid_organization_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_access_proto_rawDesc), len(file_braid_organization_v1_access_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   7,
+			NumEnums:      1,
+			NumMessages:   18,
 			NumExtensions: 0,
-			NumServices:   2,
+			NumServices:   1,
 		},
 		GoTypes:           file_braid_organization_v1_access_proto_goTypes,
 		DependencyIndexes: file_braid_organization_v1_access_proto_depIdxs,
+		EnumInfos:         file_braid_organization_v1_access_proto_enumTypes,
 		MessageInfos:      file_braid_organization_v1_access_proto_msgTypes,
 	}.Build()
 	File_braid_organization_v1_access_proto = out.File

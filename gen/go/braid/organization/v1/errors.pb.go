@@ -45,20 +45,62 @@ const (
 	ErrorReason_INVITATION_EXISTS ErrorReason = 7
 	// The person is a member already.
 	ErrorReason_MEMBER_EXISTS ErrorReason = 8
+	// A role would inherit from itself; the details name the way.
+	ErrorReason_ROLE_CYCLE ErrorReason = 70
+	// A chain of parents would be longer than 10.
+	ErrorReason_ROLE_TOO_DEEP ErrorReason = 71
+	// The role is in use; the details say where.
+	ErrorReason_ROLE_IN_USE ErrorReason = 72
+	// The role is Braid's own.
+	ErrorReason_ROLE_FIXED ErrorReason = 73
+	// The organization has as many roles as it can have.
+	ErrorReason_ROLE_LIMIT ErrorReason = 74
+	// The condition can't be used; the violation names the place and the reason.
+	ErrorReason_CONDITION_INVALID ErrorReason = 75
+	// The permission does not exist.
+	ErrorReason_PERMISSION_UNKNOWN ErrorReason = 76
+	// The permission's name belongs to Braid.
+	ErrorReason_PERMISSION_RESERVED ErrorReason = 77
+	// A permission of that name exists.
+	ErrorReason_PERMISSION_EXISTS ErrorReason = 78
+	// The permission is in use; the details name the roles.
+	ErrorReason_PERMISSION_IN_USE ErrorReason = 79
+	// There is no such member, team or service account in the organization.
+	ErrorReason_SUBJECT_UNKNOWN ErrorReason = 80
+	// The assignment can't be given on: it is not the caller's own, not delegable, was delegated itself, or ends before.
+	ErrorReason_NOT_DELEGABLE ErrorReason = 81
+	// The subject or the organization has as many assignments as it can have.
+	ErrorReason_ASSIGNMENT_LIMIT ErrorReason = 82
+	// The role can't be given that way: owners are made of members only.
+	ErrorReason_ROLE_NOT_ASSIGNABLE ErrorReason = 83
 )
 
 // Enum value maps for ErrorReason.
 var (
 	ErrorReason_name = map[int32]string{
-		0: "ERROR_REASON_UNSPECIFIED",
-		1: "LAST_OWNER",
-		2: "SLUG_TAKEN",
-		3: "ROLE_UNKNOWN",
-		4: "GRANT_EXCEEDS_OWN",
-		5: "INVITATION_NOT_PENDING",
-		6: "INVITATION_OTHER_EMAIL",
-		7: "INVITATION_EXISTS",
-		8: "MEMBER_EXISTS",
+		0:  "ERROR_REASON_UNSPECIFIED",
+		1:  "LAST_OWNER",
+		2:  "SLUG_TAKEN",
+		3:  "ROLE_UNKNOWN",
+		4:  "GRANT_EXCEEDS_OWN",
+		5:  "INVITATION_NOT_PENDING",
+		6:  "INVITATION_OTHER_EMAIL",
+		7:  "INVITATION_EXISTS",
+		8:  "MEMBER_EXISTS",
+		70: "ROLE_CYCLE",
+		71: "ROLE_TOO_DEEP",
+		72: "ROLE_IN_USE",
+		73: "ROLE_FIXED",
+		74: "ROLE_LIMIT",
+		75: "CONDITION_INVALID",
+		76: "PERMISSION_UNKNOWN",
+		77: "PERMISSION_RESERVED",
+		78: "PERMISSION_EXISTS",
+		79: "PERMISSION_IN_USE",
+		80: "SUBJECT_UNKNOWN",
+		81: "NOT_DELEGABLE",
+		82: "ASSIGNMENT_LIMIT",
+		83: "ROLE_NOT_ASSIGNABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -70,6 +112,20 @@ var (
 		"INVITATION_OTHER_EMAIL":   6,
 		"INVITATION_EXISTS":        7,
 		"MEMBER_EXISTS":            8,
+		"ROLE_CYCLE":               70,
+		"ROLE_TOO_DEEP":            71,
+		"ROLE_IN_USE":              72,
+		"ROLE_FIXED":               73,
+		"ROLE_LIMIT":               74,
+		"CONDITION_INVALID":        75,
+		"PERMISSION_UNKNOWN":       76,
+		"PERMISSION_RESERVED":      77,
+		"PERMISSION_EXISTS":        78,
+		"PERMISSION_IN_USE":        79,
+		"SUBJECT_UNKNOWN":          80,
+		"NOT_DELEGABLE":            81,
+		"ASSIGNMENT_LIMIT":         82,
+		"ROLE_NOT_ASSIGNABLE":      83,
 	}
 )
 
@@ -104,7 +160,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\x98\x03\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xa2\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -124,7 +180,38 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x11INVITATION_EXISTS\x10\a\x1a\x14ʻ\x18\x10\n" +
 	"\x0eALREADY_EXISTS\x12'\n" +
 	"\rMEMBER_EXISTS\x10\b\x1a\x14ʻ\x18\x10\n" +
-	"\x0eALREADY_EXISTSBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x0eALREADY_EXISTS\x12)\n" +
+	"\n" +
+	"ROLE_CYCLE\x10F\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12,\n" +
+	"\rROLE_TOO_DEEP\x10G\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12*\n" +
+	"\vROLE_IN_USE\x10H\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12)\n" +
+	"\n" +
+	"ROLE_FIXED\x10I\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12)\n" +
+	"\n" +
+	"ROLE_LIMIT\x10J\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12-\n" +
+	"\x11CONDITION_INVALID\x10K\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12.\n" +
+	"\x12PERMISSION_UNKNOWN\x10L\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12/\n" +
+	"\x13PERMISSION_RESERVED\x10M\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12+\n" +
+	"\x11PERMISSION_EXISTS\x10N\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x120\n" +
+	"\x11PERMISSION_IN_USE\x10O\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12+\n" +
+	"\x0fSUBJECT_UNKNOWN\x10P\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12,\n" +
+	"\rNOT_DELEGABLE\x10Q\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
+	"\x10ASSIGNMENT_LIMIT\x10R\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x122\n" +
+	"\x13ROLE_NOT_ASSIGNABLE\x10S\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITIONBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_errors_proto_rawDescOnce sync.Once

@@ -133,3 +133,107 @@ func (x *InvitationRevoked) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetInvitationId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PermissionCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PermissionUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"description":`...)
+	dst = jsonwire.AppendString(dst, x.GetDescription())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PermissionDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *RoleCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	if x.Role != nil {
+		dst = append(dst, `,"role":`...)
+		dst = x.GetRole().AppendJSON(dst)
+	}
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *RoleUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	if x.Role != nil {
+		dst = append(dst, `,"role":`...)
+		dst = x.GetRole().AppendJSON(dst)
+	}
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *RoleDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"roleId":`...)
+	dst = jsonwire.AppendString(dst, x.GetRoleId())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *AssignmentCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	if x.Assignment != nil {
+		dst = append(dst, `,"assignment":`...)
+		dst = x.GetAssignment().AppendJSON(dst)
+	}
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *AssignmentDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	if x.Assignment != nil {
+		dst = append(dst, `,"assignment":`...)
+		dst = x.GetAssignment().AppendJSON(dst)
+	}
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}

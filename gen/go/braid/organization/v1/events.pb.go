@@ -589,11 +589,523 @@ func (x *InvitationRevoked) GetInvitationId() string {
 	return ""
 }
 
+// PermissionCreated: the organization has a permission of its own more.
+type PermissionCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The permission's name.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PermissionCreated) Reset() {
+	*x = PermissionCreated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PermissionCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PermissionCreated) ProtoMessage() {}
+
+func (x *PermissionCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PermissionCreated.ProtoReflect.Descriptor instead.
+func (*PermissionCreated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PermissionCreated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *PermissionCreated) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PermissionCreated) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
+// PermissionUpdated: what is said of a permission changed.
+type PermissionUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The permission's name.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is for.
+	Description   string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PermissionUpdated) Reset() {
+	*x = PermissionUpdated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PermissionUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PermissionUpdated) ProtoMessage() {}
+
+func (x *PermissionUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PermissionUpdated.ProtoReflect.Descriptor instead.
+func (*PermissionUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PermissionUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *PermissionUpdated) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PermissionUpdated) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+// PermissionDeleted: a permission of the organization's own is gone.
+type PermissionDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The permission's name.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PermissionDeleted) Reset() {
+	*x = PermissionDeleted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PermissionDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PermissionDeleted) ProtoMessage() {}
+
+func (x *PermissionDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PermissionDeleted.ProtoReflect.Descriptor instead.
+func (*PermissionDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PermissionDeleted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *PermissionDeleted) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PermissionDeleted) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
+// RoleCreated: the organization has a role of its own more.
+type RoleCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The role.
+	Role *Role `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RoleCreated) Reset() {
+	*x = RoleCreated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleCreated) ProtoMessage() {}
+
+func (x *RoleCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleCreated.ProtoReflect.Descriptor instead.
+func (*RoleCreated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RoleCreated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *RoleCreated) GetRole() *Role {
+	if x != nil {
+		return x.Role
+	}
+	return nil
+}
+
+func (x *RoleCreated) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
+// RoleUpdated: a role changed, for all who have it.
+type RoleUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The role after the change.
+	Role *Role `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RoleUpdated) Reset() {
+	*x = RoleUpdated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleUpdated) ProtoMessage() {}
+
+func (x *RoleUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleUpdated.ProtoReflect.Descriptor instead.
+func (*RoleUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RoleUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *RoleUpdated) GetRole() *Role {
+	if x != nil {
+		return x.Role
+	}
+	return nil
+}
+
+func (x *RoleUpdated) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
+// RoleDeleted: a role is gone.
+type RoleDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The role.
+	RoleId string `protobuf:"bytes,2,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RoleDeleted) Reset() {
+	*x = RoleDeleted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleDeleted) ProtoMessage() {}
+
+func (x *RoleDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleDeleted.ProtoReflect.Descriptor instead.
+func (*RoleDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RoleDeleted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *RoleDeleted) GetRoleId() string {
+	if x != nil {
+		return x.RoleId
+	}
+	return ""
+}
+
+func (x *RoleDeleted) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
+// AssignmentCreated: somebody has a role more.
+type AssignmentCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The assignment.
+	Assignment *Assignment `protobuf:"bytes,2,opt,name=assignment,proto3" json:"assignment,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AssignmentCreated) Reset() {
+	*x = AssignmentCreated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssignmentCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssignmentCreated) ProtoMessage() {}
+
+func (x *AssignmentCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssignmentCreated.ProtoReflect.Descriptor instead.
+func (*AssignmentCreated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AssignmentCreated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *AssignmentCreated) GetAssignment() *Assignment {
+	if x != nil {
+		return x.Assignment
+	}
+	return nil
+}
+
+func (x *AssignmentCreated) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
+// AssignmentDeleted: somebody has a role less. Those delegated from it have events of their own.
+type AssignmentDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The assignment as it was.
+	Assignment *Assignment `protobuf:"bytes,2,opt,name=assignment,proto3" json:"assignment,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AssignmentDeleted) Reset() {
+	*x = AssignmentDeleted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssignmentDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssignmentDeleted) ProtoMessage() {}
+
+func (x *AssignmentDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssignmentDeleted.ProtoReflect.Descriptor instead.
+func (*AssignmentDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *AssignmentDeleted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *AssignmentDeleted) GetAssignment() *Assignment {
+	if x != nil {
+		return x.Assignment
+	}
+	return nil
+}
+
+func (x *AssignmentDeleted) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/events.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\"\x9e\x01\n" +
+	"\"braid/organization/v1/events.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a braid/organization/v1/role.proto\"\x9e\x01\n" +
 	"\x13OrganizationCreated\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x12\n" +
@@ -637,7 +1149,51 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\x11InvitationRevoked\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12#\n" +
 	"\rinvitation_id\x18\x02 \x01(\tR\finvitationId:%»\x18!\n" +
-	"\x1forganization.invitation.revokedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x1forganization.invitation.revoked\"\xa0\x01\n" +
+	"\x11PermissionCreated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:%»\x18!\n" +
+	"\x1forganization.permission.created\"\x99\x01\n" +
+	"\x11PermissionUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription:%»\x18!\n" +
+	"\x1forganization.permission.updated\"\xa0\x01\n" +
+	"\x11PermissionDeleted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:%»\x18!\n" +
+	"\x1forganization.permission.deleted\"\xb1\x01\n" +
+	"\vRoleCreated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12/\n" +
+	"\x04role\x18\x02 \x01(\v2\x1b.braid.organization.v1.RoleR\x04role\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:\x1f»\x18\x1b\n" +
+	"\x19organization.role.created\"\xb1\x01\n" +
+	"\vRoleUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12/\n" +
+	"\x04role\x18\x02 \x01(\v2\x1b.braid.organization.v1.RoleR\x04role\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:\x1f»\x18\x1b\n" +
+	"\x19organization.role.updated\"\x99\x01\n" +
+	"\vRoleDeleted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\arole_id\x18\x02 \x01(\tR\x06roleId\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:\x1f»\x18\x1b\n" +
+	"\x19organization.role.deleted\"\xcf\x01\n" +
+	"\x11AssignmentCreated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12A\n" +
+	"\n" +
+	"assignment\x18\x02 \x01(\v2!.braid.organization.v1.AssignmentR\n" +
+	"assignment\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:%»\x18!\n" +
+	"\x1forganization.assignment.created\"\xcf\x01\n" +
+	"\x11AssignmentDeleted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12A\n" +
+	"\n" +
+	"assignment\x18\x02 \x01(\v2!.braid.organization.v1.AssignmentR\n" +
+	"assignment\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:%»\x18!\n" +
+	"\x1forganization.assignment.deletedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_events_proto_rawDescOnce sync.Once
@@ -651,7 +1207,7 @@ func file_braid_organization_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*OrganizationCreated)(nil), // 0: braid.organization.v1.OrganizationCreated
 	(*OrganizationUpdated)(nil), // 1: braid.organization.v1.OrganizationUpdated
@@ -662,13 +1218,27 @@ var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*InvitationAccepted)(nil),  // 6: braid.organization.v1.InvitationAccepted
 	(*InvitationRejected)(nil),  // 7: braid.organization.v1.InvitationRejected
 	(*InvitationRevoked)(nil),   // 8: braid.organization.v1.InvitationRevoked
+	(*PermissionCreated)(nil),   // 9: braid.organization.v1.PermissionCreated
+	(*PermissionUpdated)(nil),   // 10: braid.organization.v1.PermissionUpdated
+	(*PermissionDeleted)(nil),   // 11: braid.organization.v1.PermissionDeleted
+	(*RoleCreated)(nil),         // 12: braid.organization.v1.RoleCreated
+	(*RoleUpdated)(nil),         // 13: braid.organization.v1.RoleUpdated
+	(*RoleDeleted)(nil),         // 14: braid.organization.v1.RoleDeleted
+	(*AssignmentCreated)(nil),   // 15: braid.organization.v1.AssignmentCreated
+	(*AssignmentDeleted)(nil),   // 16: braid.organization.v1.AssignmentDeleted
+	(*Role)(nil),                // 17: braid.organization.v1.Role
+	(*Assignment)(nil),          // 18: braid.organization.v1.Assignment
 }
 var file_braid_organization_v1_events_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	17, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
+	17, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
+	18, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
+	18, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
+	4,  // [4:4] is the sub-list for method output_type
+	4,  // [4:4] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_events_proto_init() }
@@ -676,13 +1246,15 @@ func file_braid_organization_v1_events_proto_init() {
 	if File_braid_organization_v1_events_proto != nil {
 		return
 	}
+	file_braid_organization_v1_assignment_proto_init()
+	file_braid_organization_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_events_proto_rawDesc), len(file_braid_organization_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -31,6 +31,8 @@ func (x *Member) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"etag":`...)
 	dst = jsonwire.AppendString(dst, x.GetEtag())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }
 
@@ -98,5 +100,7 @@ func (x *RemoveMemberRequest) AppendJSON(dst []byte) []byte {
 // AppendJSON implements jsonwire.Appender.
 func (x *RemoveMemberResponse) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
+	dst = append(dst, `"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }

@@ -40,9 +40,11 @@ type Member struct {
 	// When the user joined.
 	JoinTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
 	// Changes with every change of what can be changed here, the roles; send it back to guard an update.
-	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
+	// After a write: the organization's access revision that holds it.
+	AccessRevision string `protobuf:"bytes,7,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -113,6 +115,13 @@ func (x *Member) GetJoinTime() *timestamppb.Timestamp {
 func (x *Member) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+func (x *Member) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
 	}
 	return ""
 }
@@ -382,11 +391,13 @@ func (x *RemoveMemberRequest) GetUserId() string {
 	return ""
 }
 
-// RemoveMemberResponse is empty.
+// RemoveMemberResponse says from when the member is gone.
 type RemoveMemberResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization's access revision that holds it.
+	AccessRevision string `protobuf:"bytes,1,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RemoveMemberResponse) Reset() {
@@ -419,18 +430,26 @@ func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
 	return file_braid_organization_v1_member_proto_rawDescGZIP(), []int{5}
 }
 
+func (x *RemoveMemberResponse) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return ""
+}
+
 var File_braid_organization_v1_member_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_member_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/member.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x02\n" +
+	"\"braid/organization/v1/member.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x02\n" +
 	"\x06Member\x12\x1c\n" +
 	"\auser_id\x18\x01 \x01(\tB\x03\xe0A\x03R\x06userId\x12I\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB&\xb8\xbb\x18\x01һ\x18\x1eis changed by the person aloneR\vdisplayName\x12<\n" +
 	"\x05email\x18\x03 \x01(\tB&\xb8\xbb\x18\x01һ\x18\x1eis changed by the person aloneR\x05email\x12-\n" +
 	"\brole_ids\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\x10\x18\x01\"\x06r\x04\x10\x01\x18@R\aroleIds\x12<\n" +
 	"\tjoin_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\bjoinTime\x12\x1b\n" +
-	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xdd\x01\n" +
+	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12,\n" +
+	"\x0faccess_revision\x18\a \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\"\xdd\x01\n" +
 	"\x12ListMembersRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
@@ -449,8 +468,9 @@ const file_braid_organization_v1_member_proto_rawDesc = "" +
 	"updateMask\"k\n" +
 	"\x13RemoveMemberRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"\x16\n" +
-	"\x14RemoveMemberResponse2\x83\x05\n" +
+	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"?\n" +
+	"\x14RemoveMemberResponse\x12'\n" +
+	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision2\x83\x05\n" +
 	"\rMemberService\x12\xc6\x01\n" +
 	"\vListMembers\x12).braid.organization.v1.ListMembersRequest\x1a*.braid.organization.v1.ListMembersResponse\"`\xaa\xbb\x18\"2\x06viewer\"\x18organization.member.read\x82\xd3\xe4\x93\x021\x12//api/v1/organizations/{organization_id}/members\x90\x02\x01\x12\xcb\x01\n" +
 	"\fUpdateMember\x12*.braid.organization.v1.UpdateMemberRequest\x1a\x1d.braid.organization.v1.Member\"p\xaa\xbb\x18#2\x05admin\"\x1aorganization.member.update\x82\xd3\xe4\x93\x02C:\x06member29/api/v1/organizations/{organization_id}/members/{user_id}\x12\xda\x01\n" +

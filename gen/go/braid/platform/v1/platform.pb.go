@@ -72,6 +72,8 @@ const (
 	ErrorReason_INTERNAL ErrorReason = 20
 	// Nothing can be stored, because the database's disk is full; Retry-After says when to come back. Reading goes on.
 	ErrorReason_STORAGE_FULL ErrorReason = 21
+	// X-Access-Revision is none that the organization has had.
+	ErrorReason_ACCESS_REVISION_UNKNOWN ErrorReason = 22
 )
 
 // Enum value maps for ErrorReason.
@@ -99,6 +101,7 @@ var (
 		19: "METHOD_NOT_ALLOWED",
 		20: "INTERNAL",
 		21: "STORAGE_FULL",
+		22: "ACCESS_REVISION_UNKNOWN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -123,6 +126,7 @@ var (
 		"METHOD_NOT_ALLOWED":       19,
 		"INTERNAL":                 20,
 		"STORAGE_FULL":             21,
+		"ACCESS_REVISION_UNKNOWN":  22,
 	}
 )
 
@@ -239,7 +243,7 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:\x1d»\x18\x19\n" +
-	"\x17platform.access.refused*\x8b\a\n" +
+	"\x17platform.access.refused*\xc0\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -286,7 +290,9 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\n" +
 	"\bINTERNAL\x12#\n" +
 	"\fSTORAGE_FULL\x10\x15\x1a\x11ʻ\x18\r\n" +
-	"\vUNAVAILABLEB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
+	"\vUNAVAILABLE\x123\n" +
+	"\x17ACCESS_REVISION_UNKNOWN\x10\x16\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
 
 var (
 	file_braid_platform_v1_platform_proto_rawDescOnce sync.Once

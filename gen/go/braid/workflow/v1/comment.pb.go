@@ -572,12 +572,12 @@ const file_braid_workflow_v1_comment_proto_rawDesc = "" +
 	"\n" +
 	"comment_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\tcommentId\x12\x1b\n" +
 	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x17\n" +
-	"\x15DeleteCommentResponse2\xe9\x06\n" +
-	"\x0eCommentService\x12\xc6\x01\n" +
-	"\rCreateComment\x12'.braid.workflow.v1.CreateCommentRequest\x1a\x1a.braid.workflow.v1.Comment\"p\xaa\xbb\x18!2\x06member\"\x17workflow.comment.create\x82\xd3\xe4\x93\x02E:\x01*\"@/api/v1/organizations/{organization_id}/tasks/{task_id}/comments\x12\xcf\x01\n" +
-	"\fListComments\x12&.braid.workflow.v1.ListCommentsRequest\x1a'.braid.workflow.v1.ListCommentsResponse\"n\xaa\xbb\x18\x1f2\x06viewer\"\x15workflow.comment.read\x82\xd3\xe4\x93\x02B\x12@/api/v1/organizations/{organization_id}/tasks/{task_id}/comments\x90\x02\x01\x12\xda\x01\n" +
-	"\rUpdateComment\x12'.braid.workflow.v1.UpdateCommentRequest\x1a\x1a.braid.workflow.v1.Comment\"\x83\x01\xaa\xbb\x18!2\x06member\"\x17workflow.comment.update\x82\xd3\xe4\x93\x02X:\acomment2M/api/v1/organizations/{organization_id}/tasks/{task_id}/comments/{comment_id}\x12\xde\x01\n" +
-	"\rDeleteComment\x12'.braid.workflow.v1.DeleteCommentRequest\x1a(.braid.workflow.v1.DeleteCommentResponse\"z\xaa\xbb\x18!2\x06member\"\x17workflow.comment.delete\x82\xd3\xe4\x93\x02O*M/api/v1/organizations/{organization_id}/tasks/{task_id}/comments/{comment_id}B>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
+	"\x15DeleteCommentResponse2\xa6\a\n" +
+	"\x0eCommentService\x12\xd5\x01\n" +
+	"\rCreateComment\x12'.braid.workflow.v1.CreateCommentRequest\x1a\x1a.braid.workflow.v1.Comment\"\x7f\xaa\xbb\x1802\x06memberB\x04taskJ\atask_id\"\x17workflow.comment.create\x82\xd3\xe4\x93\x02E:\x01*\"@/api/v1/organizations/{organization_id}/tasks/{task_id}/comments\x12\xde\x01\n" +
+	"\fListComments\x12&.braid.workflow.v1.ListCommentsRequest\x1a'.braid.workflow.v1.ListCommentsResponse\"}\xaa\xbb\x18.2\x06viewerB\x04taskJ\atask_id\"\x15workflow.comment.read\x82\xd3\xe4\x93\x02B\x12@/api/v1/organizations/{organization_id}/tasks/{task_id}/comments\x90\x02\x01\x12\xe9\x01\n" +
+	"\rUpdateComment\x12'.braid.workflow.v1.UpdateCommentRequest\x1a\x1a.braid.workflow.v1.Comment\"\x92\x01\xaa\xbb\x1802\x06memberB\x04taskJ\atask_id\"\x17workflow.comment.update\x82\xd3\xe4\x93\x02X:\acomment2M/api/v1/organizations/{organization_id}/tasks/{task_id}/comments/{comment_id}\x12\xee\x01\n" +
+	"\rDeleteComment\x12'.braid.workflow.v1.DeleteCommentRequest\x1a(.braid.workflow.v1.DeleteCommentResponse\"\x89\x01\xaa\xbb\x1802\x06memberB\x04taskJ\atask_id\"\x17workflow.comment.delete\x82\xd3\xe4\x93\x02O*M/api/v1/organizations/{organization_id}/tasks/{task_id}/comments/{comment_id}B>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
 
 var (
 	file_braid_workflow_v1_comment_proto_rawDescOnce sync.Once

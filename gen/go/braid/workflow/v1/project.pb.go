@@ -1051,16 +1051,21 @@ const file_braid_workflow_v1_project_proto_rawDesc = "" +
 	"\bactor_id\x18\x06 \x01(\tR\aactorId\x12;\n" +
 	"\vchange_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"changeTime\"\v\n" +
-	"\tHeartbeat2\x91\v\n" +
-	"\x0eProjectService\x12\xb5\x01\n" +
-	"\rCreateProject\x12'.braid.workflow.v1.CreateProjectRequest\x1a\x1a.braid.workflow.v1.Project\"_\xaa\xbb\x18 2\x05admin\"\x17workflow.project.create\x82\xd3\xe4\x93\x025:\x01*\"0/api/v1/organizations/{organization_id}/projects\x12\xbf\x01\n" +
-	"\fListProjects\x12&.braid.workflow.v1.ListProjectsRequest\x1a'.braid.workflow.v1.ListProjectsResponse\"^\xaa\xbb\x18\x1f2\x06viewer\"\x15workflow.project.read\x82\xd3\xe4\x93\x022\x120/api/v1/organizations/{organization_id}/projects\x90\x02\x01\x12\xbb\x01\n" +
+	"\tHeartbeat2\x91\f\n" +
+	"\x0eProjectService\x12\xbe\x01\n" +
+	"\rCreateProject\x12'.braid.workflow.v1.CreateProjectRequest\x1a\x1a.braid.workflow.v1.Project\"h\xaa\xbb\x18)2\x05adminB\aproject\"\x17workflow.project.create\x82\xd3\xe4\x93\x025:\x01*\"0/api/v1/organizations/{organization_id}/projects\x12\xc8\x01\n" +
+	"\fListProjects\x12&.braid.workflow.v1.ListProjectsRequest\x1a'.braid.workflow.v1.ListProjectsResponse\"g\xaa\xbb\x18(2\x06viewerB\aproject\"\x15workflow.project.read\x82\xd3\xe4\x93\x022\x120/api/v1/organizations/{organization_id}/projects\x90\x02\x01\x12\xd1\x01\n" +
 	"\n" +
-	"GetProject\x12$.braid.workflow.v1.GetProjectRequest\x1a\x1a.braid.workflow.v1.Project\"k\xaa\xbb\x18\x1f2\x06viewer\"\x15workflow.project.read\x82\xd3\xe4\x93\x02?\x12=/api/v1/organizations/{organization_id}/projects/{project_id}\x90\x02\x01\x12\xc8\x01\n" +
-	"\rUpdateProject\x12'.braid.workflow.v1.UpdateProjectRequest\x1a\x1a.braid.workflow.v1.Project\"r\xaa\xbb\x18 2\x05admin\"\x17workflow.project.update\x82\xd3\xe4\x93\x02H:\aproject2=/api/v1/organizations/{organization_id}/projects/{project_id}\x12\xcd\x01\n" +
-	"\x0eArchiveProject\x12(.braid.workflow.v1.ArchiveProjectRequest\x1a\x1a.braid.workflow.v1.Project\"u\xaa\xbb\x18!2\x05admin\"\x18workflow.project.archive\x82\xd3\xe4\x93\x02J:\x01*\"E/api/v1/organizations/{organization_id}/projects/{project_id}:archive\x12\xd3\x01\n" +
-	"\x10UnarchiveProject\x12*.braid.workflow.v1.UnarchiveProjectRequest\x1a\x1a.braid.workflow.v1.Project\"w\xaa\xbb\x18!2\x05admin\"\x18workflow.project.archive\x82\xd3\xe4\x93\x02L:\x01*\"G/api/v1/organizations/{organization_id}/projects/{project_id}:unarchive\x12\xd5\x01\n" +
-	"\fWatchProject\x12&.braid.workflow.v1.WatchProjectRequest\x1a'.braid.workflow.v1.WatchProjectResponse\"r\xaa\xbb\x18 2\x06viewer\"\x16workflow.project.watch\x82\xd3\xe4\x93\x02E\x12C/api/v1/organizations/{organization_id}/projects/{project_id}:watch\x90\x02\x010\x01B>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
+	"GetProject\x12$.braid.workflow.v1.GetProjectRequest\x1a\x1a.braid.workflow.v1.Project\"\x80\x01\xaa\xbb\x1842\x06viewerB\aprojectJ\n" +
+	"project_id\"\x15workflow.project.read\x82\xd3\xe4\x93\x02?\x12=/api/v1/organizations/{organization_id}/projects/{project_id}\x90\x02\x01\x12\xde\x01\n" +
+	"\rUpdateProject\x12'.braid.workflow.v1.UpdateProjectRequest\x1a\x1a.braid.workflow.v1.Project\"\x87\x01\xaa\xbb\x1852\x05adminB\aprojectJ\n" +
+	"project_id\"\x17workflow.project.update\x82\xd3\xe4\x93\x02H:\aproject2=/api/v1/organizations/{organization_id}/projects/{project_id}\x12\xe3\x01\n" +
+	"\x0eArchiveProject\x12(.braid.workflow.v1.ArchiveProjectRequest\x1a\x1a.braid.workflow.v1.Project\"\x8a\x01\xaa\xbb\x1862\x05adminB\aprojectJ\n" +
+	"project_id\"\x18workflow.project.archive\x82\xd3\xe4\x93\x02J:\x01*\"E/api/v1/organizations/{organization_id}/projects/{project_id}:archive\x12\xe9\x01\n" +
+	"\x10UnarchiveProject\x12*.braid.workflow.v1.UnarchiveProjectRequest\x1a\x1a.braid.workflow.v1.Project\"\x8c\x01\xaa\xbb\x1862\x05adminB\aprojectJ\n" +
+	"project_id\"\x18workflow.project.archive\x82\xd3\xe4\x93\x02L:\x01*\"G/api/v1/organizations/{organization_id}/projects/{project_id}:unarchive\x12\xeb\x01\n" +
+	"\fWatchProject\x12&.braid.workflow.v1.WatchProjectRequest\x1a'.braid.workflow.v1.WatchProjectResponse\"\x87\x01\xaa\xbb\x1852\x06viewerB\aprojectJ\n" +
+	"project_id\"\x16workflow.project.watch\x82\xd3\xe4\x93\x02E\x12C/api/v1/organizations/{organization_id}/projects/{project_id}:watch\x90\x02\x010\x01B>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
 
 var (
 	file_braid_workflow_v1_project_proto_rawDescOnce sync.Once

@@ -987,20 +987,21 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\atask_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06taskId\x12!\n" +
 	"\x06status\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x182R\x06status\x12\x1b\n" +
-	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag2\xbe\n" +
+	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag2\xb0\v\n" +
+	"\vTaskService\x12\xd0\x01\n" +
 	"\n" +
-	"\vTaskService\x12\xbd\x01\n" +
+	"CreateTask\x12$.braid.workflow.v1.CreateTaskRequest\x1a\x17.braid.workflow.v1.Task\"\x82\x01\xaa\xbb\x1802\x06memberB\x04taskR\n" +
+	"project_id\"\x14workflow.task.create\x82\xd3\xe4\x93\x02H:\x01*\"C/api/v1/organizations/{organization_id}/projects/{project_id}/tasks\x12\xd9\x01\n" +
+	"\tListTasks\x12#.braid.workflow.v1.ListTasksRequest\x1a$.braid.workflow.v1.ListTasksResponse\"\x80\x01\xaa\xbb\x18.2\x06viewerB\x04taskR\n" +
+	"project_id\"\x12workflow.task.read\x82\xd3\xe4\x93\x02E\x12C/api/v1/organizations/{organization_id}/projects/{project_id}/tasks\x90\x02\x01\x12\xb8\x01\n" +
+	"\aGetTask\x12!.braid.workflow.v1.GetTaskRequest\x1a\x17.braid.workflow.v1.Task\"q\xaa\xbb\x18+2\x06viewerB\x04taskJ\atask_id\"\x12workflow.task.read\x82\xd3\xe4\x93\x029\x127/api/v1/organizations/{organization_id}/tasks/{task_id}\x90\x02\x01\x12\xc3\x01\n" +
 	"\n" +
-	"CreateTask\x12$.braid.workflow.v1.CreateTaskRequest\x1a\x17.braid.workflow.v1.Task\"p\xaa\xbb\x18\x1e2\x06member\"\x14workflow.task.create\x82\xd3\xe4\x93\x02H:\x01*\"C/api/v1/organizations/{organization_id}/projects/{project_id}/tasks\x12\xc6\x01\n" +
-	"\tListTasks\x12#.braid.workflow.v1.ListTasksRequest\x1a$.braid.workflow.v1.ListTasksResponse\"n\xaa\xbb\x18\x1c2\x06viewer\"\x12workflow.task.read\x82\xd3\xe4\x93\x02E\x12C/api/v1/organizations/{organization_id}/projects/{project_id}/tasks\x90\x02\x01\x12\xa9\x01\n" +
-	"\aGetTask\x12!.braid.workflow.v1.GetTaskRequest\x1a\x17.braid.workflow.v1.Task\"b\xaa\xbb\x18\x1c2\x06viewer\"\x12workflow.task.read\x82\xd3\xe4\x93\x029\x127/api/v1/organizations/{organization_id}/tasks/{task_id}\x90\x02\x01\x12\xb4\x01\n" +
+	"UpdateTask\x12$.braid.workflow.v1.UpdateTaskRequest\x1a\x17.braid.workflow.v1.Task\"v\xaa\xbb\x18-2\x06memberB\x04taskJ\atask_id\"\x14workflow.task.update\x82\xd3\xe4\x93\x02?:\x04task27/api/v1/organizations/{organization_id}/tasks/{task_id}\x12\xcb\x01\n" +
 	"\n" +
-	"UpdateTask\x12$.braid.workflow.v1.UpdateTaskRequest\x1a\x17.braid.workflow.v1.Task\"g\xaa\xbb\x18\x1e2\x06member\"\x14workflow.task.update\x82\xd3\xe4\x93\x02?:\x04task27/api/v1/organizations/{organization_id}/tasks/{task_id}\x12\xbc\x01\n" +
+	"DeleteTask\x12$.braid.workflow.v1.DeleteTaskRequest\x1a%.braid.workflow.v1.DeleteTaskResponse\"p\xaa\xbb\x18-2\x06memberB\x04taskJ\atask_id\"\x14workflow.task.delete\x82\xd3\xe4\x93\x029*7/api/v1/organizations/{organization_id}/tasks/{task_id}\x12\xc7\x01\n" +
 	"\n" +
-	"DeleteTask\x12$.braid.workflow.v1.DeleteTaskRequest\x1a%.braid.workflow.v1.DeleteTaskResponse\"a\xaa\xbb\x18\x1e2\x06member\"\x14workflow.task.delete\x82\xd3\xe4\x93\x029*7/api/v1/organizations/{organization_id}/tasks/{task_id}\x12\xb8\x01\n" +
-	"\n" +
-	"AssignTask\x12$.braid.workflow.v1.AssignTaskRequest\x1a\x17.braid.workflow.v1.Task\"k\xaa\xbb\x18\x1e2\x06member\"\x14workflow.task.assign\x82\xd3\xe4\x93\x02C:\x01*\">/api/v1/organizations/{organization_id}/tasks/{task_id}:assign\x12\xc8\x01\n" +
-	"\x0eTransitionTask\x12(.braid.workflow.v1.TransitionTaskRequest\x1a\x17.braid.workflow.v1.Task\"s\xaa\xbb\x18\"2\x06member\"\x18workflow.task.transition\x82\xd3\xe4\x93\x02G:\x01*\"B/api/v1/organizations/{organization_id}/tasks/{task_id}:transitionB>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
+	"AssignTask\x12$.braid.workflow.v1.AssignTaskRequest\x1a\x17.braid.workflow.v1.Task\"z\xaa\xbb\x18-2\x06memberB\x04taskJ\atask_id\"\x14workflow.task.assign\x82\xd3\xe4\x93\x02C:\x01*\">/api/v1/organizations/{organization_id}/tasks/{task_id}:assign\x12\xd8\x01\n" +
+	"\x0eTransitionTask\x12(.braid.workflow.v1.TransitionTaskRequest\x1a\x17.braid.workflow.v1.Task\"\x82\x01\xaa\xbb\x1812\x06memberB\x04taskJ\atask_id\"\x18workflow.task.transition\x82\xd3\xe4\x93\x02G:\x01*\"B/api/v1/organizations/{organization_id}/tasks/{task_id}:transitionB>Z<github.com/braidhq/braid/gen/go/braid/workflow/v1;workflowv1b\x06proto3"
 
 var (
 	file_braid_workflow_v1_task_proto_rawDescOnce sync.Once

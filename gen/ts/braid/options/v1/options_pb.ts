@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/options/v1/options.proto.
  */
 export const file_braid_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEioQEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIhgKBlJlYXNvbhIOCgZzdGF0dXMYASABKAkqQAoLSWRlbXBvdGVuY3kSGwoXSURFTVBPVEVOQ1lfVU5TUEVDSUZJRUQQABIUChBJREVNUE9URU5DWV9OT05FEAE6XgoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyHC5icmFpZC5vcHRpb25zLnYxLlBlcm1pc3Npb25SCnBlcm1pc3Npb246YQoLaWRlbXBvdGVuY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi2hwMgASgOMh0uYnJhaWQub3B0aW9ucy52MS5JZGVtcG90ZW5jeVILaWRlbXBvdGVuY3k6PQoJc2Vuc2l0aXZlEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi3hwMgASgIUglzZW5zaXRpdmU6NQoFZml4ZWQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLqHAyABKAlSBWZpeGVkOlAKBWV2ZW50Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGLiHAyABKAsyFy5icmFpZC5vcHRpb25zLnYxLkV2ZW50UgVldmVudDpVCgZyZWFzb24SIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxi5hwMgASgLMhguYnJhaWQub3B0aW9ucy52MS5SZWFzb25SBnJlYXNvbkI8WjpnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29wdGlvbnMvdjE7b3B0aW9uc3YxYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi5wEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJQgYKBHJ1bGUiFQoFRXZlbnQSDAoEdHlwZRgBIAEoCSIYCgZSZWFzb24SDgoGc3RhdHVzGAEgASgJKkAKC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASFAoQSURFTVBPVEVOQ1lfTk9ORRABOl4KCnBlcm1pc3Npb24SHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi1hwMgASgLMhwuYnJhaWQub3B0aW9ucy52MS5QZXJtaXNzaW9uUgpwZXJtaXNzaW9uOmEKC2lkZW1wb3RlbmN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtocDIAEoDjIdLmJyYWlkLm9wdGlvbnMudjEuSWRlbXBvdGVuY3lSC2lkZW1wb3RlbmN5Oj0KCXNlbnNpdGl2ZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYt4cDIAEoCFIJc2Vuc2l0aXZlOjUKBWZpeGVkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi6hwMgASgJUgVmaXhlZDpQCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi4hwMgASgLMhcuYnJhaWQub3B0aW9ucy52MS5FdmVudFIFZXZlbnQ6VQoGcmVhc29uEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMYuYcDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuUmVhc29uUgZyZWFzb25CPFo6Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcHRpb25zL3YxO29wdGlvbnN2MWIGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * Permission says who may call an RPC. A service does not start when one of its RPCs has none.
@@ -83,6 +83,31 @@ export type Permission = Message<"braid.options.v1.Permission"> & {
    * @generated from field: string self_field = 7;
    */
   selfField: string;
+
+  /**
+   * The type of what the permission is asked for, so that it may also be held for a project, for a single resource or
+   * for one's own: "project", "task". Without it only what is held in the whole organization counts.
+   *
+   * @generated from field: string resource_type = 8;
+   */
+  resourceType: string;
+
+  /**
+   * The request's field that holds the resource's id. Without it a method that changes nothing lists resources, and one
+   * that does makes one, in the project of project_field when there is one. A resource whose project or owner the
+   * request doesn't name is looked at again by the handler; what the chain could not decide and the handler didn't, is
+   * refused.
+   *
+   * @generated from field: string resource_field = 9;
+   */
+  resourceField: string;
+
+  /**
+   * The request's field that holds the project's id.
+   *
+   * @generated from field: string project_field = 10;
+   */
+  projectField: string;
 };
 
 /**

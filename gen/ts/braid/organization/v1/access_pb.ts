@@ -2,9 +2,13 @@
 // @generated from file braid/organization/v1/access.proto (package braid.organization.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
+import type { Assignment, Scope, Subject } from "./assignment_pb";
+import { file_braid_organization_v1_assignment } from "./assignment_pb";
+import type { Role } from "./role_pb";
+import { file_braid_organization_v1_role } from "./role_pb";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,133 +17,49 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/organization/v1/access.proto.
  */
 export const file_braid_organization_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvYWNjZXNzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiYgoEUm9sZRIKCgJpZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSEwoLcGVybWlzc2lvbnMYBCADKAkSDgoGc3lzdGVtGAUgASgIIqUBChBMaXN0Um9sZXNSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGIACIlgKEUxpc3RSb2xlc1Jlc3BvbnNlEioKBXJvbGVzGAEgAygLMhsuYnJhaWQub3JnYW5pemF0aW9uLnYxLlJvbGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIowBChJDaGVja0FjY2Vzc1JlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARI1CgpwZXJtaXNzaW9uGAIgASgJQiG6SB5yHBiAATIXXlthLXpfXSsoXC5bYS16X10rKXsyfSQSHAoHdXNlcl9pZBgDIAEoCUILukgI2AEBcgOwAQEiNgoTQ2hlY2tBY2Nlc3NSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEg4KBnJlYXNvbhgCIAEoCSJeCh5HZXRFZmZlY3RpdmVQZXJtaXNzaW9uc1JlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIZCgd1c2VyX2lkGAIgASgJQgi6SAVyA7ABASJYCh9HZXRFZmZlY3RpdmVQZXJtaXNzaW9uc1Jlc3BvbnNlEg4KBm1lbWJlchgBIAEoCBITCgtwZXJtaXNzaW9ucxgCIAMoCRIQCghyb2xlX2lkcxgDIAMoCTLMAQoLUm9sZVNlcnZpY2USvAEKCUxpc3RSb2xlcxInLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0Um9sZXNSZXF1ZXN0GiguYnJhaWQub3JnYW5pemF0aW9uLnYxLkxpc3RSb2xlc1Jlc3BvbnNlIlyQAgGquxggMgZ2aWV3ZXIiFm9yZ2FuaXphdGlvbi5yb2xlLnJlYWSC0+STAi8SLS9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS9yb2xlczL3AgoNQWNjZXNzU2VydmljZRLPAQoLQ2hlY2tBY2Nlc3MSKS5icmFpZC5vcmdhbml6YXRpb24udjEuQ2hlY2tBY2Nlc3NSZXF1ZXN0GiouYnJhaWQub3JnYW5pemF0aW9uLnYxLkNoZWNrQWNjZXNzUmVzcG9uc2UiaZACAaq7GCMyBnZpZXdlciIZb3JnYW5pemF0aW9uLmFjY2Vzcy5jaGVja4LT5JMCOToBKiI0L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L2FjY2VzczpjaGVjaxKTAQoXR2V0RWZmZWN0aXZlUGVybWlzc2lvbnMSNS5icmFpZC5vcmdhbml6YXRpb24udjEuR2V0RWZmZWN0aXZlUGVybWlzc2lvbnNSZXF1ZXN0GjYuYnJhaWQub3JnYW5pemF0aW9uLnYxLkdldEVmZmVjdGl2ZVBlcm1pc3Npb25zUmVzcG9uc2UiCZACAaq7GAIYAUJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvYWNjZXNzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEijQEKCFJlc291cmNlEigKBHR5cGUYASABKAlCGrpIF3IVGEAyEV5bYS16XVthLXowLTlfXSokEhcKAmlkGAIgASgJQgu6SAjYAQFyA7ABARIfCgpwcm9qZWN0X2lkGAMgASgJQgu6SAjYAQFyA7ABARIdCghvd25lcl9pZBgEIAEoCUILukgI2AEBcgOwAQEizwEKEkNoZWNrQWNjZXNzUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEkUKCnBlcm1pc3Npb24YAiABKAlCMbpILnIsGIABMideW2Etel1bYS16MC05X10qKFwuW2Etel1bYS16MC05X10qKXsyfSQSHAoHdXNlcl9pZBgDIAEoCUILukgI2AEBcgOwAQESMQoIcmVzb3VyY2UYBCABKAsyHy5icmFpZC5vcmdhbml6YXRpb24udjEuUmVzb3VyY2UiTwoTQ2hlY2tBY2Nlc3NSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAkisAIKF0JhdGNoQ2hlY2tBY2Nlc3NSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESUAoGY2hlY2tzGAIgAygLMjQuYnJhaWQub3JnYW5pemF0aW9uLnYxLkJhdGNoQ2hlY2tBY2Nlc3NSZXF1ZXN0LkNoZWNrQgq6SAeSAQQIARBkGp8BCgVDaGVjaxJFCgpwZXJtaXNzaW9uGAEgASgJQjG6SC5yLBiAATInXlthLXpdW2EtejAtOV9dKihcLlthLXpdW2EtejAtOV9dKil7Mn0kEhwKB3VzZXJfaWQYAiABKAlCC7pICNgBAXIDsAEBEjEKCHJlc291cmNlGAMgASgLMh8uYnJhaWQub3JnYW5pemF0aW9uLnYxLlJlc291cmNlIlcKGEJhdGNoQ2hlY2tBY2Nlc3NSZXNwb25zZRI7CgdyZXN1bHRzGAEgAygLMiouYnJhaWQub3JnYW5pemF0aW9uLnYxLkNoZWNrQWNjZXNzUmVzcG9uc2Ui0QEKFEV4cGxhaW5BY2Nlc3NSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESRQoKcGVybWlzc2lvbhgCIAEoCUIxukguciwYgAEyJ15bYS16XVthLXowLTlfXSooXC5bYS16XVthLXowLTlfXSopezJ9JBIcCgd1c2VyX2lkGAMgASgJQgu6SAjYAQFyA7ABARIxCghyZXNvdXJjZRgEIAEoCzIfLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5SZXNvdXJjZSLwAwoVRXhwbGFpbkFjY2Vzc1Jlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSDgoGcmVhc29uGAIgASgJEhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoCRJACgVwYXRocxgEIAMoCzIxLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5FeHBsYWluQWNjZXNzUmVzcG9uc2UuUGF0aBrzAQoEUGF0aBJDCgZlZmZlY3QYASABKA4yMy5icmFpZC5vcmdhbml6YXRpb24udjEuRXhwbGFpbkFjY2Vzc1Jlc3BvbnNlLkVmZmVjdBIPCgdhcHBsaWVzGAIgASgIEhUKDWFzc2lnbm1lbnRfaWQYAyABKAkSDwoHdGVhbV9pZBgEIAEoCRIQCghyb2xlX2lkcxgFIAMoCRJKCgpjb25kaXRpb25zGAYgAygLMjYuYnJhaWQub3JnYW5pemF0aW9uLnYxLkV4cGxhaW5BY2Nlc3NSZXNwb25zZS5Db25kaXRpb24SDwoHbWlzc2luZxgHIAMoCRouCglDb25kaXRpb24SEgoKZXhwcmVzc2lvbhgBIAEoCRINCgVob2xkcxgCIAEoCCI1CgZFZmZlY3QSFgoSRUZGRUNUX1VOU1BFQ0lGSUVEEAASCQoFQUxMT1cQARIICgRERU5ZEAIi7AEKE0xpc3RTdWJqZWN0c1JlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARJFCgpwZXJtaXNzaW9uGAIgASgJQjG6SC5yLBiAATInXlthLXpdW2EtejAtOV9dKihcLlthLXpdW2EtejAtOV9dKil7Mn0kEjEKCHJlc291cmNlGAMgASgLMh8uYnJhaWQub3JnYW5pemF0aW9uLnYxLlJlc291cmNlEhoKCXBhZ2Vfc2l6ZRgEIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAUgASgJQgi6SAVyAxiAECJhChRMaXN0U3ViamVjdHNSZXNwb25zZRIwCghzdWJqZWN0cxgBIAMoCzIeLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5TdWJqZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLYAQoUTGlzdFJlc291cmNlc1JlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARJFCgpwZXJtaXNzaW9uGAIgASgJQjG6SC5yLBiAATInXlthLXpdW2EtejAtOV9dKihcLlthLXpdW2EtejAtOV9dKil7Mn0kEhwKB3VzZXJfaWQYAyABKAlCC7pICNgBAXIDsAEBEhoKCXBhZ2Vfc2l6ZRgEIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAUgASgJQgi6SAVyAxiAECLdAQoVTGlzdFJlc291cmNlc1Jlc3BvbnNlEkMKB3JlYWNoZXMYASADKAsyMi5icmFpZC5vcmdhbml6YXRpb24udjEuTGlzdFJlc291cmNlc1Jlc3BvbnNlLlJlYWNoEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRpmCgVSZWFjaBIrCgVzY29wZRgBIAEoCzIcLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5TY29wZRINCgVvd25lZBgCIAEoCBIRCgljb25kaXRpb24YAyABKAkSDgoGZGVuaWVkGAQgASgIInwKHkdldEVmZmVjdGl2ZVBlcm1pc3Npb25zUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEhkKB3VzZXJfaWQYAiABKAlCCLpIBXIDsAEBEhwKFGtub3duX3JvbGVzX3JldmlzaW9uGAMgASgDItQDCh9HZXRFZmZlY3RpdmVQZXJtaXNzaW9uc1Jlc3BvbnNlEg4KBm1lbWJlchgBIAEoCBITCgtwZXJtaXNzaW9ucxgCIAMoCRIQCghyb2xlX2lkcxgDIAMoCRIXCg9hY2Nlc3NfcmV2aXNpb24YBCABKAMSFgoOcm9sZXNfcmV2aXNpb24YBSABKAMSKgoFcm9sZXMYBiADKAsyGy5icmFpZC5vcmdhbml6YXRpb24udjEuUm9sZRIaChJjdXN0b21fcGVybWlzc2lvbnMYByADKAkSWgoLYXNzaWdubWVudHMYCCADKAsyRS5icmFpZC5vcmdhbml6YXRpb24udjEuR2V0RWZmZWN0aXZlUGVybWlzc2lvbnNSZXNwb25zZS5IZWxkQXNzaWdubWVudBIXCg9zZXJ2aWNlX2FjY291bnQYCSABKAgaiwEKDkhlbGRBc3NpZ25tZW50EjUKCmFzc2lnbm1lbnQYASABKAsyIS5icmFpZC5vcmdhbml6YXRpb24udjEuQXNzaWdubWVudBIPCgd0ZWFtX2lkGAIgASgJEjEKBnNvdXJjZRgDIAEoCzIhLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Bc3NpZ25tZW50MvUJCg1BY2Nlc3NTZXJ2aWNlEs8BCgtDaGVja0FjY2VzcxIpLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5DaGVja0FjY2Vzc1JlcXVlc3QaKi5icmFpZC5vcmdhbml6YXRpb24udjEuQ2hlY2tBY2Nlc3NSZXNwb25zZSJpkAIBqrsYIzIGdmlld2VyIhlvcmdhbml6YXRpb24uYWNjZXNzLmNoZWNrgtPkkwI5OgEqIjQvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vYWNjZXNzOmNoZWNrEuMBChBCYXRjaENoZWNrQWNjZXNzEi4uYnJhaWQub3JnYW5pemF0aW9uLnYxLkJhdGNoQ2hlY2tBY2Nlc3NSZXF1ZXN0Gi8uYnJhaWQub3JnYW5pemF0aW9uLnYxLkJhdGNoQ2hlY2tBY2Nlc3NSZXNwb25zZSJukAIBqrsYIzIGdmlld2VyIhlvcmdhbml6YXRpb24uYWNjZXNzLmNoZWNrgtPkkwI+OgEqIjkvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vYWNjZXNzOmJhdGNoQ2hlY2sS2AEKDUV4cGxhaW5BY2Nlc3MSKy5icmFpZC5vcmdhbml6YXRpb24udjEuRXhwbGFpbkFjY2Vzc1JlcXVlc3QaLC5icmFpZC5vcmdhbml6YXRpb24udjEuRXhwbGFpbkFjY2Vzc1Jlc3BvbnNlImyQAgGquxgkMgVhZG1pbiIbb3JnYW5pemF0aW9uLmFjY2Vzcy5leHBsYWlugtPkkwI7OgEqIjYvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vYWNjZXNzOmV4cGxhaW4S2gEKDExpc3RTdWJqZWN0cxIqLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0U3ViamVjdHNSZXF1ZXN0GisuYnJhaWQub3JnYW5pemF0aW9uLnYxLkxpc3RTdWJqZWN0c1Jlc3BvbnNlInGQAgGquxgkMgVhZG1pbiIbb3JnYW5pemF0aW9uLmFjY2Vzcy5leHBsYWlugtPkkwJAOgEqIjsvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vYWNjZXNzOmxpc3RTdWJqZWN0cxLdAQoNTGlzdFJlc291cmNlcxIrLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0UmVzb3VyY2VzUmVxdWVzdBosLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0UmVzb3VyY2VzUmVzcG9uc2UicZACAaq7GCMyBnZpZXdlciIZb3JnYW5pemF0aW9uLmFjY2Vzcy5jaGVja4LT5JMCQToBKiI8L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L2FjY2VzczpsaXN0UmVzb3VyY2VzEpMBChdHZXRFZmZlY3RpdmVQZXJtaXNzaW9ucxI1LmJyYWlkLm9yZ2FuaXphdGlvbi52MS5HZXRFZmZlY3RpdmVQZXJtaXNzaW9uc1JlcXVlc3QaNi5icmFpZC5vcmdhbml6YXRpb24udjEuR2V0RWZmZWN0aXZlUGVybWlzc2lvbnNSZXNwb25zZSIJkAIBqrsYAhgBQkZaRGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3JnYW5pemF0aW9uL3YxO29yZ2FuaXphdGlvbnYxYgZwcm90bzM", [file_braid_options_v1_options, file_braid_organization_v1_assignment, file_braid_organization_v1_role, file_buf_validate_validate, file_google_api_annotations]);
 
 /**
- * Role is a named set of permissions.
+ * Resource is what a permission is asked for.
  *
- * @generated from message braid.organization.v1.Role
+ * @generated from message braid.organization.v1.Resource
  */
-export type Role = Message<"braid.organization.v1.Role"> & {
+export type Resource = Message<"braid.organization.v1.Resource"> & {
   /**
-   * The role's id; a system role's id is its name: owner, admin, member, viewer.
+   * What it is: "project", "task".
    *
-   * @generated from field: string id = 1;
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * Its id; empty for one that is still to be made.
+   *
+   * @generated from field: string id = 2;
    */
   id: string;
 
   /**
-   * The name people see.
+   * The project it is in; a project is in itself.
    *
-   * @generated from field: string display_name = 2;
+   * @generated from field: string project_id = 3;
    */
-  displayName: string;
+  projectId: string;
 
   /**
-   * What the role is for.
+   * Who created or owns it.
    *
-   * @generated from field: string description = 3;
+   * @generated from field: string owner_id = 4;
    */
-  description: string;
-
-  /**
-   * The names of its permissions, sorted.
-   *
-   * @generated from field: repeated string permissions = 4;
-   */
-  permissions: string[];
-
-  /**
-   * Whether the role is Braid's own and can't be changed.
-   *
-   * @generated from field: bool system = 5;
-   */
-  system: boolean;
+  ownerId: string;
 };
 
 /**
- * Describes the message braid.organization.v1.Role.
- * Use `create(RoleSchema)` to create a new message.
+ * Describes the message braid.organization.v1.Resource.
+ * Use `create(ResourceSchema)` to create a new message.
  */
-export const RoleSchema: GenMessage<Role> = /*@__PURE__*/
+export const ResourceSchema: GenMessage<Resource> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_access, 0);
-
-/**
- * ListRolesRequest asks for roles.
- *
- * @generated from message braid.organization.v1.ListRolesRequest
- */
-export type ListRolesRequest = Message<"braid.organization.v1.ListRolesRequest"> & {
-  /**
-   * The organization.
-   *
-   * @generated from field: string organization_id = 1;
-   */
-  organizationId: string;
-
-  /**
-   * At most this many, 200 at the most; 0 is 50.
-   *
-   * @generated from field: int32 page_size = 2;
-   */
-  pageSize: number;
-
-  /**
-   * Where the last page ended.
-   *
-   * @generated from field: string page_token = 3;
-   */
-  pageToken: string;
-
-  /**
-   * AIP-160: see the fields above each list.
-   *
-   * @generated from field: string filter = 4;
-   */
-  filter: string;
-
-  /**
-   * AIP-132: "field" or "field desc", comma-separated.
-   *
-   * @generated from field: string order_by = 5;
-   */
-  orderBy: string;
-};
-
-/**
- * Describes the message braid.organization.v1.ListRolesRequest.
- * Use `create(ListRolesRequestSchema)` to create a new message.
- */
-export const ListRolesRequestSchema: GenMessage<ListRolesRequest> = /*@__PURE__*/
-  messageDesc(file_braid_organization_v1_access, 1);
-
-/**
- * ListRolesResponse is a page of roles.
- *
- * @generated from message braid.organization.v1.ListRolesResponse
- */
-export type ListRolesResponse = Message<"braid.organization.v1.ListRolesResponse"> & {
-  /**
-   * The roles.
-   *
-   * @generated from field: repeated braid.organization.v1.Role roles = 1;
-   */
-  roles: Role[];
-
-  /**
-   * Gets the next page; empty on the last.
-   *
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message braid.organization.v1.ListRolesResponse.
- * Use `create(ListRolesResponseSchema)` to create a new message.
- */
-export const ListRolesResponseSchema: GenMessage<ListRolesResponse> = /*@__PURE__*/
-  messageDesc(file_braid_organization_v1_access, 2);
 
 /**
  * CheckAccessRequest asks about one permission.
@@ -162,11 +82,18 @@ export type CheckAccessRequest = Message<"braid.organization.v1.CheckAccessReque
   permission: string;
 
   /**
-   * The member asked about; the caller when empty.
+   * The member or service account asked about; the caller when empty.
    *
    * @generated from field: string user_id = 3;
    */
   userId: string;
+
+  /**
+   * What for; absent: for the whole organization.
+   *
+   * @generated from field: braid.organization.v1.Resource resource = 4;
+   */
+  resource?: Resource | undefined;
 };
 
 /**
@@ -174,7 +101,7 @@ export type CheckAccessRequest = Message<"braid.organization.v1.CheckAccessReque
  * Use `create(CheckAccessRequestSchema)` to create a new message.
  */
 export const CheckAccessRequestSchema: GenMessage<CheckAccessRequest> = /*@__PURE__*/
-  messageDesc(file_braid_organization_v1_access, 3);
+  messageDesc(file_braid_organization_v1_access, 1);
 
 /**
  * CheckAccessResponse is the answer.
@@ -190,11 +117,19 @@ export type CheckAccessResponse = Message<"braid.organization.v1.CheckAccessResp
   allowed: boolean;
 
   /**
-   * Why: "role:<role id>" when allowed, else "not_a_member", "no_role_with_permission" or "unknown_permission".
+   * Why: "role:<role id>" when allowed, else "not_a_member", "suspended", "denied:<role id>", "no_role_with_permission" or
+   * "unknown_permission".
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * The access revision that the answer holds for.
+   *
+   * @generated from field: string access_revision = 3;
+   */
+  accessRevision: string;
 };
 
 /**
@@ -202,10 +137,500 @@ export type CheckAccessResponse = Message<"braid.organization.v1.CheckAccessResp
  * Use `create(CheckAccessResponseSchema)` to create a new message.
  */
 export const CheckAccessResponseSchema: GenMessage<CheckAccessResponse> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 2);
+
+/**
+ * BatchCheckAccessRequest asks about many permissions.
+ *
+ * @generated from message braid.organization.v1.BatchCheckAccessRequest
+ */
+export type BatchCheckAccessRequest = Message<"braid.organization.v1.BatchCheckAccessRequest"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The questions.
+   *
+   * @generated from field: repeated braid.organization.v1.BatchCheckAccessRequest.Check checks = 2;
+   */
+  checks: BatchCheckAccessRequest_Check[];
+};
+
+/**
+ * Describes the message braid.organization.v1.BatchCheckAccessRequest.
+ * Use `create(BatchCheckAccessRequestSchema)` to create a new message.
+ */
+export const BatchCheckAccessRequestSchema: GenMessage<BatchCheckAccessRequest> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 3);
+
+/**
+ * Check is one question.
+ *
+ * @generated from message braid.organization.v1.BatchCheckAccessRequest.Check
+ */
+export type BatchCheckAccessRequest_Check = Message<"braid.organization.v1.BatchCheckAccessRequest.Check"> & {
+  /**
+   * The permission's name.
+   *
+   * @generated from field: string permission = 1;
+   */
+  permission: string;
+
+  /**
+   * The member or service account asked about; the caller when empty.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * What for; absent: for the whole organization.
+   *
+   * @generated from field: braid.organization.v1.Resource resource = 3;
+   */
+  resource?: Resource | undefined;
+};
+
+/**
+ * Describes the message braid.organization.v1.BatchCheckAccessRequest.Check.
+ * Use `create(BatchCheckAccessRequest_CheckSchema)` to create a new message.
+ */
+export const BatchCheckAccessRequest_CheckSchema: GenMessage<BatchCheckAccessRequest_Check> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 3, 0);
+
+/**
+ * BatchCheckAccessResponse holds the answers.
+ *
+ * @generated from message braid.organization.v1.BatchCheckAccessResponse
+ */
+export type BatchCheckAccessResponse = Message<"braid.organization.v1.BatchCheckAccessResponse"> & {
+  /**
+   * One for each question, in their order.
+   *
+   * @generated from field: repeated braid.organization.v1.CheckAccessResponse results = 1;
+   */
+  results: CheckAccessResponse[];
+};
+
+/**
+ * Describes the message braid.organization.v1.BatchCheckAccessResponse.
+ * Use `create(BatchCheckAccessResponseSchema)` to create a new message.
+ */
+export const BatchCheckAccessResponseSchema: GenMessage<BatchCheckAccessResponse> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_access, 4);
 
 /**
- * GetEffectivePermissionsRequest asks for all permissions of a user.
+ * ExplainAccessRequest asks why.
+ *
+ * @generated from message braid.organization.v1.ExplainAccessRequest
+ */
+export type ExplainAccessRequest = Message<"braid.organization.v1.ExplainAccessRequest"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The permission's name.
+   *
+   * @generated from field: string permission = 2;
+   */
+  permission: string;
+
+  /**
+   * The member or service account asked about; the caller when empty.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * What for; absent: for the whole organization.
+   *
+   * @generated from field: braid.organization.v1.Resource resource = 4;
+   */
+  resource?: Resource | undefined;
+};
+
+/**
+ * Describes the message braid.organization.v1.ExplainAccessRequest.
+ * Use `create(ExplainAccessRequestSchema)` to create a new message.
+ */
+export const ExplainAccessRequestSchema: GenMessage<ExplainAccessRequest> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 5);
+
+/**
+ * ExplainAccessResponse is the answer with its reasons.
+ *
+ * @generated from message braid.organization.v1.ExplainAccessResponse
+ */
+export type ExplainAccessResponse = Message<"braid.organization.v1.ExplainAccessResponse"> & {
+  /**
+   * Whether the user holds the permission.
+   *
+   * @generated from field: bool allowed = 1;
+   */
+  allowed: boolean;
+
+  /**
+   * As in CheckAccess.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The access revision that the answer holds for.
+   *
+   * @generated from field: string access_revision = 3;
+   */
+  accessRevision: string;
+
+  /**
+   * The ways that lead to the answer or nearly do, those that decide first.
+   *
+   * @generated from field: repeated braid.organization.v1.ExplainAccessResponse.Path paths = 4;
+   */
+  paths: ExplainAccessResponse_Path[];
+};
+
+/**
+ * Describes the message braid.organization.v1.ExplainAccessResponse.
+ * Use `create(ExplainAccessResponseSchema)` to create a new message.
+ */
+export const ExplainAccessResponseSchema: GenMessage<ExplainAccessResponse> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 6);
+
+/**
+ * Path is one way from the user to the permission.
+ *
+ * @generated from message braid.organization.v1.ExplainAccessResponse.Path
+ */
+export type ExplainAccessResponse_Path = Message<"braid.organization.v1.ExplainAccessResponse.Path"> & {
+  /**
+   * Whether it allows or denies.
+   *
+   * @generated from field: braid.organization.v1.ExplainAccessResponse.Effect effect = 1;
+   */
+  effect: ExplainAccessResponse_Effect;
+
+  /**
+   * Whether it holds now, for this resource.
+   *
+   * @generated from field: bool applies = 2;
+   */
+  applies: boolean;
+
+  /**
+   * The assignment; empty for a role that a member has as a member.
+   *
+   * @generated from field: string assignment_id = 3;
+   */
+  assignmentId: string;
+
+  /**
+   * The team that it comes by; empty when it is the user's own.
+   *
+   * @generated from field: string team_id = 4;
+   */
+  teamId: string;
+
+  /**
+   * The roles from the assigned one to the one that names the permission.
+   *
+   * @generated from field: repeated string role_ids = 5;
+   */
+  roleIds: string[];
+
+  /**
+   * The conditions on the way, each with what it came to.
+   *
+   * @generated from field: repeated braid.organization.v1.ExplainAccessResponse.Condition conditions = 6;
+   */
+  conditions: ExplainAccessResponse_Condition[];
+
+  /**
+   * What would have to be different for it to apply, in words a person understands; empty when it applies.
+   *
+   * @generated from field: repeated string missing = 7;
+   */
+  missing: string[];
+};
+
+/**
+ * Describes the message braid.organization.v1.ExplainAccessResponse.Path.
+ * Use `create(ExplainAccessResponse_PathSchema)` to create a new message.
+ */
+export const ExplainAccessResponse_PathSchema: GenMessage<ExplainAccessResponse_Path> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 6, 0);
+
+/**
+ * Condition is a CEL expression on the way.
+ *
+ * @generated from message braid.organization.v1.ExplainAccessResponse.Condition
+ */
+export type ExplainAccessResponse_Condition = Message<"braid.organization.v1.ExplainAccessResponse.Condition"> & {
+  /**
+   * The expression.
+   *
+   * @generated from field: string expression = 1;
+   */
+  expression: string;
+
+  /**
+   * Whether it holds.
+   *
+   * @generated from field: bool holds = 2;
+   */
+  holds: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.ExplainAccessResponse.Condition.
+ * Use `create(ExplainAccessResponse_ConditionSchema)` to create a new message.
+ */
+export const ExplainAccessResponse_ConditionSchema: GenMessage<ExplainAccessResponse_Condition> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 6, 1);
+
+/**
+ * Effect is what a way leads to.
+ *
+ * @generated from enum braid.organization.v1.ExplainAccessResponse.Effect
+ */
+export enum ExplainAccessResponse_Effect {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: EFFECT_UNSPECIFIED = 0;
+   */
+  EFFECT_UNSPECIFIED = 0,
+
+  /**
+   * It allows.
+   *
+   * @generated from enum value: ALLOW = 1;
+   */
+  ALLOW = 1,
+
+  /**
+   * It denies, which wins.
+   *
+   * @generated from enum value: DENY = 2;
+   */
+  DENY = 2,
+}
+
+/**
+ * Describes the enum braid.organization.v1.ExplainAccessResponse.Effect.
+ */
+export const ExplainAccessResponse_EffectSchema: GenEnum<ExplainAccessResponse_Effect> = /*@__PURE__*/
+  enumDesc(file_braid_organization_v1_access, 6, 0);
+
+/**
+ * ListSubjectsRequest asks who can.
+ *
+ * @generated from message braid.organization.v1.ListSubjectsRequest
+ */
+export type ListSubjectsRequest = Message<"braid.organization.v1.ListSubjectsRequest"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The permission's name.
+   *
+   * @generated from field: string permission = 2;
+   */
+  permission: string;
+
+  /**
+   * What for; absent: for the whole organization.
+   *
+   * @generated from field: braid.organization.v1.Resource resource = 3;
+   */
+  resource?: Resource | undefined;
+
+  /**
+   * At most this many, 200 at the most; 0 is 50.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * Where the last page ended.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.ListSubjectsRequest.
+ * Use `create(ListSubjectsRequestSchema)` to create a new message.
+ */
+export const ListSubjectsRequestSchema: GenMessage<ListSubjectsRequest> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 7);
+
+/**
+ * ListSubjectsResponse is a page of those who can.
+ *
+ * @generated from message braid.organization.v1.ListSubjectsResponse
+ */
+export type ListSubjectsResponse = Message<"braid.organization.v1.ListSubjectsResponse"> & {
+  /**
+   * Users and service accounts, by id.
+   *
+   * @generated from field: repeated braid.organization.v1.Subject subjects = 1;
+   */
+  subjects: Subject[];
+
+  /**
+   * Gets the next page; empty on the last. A page may hold fewer than asked for, and even none, before the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.ListSubjectsResponse.
+ * Use `create(ListSubjectsResponseSchema)` to create a new message.
+ */
+export const ListSubjectsResponseSchema: GenMessage<ListSubjectsResponse> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 8);
+
+/**
+ * ListResourcesRequest asks what somebody can.
+ *
+ * @generated from message braid.organization.v1.ListResourcesRequest
+ */
+export type ListResourcesRequest = Message<"braid.organization.v1.ListResourcesRequest"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The permission's name.
+   *
+   * @generated from field: string permission = 2;
+   */
+  permission: string;
+
+  /**
+   * The member or service account asked about; the caller when empty.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * At most this many, 200 at the most; 0 is 50.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * Where the last page ended.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.ListResourcesRequest.
+ * Use `create(ListResourcesRequestSchema)` to create a new message.
+ */
+export const ListResourcesRequestSchema: GenMessage<ListResourcesRequest> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 9);
+
+/**
+ * ListResourcesResponse is a page of what somebody can.
+ *
+ * @generated from message braid.organization.v1.ListResourcesResponse
+ */
+export type ListResourcesResponse = Message<"braid.organization.v1.ListResourcesResponse"> & {
+  /**
+   * Where the permission holds now: the whole organization, projects, resources. Where a wider one is listed, narrower ones
+   * within it are left out.
+   *
+   * @generated from field: repeated braid.organization.v1.ListResourcesResponse.Reach reaches = 1;
+   */
+  reaches: ListResourcesResponse_Reach[];
+
+  /**
+   * Gets the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.ListResourcesResponse.
+ * Use `create(ListResourcesResponseSchema)` to create a new message.
+ */
+export const ListResourcesResponseSchema: GenMessage<ListResourcesResponse> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 10);
+
+/**
+ * Reach is a part of the organization.
+ *
+ * @generated from message braid.organization.v1.ListResourcesResponse.Reach
+ */
+export type ListResourcesResponse_Reach = Message<"braid.organization.v1.ListResourcesResponse.Reach"> & {
+  /**
+   * Where.
+   *
+   * @generated from field: braid.organization.v1.Scope scope = 1;
+   */
+  scope?: Scope | undefined;
+
+  /**
+   * Whether it holds there only for what the user created or owns.
+   *
+   * @generated from field: bool owned = 2;
+   */
+  owned: boolean;
+
+  /**
+   * What else the resource must be, as a CEL expression; empty: nothing.
+   *
+   * @generated from field: string condition = 3;
+   */
+  condition: string;
+
+  /**
+   * Whether the permission is denied there, which wins over all that is listed besides.
+   *
+   * @generated from field: bool denied = 4;
+   */
+  denied: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.ListResourcesResponse.Reach.
+ * Use `create(ListResourcesResponse_ReachSchema)` to create a new message.
+ */
+export const ListResourcesResponse_ReachSchema: GenMessage<ListResourcesResponse_Reach> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 10, 0);
+
+/**
+ * GetEffectivePermissionsRequest asks for all permissions of a user or service account.
  *
  * @generated from message braid.organization.v1.GetEffectivePermissionsRequest
  */
@@ -218,11 +643,18 @@ export type GetEffectivePermissionsRequest = Message<"braid.organization.v1.GetE
   organizationId: string;
 
   /**
-   * The user.
+   * The user or service account.
    *
    * @generated from field: string user_id = 2;
    */
   userId: string;
+
+  /**
+   * The roles revision that the caller has already: the answer leaves the roles out when it is still that.
+   *
+   * @generated from field: int64 known_roles_revision = 3;
+   */
+  knownRolesRevision: bigint;
 };
 
 /**
@@ -230,10 +662,10 @@ export type GetEffectivePermissionsRequest = Message<"braid.organization.v1.GetE
  * Use `create(GetEffectivePermissionsRequestSchema)` to create a new message.
  */
 export const GetEffectivePermissionsRequestSchema: GenMessage<GetEffectivePermissionsRequest> = /*@__PURE__*/
-  messageDesc(file_braid_organization_v1_access, 5);
+  messageDesc(file_braid_organization_v1_access, 11);
 
 /**
- * GetEffectivePermissionsResponse is all that a user may do in an organization.
+ * GetEffectivePermissionsResponse is all that a user may do in an organization, at one moment.
  *
  * @generated from message braid.organization.v1.GetEffectivePermissionsResponse
  */
@@ -246,18 +678,60 @@ export type GetEffectivePermissionsResponse = Message<"braid.organization.v1.Get
   member: boolean;
 
   /**
-   * The names of the permissions, sorted.
+   * The names of the permissions that the member's system roles hold, sorted.
    *
    * @generated from field: repeated string permissions = 2;
    */
   permissions: string[];
 
   /**
-   * The roles that they come from.
+   * The roles that the member has as a member.
    *
    * @generated from field: repeated string role_ids = 3;
    */
   roleIds: string[];
+
+  /**
+   * The organization's access revision that this holds for.
+   *
+   * @generated from field: int64 access_revision = 4;
+   */
+  accessRevision: bigint;
+
+  /**
+   * Grows with every change of the organization's own roles and permissions.
+   *
+   * @generated from field: int64 roles_revision = 5;
+   */
+  rolesRevision: bigint;
+
+  /**
+   * The organization's own roles, unless the caller knows this revision of them.
+   *
+   * @generated from field: repeated braid.organization.v1.Role roles = 6;
+   */
+  roles: Role[];
+
+  /**
+   * The organization's own permissions, likewise.
+   *
+   * @generated from field: repeated string custom_permissions = 7;
+   */
+  customPermissions: string[];
+
+  /**
+   * What the user has besides, own and by teams; what has expired is left out.
+   *
+   * @generated from field: repeated braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment assignments = 8;
+   */
+  assignments: GetEffectivePermissionsResponse_HeldAssignment[];
+
+  /**
+   * Whether it is a service account.
+   *
+   * @generated from field: bool service_account = 9;
+   */
+  serviceAccount: boolean;
 };
 
 /**
@@ -265,37 +739,53 @@ export type GetEffectivePermissionsResponse = Message<"braid.organization.v1.Get
  * Use `create(GetEffectivePermissionsResponseSchema)` to create a new message.
  */
 export const GetEffectivePermissionsResponseSchema: GenMessage<GetEffectivePermissionsResponse> = /*@__PURE__*/
-  messageDesc(file_braid_organization_v1_access, 6);
+  messageDesc(file_braid_organization_v1_access, 12);
 
 /**
- * RoleService shows the roles of an organization.
+ * HeldAssignment is an assignment as it reaches the user.
  *
- * @generated from service braid.organization.v1.RoleService
+ * @generated from message braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment
  */
-export const RoleService: GenService<{
+export type GetEffectivePermissionsResponse_HeldAssignment = Message<"braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment"> & {
   /**
-   * ListRoles lists the roles with their permissions, the least first. Filter fields: id, displayName:"text",
-   * permissions:"x", system. Order: id, displayName.
+   * The assignment.
    *
-   * @generated from rpc braid.organization.v1.RoleService.ListRoles
+   * @generated from field: braid.organization.v1.Assignment assignment = 1;
    */
-  listRoles: {
-    methodKind: "unary";
-    input: typeof ListRolesRequestSchema;
-    output: typeof ListRolesResponseSchema;
-  },
-}> = /*@__PURE__*/
-  serviceDesc(file_braid_organization_v1_access, 0);
+  assignment?: Assignment | undefined;
+
+  /**
+   * The team that it comes by; empty when it is the user's own.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * The assignment that it was delegated from, all of whose limits hold too.
+   *
+   * @generated from field: braid.organization.v1.Assignment source = 3;
+   */
+  source?: Assignment | undefined;
+};
 
 /**
- * AccessService answers who may do what.
+ * Describes the message braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.
+ * Use `create(GetEffectivePermissionsResponse_HeldAssignmentSchema)` to create a new message.
+ */
+export const GetEffectivePermissionsResponse_HeldAssignmentSchema: GenMessage<GetEffectivePermissionsResponse_HeldAssignment> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_access, 12, 0);
+
+/**
+ * AccessService answers who may do what. A question that carries X-Access-Revision is never answered from older data.
+ * What is asked about another member takes the permission to read members, which every member but a guest has. The
+ * attributes of a resource (its project, its owner) are those that the question gives.
  *
  * @generated from service braid.organization.v1.AccessService
  */
 export const AccessService: GenService<{
   /**
-   * CheckAccess says whether the caller, or another member, holds a permission. To ask about another member takes
-   * the permission to read members, which every member has.
+   * CheckAccess says whether the caller, or another member, holds a permission.
    *
    * @generated from rpc braid.organization.v1.AccessService.CheckAccess
    */
@@ -305,7 +795,50 @@ export const AccessService: GenService<{
     output: typeof CheckAccessResponseSchema;
   },
   /**
-   * GetEffectivePermissions returns all that a user may do in an organization. Other services cache the answer.
+   * BatchCheckAccess answers up to 100 checks, in their order, all from the same data.
+   *
+   * @generated from rpc braid.organization.v1.AccessService.BatchCheckAccess
+   */
+  batchCheckAccess: {
+    methodKind: "unary";
+    input: typeof BatchCheckAccessRequestSchema;
+    output: typeof BatchCheckAccessResponseSchema;
+  },
+  /**
+   * ExplainAccess says why: each way that leads to a yes or a no, and for what nearly does, what is missing.
+   *
+   * @generated from rpc braid.organization.v1.AccessService.ExplainAccess
+   */
+  explainAccess: {
+    methodKind: "unary";
+    input: typeof ExplainAccessRequestSchema;
+    output: typeof ExplainAccessResponseSchema;
+  },
+  /**
+   * ListSubjects lists who can: the members and service accounts that a check would allow at this moment. A condition on
+   * the address or the login of who acts can't be known here and counts as not met.
+   *
+   * @generated from rpc braid.organization.v1.AccessService.ListSubjects
+   */
+  listSubjects: {
+    methodKind: "unary";
+    input: typeof ListSubjectsRequestSchema;
+    output: typeof ListSubjectsResponseSchema;
+  },
+  /**
+   * ListResources lists what somebody can do something to: everything in the organization, or which projects and
+   * resources.
+   *
+   * @generated from rpc braid.organization.v1.AccessService.ListResources
+   */
+  listResources: {
+    methodKind: "unary";
+    input: typeof ListResourcesRequestSchema;
+    output: typeof ListResourcesResponseSchema;
+  },
+  /**
+   * GetEffectivePermissions returns all that a user or service account may do in an organization. Other services cache
+   * the answer.
    *
    * @generated from rpc braid.organization.v1.AccessService.GetEffectivePermissions
    */
@@ -315,5 +848,5 @@ export const AccessService: GenService<{
     output: typeof GetEffectivePermissionsResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_braid_organization_v1_access, 1);
+  serviceDesc(file_braid_organization_v1_access, 0);
 

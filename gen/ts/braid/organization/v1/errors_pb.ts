@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/organization/v1/errors.proto.
  */
 export const file_braid_organization_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXJyb3JzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEqmAMKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKCkxBU1RfT1dORVIQARoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIkCgpTTFVHX1RBS0VOEAIaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEigKDFJPTEVfVU5LTk9XThADGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KEUdSQU5UX0VYQ0VFRFNfT1dOEAQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjUKFklOVklUQVRJT05fTk9UX1BFTkRJTkcQBRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChZJTlZJVEFUSU9OX09USEVSX0VNQUlMEAYaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEisKEUlOVklUQVRJT05fRVhJU1RTEAcaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEicKDU1FTUJFUl9FWElTVFMQCBoUyrsYEAoOQUxSRUFEWV9FWElTVFNCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXJyb3JzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEqoggKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKCkxBU1RfT1dORVIQARoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIkCgpTTFVHX1RBS0VOEAIaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEigKDFJPTEVfVU5LTk9XThADGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KEUdSQU5UX0VYQ0VFRFNfT1dOEAQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjUKFklOVklUQVRJT05fTk9UX1BFTkRJTkcQBRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChZJTlZJVEFUSU9OX09USEVSX0VNQUlMEAYaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEisKEUlOVklUQVRJT05fRVhJU1RTEAcaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEicKDU1FTUJFUl9FWElTVFMQCBoUyrsYEAoOQUxSRUFEWV9FWElTVFMSKQoKUk9MRV9DWUNMRRBGGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEiwKDVJPTEVfVE9PX0RFRVAQRxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIqCgtST0xFX0lOX1VTRRBIGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEikKClJPTEVfRklYRUQQSRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIpCgpST0xFX0xJTUlUEEoaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLQoRQ09ORElUSU9OX0lOVkFMSUQQSxoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChJQRVJNSVNTSU9OX1VOS05PV04QTBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIvChNQRVJNSVNTSU9OX1JFU0VSVkVEEE0aFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKwoRUEVSTUlTU0lPTl9FWElTVFMQThoUyrsYEAoOQUxSRUFEWV9FWElTVFMSMAoRUEVSTUlTU0lPTl9JTl9VU0UQTxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIrCg9TVUJKRUNUX1VOS05PV04QUBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIsCg1OT1RfREVMRUdBQkxFEFEaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLwoQQVNTSUdOTUVOVF9MSU1JVBBSGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEjIKE1JPTEVfTk9UX0FTU0lHTkFCTEUQUxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPTkJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why organization refused.
@@ -81,6 +81,104 @@ export enum ErrorReason {
    * @generated from enum value: MEMBER_EXISTS = 8;
    */
   MEMBER_EXISTS = 8,
+
+  /**
+   * A role would inherit from itself; the details name the way.
+   *
+   * @generated from enum value: ROLE_CYCLE = 70;
+   */
+  ROLE_CYCLE = 70,
+
+  /**
+   * A chain of parents would be longer than 10.
+   *
+   * @generated from enum value: ROLE_TOO_DEEP = 71;
+   */
+  ROLE_TOO_DEEP = 71,
+
+  /**
+   * The role is in use; the details say where.
+   *
+   * @generated from enum value: ROLE_IN_USE = 72;
+   */
+  ROLE_IN_USE = 72,
+
+  /**
+   * The role is Braid's own.
+   *
+   * @generated from enum value: ROLE_FIXED = 73;
+   */
+  ROLE_FIXED = 73,
+
+  /**
+   * The organization has as many roles as it can have.
+   *
+   * @generated from enum value: ROLE_LIMIT = 74;
+   */
+  ROLE_LIMIT = 74,
+
+  /**
+   * The condition can't be used; the violation names the place and the reason.
+   *
+   * @generated from enum value: CONDITION_INVALID = 75;
+   */
+  CONDITION_INVALID = 75,
+
+  /**
+   * The permission does not exist.
+   *
+   * @generated from enum value: PERMISSION_UNKNOWN = 76;
+   */
+  PERMISSION_UNKNOWN = 76,
+
+  /**
+   * The permission's name belongs to Braid.
+   *
+   * @generated from enum value: PERMISSION_RESERVED = 77;
+   */
+  PERMISSION_RESERVED = 77,
+
+  /**
+   * A permission of that name exists.
+   *
+   * @generated from enum value: PERMISSION_EXISTS = 78;
+   */
+  PERMISSION_EXISTS = 78,
+
+  /**
+   * The permission is in use; the details name the roles.
+   *
+   * @generated from enum value: PERMISSION_IN_USE = 79;
+   */
+  PERMISSION_IN_USE = 79,
+
+  /**
+   * There is no such member, team or service account in the organization.
+   *
+   * @generated from enum value: SUBJECT_UNKNOWN = 80;
+   */
+  SUBJECT_UNKNOWN = 80,
+
+  /**
+   * The assignment can't be given on: it is not the caller's own, not delegable, was delegated itself, or ends before.
+   *
+   * @generated from enum value: NOT_DELEGABLE = 81;
+   */
+  NOT_DELEGABLE = 81,
+
+  /**
+   * The subject or the organization has as many assignments as it can have.
+   *
+   * @generated from enum value: ASSIGNMENT_LIMIT = 82;
+   */
+  ASSIGNMENT_LIMIT = 82,
+
+  /**
+   * The role can't be given that way: owners are made of members only.
+   *
+   * @generated from enum value: ROLE_NOT_ASSIGNABLE = 83;
+   */
+  ROLE_NOT_ASSIGNABLE = 83,
 }
 
 /**

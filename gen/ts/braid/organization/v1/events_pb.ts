@@ -5,13 +5,17 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
+import type { Assignment } from "./assignment_pb";
+import { file_braid_organization_v1_assignment } from "./assignment_pb";
+import type { Role } from "./role_pb";
+import { file_braid_organization_v1_role } from "./role_pb";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file braid/organization/v1/events.proto.
  */
 export const file_braid_organization_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZEJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJ6ChFQZXJtaXNzaW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDAoEbmFtZRgCIAEoCRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLmNyZWF0ZWQidgoRUGVybWlzc2lvblVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAk6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLnVwZGF0ZWQiegoRUGVybWlzc2lvbkRlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOiXCuxghCh9vcmdhbml6YXRpb24ucGVybWlzc2lvbi5kZWxldGVkIosBCgtSb2xlQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSKQoEcm9sZRgCIAEoCzIbLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Sb2xlEhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzofwrsYGwoZb3JnYW5pemF0aW9uLnJvbGUuY3JlYXRlZCKLAQoLUm9sZVVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEikKBHJvbGUYAiABKAsyGy5icmFpZC5vcmdhbml6YXRpb24udjEuUm9sZRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6H8K7GBsKGW9yZ2FuaXphdGlvbi5yb2xlLnVwZGF0ZWQicQoLUm9sZURlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3JvbGVfaWQYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOh/CuxgbChlvcmdhbml6YXRpb24ucm9sZS5kZWxldGVkIqMBChFBc3NpZ25tZW50Q3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSNQoKYXNzaWdubWVudBgCIAEoCzIhLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Bc3NpZ25tZW50EhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzolwrsYIQofb3JnYW5pemF0aW9uLmFzc2lnbm1lbnQuY3JlYXRlZCKjAQoRQXNzaWdubWVudERlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEjUKCmFzc2lnbm1lbnQYAiABKAsyIS5icmFpZC5vcmdhbml6YXRpb24udjEuQXNzaWdubWVudBIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5hc3NpZ25tZW50LmRlbGV0ZWRCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options, file_braid_organization_v1_assignment, file_braid_organization_v1_role]);
 
 /**
  * OrganizationCreated: an organization exists. Its first owner follows as MemberAdded.
@@ -320,4 +324,284 @@ export type InvitationRevoked = Message<"braid.organization.v1.InvitationRevoked
  */
 export const InvitationRevokedSchema: GenMessage<InvitationRevoked> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_events, 8);
+
+/**
+ * PermissionCreated: the organization has a permission of its own more.
+ *
+ * @generated from message braid.organization.v1.PermissionCreated
+ */
+export type PermissionCreated = Message<"braid.organization.v1.PermissionCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The permission's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The access revision that holds it.
+   *
+   * @generated from field: int64 access_revision = 3;
+   */
+  accessRevision: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.PermissionCreated.
+ * Use `create(PermissionCreatedSchema)` to create a new message.
+ */
+export const PermissionCreatedSchema: GenMessage<PermissionCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 9);
+
+/**
+ * PermissionUpdated: what is said of a permission changed.
+ *
+ * @generated from message braid.organization.v1.PermissionUpdated
+ */
+export type PermissionUpdated = Message<"braid.organization.v1.PermissionUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The permission's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What it is for.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.PermissionUpdated.
+ * Use `create(PermissionUpdatedSchema)` to create a new message.
+ */
+export const PermissionUpdatedSchema: GenMessage<PermissionUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 10);
+
+/**
+ * PermissionDeleted: a permission of the organization's own is gone.
+ *
+ * @generated from message braid.organization.v1.PermissionDeleted
+ */
+export type PermissionDeleted = Message<"braid.organization.v1.PermissionDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The permission's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The access revision that holds it.
+   *
+   * @generated from field: int64 access_revision = 3;
+   */
+  accessRevision: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.PermissionDeleted.
+ * Use `create(PermissionDeletedSchema)` to create a new message.
+ */
+export const PermissionDeletedSchema: GenMessage<PermissionDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 11);
+
+/**
+ * RoleCreated: the organization has a role of its own more.
+ *
+ * @generated from message braid.organization.v1.RoleCreated
+ */
+export type RoleCreated = Message<"braid.organization.v1.RoleCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The role.
+   *
+   * @generated from field: braid.organization.v1.Role role = 2;
+   */
+  role?: Role | undefined;
+
+  /**
+   * The access revision that holds it.
+   *
+   * @generated from field: int64 access_revision = 3;
+   */
+  accessRevision: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.RoleCreated.
+ * Use `create(RoleCreatedSchema)` to create a new message.
+ */
+export const RoleCreatedSchema: GenMessage<RoleCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 12);
+
+/**
+ * RoleUpdated: a role changed, for all who have it.
+ *
+ * @generated from message braid.organization.v1.RoleUpdated
+ */
+export type RoleUpdated = Message<"braid.organization.v1.RoleUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The role after the change.
+   *
+   * @generated from field: braid.organization.v1.Role role = 2;
+   */
+  role?: Role | undefined;
+
+  /**
+   * The access revision that holds it.
+   *
+   * @generated from field: int64 access_revision = 3;
+   */
+  accessRevision: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.RoleUpdated.
+ * Use `create(RoleUpdatedSchema)` to create a new message.
+ */
+export const RoleUpdatedSchema: GenMessage<RoleUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 13);
+
+/**
+ * RoleDeleted: a role is gone.
+ *
+ * @generated from message braid.organization.v1.RoleDeleted
+ */
+export type RoleDeleted = Message<"braid.organization.v1.RoleDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The role.
+   *
+   * @generated from field: string role_id = 2;
+   */
+  roleId: string;
+
+  /**
+   * The access revision that holds it.
+   *
+   * @generated from field: int64 access_revision = 3;
+   */
+  accessRevision: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.RoleDeleted.
+ * Use `create(RoleDeletedSchema)` to create a new message.
+ */
+export const RoleDeletedSchema: GenMessage<RoleDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 14);
+
+/**
+ * AssignmentCreated: somebody has a role more.
+ *
+ * @generated from message braid.organization.v1.AssignmentCreated
+ */
+export type AssignmentCreated = Message<"braid.organization.v1.AssignmentCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The assignment.
+   *
+   * @generated from field: braid.organization.v1.Assignment assignment = 2;
+   */
+  assignment?: Assignment | undefined;
+
+  /**
+   * The access revision that holds it.
+   *
+   * @generated from field: int64 access_revision = 3;
+   */
+  accessRevision: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.AssignmentCreated.
+ * Use `create(AssignmentCreatedSchema)` to create a new message.
+ */
+export const AssignmentCreatedSchema: GenMessage<AssignmentCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 15);
+
+/**
+ * AssignmentDeleted: somebody has a role less. Those delegated from it have events of their own.
+ *
+ * @generated from message braid.organization.v1.AssignmentDeleted
+ */
+export type AssignmentDeleted = Message<"braid.organization.v1.AssignmentDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The assignment as it was.
+   *
+   * @generated from field: braid.organization.v1.Assignment assignment = 2;
+   */
+  assignment?: Assignment | undefined;
+
+  /**
+   * The access revision that holds it.
+   *
+   * @generated from field: int64 access_revision = 3;
+   */
+  accessRevision: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.AssignmentDeleted.
+ * Use `create(AssignmentDeletedSchema)` to create a new message.
+ */
+export const AssignmentDeletedSchema: GenMessage<AssignmentDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 16);
 

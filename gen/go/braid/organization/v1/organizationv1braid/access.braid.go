@@ -10,40 +10,22 @@ import (
 	rpc "github.com/braidhq/braid/platform/rpc"
 )
 
-// RoleServiceHandler is what implements braid.organization.v1.RoleService: behind the chain, without a protocol.
-type RoleServiceHandler interface {
-	// ListRoles lists the roles with their permissions, the least first. Filter fields: id, displayName:"text",
-	// permissions:"x", system. Order: id, displayName.
-	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
-}
-
-// MountRoleService puts handler behind the chain of server, and the chain behind every protocol. It fails when an RPC has no rule.
-func MountRoleService(server *rpc.Server, handler RoleServiceHandler) error {
-	methods, err := server.Methods(v1.File_braid_organization_v1_access_proto.Services().ByName("RoleService"))
-	if err != nil {
-		return err
-	}
-	chained := roleService{
-		listRoles: rpc.Unary(server, methods["ListRoles"], handler.ListRoles),
-	}
-	server.HandleConnect(organizationv1connect.NewRoleServiceHandler(chained, server.ConnectOptions()...))
-	return nil
-}
-
-type roleService struct {
-	listRoles func(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
-}
-
-func (s roleService) ListRoles(ctx context.Context, request *v1.ListRolesRequest) (*v1.ListRolesResponse, error) {
-	return s.listRoles(ctx, request)
-}
-
 // AccessServiceHandler is what implements braid.organization.v1.AccessService: behind the chain, without a protocol.
 type AccessServiceHandler interface {
-	// CheckAccess says whether the caller, or another member, holds a permission. To ask about another member takes
-	// the permission to read members, which every member has.
+	// CheckAccess says whether the caller, or another member, holds a permission.
 	CheckAccess(context.Context, *v1.CheckAccessRequest) (*v1.CheckAccessResponse, error)
-	// GetEffectivePermissions returns all that a user may do in an organization. Other services cache the answer.
+	// BatchCheckAccess answers up to 100 checks, in their order, all from the same data.
+	BatchCheckAccess(context.Context, *v1.BatchCheckAccessRequest) (*v1.BatchCheckAccessResponse, error)
+	// ExplainAccess says why: each way that leads to a yes or a no, and for what nearly does, what is missing.
+	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
+	// ListSubjects lists who can: the members and service accounts that a check would allow at this moment. A condition on
+	// the address or the login of who acts can't be known here and counts as not met.
+	ListSubjects(context.Context, *v1.ListSubjectsRequest) (*v1.ListSubjectsResponse, error)
+	// ListResources lists what somebody can do something to: everything in the organization, or which projects and
+	// resources.
+	ListResources(context.Context, *v1.ListResourcesRequest) (*v1.ListResourcesResponse, error)
+	// GetEffectivePermissions returns all that a user or service account may do in an organization. Other services cache
+	// the answer.
 	GetEffectivePermissions(context.Context, *v1.GetEffectivePermissionsRequest) (*v1.GetEffectivePermissionsResponse, error)
 }
 
@@ -55,6 +37,10 @@ func MountAccessService(server *rpc.Server, handler AccessServiceHandler) error 
 	}
 	chained := accessService{
 		checkAccess:             rpc.Unary(server, methods["CheckAccess"], handler.CheckAccess),
+		batchCheckAccess:        rpc.Unary(server, methods["BatchCheckAccess"], handler.BatchCheckAccess),
+		explainAccess:           rpc.Unary(server, methods["ExplainAccess"], handler.ExplainAccess),
+		listSubjects:            rpc.Unary(server, methods["ListSubjects"], handler.ListSubjects),
+		listResources:           rpc.Unary(server, methods["ListResources"], handler.ListResources),
 		getEffectivePermissions: rpc.Unary(server, methods["GetEffectivePermissions"], handler.GetEffectivePermissions),
 	}
 	server.HandleConnect(organizationv1connect.NewAccessServiceHandler(chained, server.ConnectOptions()...))
@@ -63,11 +49,31 @@ func MountAccessService(server *rpc.Server, handler AccessServiceHandler) error 
 
 type accessService struct {
 	checkAccess             func(context.Context, *v1.CheckAccessRequest) (*v1.CheckAccessResponse, error)
+	batchCheckAccess        func(context.Context, *v1.BatchCheckAccessRequest) (*v1.BatchCheckAccessResponse, error)
+	explainAccess           func(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
+	listSubjects            func(context.Context, *v1.ListSubjectsRequest) (*v1.ListSubjectsResponse, error)
+	listResources           func(context.Context, *v1.ListResourcesRequest) (*v1.ListResourcesResponse, error)
 	getEffectivePermissions func(context.Context, *v1.GetEffectivePermissionsRequest) (*v1.GetEffectivePermissionsResponse, error)
 }
 
 func (s accessService) CheckAccess(ctx context.Context, request *v1.CheckAccessRequest) (*v1.CheckAccessResponse, error) {
 	return s.checkAccess(ctx, request)
+}
+
+func (s accessService) BatchCheckAccess(ctx context.Context, request *v1.BatchCheckAccessRequest) (*v1.BatchCheckAccessResponse, error) {
+	return s.batchCheckAccess(ctx, request)
+}
+
+func (s accessService) ExplainAccess(ctx context.Context, request *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error) {
+	return s.explainAccess(ctx, request)
+}
+
+func (s accessService) ListSubjects(ctx context.Context, request *v1.ListSubjectsRequest) (*v1.ListSubjectsResponse, error) {
+	return s.listSubjects(ctx, request)
+}
+
+func (s accessService) ListResources(ctx context.Context, request *v1.ListResourcesRequest) (*v1.ListResourcesResponse, error) {
+	return s.listResources(ctx, request)
 }
 
 func (s accessService) GetEffectivePermissions(ctx context.Context, request *v1.GetEffectivePermissionsRequest) (*v1.GetEffectivePermissionsResponse, error) {

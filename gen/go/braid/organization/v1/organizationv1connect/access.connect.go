@@ -21,8 +21,6 @@ import (
 const _ = connect.IsAtLeastVersion1_13_0
 
 const (
-	// RoleServiceName is the fully-qualified name of the RoleService service.
-	RoleServiceName = "braid.organization.v1.RoleService"
 	// AccessServiceName is the fully-qualified name of the AccessService service.
 	AccessServiceName = "braid.organization.v1.AccessService"
 )
@@ -35,102 +33,42 @@ const (
 // reflection-formatted method names, remove the leading slash and convert the remaining slash to a
 // period.
 const (
-	// RoleServiceListRolesProcedure is the fully-qualified name of the RoleService's ListRoles RPC.
-	RoleServiceListRolesProcedure = "/braid.organization.v1.RoleService/ListRoles"
 	// AccessServiceCheckAccessProcedure is the fully-qualified name of the AccessService's CheckAccess
 	// RPC.
 	AccessServiceCheckAccessProcedure = "/braid.organization.v1.AccessService/CheckAccess"
+	// AccessServiceBatchCheckAccessProcedure is the fully-qualified name of the AccessService's
+	// BatchCheckAccess RPC.
+	AccessServiceBatchCheckAccessProcedure = "/braid.organization.v1.AccessService/BatchCheckAccess"
+	// AccessServiceExplainAccessProcedure is the fully-qualified name of the AccessService's
+	// ExplainAccess RPC.
+	AccessServiceExplainAccessProcedure = "/braid.organization.v1.AccessService/ExplainAccess"
+	// AccessServiceListSubjectsProcedure is the fully-qualified name of the AccessService's
+	// ListSubjects RPC.
+	AccessServiceListSubjectsProcedure = "/braid.organization.v1.AccessService/ListSubjects"
+	// AccessServiceListResourcesProcedure is the fully-qualified name of the AccessService's
+	// ListResources RPC.
+	AccessServiceListResourcesProcedure = "/braid.organization.v1.AccessService/ListResources"
 	// AccessServiceGetEffectivePermissionsProcedure is the fully-qualified name of the AccessService's
 	// GetEffectivePermissions RPC.
 	AccessServiceGetEffectivePermissionsProcedure = "/braid.organization.v1.AccessService/GetEffectivePermissions"
 )
 
-// RoleServiceClient is a client for the braid.organization.v1.RoleService service.
-type RoleServiceClient interface {
-	// ListRoles lists the roles with their permissions, the least first. Filter fields: id, displayName:"text",
-	// permissions:"x", system. Order: id, displayName.
-	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
-}
-
-// NewRoleServiceClient constructs a client for the braid.organization.v1.RoleService service. By
-// default, it uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses,
-// and sends uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the
-// connect.WithGRPC() or connect.WithGRPCWeb() options.
-//
-// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
-// http://api.acme.com or https://acme.com/grpc).
-func NewRoleServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) RoleServiceClient {
-	baseURL = strings.TrimRight(baseURL, "/")
-	roleServiceMethods := v1.File_braid_organization_v1_access_proto.Services().ByName("RoleService").Methods()
-	return &roleServiceClient{
-		listRoles: connect.NewClient[v1.ListRolesRequest, v1.ListRolesResponse](
-			httpClient,
-			baseURL+RoleServiceListRolesProcedure,
-			connect.WithSchema(roleServiceMethods.ByName("ListRoles")),
-			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
-			connect.WithClientOptions(opts...),
-		),
-	}
-}
-
-// roleServiceClient implements RoleServiceClient.
-type roleServiceClient struct {
-	listRoles *connect.Client[v1.ListRolesRequest, v1.ListRolesResponse]
-}
-
-// ListRoles calls braid.organization.v1.RoleService.ListRoles.
-func (c *roleServiceClient) ListRoles(ctx context.Context, req *v1.ListRolesRequest) (*v1.ListRolesResponse, error) {
-	response, err := c.listRoles.CallUnary(ctx, connect.NewRequest(req))
-	if response != nil {
-		return response.Msg, err
-	}
-	return nil, err
-}
-
-// RoleServiceHandler is an implementation of the braid.organization.v1.RoleService service.
-type RoleServiceHandler interface {
-	// ListRoles lists the roles with their permissions, the least first. Filter fields: id, displayName:"text",
-	// permissions:"x", system. Order: id, displayName.
-	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
-}
-
-// NewRoleServiceHandler builds an HTTP handler from the service implementation. It returns the path
-// on which to mount the handler and the handler itself.
-//
-// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
-// and JSON codecs. They also support gzip compression.
-func NewRoleServiceHandler(svc RoleServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
-	roleServiceMethods := v1.File_braid_organization_v1_access_proto.Services().ByName("RoleService").Methods()
-	roleServiceListRolesHandler := connect.NewUnaryHandlerSimple(
-		RoleServiceListRolesProcedure,
-		svc.ListRoles,
-		connect.WithSchema(roleServiceMethods.ByName("ListRoles")),
-		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
-		connect.WithHandlerOptions(opts...),
-	)
-	return "/braid.organization.v1.RoleService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case RoleServiceListRolesProcedure:
-			roleServiceListRolesHandler.ServeHTTP(w, r)
-		default:
-			http.NotFound(w, r)
-		}
-	})
-}
-
-// UnimplementedRoleServiceHandler returns CodeUnimplemented from all methods.
-type UnimplementedRoleServiceHandler struct{}
-
-func (UnimplementedRoleServiceHandler) ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("braid.organization.v1.RoleService.ListRoles is not implemented"))
-}
-
 // AccessServiceClient is a client for the braid.organization.v1.AccessService service.
 type AccessServiceClient interface {
-	// CheckAccess says whether the caller, or another member, holds a permission. To ask about another member takes
-	// the permission to read members, which every member has.
+	// CheckAccess says whether the caller, or another member, holds a permission.
 	CheckAccess(context.Context, *v1.CheckAccessRequest) (*v1.CheckAccessResponse, error)
-	// GetEffectivePermissions returns all that a user may do in an organization. Other services cache the answer.
+	// BatchCheckAccess answers up to 100 checks, in their order, all from the same data.
+	BatchCheckAccess(context.Context, *v1.BatchCheckAccessRequest) (*v1.BatchCheckAccessResponse, error)
+	// ExplainAccess says why: each way that leads to a yes or a no, and for what nearly does, what is missing.
+	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
+	// ListSubjects lists who can: the members and service accounts that a check would allow at this moment. A condition on
+	// the address or the login of who acts can't be known here and counts as not met.
+	ListSubjects(context.Context, *v1.ListSubjectsRequest) (*v1.ListSubjectsResponse, error)
+	// ListResources lists what somebody can do something to: everything in the organization, or which projects and
+	// resources.
+	ListResources(context.Context, *v1.ListResourcesRequest) (*v1.ListResourcesResponse, error)
+	// GetEffectivePermissions returns all that a user or service account may do in an organization. Other services cache
+	// the answer.
 	GetEffectivePermissions(context.Context, *v1.GetEffectivePermissionsRequest) (*v1.GetEffectivePermissionsResponse, error)
 }
 
@@ -152,6 +90,34 @@ func NewAccessServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		batchCheckAccess: connect.NewClient[v1.BatchCheckAccessRequest, v1.BatchCheckAccessResponse](
+			httpClient,
+			baseURL+AccessServiceBatchCheckAccessProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("BatchCheckAccess")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		explainAccess: connect.NewClient[v1.ExplainAccessRequest, v1.ExplainAccessResponse](
+			httpClient,
+			baseURL+AccessServiceExplainAccessProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("ExplainAccess")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listSubjects: connect.NewClient[v1.ListSubjectsRequest, v1.ListSubjectsResponse](
+			httpClient,
+			baseURL+AccessServiceListSubjectsProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("ListSubjects")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listResources: connect.NewClient[v1.ListResourcesRequest, v1.ListResourcesResponse](
+			httpClient,
+			baseURL+AccessServiceListResourcesProcedure,
+			connect.WithSchema(accessServiceMethods.ByName("ListResources")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		getEffectivePermissions: connect.NewClient[v1.GetEffectivePermissionsRequest, v1.GetEffectivePermissionsResponse](
 			httpClient,
 			baseURL+AccessServiceGetEffectivePermissionsProcedure,
@@ -165,12 +131,52 @@ func NewAccessServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 // accessServiceClient implements AccessServiceClient.
 type accessServiceClient struct {
 	checkAccess             *connect.Client[v1.CheckAccessRequest, v1.CheckAccessResponse]
+	batchCheckAccess        *connect.Client[v1.BatchCheckAccessRequest, v1.BatchCheckAccessResponse]
+	explainAccess           *connect.Client[v1.ExplainAccessRequest, v1.ExplainAccessResponse]
+	listSubjects            *connect.Client[v1.ListSubjectsRequest, v1.ListSubjectsResponse]
+	listResources           *connect.Client[v1.ListResourcesRequest, v1.ListResourcesResponse]
 	getEffectivePermissions *connect.Client[v1.GetEffectivePermissionsRequest, v1.GetEffectivePermissionsResponse]
 }
 
 // CheckAccess calls braid.organization.v1.AccessService.CheckAccess.
 func (c *accessServiceClient) CheckAccess(ctx context.Context, req *v1.CheckAccessRequest) (*v1.CheckAccessResponse, error) {
 	response, err := c.checkAccess.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// BatchCheckAccess calls braid.organization.v1.AccessService.BatchCheckAccess.
+func (c *accessServiceClient) BatchCheckAccess(ctx context.Context, req *v1.BatchCheckAccessRequest) (*v1.BatchCheckAccessResponse, error) {
+	response, err := c.batchCheckAccess.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ExplainAccess calls braid.organization.v1.AccessService.ExplainAccess.
+func (c *accessServiceClient) ExplainAccess(ctx context.Context, req *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error) {
+	response, err := c.explainAccess.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListSubjects calls braid.organization.v1.AccessService.ListSubjects.
+func (c *accessServiceClient) ListSubjects(ctx context.Context, req *v1.ListSubjectsRequest) (*v1.ListSubjectsResponse, error) {
+	response, err := c.listSubjects.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListResources calls braid.organization.v1.AccessService.ListResources.
+func (c *accessServiceClient) ListResources(ctx context.Context, req *v1.ListResourcesRequest) (*v1.ListResourcesResponse, error) {
+	response, err := c.listResources.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -188,10 +194,20 @@ func (c *accessServiceClient) GetEffectivePermissions(ctx context.Context, req *
 
 // AccessServiceHandler is an implementation of the braid.organization.v1.AccessService service.
 type AccessServiceHandler interface {
-	// CheckAccess says whether the caller, or another member, holds a permission. To ask about another member takes
-	// the permission to read members, which every member has.
+	// CheckAccess says whether the caller, or another member, holds a permission.
 	CheckAccess(context.Context, *v1.CheckAccessRequest) (*v1.CheckAccessResponse, error)
-	// GetEffectivePermissions returns all that a user may do in an organization. Other services cache the answer.
+	// BatchCheckAccess answers up to 100 checks, in their order, all from the same data.
+	BatchCheckAccess(context.Context, *v1.BatchCheckAccessRequest) (*v1.BatchCheckAccessResponse, error)
+	// ExplainAccess says why: each way that leads to a yes or a no, and for what nearly does, what is missing.
+	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
+	// ListSubjects lists who can: the members and service accounts that a check would allow at this moment. A condition on
+	// the address or the login of who acts can't be known here and counts as not met.
+	ListSubjects(context.Context, *v1.ListSubjectsRequest) (*v1.ListSubjectsResponse, error)
+	// ListResources lists what somebody can do something to: everything in the organization, or which projects and
+	// resources.
+	ListResources(context.Context, *v1.ListResourcesRequest) (*v1.ListResourcesResponse, error)
+	// GetEffectivePermissions returns all that a user or service account may do in an organization. Other services cache
+	// the answer.
 	GetEffectivePermissions(context.Context, *v1.GetEffectivePermissionsRequest) (*v1.GetEffectivePermissionsResponse, error)
 }
 
@@ -209,6 +225,34 @@ func NewAccessServiceHandler(svc AccessServiceHandler, opts ...connect.HandlerOp
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	accessServiceBatchCheckAccessHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceBatchCheckAccessProcedure,
+		svc.BatchCheckAccess,
+		connect.WithSchema(accessServiceMethods.ByName("BatchCheckAccess")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	accessServiceExplainAccessHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceExplainAccessProcedure,
+		svc.ExplainAccess,
+		connect.WithSchema(accessServiceMethods.ByName("ExplainAccess")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	accessServiceListSubjectsHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceListSubjectsProcedure,
+		svc.ListSubjects,
+		connect.WithSchema(accessServiceMethods.ByName("ListSubjects")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	accessServiceListResourcesHandler := connect.NewUnaryHandlerSimple(
+		AccessServiceListResourcesProcedure,
+		svc.ListResources,
+		connect.WithSchema(accessServiceMethods.ByName("ListResources")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	accessServiceGetEffectivePermissionsHandler := connect.NewUnaryHandlerSimple(
 		AccessServiceGetEffectivePermissionsProcedure,
 		svc.GetEffectivePermissions,
@@ -220,6 +264,14 @@ func NewAccessServiceHandler(svc AccessServiceHandler, opts ...connect.HandlerOp
 		switch r.URL.Path {
 		case AccessServiceCheckAccessProcedure:
 			accessServiceCheckAccessHandler.ServeHTTP(w, r)
+		case AccessServiceBatchCheckAccessProcedure:
+			accessServiceBatchCheckAccessHandler.ServeHTTP(w, r)
+		case AccessServiceExplainAccessProcedure:
+			accessServiceExplainAccessHandler.ServeHTTP(w, r)
+		case AccessServiceListSubjectsProcedure:
+			accessServiceListSubjectsHandler.ServeHTTP(w, r)
+		case AccessServiceListResourcesProcedure:
+			accessServiceListResourcesHandler.ServeHTTP(w, r)
 		case AccessServiceGetEffectivePermissionsProcedure:
 			accessServiceGetEffectivePermissionsHandler.ServeHTTP(w, r)
 		default:
@@ -233,6 +285,22 @@ type UnimplementedAccessServiceHandler struct{}
 
 func (UnimplementedAccessServiceHandler) CheckAccess(context.Context, *v1.CheckAccessRequest) (*v1.CheckAccessResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("braid.organization.v1.AccessService.CheckAccess is not implemented"))
+}
+
+func (UnimplementedAccessServiceHandler) BatchCheckAccess(context.Context, *v1.BatchCheckAccessRequest) (*v1.BatchCheckAccessResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("braid.organization.v1.AccessService.BatchCheckAccess is not implemented"))
+}
+
+func (UnimplementedAccessServiceHandler) ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("braid.organization.v1.AccessService.ExplainAccess is not implemented"))
+}
+
+func (UnimplementedAccessServiceHandler) ListSubjects(context.Context, *v1.ListSubjectsRequest) (*v1.ListSubjectsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("braid.organization.v1.AccessService.ListSubjects is not implemented"))
+}
+
+func (UnimplementedAccessServiceHandler) ListResources(context.Context, *v1.ListResourcesRequest) (*v1.ListResourcesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("braid.organization.v1.AccessService.ListResources is not implemented"))
 }
 
 func (UnimplementedAccessServiceHandler) GetEffectivePermissions(context.Context, *v1.GetEffectivePermissionsRequest) (*v1.GetEffectivePermissionsResponse, error) {
