@@ -51,6 +51,14 @@ type Call struct {
 	IdempotencyHash []byte
 	// Replayed is set by the idempotency helper when the answer is a stored one.
 	Replayed bool
+	// LeastAccessRevision is the organization's access revision that the answer must not be older than; 0 when the
+	// caller named none.
+	LeastAccessRevision int64
+	// AccessRevision is set by a use case that changes who may do what: the revision that holds the change.
+	AccessRevision int64
+
+	undecided Undecided
+	decided   bool
 }
 
 type key struct{}

@@ -64,15 +64,11 @@ func runWhole(t *testing.T) *whole {
 	require.NoError(t, err)
 	view, err := authenticator.For(serviceName)
 	require.NoError(t, err)
-	catalog, err := rpc.Catalog()
-	require.NoError(t, err)
-	everything := authz.Permissions{Member: true, Names: map[string]struct{}{}}
-	for _, method := range catalog {
-		everything.Names[method.Permission] = struct{}{}
-	}
 	access, err := authz.New(authz.Config{
-		Source: func(context.Context, id.ID, id.ID) (authz.Permissions, error) { return everything, nil },
-		Fresh:  func() bool { return true }, Logger: logger, Registerer: w.registry,
+		Source: func(context.Context, id.ID, id.ID, int64) (authz.Answer, error) {
+			return authz.Answer{Member: true, RoleIDs: []string{"owner"}}, nil
+		},
+		Fresh: func() bool { return true }, Clock: clock.System{}, Logger: logger, Registerer: w.registry,
 	})
 	require.NoError(t, err)
 	built, err := New(service.Environment{

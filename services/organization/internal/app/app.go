@@ -23,5 +23,5 @@ type App struct {
 	// that the next request here already sees the change; other processes hear the event.
 	DropAccess func(organizationID, userID id.ID)
 	// RecallAccess is what this process remembers of a user's access, or what read finds: authz.Access.Recall.
-	RecallAccess func(ctx context.Context, organizationID, userID id.ID, permission string, read authz.Source) (authz.Permissions, error)
+	RecallAccess func(ctx context.Context, organizationID, userID id.ID, enough func(*authz.Held) bool, read authz.Source) (authz.Held, error)
 }
