@@ -57,14 +57,14 @@ func (a *Access) AuthorizeResource(ctx context.Context, organizationID, userID i
 	case held.Everywhere(&question) || asked.Complete && held.Decide(&question).Allowed:
 		return nil, nil
 	case asked.Complete:
-		return nil, errDenied(permission)
+		return nil, held.refuse(question, asked.Complete)
 	}
 	reach := held.Reach(&question)
 	switch {
 	case reach.Everything():
 		return nil, nil
 	case reach.Nothing():
-		return nil, errDenied(permission)
+		return nil, held.refuse(question, asked.Complete)
 	}
 	return &undecided{held: held, question: question, reach: reach}, nil
 }
@@ -98,12 +98,27 @@ func (u *undecided) Decide(_ context.Context, of call.Resource) error {
 	if u.held.Decide(&question).Allowed {
 		return nil
 	}
-	service, _, _ := strings.Cut(question.Permission, ".")
-	question.Permission = service + "." + of.Type + ".read"
-	if !u.held.Decide(&question).Allowed {
-		return errs.ErrNotFound
+	return u.held.refuse(question, true)
+}
+
+// refuse tells whoever may read a resource that they may not do more with it. For one who reads others of its type, but
+// not this one, it isn't there; and one who reads none of them is told just that, be there what may.
+func (h *Held) refuse(question access.Question, complete bool) error {
+	denied := errDenied(question.Permission)
+	resource := question.Resource
+	if resource.ID == "" && resource.ProjectID == "" {
+		return denied
 	}
-	return errDenied(u.question.Permission)
+	service, _, _ := strings.Cut(question.Permission, ".")
+	question.Permission = service + "." + resource.Type + ".read"
+	if here := h.Reach(&question); h.Decide(&question).Allowed || !complete && !here.Nothing() {
+		return denied
+	}
+	question.Resource = &access.Resource{Type: resource.Type}
+	if elsewhere := h.Reach(&question); elsewhere.Nothing() {
+		return denied
+	}
+	return errs.ErrNotFound
 }
 
 // Reach implements call.Undecided.

@@ -63,7 +63,7 @@ func TestWhatHoldsInAProjectIsDecidedWithTheResource(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, undecided, "a list in the project is all of it")
 	_, err = o.ask(ctx, read, rpc.Asked{Resource: call.Resource{Type: "task", ProjectID: other}})
-	requireKind(t, err, errs.PermissionDenied)
+	requireKind(t, err, errs.NotFound)
 
 	o.assign(access.Assignment{ID: "a", Scope: access.Scope{Kind: access.Project, ProjectID: project.String()}}, read)
 	_, err = o.ask(ctx, "workflow.task.update", task(id.ID{}, id.ID{}))

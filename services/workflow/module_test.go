@@ -25,7 +25,6 @@ import (
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/module"
-	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/testkit/bustest"
