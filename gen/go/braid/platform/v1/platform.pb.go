@@ -72,6 +72,9 @@ const (
 	ErrorReason_INTERNAL ErrorReason = 20
 	// Nothing can be stored, because the database's disk is full; Retry-After says when to come back. Reading goes on.
 	ErrorReason_STORAGE_FULL ErrorReason = 21
+	// The login is not recent or not strong enough: the details hold maxAge in seconds and acr, and LoginService.StepUp
+	// raises the session (RFC 9470).
+	ErrorReason_STEP_UP_REQUIRED ErrorReason = 30
 )
 
 // Enum value maps for ErrorReason.
@@ -99,6 +102,7 @@ var (
 		19: "METHOD_NOT_ALLOWED",
 		20: "INTERNAL",
 		21: "STORAGE_FULL",
+		30: "STEP_UP_REQUIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -123,6 +127,7 @@ var (
 		"METHOD_NOT_ALLOWED":       19,
 		"INTERNAL":                 20,
 		"STORAGE_FULL":             21,
+		"STEP_UP_REQUIRED":         30,
 	}
 )
 
@@ -239,7 +244,7 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:\x1d»\x18\x19\n" +
-	"\x17platform.access.refused*\x8b\a\n" +
+	"\x17platform.access.refused*\xb8\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -286,7 +291,9 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\n" +
 	"\bINTERNAL\x12#\n" +
 	"\fSTORAGE_FULL\x10\x15\x1a\x11ʻ\x18\r\n" +
-	"\vUNAVAILABLEB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
+	"\vUNAVAILABLE\x12+\n" +
+	"\x10STEP_UP_REQUIRED\x10\x1e\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
 
 var (
 	file_braid_platform_v1_platform_proto_rawDescOnce sync.Once
