@@ -49,6 +49,7 @@ type harness struct {
 	directory     identityv1connect.DirectoryServiceClient
 	service       *service.Service
 	authenticator *authn.Authenticator
+	signer        *authn.Signer
 }
 
 // logBuffer holds every log line without times and durations, whose digits mean nothing.
@@ -128,9 +129,8 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	h.auth = identityv1connect.NewAuthServiceClient(h.as(""), h.url)
-	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, func() (string, error) {
-		return signer.Token("identity")
-	}}, h.url)
+	h.signer = signer
+	h.directory = identityv1connect.NewDirectoryServiceClient(h.asService(), h.url)
 	return h
 }
 
@@ -170,6 +170,11 @@ func (h *harness) publicKeys(ctx context.Context) (map[string]ed25519.PublicKey,
 // as sends a token with each call.
 func (h *harness) as(token string) connect.HTTPClient {
 	return bearer{h.client, func() (string, error) { return token, nil }}
+}
+
+// asService sends a service token of notification with each call.
+func (h *harness) asService() connect.HTTPClient {
+	return bearer{h.client, func() (string, error) { return h.signer.Token("identity") }}
 }
 
 type bearer struct {
