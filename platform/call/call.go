@@ -5,6 +5,7 @@ package call
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/braidhq/braid/platform/id"
 )
@@ -29,6 +30,9 @@ type Actor struct {
 	Kind      ActorKind
 	UserID    id.ID
 	SessionID id.ID
+	// AuthTime is when the person last proved who they are, and Methods how; zero for tokens that don't say.
+	AuthTime time.Time
+	Methods  Methods
 	// Service is the calling service's name when Kind is Service.
 	Service string
 	// Token is the access token as it came, to be passed on to other services; never logged.

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -75,7 +76,9 @@ type ChainConfig struct {
 	// Refusals may be nil.
 	Refusals Refusals
 	// HashKeyed hashes a request's body for the idempotency store, so that the store can't be searched for guesses.
-	HashKeyed  func(data []byte) []byte
+	HashKeyed func(data []byte) []byte
+	// Clock says how long ago a login was; nil is the system's.
+	Clock      clock.Clock
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -107,6 +110,9 @@ func NewChain(config ChainConfig) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.Clock == nil {
+		config.Clock = clock.System{}
+	}
 	streaming, endStreams := context.WithCancel(context.Background())
 	_, untraced := otel.GetTracerProvider().(noop.TracerProvider)
 	return &Chain{
@@ -135,6 +141,9 @@ func (c *Chain) run(ctx context.Context, method *Method, in *inbound, request pr
 		return ctx.Err()
 	}
 	if err = c.authenticate(ctx, method, in, work); err != nil {
+		return err
+	}
+	if err = c.requireStepUp(method, &work.Actor); err != nil {
 		return err
 	}
 	if err = c.validate(method, request); err != nil {

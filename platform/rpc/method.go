@@ -42,6 +42,8 @@ type Method struct {
 	// Idempotent RPCs honor the Idempotency-Key header.
 	Idempotent bool
 	Stream     bool
+	// StepUp is how recent and strong the caller's login must be.
+	StepUp StepUp
 	// HTTPMethod and Path are the REST mapping, empty without one. Body is the request field that the body fills,
 	// "*" for the whole request, empty for none.
 	HTTPMethod string
@@ -76,6 +78,9 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 		checks: shortChecksOf(descriptor.Input()),
 	}
 	if err := method.readPermission(options); err != nil {
+		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
+	}
+	if err := method.readStepUp(options); err != nil {
 		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
 	}
 	if err := method.readHTTP(options); err != nil {
