@@ -12,7 +12,7 @@ import (
 )
 
 // maxRemembered is how many conditions a base graph and all above it remember. A condition takes about 10 kB.
-const maxRemembered = 5000
+const maxRemembered = 2000
 
 // condition is a compiled condition. It holds no state, so that whoever writes the same text shares it.
 type condition struct {

@@ -153,7 +153,9 @@ func TestHoldingsThatCannotBe(t *testing.T) {
 
 // TestDecidesWithoutGarbage: what is asked with every request must not feed the collector.
 func TestDecidesWithoutGarbage(t *testing.T) {
-	holdings := holdLarge(t, append(projects("extra0"), access.Assignment{RoleID: "conditional0", Scope: everywhere})...)
+	holdings := holdLarge(t, append(projects("extra0"), access.Assignment{
+		RoleID: "extra0", Scope: everywhere, Condition: `request.factor == "otp" && inNetwork(request.address, "10.0.0.0/8")`,
+	})...)
 	question := ask("far.thing.read")
 	require.Zero(t, testing.AllocsPerRun(100, func() { holdings.Decide(question) }))
 }
