@@ -11,7 +11,7 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// maxRemembered is how many conditions a base graph and all above it remember. A condition takes about 10 kB.
+// maxRemembered is how many conditions a base graph and all above it remember. A condition takes a few kB.
 const maxRemembered = 2000
 
 // condition is a compiled condition. It holds no state, so that whoever writes the same text shares it.
