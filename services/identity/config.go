@@ -16,6 +16,9 @@ type Config struct {
 	PasswordConcurrency int             `config:"password_concurrency" default:"0" help:"Password hashes computed at once; 0 is half of the processors."`
 	PasswordQueue       int             `config:"password_queue" default:"64" help:"Requests that may wait to hash a password; more are refused."`
 	SessionIdleLifetime time.Duration   `config:"session_idle_lifetime" default:"720h" help:"How long a session lives without its refresh token being used."`
+	SessionLifetime     time.Duration   `config:"session_lifetime" default:"2160h" help:"How long a session lives however much it is used."`
+	SessionsPerUser     int             `config:"sessions_per_user" default:"50" help:"Sessions that a person may have at once; with one more the least recently used ends."`
+	SigningKeyLifetime  time.Duration   `config:"signing_key_lifetime" default:"720h" help:"How long a key signs access tokens before the next one does."`
 }
 
 const kibibyte = 1024
@@ -46,6 +49,15 @@ func (c Config) Validate(report func(key, reason string)) {
 	}
 	if c.SessionIdleLifetime < time.Hour || c.SessionIdleLifetime > 365*24*time.Hour {
 		report("session_idle_lifetime", "must be 1h to 8760h")
+	}
+	if c.SessionLifetime < c.SessionIdleLifetime || c.SessionLifetime > 5*365*24*time.Hour {
+		report("session_lifetime", "must be from session_idle_lifetime to 43800h")
+	}
+	if c.SessionsPerUser < 1 || c.SessionsPerUser > 1000 {
+		report("sessions_per_user", "must be 1 to 1000")
+	}
+	if c.SigningKeyLifetime < time.Hour || c.SigningKeyLifetime > 365*24*time.Hour {
+		report("signing_key_lifetime", "must be 1h to 8760h")
 	}
 }
 

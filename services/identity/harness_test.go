@@ -49,6 +49,14 @@ type harness struct {
 	directory     identityv1connect.DirectoryServiceClient
 	service       *service.Service
 	authenticator *authn.Authenticator
+	material      keyMaterial
+}
+
+// keyMaterial is the keys of one installation.
+type keyMaterial struct {
+	keys        *secret.Keys
+	signer      *authn.Signer
+	serviceKeys map[string]authn.ServiceKey
 }
 
 // logBuffer holds every log line without times and durations, whose digits mean nothing.
@@ -84,7 +92,8 @@ func newLogger(into *logBuffer) *slog.Logger {
 func testConfig() identity.Config {
 	return identity.Config{
 		PasswordMemory: 64 << 10, PasswordIterations: 1, PasswordConcurrency: 4, PasswordQueue: 64,
-		SessionIdleLifetime: 30 * 24 * time.Hour,
+		SessionIdleLifetime: 30 * 24 * time.Hour, SessionLifetime: 90 * 24 * time.Hour, SessionsPerUser: 50,
+		SigningKeyLifetime: 30 * 24 * time.Hour,
 	}
 }
 
@@ -100,12 +109,28 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 		t: t, database: database, clock: clock.NewManual(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
 		registry: prometheus.NewRegistry(), logs: &logBuffer{}, client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
+	h.material.keys, h.material.signer, h.material.serviceKeys = makeKeys(t, h.clock)
+	return h.start(db, config)
+}
+
+// twin is another process of the same installation: it shares the database, the keys and the clock.
+func (h *harness) twin(config identity.Config) *harness {
+	h.t.Helper()
+	other := &harness{
+		t: h.t, database: h.database, clock: h.clock, registry: prometheus.NewRegistry(), logs: &logBuffer{}, material: h.material,
+		client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
+	}
+	return other.start(pgtest.OpenDB(h.t, pg.Config{Service: "identity", URL: h.database.URL}, other.registry), config)
+}
+
+func (h *harness) start(db *pg.DB, config identity.Config) *harness {
+	t := h.t
+	t.Helper()
 	t.Cleanup(h.client.CloseIdleConnections)
 	logger := newLogger(h.logs)
-	keys, signer, serviceKeys := makeKeys(t, h.clock)
 	var err error
 	h.authenticator, err = authn.New(authn.Config{
-		UserKeys: h.publicKeys, ServiceKeys: serviceKeys,
+		UserKeys: h.publicKeys, ServiceKeys: h.material.serviceKeys,
 		SessionLive: func(context.Context, id.ID) (bool, error) { return false, errors.New("not asked for while fresh") },
 		Fresh:       func() bool { return true },
 		Clock:       h.clock, Logger: logger, Registerer: h.registry,
@@ -116,7 +141,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
 		Topics: map[string]bus.Topic{"identity": {Name: bus.EventTopic("identity"), Partitions: 1}},
-		Keys:   keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Keys:   h.material.keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
@@ -129,7 +154,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 	h.url = server.URL
 	h.auth = identityv1connect.NewAuthServiceClient(h.as(""), h.url)
 	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, func() (string, error) {
-		return signer.Token("identity")
+		return h.material.signer.Token("identity")
 	}}, h.url)
 	return h
 }
@@ -265,7 +290,7 @@ type recorded struct {
 // events are the outbox's, in order: nothing publishes them here.
 func (h *harness) events() []recorded {
 	h.t.Helper()
-	rows, err := h.database.Admin.Query(h.t.Context(), `select type, schema, subject, attributes::text, key::text, payload from outbox order by position`)
+	rows, err := h.database.Admin.Query(h.t.Context(), `select type, schema, subject, attributes::text, coalesce(key::text, ''), payload from outbox order by position`)
 	require.NoError(h.t, err)
 	defer rows.Close()
 	var events []recorded
@@ -276,7 +301,7 @@ func (h *harness) events() []recorded {
 		require.NoError(h.t, rows.Scan(&event.eventType, &schema, &event.subject, &event.attributes, &key, &payload))
 		kind, err := protoregistry.GlobalTypes.FindMessageByURL(schema)
 		require.NoError(h.t, err)
-		event.key, event.message = id.MustParse(key), kind.New().Interface()
+		event.key, event.message = id.ParseOrZero(key), kind.New().Interface()
 		require.NoError(h.t, proto.Unmarshal(payload, event.message))
 		events = append(events, event)
 	}

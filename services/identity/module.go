@@ -8,10 +8,12 @@ import (
 	"fmt"
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1braid"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity/internal/api"
 	"github.com/braidhq/braid/services/identity/internal/app"
@@ -32,6 +34,14 @@ func Migrations() []pg.MigrationSet {
 	}
 }
 
+// SigningKeys lists and rotates the keys that sign access tokens.
+type SigningKeys = app.SigningKeys
+
+// OpenSigningKeys is for an operator's command: it needs identity's database and keys, and no running process.
+func OpenSigningKeys(db *pg.DB, keys *secret.Keys, clock clock.Clock) *SigningKeys {
+	return &SigningKeys{DB: db, Keys: keys, Clock: clock}
+}
+
 // New assembles the service. Its parts get the signing key and remove what has expired; the handlers work from the
 // moment the database does.
 func New(environment service.Environment, config Config) (*service.Service, error) {
@@ -46,6 +56,8 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Authenticator: environment.Authenticator.Authenticator, SessionIdleLifetime: config.SessionIdleLifetime,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
+	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
+	rotation := &app.Rotation{Keys: signingKeys, Issuer: issuer, Lifetime: config.SigningKeyLifetime, Logger: environment.Logger}
 	cleanup := app.NewCleanup(useCases, environment.Registerer)
 	err = errors.Join(
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
@@ -56,7 +68,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		return nil, fmt.Errorf("assemble identity: %w", err)
 	}
 	identity.Parts = append(identity.Parts,
-		module.Part{Name: environment.Name + ".signing-key", Start: issuer.Load},
+		module.Part{Name: environment.Name + ".signing-key", Start: issuer.Load, Run: rotation.Run},
 		module.Part{Name: environment.Name + ".cleanup", Run: cleanup.Run},
 	)
 	return identity, nil

@@ -3,7 +3,10 @@ package app
 import (
 	"context"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
@@ -61,5 +64,15 @@ func (a *App) sessionRevoked(ctx context.Context, tx *pg.Tx, userID, sessionID i
 		Message: &identityv1.SessionRevoked{UserId: userID.String(), SessionId: sessionID.String(), Reason: reason},
 		Key:     userID,
 		Subject: "session/" + sessionID.String(),
+	})
+}
+
+// signingKeyRotated is no method of App: an operator's command has none.
+func signingKeyRotated(ctx context.Context, tx *pg.Tx, clock clock.Clock, key domain.SigningKey, cause identityv1.SigningKeyRotated_Cause, dropped []string) error {
+	return outbox.Append(ctx, tx, clock, outbox.Event{
+		Message: &identityv1.SigningKeyRotated{
+			KeyId: key.ID, SignTime: timestamppb.New(key.SignsFrom), Cause: cause, DroppedKeyIds: dropped,
+		},
+		Subject: "signing-key/" + key.ID,
 	})
 }

@@ -84,7 +84,7 @@ func (a *App) Validate(ctx context.Context, accessToken string) (TokenState, err
 	return TokenState{Active: true, UserID: actor.UserID, SessionID: actor.SessionID, ExpiresAt: expiresAt}, nil
 }
 
-// PublicKeys returns the keys that verify access tokens, the newest first.
-func (a *App) PublicKeys(ctx context.Context) ([]store.SigningKey, error) {
-	return store.ListPublicKeys(ctx, a.DB.Point(pg.Scope{}))
+// PublicKeys returns the keys that verify access tokens, the youngest first.
+func (a *App) PublicKeys(ctx context.Context) (domain.SigningKeys, error) {
+	return store.ListPublicKeys(ctx, a.DB.Point(pg.Scope{}), a.Clock.Now())
 }

@@ -34,21 +34,29 @@ const (
 	ErrorReason_CODE_INVALID ErrorReason = 2
 	// The refresh token is unknown, has expired, was used before or its session has ended.
 	ErrorReason_REFRESH_TOKEN_INVALID ErrorReason = 3
+	// The picture can't be read: it is no PNG, JPEG, GIF or WebP, or it is broken.
+	ErrorReason_AVATAR_INVALID ErrorReason = 70
+	// The picture has too many bytes or pixels.
+	ErrorReason_AVATAR_TOO_LARGE ErrorReason = 71
 )
 
 // Enum value maps for ErrorReason.
 var (
 	ErrorReason_name = map[int32]string{
-		0: "ERROR_REASON_UNSPECIFIED",
-		1: "CREDENTIALS_INVALID",
-		2: "CODE_INVALID",
-		3: "REFRESH_TOKEN_INVALID",
+		0:  "ERROR_REASON_UNSPECIFIED",
+		1:  "CREDENTIALS_INVALID",
+		2:  "CODE_INVALID",
+		3:  "REFRESH_TOKEN_INVALID",
+		70: "AVATAR_INVALID",
+		71: "AVATAR_TOO_LARGE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
 		"CREDENTIALS_INVALID":      1,
 		"CODE_INVALID":             2,
 		"REFRESH_TOKEN_INVALID":    3,
+		"AVATAR_INVALID":           70,
+		"AVATAR_TOO_LARGE":         71,
 	}
 )
 
@@ -83,7 +91,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xb7\x01\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\x91\x02\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -91,7 +99,11 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\fCODE_INVALID\x10\x02\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x120\n" +
 	"\x15REFRESH_TOKEN_INVALID\x10\x03\x1a\x15ʻ\x18\x11\n" +
-	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x0fUNAUTHENTICATED\x12*\n" +
+	"\x0eAVATAR_INVALID\x10F\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12,\n" +
+	"\x10AVATAR_TOO_LARGE\x10G\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

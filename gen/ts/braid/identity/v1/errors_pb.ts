@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/identity/v1/errors.proto.
  */
 export const file_braid_identity_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKrcBCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKpECCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEioKDkFWQVRBUl9JTlZBTElEEEYaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSLAoQQVZBVEFSX1RPT19MQVJHRRBHGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why identity refused.
@@ -45,6 +45,20 @@ export enum ErrorReason {
    * @generated from enum value: REFRESH_TOKEN_INVALID = 3;
    */
   REFRESH_TOKEN_INVALID = 3,
+
+  /**
+   * The picture can't be read: it is no PNG, JPEG, GIF or WebP, or it is broken.
+   *
+   * @generated from enum value: AVATAR_INVALID = 70;
+   */
+  AVATAR_INVALID = 70,
+
+  /**
+   * The picture has too many bytes or pixels.
+   *
+   * @generated from enum value: AVATAR_TOO_LARGE = 71;
+   */
+  AVATAR_TOO_LARGE = 71,
 }
 
 /**

@@ -5,13 +5,15 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCJ+CgtVc2VyVXBkYXRlZBIPCgd1c2VyX2lkGAEgASgJEhMKBWVtYWlsGAIgASgJQgS4uxgBEhoKDGRpc3BsYXlfbmFtZRgDIAEoCUIEuLsYARIQCghyZXZpc2lvbhgEIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci51cGRhdGVkImkKDkxvZ2luU3VjY2VlZGVkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQi6gEKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24iWQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkxPR09VVBABEhEKDUVOREVEX0JZX1VTRVIQAhIYChRSRUZSRVNIX1RPS0VOX1JFVVNFRBADOh7CuxgaChhpZGVudGl0eS5zZXNzaW9uLnJldm9rZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLJAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJpCg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCToewrsYGgoYaWRlbnRpdHkubG9naW4uc3VjY2VlZGVkIk8KC0xvZ2luRmFpbGVkEg8KB3VzZXJfaWQYASABKAkSEgoKdXNlcl9hZ2VudBgCIAEoCTobwrsYFwoVaWRlbnRpdHkubG9naW4uZmFpbGVkIpkCCg5TZXNzaW9uUmV2b2tlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSOAoGcmVhc29uGAMgASgOMiguYnJhaWQuaWRlbnRpdHkudjEuU2Vzc2lvblJldm9rZWQuUmVhc29uIocBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGTE9HT1VUEAESEQoNRU5ERURfQllfVVNFUhACEhgKFFJFRlJFU0hfVE9LRU5fUkVVU0VEEAMSFQoRRU5ERURfV0lUSF9PVEhFUlMQFBIVChFUT09fTUFOWV9TRVNTSU9OUxAVOh7CuxgaChhpZGVudGl0eS5zZXNzaW9uLnJldm9rZWQilAIKEVNpZ25pbmdLZXlSb3RhdGVkEg4KBmtleV9pZBgBIAEoCRItCglzaWduX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWNhdXNlGAMgASgOMiouYnJhaWQuaWRlbnRpdHkudjEuU2lnbmluZ0tleVJvdGF0ZWQuQ2F1c2USFwoPZHJvcHBlZF9rZXlfaWRzGAQgAygJIkgKBUNhdXNlEhUKEUNBVVNFX1VOU1BFQ0lGSUVEEAASDAoIU0NIRURVTEUQARILCgdDT01NQU5EEAISDQoJRU1FUkdFTkNZEAM6IsK7GB4KHGlkZW50aXR5LnNpZ25pbmdfa2V5LnJvdGF0ZWQicgoLRGV2aWNlQWRkZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCRIOCgZkZXZpY2UYBCABKAk6G8K7GBcKFWlkZW50aXR5LmRldmljZS5hZGRlZEI+WjxnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL2lkZW50aXR5L3YxO2lkZW50aXR5djFiBnByb3RvMw", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -102,6 +104,34 @@ export type UserUpdated = Message<"braid.identity.v1.UserUpdated"> & {
    * @generated from field: int64 revision = 4;
    */
   revision: bigint;
+
+  /**
+   * What the person does: "Head of Support"; empty for none.
+   *
+   * @generated from field: string title = 20;
+   */
+  title: string;
+
+  /**
+   * The language, as a BCP 47 tag; empty for none.
+   *
+   * @generated from field: string locale = 21;
+   */
+  locale: string;
+
+  /**
+   * The time zone, by its IANA name; empty for none.
+   *
+   * @generated from field: string time_zone = 22;
+   */
+  timeZone: string;
+
+  /**
+   * The picture's id, another with every picture; empty for none.
+   *
+   * @generated from field: string avatar_id = 23;
+   */
+  avatarId: string;
 };
 
 /**
@@ -242,6 +272,20 @@ export enum SessionRevoked_Reason {
    * @generated from enum value: REFRESH_TOKEN_REUSED = 3;
    */
   REFRESH_TOKEN_REUSED = 3,
+
+  /**
+   * The user ended all others, or all, at once.
+   *
+   * @generated from enum value: ENDED_WITH_OTHERS = 20;
+   */
+  ENDED_WITH_OTHERS = 20,
+
+  /**
+   * The user has more sessions than one may have, and this one was not used for the longest time.
+   *
+   * @generated from enum value: TOO_MANY_SESSIONS = 21;
+   */
+  TOO_MANY_SESSIONS = 21,
 }
 
 /**
@@ -249,4 +293,130 @@ export enum SessionRevoked_Reason {
  */
 export const SessionRevoked_ReasonSchema: GenEnum<SessionRevoked_Reason> = /*@__PURE__*/
   enumDesc(file_braid_identity_v1_events, 5, 0);
+
+/**
+ * SigningKeyRotated: another key signs access tokens, or will from a time on.
+ *
+ * @generated from message braid.identity.v1.SigningKeyRotated
+ */
+export type SigningKeyRotated = Message<"braid.identity.v1.SigningKeyRotated"> & {
+  /**
+   * The new key's name in token headers.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * From when on it signs; it verifies at once.
+   *
+   * @generated from field: google.protobuf.Timestamp sign_time = 2;
+   */
+  signTime?: Timestamp | undefined;
+
+  /**
+   * Why.
+   *
+   * @generated from field: braid.identity.v1.SigningKeyRotated.Cause cause = 3;
+   */
+  cause: SigningKeyRotated_Cause;
+
+  /**
+   * Keys that verify nothing from now on: every access token that they signed has ended.
+   *
+   * @generated from field: repeated string dropped_key_ids = 4;
+   */
+  droppedKeyIds: string[];
+};
+
+/**
+ * Describes the message braid.identity.v1.SigningKeyRotated.
+ * Use `create(SigningKeyRotatedSchema)` to create a new message.
+ */
+export const SigningKeyRotatedSchema: GenMessage<SigningKeyRotated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 6);
+
+/**
+ * Cause says what made the key.
+ *
+ * @generated from enum braid.identity.v1.SigningKeyRotated.Cause
+ */
+export enum SigningKeyRotated_Cause {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CAUSE_UNSPECIFIED = 0;
+   */
+  CAUSE_UNSPECIFIED = 0,
+
+  /**
+   * The schedule.
+   *
+   * @generated from enum value: SCHEDULE = 1;
+   */
+  SCHEDULE = 1,
+
+  /**
+   * An operator's command.
+   *
+   * @generated from enum value: COMMAND = 2;
+   */
+  COMMAND = 2,
+
+  /**
+   * An operator's command that gave up the older keys as well.
+   *
+   * @generated from enum value: EMERGENCY = 3;
+   */
+  EMERGENCY = 3,
+}
+
+/**
+ * Describes the enum braid.identity.v1.SigningKeyRotated.Cause.
+ */
+export const SigningKeyRotated_CauseSchema: GenEnum<SigningKeyRotated_Cause> = /*@__PURE__*/
+  enumDesc(file_braid_identity_v1_events, 6, 0);
+
+/**
+ * DeviceAdded: a user signed in with a device that was never seen for them, and it was not their first. Its mail is
+ * fetched by GetNewDeviceMail when it is sent.
+ *
+ * @generated from message braid.identity.v1.DeviceAdded
+ */
+export type DeviceAdded = Message<"braid.identity.v1.DeviceAdded"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The device.
+   *
+   * @generated from field: string device_id = 2;
+   */
+  deviceId: string;
+
+  /**
+   * The session that began with it.
+   *
+   * @generated from field: string session_id = 3;
+   */
+  sessionId: string;
+
+  /**
+   * What it is, readably: "Firefox on Windows".
+   *
+   * @generated from field: string device = 4;
+   */
+  device: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.DeviceAdded.
+ * Use `create(DeviceAddedSchema)` to create a new message.
+ */
+export const DeviceAddedSchema: GenMessage<DeviceAdded> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 7);
 
