@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/braidhq/braid/platform/config"
+	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/password"
 )
 
@@ -68,6 +69,10 @@ func (c Config) strongEnough() bool {
 		}
 	}
 	return false
+}
+
+func (c Config) sessionLimits() domain.SessionLimits {
+	return domain.SessionLimits{Idle: c.SessionIdleLifetime, Absolute: c.SessionLifetime, PerUser: c.SessionsPerUser}
 }
 
 func (c Config) password() password.Config {

@@ -53,7 +53,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
 	useCases := &app.App{
 		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
-		Authenticator: environment.Authenticator.Authenticator, SessionIdleLifetime: config.SessionIdleLifetime,
+		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
 	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
@@ -62,6 +62,8 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	err = errors.Join(
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
 		identityv1braid.MountMeService(identity.Server, api.NewMe(useCases, identity.Runner)),
+		identityv1braid.MountSessionService(identity.Server, api.NewSessions(useCases, identity.Runner)),
+		identityv1braid.MountDeviceService(identity.Server, api.NewDevices(useCases)),
 		identityv1braid.MountDirectoryService(identity.Server, api.NewDirectory(useCases)),
 	)
 	if err != nil {

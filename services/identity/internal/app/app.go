@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/call"
@@ -14,6 +13,7 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/secret"
+	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
@@ -26,10 +26,9 @@ type App struct {
 	Issuer *token.Issuer
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
-	// SessionIdleLifetime is how long a session lives without its tokens being traded.
-	SessionIdleLifetime time.Duration
-	Clock               clock.Clock
-	Logger              *slog.Logger
+	SessionLimits domain.SessionLimits
+	Clock         clock.Clock
+	Logger        *slog.Logger
 }
 
 // Tokens are what a client holds of a session.

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"time"
 
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
@@ -33,8 +35,7 @@ func (a *App) Login(ctx context.Context, email, password string) (Tokens, domain
 			return Tokens{}, domain.User{}, err
 		}
 	}
-	tokens, err := a.beginSession(ctx, credential.User, replacement)
-	return tokens, credential.User, err
+	return a.beginSession(ctx, credential.User.ID, replacement)
 }
 
 // refuseLogin keeps the fact and answers the same for every cause.
@@ -53,25 +54,30 @@ func (a *App) refuseLogin(ctx context.Context, userID id.ID, address domain.Addr
 	return domain.ErrCredentialsInvalid
 }
 
-func (a *App) beginSession(ctx context.Context, user domain.User, replacementHash string) (Tokens, error) {
+func (a *App) beginSession(ctx context.Context, userID id.ID, replacementHash string) (Tokens, domain.User, error) {
 	work, now := call.From(ctx), a.Clock.Now()
-	session := domain.Session{
-		ID: id.New(), UserID: user.ID, UserAgent: domain.CutUserAgent(work.UserAgent),
-		CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(a.SessionIdleLifetime),
-	}
+	session := a.SessionLimits.Begin(userID, work.UserAgent, now)
 	if work.ClientAddress.IsValid() {
 		session.ClientAddress = work.ClientAddress.String()
 	}
 	tokens, err := a.issue(ctx, session)
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, domain.User{}, err
 	}
-	ctx = actingAs(ctx, user.ID, session.ID)
-	err = a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) error {
+	var user domain.User
+	ctx = actingAs(ctx, userID, session.ID)
+	err = a.DB.InTx(ctx, pg.Scope{UserID: userID}, func(ctx context.Context, tx *pg.Tx) (err error) {
+		// Of two logins at once the second sees the session of the first: together they must not be too many.
+		if user, err = store.LockUserForSession(ctx, tx, userID); err != nil {
+			return err
+		}
 		if replacementHash != "" {
-			if err := store.ReplacePasswordHash(ctx, tx, user.ID, replacementHash, now); err != nil {
+			if err := store.ReplacePasswordHash(ctx, tx, userID, replacementHash, now); err != nil {
 				return err
 			}
+		}
+		if err := a.makeRoom(ctx, tx, userID, now); err != nil {
+			return err
 		}
 		if err := store.CreateSession(ctx, tx, session); err != nil {
 			return err
@@ -79,12 +85,24 @@ func (a *App) beginSession(ctx context.Context, user domain.User, replacementHas
 		if err := store.CreateRefreshToken(ctx, tx, token.HashRefresh(tokens.Refresh), session); err != nil {
 			return err
 		}
-		return a.loginSucceeded(ctx, tx, session)
+		if err := a.loginSucceeded(ctx, tx, session); err != nil {
+			return err
+		}
+		return a.noteDevice(ctx, tx, session)
 	})
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, domain.User{}, err
 	}
-	return tokens, nil
+	return tokens, user, nil
+}
+
+// makeRoom ends the sessions that were not used for the longest time, so that there may be one more.
+func (a *App) makeRoom(ctx context.Context, tx *pg.Tx, userID id.ID, now time.Time) error {
+	removed, err := store.DeleteLeastUsedSessions(ctx, tx, userID, a.SessionLimits.PerUser-1, now)
+	if err != nil {
+		return err
+	}
+	return a.ended(ctx, tx, userID, removed, identityv1.SessionRevoked_TOO_MANY_SESSIONS)
 }
 
 func (a *App) issue(ctx context.Context, session domain.Session) (Tokens, error) {
