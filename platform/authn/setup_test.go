@@ -39,10 +39,10 @@ type world struct {
 	fetches   int
 	fetchFail error
 	// hold is what a fetch waits for, if anything.
-	hold chan struct{}
-	ended     map[id.ID]bool
-	asked     int
-	askFail   error
+	hold    chan struct{}
+	ended   map[id.ID]bool
+	asked   int
+	askFail error
 	// delay is how long identity takes to answer, by the clock.
 	delay time.Duration
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity/internal/api"
 	"github.com/braidhq/braid/services/identity/internal/app"
+	"github.com/braidhq/braid/services/identity/internal/avatar"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
@@ -53,6 +54,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
 	useCases := &app.App{
 		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
+		Avatars:       avatar.New(environment.Registerer),
 		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
@@ -62,6 +64,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	err = errors.Join(
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
 		identityv1braid.MountMeService(identity.Server, api.NewMe(useCases, identity.Runner)),
+		identityv1braid.MountAvatarService(identity.Server, api.NewAvatars(useCases, identity.Runner)),
 		identityv1braid.MountSessionService(identity.Server, api.NewSessions(useCases, identity.Runner)),
 		identityv1braid.MountDeviceService(identity.Server, api.NewDevices(useCases)),
 		identityv1braid.MountDirectoryService(identity.Server, api.NewDirectory(useCases)),

@@ -56,7 +56,7 @@ create policy avatar_own on avatar for all to "{app}"
     using (account_id = nullif(current_setting('app.user_id', true), '')::uuid)
     with check (account_id = nullif(current_setting('app.user_id', true), '')::uuid);
 create policy avatar_owner on avatar for all to "{owner}" using (true) with check (true);
-grant select (account_id), insert, delete, update (id, content_type, image, created_at) on avatar to "{app}";
+grant select (account_id), insert, delete on avatar to "{app}";
 
 create function find_avatar(wanted uuid)
     returns table (content_type text, image bytea)

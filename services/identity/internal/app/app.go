@@ -13,6 +13,7 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/secret"
+	"github.com/braidhq/braid/services/identity/internal/avatar"
 	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
@@ -23,7 +24,9 @@ type App struct {
 	DB     *pg.DB
 	Keys   *secret.Keys
 	Hasher *password.Hasher
-	Issuer *token.Issuer
+	// Avatars makes pictures of people.
+	Avatars *avatar.Encoder
+	Issuer  *token.Issuer
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
 	SessionLimits domain.SessionLimits

@@ -64,6 +64,14 @@ func (u User) touched(now time.Time) User {
 	return u
 }
 
+// Avatar is a person's picture, as it was encoded here.
+type Avatar struct {
+	ID          id.ID
+	ContentType string
+	Image       []byte
+	CreatedAt   time.Time
+}
+
 func parseTitle(text, _ string) (string, error) { return strings.TrimSpace(text), nil }
 
 // parseLocale takes a BCP 47 tag of registered parts and returns it in its canonical form; empty takes the locale away.

@@ -74,7 +74,7 @@ func (x *Avatar) GetPath() string {
 // SetAvatarRequest holds a picture.
 type SetAvatarRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A PNG, JPEG, GIF (its first frame counts) or WebP file of at most 512 KiB and 4096 by 4096 pixels; base64 in JSON.
+	// A PNG, JPEG, GIF (its first frame counts) or WebP file of at most 512 KiB and 2048 by 2048 pixels; base64 in JSON.
 	Image         []byte `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -45,7 +45,7 @@ export const AvatarSchema: GenMessage<Avatar> = /*@__PURE__*/
  */
 export type SetAvatarRequest = Message<"braid.identity.v1.SetAvatarRequest"> & {
   /**
-   * A PNG, JPEG, GIF (its first frame counts) or WebP file of at most 512 KiB and 4096 by 4096 pixels; base64 in JSON.
+   * A PNG, JPEG, GIF (its first frame counts) or WebP file of at most 512 KiB and 2048 by 2048 pixels; base64 in JSON.
    *
    * @generated from field: bytes image = 1;
    */

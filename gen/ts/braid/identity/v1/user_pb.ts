@@ -503,8 +503,8 @@ export const MeService: GenService<{
     output: typeof UserSchema;
   },
   /**
-   * ListSessions lists the caller's live sessions, the newest first. Filter fields: userAgent:"text", clientAddress,
-   * createTime, lastUseTime, expireTime. Order: createTime, lastUseTime, expireTime.
+   * ListSessions lists the caller's live sessions, the newest first. Filter fields: userAgent:"text",
+   * device:"text", client, clientAddress, createTime, lastUseTime, expireTime. Order: createTime, lastUseTime, expireTime.
    *
    * @generated from rpc braid.identity.v1.MeService.ListSessions
    */
