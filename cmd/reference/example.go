@@ -27,6 +27,7 @@ const (
 	exampleNotification = "0198f5a4-3c9e-7d05-8af1-6b7c8d9eaf09"
 	exampleRecord       = "0198f5a4-3ca1-7bb2-9c56-d8e9fa0b1c0a"
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
+	exampleAvatar       = "5b1f8f0c-3a77-4c1e-9d52-7e6a1b2c3d0d"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
@@ -66,11 +67,14 @@ var exampleTexts = map[string]string{
 	"kind": "task_assigned", "channel": "email", "notification_ids": exampleNotification,
 	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
 	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"User.title": "Head of Support", "locale": "pt-PT", "time_zone": "Europe/Lisbon", "device": "Firefox on Windows",
+	"client": "Firefox", "avatar_id": exampleAvatar, "avatar_path": "/api/v1/avatars/" + exampleAvatar,
+	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
-	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
+	"number": 12, "expires_in": 600, "revision": 42, "revoked_count": 2, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
 	"page_size": 50,
 }
 
@@ -82,6 +86,7 @@ var exampleFlags = map[string]bool{
 var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
+	"end_time":      "2026-11-30T09:30:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
 }
 
@@ -136,6 +141,9 @@ func exampleValue(field protoreflect.FieldDescriptor) (protoreflect.Value, error
 		if text, ok := valueFor(exampleTexts, field); ok {
 			return protoreflect.ValueOfString(text), nil
 		}
+	case protoreflect.BytesKind:
+		// How every PNG file begins.
+		return protoreflect.ValueOfBytes([]byte("\x89PNG\r\n\x1a\n")), nil
 	case protoreflect.Int32Kind:
 		return protoreflect.ValueOfInt32(int32(exampleNumber(field))), nil
 	case protoreflect.Uint32Kind:

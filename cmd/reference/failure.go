@@ -22,6 +22,7 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID"},
 	"/braid.identity.v1.AuthService/VerifyEmail": {"CODE_INVALID"},
 	"/braid.identity.v1.AuthService/Refresh":     {"REFRESH_TOKEN_INVALID"},
+	"/braid.identity.v1.AvatarService/SetAvatar": {"AVATAR_INVALID", "AVATAR_TOO_LARGE"},
 
 	"/braid.notification.v1.NotificationService/UpdatePreferences": {"KIND_UNKNOWN", "CHANNEL_UNKNOWN"},
 

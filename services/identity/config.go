@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/braidhq/braid/platform/config"
+	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 )
@@ -19,6 +20,9 @@ type Config struct {
 	SessionIdleLifetime time.Duration   `config:"session_idle_lifetime" default:"720h" help:"How long a session lives without its refresh token being used."`
 	PasskeyDomain       string          `config:"passkey_domain" default:"" help:"The domain that passkeys belong to, for good; empty is that of the public URL, or localhost where that is an IP address."`
 	PasskeyOrigins      []string        `config:"passkey_origins" default:"" help:"The origins whose pages may ask for passkeys, such as https://braid.example.com; empty is the public URL."`
+	SessionLifetime     time.Duration   `config:"session_lifetime" default:"2160h" help:"How long a session lives however much it is used."`
+	SessionsPerUser     int             `config:"sessions_per_user" default:"50" help:"Sessions that a person may have at once; with one more the least recently used ends."`
+	SigningKeyLifetime  time.Duration   `config:"signing_key_lifetime" default:"720h" help:"How long a key signs access tokens before the next one does."`
 }
 
 const kibibyte = 1024
@@ -50,6 +54,15 @@ func (c Config) Validate(report func(key, reason string)) {
 	if c.SessionIdleLifetime < time.Hour || c.SessionIdleLifetime > 365*24*time.Hour {
 		report("session_idle_lifetime", "must be 1h to 8760h")
 	}
+	if c.SessionLifetime < c.SessionIdleLifetime || c.SessionLifetime > 5*365*24*time.Hour {
+		report("session_lifetime", "must be from session_idle_lifetime to 43800h")
+	}
+	if c.SessionsPerUser < 1 || c.SessionsPerUser > 1000 {
+		report("sessions_per_user", "must be 1 to 1000")
+	}
+	if c.SigningKeyLifetime < time.Hour || c.SigningKeyLifetime > 365*24*time.Hour {
+		report("signing_key_lifetime", "must be 1h to 8760h")
+	}
 }
 
 func (c Config) passkeys(publicURL string) passkey.Config {
@@ -63,6 +76,10 @@ func (c Config) strongEnough() bool {
 		}
 	}
 	return false
+}
+
+func (c Config) sessionLimits() domain.SessionLimits {
+	return domain.SessionLimits{Idle: c.SessionIdleLifetime, Absolute: c.SessionLifetime, PerUser: c.SessionsPerUser}
 }
 
 func (c Config) password() password.Config {

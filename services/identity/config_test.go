@@ -11,7 +11,8 @@ import (
 
 func TestConfigRefusesWeakHashes(t *testing.T) {
 	t.Parallel()
-	good := identity.Config{PasswordMemory: 19 << 20, PasswordIterations: 2, PasswordQueue: 64, SessionIdleLifetime: 720 * time.Hour}
+	good := identity.Config{PasswordMemory: 19 << 20, PasswordIterations: 2, PasswordQueue: 64, SessionIdleLifetime: 720 * time.Hour,
+		SessionLifetime: 2160 * time.Hour, SessionsPerUser: 50, SigningKeyLifetime: 720 * time.Hour}
 	problems := func(change func(*identity.Config)) []string {
 		config := good
 		change(&config)
@@ -30,4 +31,7 @@ func TestConfigRefusesWeakHashes(t *testing.T) {
 	require.Equal(t, []string{"password_concurrency"}, problems(func(c *identity.Config) { c.PasswordConcurrency = -1 }))
 	require.Equal(t, []string{"password_queue"}, problems(func(c *identity.Config) { c.PasswordQueue = -1 }))
 	require.Equal(t, []string{"session_idle_lifetime"}, problems(func(c *identity.Config) { c.SessionIdleLifetime = time.Minute }))
+	require.Equal(t, []string{"session_lifetime"}, problems(func(c *identity.Config) { c.SessionLifetime = 719 * time.Hour }))
+	require.Equal(t, []string{"sessions_per_user"}, problems(func(c *identity.Config) { c.SessionsPerUser = 0 }))
+	require.Equal(t, []string{"signing_key_lifetime"}, problems(func(c *identity.Config) { c.SigningKeyLifetime = time.Minute }))
 }

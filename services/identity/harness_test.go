@@ -49,9 +49,14 @@ type harness struct {
 	directory     identityv1connect.DirectoryServiceClient
 	service       *service.Service
 	authenticator *authn.Authenticator
-	keys          *secret.Keys
-	signer        *authn.Signer
-	serviceKeys   map[string]authn.ServiceKey
+	material      keyMaterial
+}
+
+// keyMaterial is the keys of one installation.
+type keyMaterial struct {
+	keys        *secret.Keys
+	signer      *authn.Signer
+	serviceKeys map[string]authn.ServiceKey
 }
 
 // logBuffer holds every log line without times and durations, whose digits mean nothing.
@@ -87,7 +92,8 @@ func newLogger(into *logBuffer) *slog.Logger {
 func testConfig() identity.Config {
 	return identity.Config{
 		PasswordMemory: 64 << 10, PasswordIterations: 1, PasswordConcurrency: 4, PasswordQueue: 64,
-		SessionIdleLifetime: 30 * 24 * time.Hour,
+		SessionIdleLifetime: 30 * 24 * time.Hour, SessionLifetime: 90 * 24 * time.Hour, SessionsPerUser: 50,
+		SigningKeyLifetime: 30 * 24 * time.Hour,
 	}
 }
 
@@ -103,27 +109,28 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 		t: t, database: database, clock: clock.NewManual(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
 		registry: prometheus.NewRegistry(), logs: &logBuffer{}, client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
-	t.Cleanup(h.client.CloseIdleConnections)
-	h.keys, h.signer, h.serviceKeys = makeKeys(t, h.clock)
-	h.start(db, config)
-	return h
+	h.material.keys, h.material.signer, h.material.serviceKeys = makeKeys(t, h.clock)
+	return h.start(db, config)
 }
 
-// twin is another process of the same service: with the database, the keys and the clock of this one.
-func (h *harness) twin() *harness {
-	other := *h
-	other.registry = prometheus.NewRegistry()
-	other.start(pgtest.OpenDB(h.t, pg.Config{Service: "identity", URL: h.database.URL}, other.registry), testConfig())
-	return &other
+// twin is another process of the same installation: it shares the database, the keys and the clock.
+func (h *harness) twin(config identity.Config) *harness {
+	h.t.Helper()
+	other := &harness{
+		t: h.t, database: h.database, clock: h.clock, registry: prometheus.NewRegistry(), logs: &logBuffer{}, material: h.material,
+		client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
+	}
+	return other.start(pgtest.OpenDB(h.t, pg.Config{Service: "identity", URL: h.database.URL}, other.registry), config)
 }
 
-// start runs a process of the service.
-func (h *harness) start(db *pg.DB, config identity.Config) {
-	t, logger := h.t, newLogger(h.logs)
+func (h *harness) start(db *pg.DB, config identity.Config) *harness {
+	t := h.t
 	t.Helper()
+	t.Cleanup(h.client.CloseIdleConnections)
+	logger := newLogger(h.logs)
 	var err error
 	h.authenticator, err = authn.New(authn.Config{
-		UserKeys: h.publicKeys, ServiceKeys: h.serviceKeys,
+		UserKeys: h.publicKeys, ServiceKeys: h.material.serviceKeys,
 		SessionLive: func(context.Context, id.ID) (bool, error) { return false, errors.New("not asked for while fresh") },
 		Fresh:       func() bool { return true },
 		Clock:       h.clock, Logger: logger, Registerer: h.registry,
@@ -134,7 +141,7 @@ func (h *harness) start(db *pg.DB, config identity.Config) {
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
 		Topics: map[string]bus.Topic{"identity": {Name: bus.EventTopic("identity"), Partitions: 1}},
-		Keys:   h.keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Keys:   h.material.keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
@@ -146,7 +153,10 @@ func (h *harness) start(db *pg.DB, config identity.Config) {
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	h.auth = identityv1connect.NewAuthServiceClient(h.as(""), h.url)
-	h.directory = identityv1connect.NewDirectoryServiceClient(h.asService(), h.url)
+	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, func() (string, error) {
+		return h.material.signer.Token("identity")
+	}}, h.url)
+	return h
 }
 
 func makeKeys(t *testing.T, clock clock.Clock) (*secret.Keys, *authn.Signer, map[string]authn.ServiceKey) {
@@ -189,7 +199,7 @@ func (h *harness) as(token string) connect.HTTPClient {
 
 // asService sends a service token of notification with each call.
 func (h *harness) asService() connect.HTTPClient {
-	return bearer{h.client, func() (string, error) { return h.signer.Token("identity") }}
+	return bearer{h.client, func() (string, error) { return h.material.signer.Token("identity") }}
 }
 
 type bearer struct {
@@ -285,7 +295,7 @@ type recorded struct {
 // events are the outbox's, in order: nothing publishes them here.
 func (h *harness) events() []recorded {
 	h.t.Helper()
-	rows, err := h.database.Admin.Query(h.t.Context(), `select type, schema, subject, attributes::text, key::text, payload from outbox order by position`)
+	rows, err := h.database.Admin.Query(h.t.Context(), `select type, schema, subject, attributes::text, coalesce(key::text, ''), payload from outbox order by position`)
 	require.NoError(h.t, err)
 	defer rows.Close()
 	var events []recorded
@@ -296,7 +306,7 @@ func (h *harness) events() []recorded {
 		require.NoError(h.t, rows.Scan(&event.eventType, &schema, &event.subject, &event.attributes, &key, &payload))
 		kind, err := protoregistry.GlobalTypes.FindMessageByURL(schema)
 		require.NoError(h.t, err)
-		event.key, event.message = id.MustParse(key), kind.New().Interface()
+		event.key, event.message = id.ParseOrZero(key), kind.New().Interface()
 		require.NoError(h.t, proto.Unmarshal(payload, event.message))
 		events = append(events, event)
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/call"
@@ -14,6 +13,8 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/secret"
+	"github.com/braidhq/braid/services/identity/internal/avatar"
+	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
@@ -24,15 +25,16 @@ type App struct {
 	DB     *pg.DB
 	Keys   *secret.Keys
 	Hasher *password.Hasher
-	Issuer *token.Issuer
 	// Passkeys asks browsers for passkeys and verifies them.
 	Passkeys *passkey.Party
+	// Avatars makes pictures of people.
+	Avatars *avatar.Encoder
+	Issuer  *token.Issuer
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
-	// SessionIdleLifetime is how long a session lives without its tokens being traded.
-	SessionIdleLifetime time.Duration
-	Clock               clock.Clock
-	Logger              *slog.Logger
+	SessionLimits domain.SessionLimits
+	Clock         clock.Clock
+	Logger        *slog.Logger
 }
 
 // Tokens are what a client holds of a session.

@@ -140,12 +140,7 @@ func (a *App) endLogin(ctx context.Context, tx *pg.Tx, userID id.ID, hash []byte
 			return login{}, err
 		}
 	}
-	user, err := store.GetUser(ctx, tx, userID)
-	if err != nil {
-		return login{}, err
-	}
-	tokens, err := a.beginSession(ctx, tx, userID, methods, true)
-	return login{tokens, user}, err
+	return a.beginSession(ctx, tx, userID, methods, true)
 }
 
 // refuseSecondStep keeps that something wrong was shown: for the user, if it is known who that is, and for the challenge of

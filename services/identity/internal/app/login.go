@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"time"
 
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
@@ -33,8 +35,8 @@ func (a *App) Login(ctx context.Context, email, password string) (Tokens, domain
 			return Tokens{}, domain.User{}, err
 		}
 	}
-	tokens, err := a.passPassword(ctx, credential.User, replacement)
-	return tokens, credential.User, err
+	begun, err := a.passPassword(ctx, credential.User, replacement)
+	return begun.Tokens, begun.user, err
 }
 
 // refuseLogin keeps the fact and answers the same for every cause.
@@ -54,9 +56,9 @@ func (a *App) refuseLogin(ctx context.Context, userID id.ID, address domain.Addr
 }
 
 // passPassword goes on where the password was right: to a session, or to asking for a second factor.
-func (a *App) passPassword(ctx context.Context, user domain.User, replacementHash string) (Tokens, error) {
+func (a *App) passPassword(ctx context.Context, user domain.User, replacementHash string) (login, error) {
 	challengeToken := token.NewChallenge()
-	var tokens Tokens
+	var begun login
 	var factors domain.Factors
 	err := a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) (err error) {
 		if replacementHash != "" {
@@ -71,38 +73,56 @@ func (a *App) passPassword(ctx context.Context, user domain.User, replacementHas
 		if factors = all.Confirmed(""); len(factors) > 0 {
 			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), a.newChallenge(ctx, domain.LoginChallenge, user.ID))
 		}
-		tokens, err = a.beginSession(ctx, tx, user.ID, []string{domain.ByPassword}, false)
+		begun, err = a.beginSession(ctx, tx, user.ID, []string{domain.ByPassword}, false)
 		return err
 	})
 	if err == nil && len(factors) > 0 {
 		err = domain.ErrFactorRequired.With("challengeToken", challengeToken).With("factors", factors.Ways())
 	}
 	if err != nil {
-		return Tokens{}, err
+		return login{}, err
 	}
-	return tokens, nil
+	return begun, nil
 }
 
-// beginSession queues a session that was proven with the methods; secured says whether its user has a second factor. The
-// transaction must act as the user.
-func (a *App) beginSession(ctx context.Context, tx *pg.Tx, userID id.ID, methods []string, secured bool) (Tokens, error) {
-	now, client := a.Clock.Now(), clientOf(ctx)
-	session := domain.Session{
-		ID: id.New(), UserID: userID, UserAgent: client.UserAgent, ClientAddress: client.Address,
-		CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(a.SessionIdleLifetime),
-		AuthenticatedAt: now, Methods: domain.Combine(methods),
+// makeRoom ends the sessions that were not used for the longest time, so that there may be one more.
+func (a *App) makeRoom(ctx context.Context, tx *pg.Tx, userID id.ID, now time.Time) error {
+	removed, err := store.DeleteLeastUsedSessions(ctx, tx, userID, a.SessionLimits.PerUser-1, now)
+	if err != nil {
+		return err
 	}
+	return a.ended(ctx, tx, userID, removed, identityv1.SessionRevoked_TOO_MANY_SESSIONS)
+}
+
+// beginSession begins a session that was proven with the methods; secured says whether its user has a second factor. The
+// transaction must act as the user.
+func (a *App) beginSession(ctx context.Context, tx *pg.Tx, userID id.ID, methods []string, secured bool) (login, error) {
+	work, now := call.From(ctx), a.Clock.Now()
+	session := a.SessionLimits.Begin(userID, work.UserAgent, now)
+	session.ClientAddress, session.AuthenticatedAt, session.Methods = clientOf(ctx).Address, now, domain.Combine(methods)
 	tokens, err := a.issue(ctx, session, secured)
 	if err != nil {
-		return Tokens{}, err
+		return login{}, err
+	}
+	ctx = actingAs(ctx, userID, session.ID)
+	// Of two logins at once the second sees the session of the first: together they must not be too many.
+	user, err := store.LockUserForSession(ctx, tx, userID)
+	if err != nil {
+		return login{}, err
+	}
+	if err := a.makeRoom(ctx, tx, userID, now); err != nil {
+		return login{}, err
 	}
 	if err := store.CreateSession(ctx, tx, session); err != nil {
-		return Tokens{}, err
+		return login{}, err
 	}
 	if err := store.CreateRefreshToken(ctx, tx, token.HashRefresh(tokens.Refresh), session); err != nil {
-		return Tokens{}, err
+		return login{}, err
 	}
-	return tokens, a.loginSucceeded(actingAs(ctx, userID, session.ID), tx, session)
+	if err := a.loginSucceeded(ctx, tx, session); err != nil {
+		return login{}, err
+	}
+	return login{tokens, user}, a.noteDevice(ctx, tx, session)
 }
 
 // clientOf is who asks, as far as it can be seen.

@@ -8,7 +8,6 @@ var (
 	ErrCredentialsInvalid  = errs.New(errs.Unauthenticated, "CREDENTIALS_INVALID", "The e-mail address or the password is wrong.")
 	ErrCodeInvalid         = errs.New(errs.InvalidArgument, "CODE_INVALID", "The code is wrong or no longer good. Register again to get another.")
 	ErrRefreshTokenInvalid = errs.New(errs.Unauthenticated, "REFRESH_TOKEN_INVALID", "The refresh token is not good: sign in again.")
-	ErrOverloaded          = errs.New(errs.ResourceExhausted, "OVERLOADED", "Too many people are signing in at this moment; try again shortly.")
 
 	// What the second step of a login, a step-up and the keeping of factors are refused with.
 	ErrFactorRequired   = errs.New(errs.Unauthenticated, "FACTOR_REQUIRED", "The password is right; show a second factor to go on.")
@@ -20,4 +19,9 @@ var (
 	ErrLastFactor       = errs.New(errs.FailedPrecondition, "LAST_FACTOR", "This is your last way in; add another before you remove it.")
 	ErrFactorMissing    = errs.New(errs.FailedPrecondition, "FACTOR_MISSING", "Backup codes stand in for a factor; add one first.")
 	ErrPasskeyInvalid   = errs.New(errs.InvalidArgument, "PASSKEY_INVALID", "The passkey was not accepted.")
+	ErrAvatarInvalid    = errs.New(errs.InvalidArgument, "AVATAR_INVALID", "The picture can't be read: send a PNG, JPEG, GIF or WebP file.").
+				WithViolation(errs.Violation{Field: "image", Rule: "image.readable", Message: "must be a PNG, JPEG, GIF or WebP file"})
+	ErrAvatarTooLarge = errs.New(errs.InvalidArgument, "AVATAR_TOO_LARGE", "The picture is too large: at most 512 KiB, and 2048 by 2048 pixels.").
+				WithViolation(errs.Violation{Field: "image", Rule: "image.size", Message: "must have at most 512 KiB, and 2048 by 2048 pixels"})
+	ErrOverloaded = errs.New(errs.ResourceExhausted, "OVERLOADED", "Too many people are doing this at this moment; try again shortly.")
 )

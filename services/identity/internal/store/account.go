@@ -53,25 +53,27 @@ func ReplacePasswordHash(ctx context.Context, tx *pg.Tx, userID id.ID, hash stri
 // GetUser returns the user, who must be the one the querier is scoped to.
 func GetUser(ctx context.Context, querier pg.Querier, userID id.ID) (domain.User, error) {
 	row, err := db.New(querier).GetAccount(ctx, userID)
-	return userOf(row), explain("load user", err)
+	return userOf(row.Account), explain("load user", err)
 }
 
 // LockUser is GetUser, and keeps others from changing the user until the transaction ends.
 func LockUser(ctx context.Context, tx *pg.Tx, userID id.ID) (domain.User, error) {
 	row, err := db.New(tx).LockAccount(ctx, userID)
-	return userOf(row), explain("lock user", err)
+	return userOf(row.Account), explain("lock user", err)
 }
 
 // UpdateUser queues the user's new state.
 func UpdateUser(ctx context.Context, tx *pg.Tx, user domain.User) error {
 	return queue(tx).UpdateAccount(ctx, db.UpdateAccountParams{
-		ID: user.ID, DisplayName: user.DisplayName, Revision: user.Revision, UpdatedAt: user.UpdatedAt,
+		ID: user.ID, DisplayName: user.DisplayName, Title: user.Title, Locale: user.Locale, TimeZone: user.TimeZone,
+		AvatarID: user.AvatarID, Revision: user.Revision, UpdatedAt: user.UpdatedAt,
 	})
 }
 
 func userOf(row db.Account) domain.User {
 	return domain.User{
-		ID: row.ID, Email: row.Email, DisplayName: row.DisplayName, Revision: row.Revision,
+		ID: row.ID, Email: row.Email, DisplayName: row.DisplayName, Title: row.Title, Locale: row.Locale,
+		TimeZone: row.TimeZone, AvatarID: row.AvatarID, Revision: row.Revision,
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
 }

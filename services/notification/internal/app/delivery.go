@@ -36,6 +36,7 @@ type Deliveries struct {
 	Logger      *slog.Logger
 	Membership  Membership
 	Directory   Directory
+	Devices     Devices
 	Invitations Invitations
 	Composer    *mail.Composer
 	Mailer      Mailer
@@ -131,6 +132,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareRegistration(ctx, delivery)
 	case domain.Invitation:
 		message, skip, err = d.prepareInvitation(ctx, delivery)
+	case domain.NewDevice:
+		message, skip, err = d.prepareDevice(ctx, delivery)
 	default:
 		message, skip, err = d.prepareTask(ctx, delivery)
 	}

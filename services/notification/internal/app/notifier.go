@@ -64,6 +64,11 @@ func (n *Notifier) PlanInvitationMail(ctx context.Context, tx *pg.Tx, eventID, o
 	})
 }
 
+// PlanDeviceMail plans the mail about a device that a user signed in with for the first time.
+func (n *Notifier) PlanDeviceMail(ctx context.Context, tx *pg.Tx, eventID, userID, deviceID id.ID, happened time.Time) error {
+	return n.planMail(ctx, tx, eventID, happened, domain.Delivery{Kind: domain.NewDevice, UserID: userID, DeviceID: deviceID})
+}
+
 func (n *Notifier) planMail(ctx context.Context, tx *pg.Tx, eventID id.ID, happened time.Time, delivery domain.Delivery) error {
 	delivery.ID = domain.DeriveID(eventID, id.ID{}, domain.Email)
 	if err := store.InsertMailDelivery(ctx, tx, delivery, eventID, happened); err != nil {

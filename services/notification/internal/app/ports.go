@@ -27,6 +27,11 @@ type Directory interface {
 	GetRegistrationMail(context.Context, *identityv1.GetRegistrationMailRequest) (*identityv1.GetRegistrationMailResponse, error)
 }
 
+// Devices is what identity tells of devices at the moment of sending.
+type Devices interface {
+	GetNewDeviceMail(context.Context, *identityv1.GetNewDeviceMailRequest) (*identityv1.GetNewDeviceMailResponse, error)
+}
+
 // Invitations is what organization tells at the moment of sending.
 type Invitations interface {
 	GetInvitationMail(context.Context, *organizationv1.GetInvitationMailRequest) (*organizationv1.GetInvitationMailResponse, error)

@@ -23,5 +23,20 @@ func identityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 			}
 			return notifier.PlanRegistrationMail(ctx, tx, event.ID, registrationID, event.Time)
 		}),
+		bus.TypeOf(&identityv1.DeviceAdded{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+			var payload identityv1.DeviceAdded
+			if err := event.Unmarshal(&payload); err != nil {
+				return err
+			}
+			userID, err := parseID("user_id", payload.GetUserId())
+			if err != nil {
+				return err
+			}
+			deviceID, err := parseID("device_id", payload.GetDeviceId())
+			if err != nil {
+				return err
+			}
+			return notifier.PlanDeviceMail(ctx, tx, event.ID, userID, deviceID, event.Time)
+		}),
 	}
 }

@@ -28,6 +28,7 @@ type Delivery struct {
 	ActorID        id.ID
 	RegistrationID id.ID
 	InvitationID   id.ID
+	DeviceID       id.ID
 	ProjectID      id.ID
 	TaskID         id.ID
 	TaskKey        string

@@ -12,6 +12,7 @@ const (
 	TaskStatusChanged Kind = "task_status_changed"
 	Invitation        Kind = "invitation"
 	Registration      Kind = "registration"
+	NewDevice         Kind = "new_device"
 )
 
 // Channel is a way to reach a person.

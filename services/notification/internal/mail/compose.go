@@ -28,7 +28,7 @@ type Composer struct {
 }
 
 // templateNames are the mails there are.
-var templateNames = []string{"registration", "account_exists", "invitation", "task"}
+var templateNames = []string{"registration", "account_exists", "invitation", "task", "new_device"}
 
 // New returns a composer whose links begin with publicURL, which has no slash at its end.
 func New(publicURL string) (*Composer, error) {
@@ -67,6 +67,15 @@ func (c *Composer) Invitation(organization, inviter, token string, expires time.
 	}
 	return c.compose("invitation", inviter+" invites you to "+organization, struct{ Organization, Inviter, Link, Expires string }{
 		organization, inviter, c.publicURL + "/invitations/accept?token=" + url.QueryEscape(token), formatTime(expires),
+	})
+}
+
+// NewDevice tells a person that somebody signed in with a device that was never seen for them; address is "" when it is
+// not known.
+func (c *Composer) NewDevice(device, address string, moment time.Time) (Content, error) {
+	device = line(device)
+	return c.compose("new_device", "New sign-in to Braid: "+device, struct{ Device, Address, Time, URL string }{
+		device, line(address), formatTime(moment), c.publicURL + "/settings/sessions",
 	})
 }
 

@@ -50,6 +50,10 @@ const (
 	ErrorReason_FACTOR_MISSING ErrorReason = 36
 	// The passkey is not one of this user, is a copy, or did not sign what it was asked to.
 	ErrorReason_PASSKEY_INVALID ErrorReason = 37
+	// The picture can't be read: it is no PNG, JPEG, GIF or WebP, or it is broken.
+	ErrorReason_AVATAR_INVALID ErrorReason = 70
+	// The picture has too many bytes or pixels.
+	ErrorReason_AVATAR_TOO_LARGE ErrorReason = 71
 )
 
 // Enum value maps for ErrorReason.
@@ -67,6 +71,8 @@ var (
 		35: "LAST_FACTOR",
 		36: "FACTOR_MISSING",
 		37: "PASSKEY_INVALID",
+		70: "AVATAR_INVALID",
+		71: "AVATAR_TOO_LARGE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -81,6 +87,8 @@ var (
 		"LAST_FACTOR":              35,
 		"FACTOR_MISSING":           36,
 		"PASSKEY_INVALID":          37,
+		"AVATAR_INVALID":           70,
+		"AVATAR_TOO_LARGE":         71,
 	}
 )
 
@@ -115,7 +123,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xa4\x04\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xfe\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -139,6 +147,10 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x0eFACTOR_MISSING\x10$\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x12+\n" +
 	"\x0fPASSKEY_INVALID\x10%\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12*\n" +
+	"\x0eAVATAR_INVALID\x10F\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12,\n" +
+	"\x10AVATAR_TOO_LARGE\x10G\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (

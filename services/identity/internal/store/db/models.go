@@ -17,6 +17,18 @@ type Account struct {
 	Revision    int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Title       string
+	Locale      string
+	TimeZone    string
+	AvatarID    id.ID
+}
+
+type Avatar struct {
+	AccountID   id.ID
+	ID          id.ID
+	ContentType string
+	Image       []byte
+	CreatedAt   time.Time
 }
 
 type BackupCode struct {
@@ -90,6 +102,16 @@ type Registration struct {
 	ExpiresAt     time.Time
 }
 
+type SeenDevice struct {
+	ID           id.ID
+	AccountID    id.ID
+	Fingerprint  []byte
+	Name         string
+	FirstAddress string
+	FirstSeenAt  time.Time
+	LastSeenAt   time.Time
+}
+
 type Session struct {
 	ID              id.ID
 	AccountID       id.ID
@@ -98,6 +120,9 @@ type Session struct {
 	CreatedAt       time.Time
 	LastUsedAt      time.Time
 	ExpiresAt       time.Time
+	Device          string
+	Client          string
+	EndsAt          time.Time
 	AuthenticatedAt time.Time
 	Methods         []string
 }
@@ -107,4 +132,6 @@ type SigningKey struct {
 	PublicKey     []byte
 	SealedPrivate []byte
 	CreatedAt     time.Time
+	SignsFrom     time.Time
+	VerifiesUntil *time.Time
 }

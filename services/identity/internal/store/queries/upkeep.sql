@@ -1,16 +1,3 @@
--- name: LockSigningKeys :exec
-select pg_advisory_xact_lock(@key::bigint);
-
--- name: ListSigningKeys :many
-select id, public_key, sealed_private, created_at from signing_key order by created_at desc, id;
-
--- name: ListPublicKeys :many
-select id, public_key from signing_key order by created_at desc, id;
-
--- name: InsertSigningKey :exec
-insert into signing_key (id, public_key, sealed_private, created_at)
-values (@id, @public_key, @sealed_private, @created_at);
-
 -- name: PurgeRegistrations :execrows
 delete from registration where id in
     (select r.id from registration r where r.expires_at <= @now order by r.expires_at limit @most);

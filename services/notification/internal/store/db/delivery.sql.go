@@ -61,7 +61,7 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 const getDelivery = `-- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
     delivery.invitation_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
-    delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.state,
+    delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.device_id, delivery.state,
     coalesce(exists (
         select from preference
         where preference.user_id = delivery.user_id and preference.kind = delivery.kind
@@ -88,6 +88,7 @@ type GetDeliveryRow struct {
 	TaskStatus         string
 	AssigneeID         id.ID
 	PreviousAssigneeID id.ID
+	DeviceID           id.ID
 	State              string
 	Muted              bool
 }
@@ -110,6 +111,7 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 		&i.TaskStatus,
 		&i.AssigneeID,
 		&i.PreviousAssigneeID,
+		&i.DeviceID,
 		&i.State,
 		&i.Muted,
 	)
@@ -117,9 +119,9 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 }
 
 const insertMailDelivery = `-- name: InsertMailDelivery :exec
-insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, created_at)
+insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, created_at, user_id, device_id)
 values ($1, $2, $3, $4, $5,
-    $6, $7)
+    $6, $7, $8, $9)
 on conflict do nothing
 `
 
@@ -131,6 +133,8 @@ type InsertMailDeliveryParams struct {
 	RegistrationID id.ID
 	InvitationID   id.ID
 	CreatedAt      time.Time
+	UserID         id.ID
+	DeviceID       id.ID
 }
 
 func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDeliveryParams) error {
@@ -142,6 +146,8 @@ func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDelivery
 		arg.RegistrationID,
 		arg.InvitationID,
 		arg.CreatedAt,
+		arg.UserID,
+		arg.DeviceID,
 	)
 	return err
 }
