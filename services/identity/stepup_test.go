@@ -29,11 +29,11 @@ func (h *harness) createTotp(accessToken string) error {
 }
 
 func (h *harness) stepUpByPassword(accessToken, password string) (*identityv1.StepUpResponse, error) {
-	return h.logins(accessToken).StepUp(h.t.Context(), &identityv1.StepUpRequest{Proof: &identityv1.StepUpRequest_Password{Password: password}})
+	return h.logins(accessToken).StepUp(h.t.Context(), &identityv1.StepUpRequest{Password: password})
 }
 
 func (h *harness) stepUpByCode(accessToken, code string) (*identityv1.StepUpResponse, error) {
-	return h.logins(accessToken).StepUp(h.t.Context(), &identityv1.StepUpRequest{Proof: &identityv1.StepUpRequest_Code{Code: code}})
+	return h.logins(accessToken).StepUp(h.t.Context(), &identityv1.StepUpRequest{Code: code})
 }
 
 func TestAnOldLoginIsRaisedByThePassword(t *testing.T) {
