@@ -167,7 +167,7 @@ var catalogRules = []catalogRule{
 			"find_credential": "before a login nobody is calling", "find_registration": "before a login nobody is calling",
 			"find_passkey": "before a login nobody is calling", "find_secured": "asked by other services, about many people",
 			"find_strength": "by the session of a token",
-			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
+			"find_session":  "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
 		},
 		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';
 			revoke all on function leak from public`},

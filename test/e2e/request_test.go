@@ -249,6 +249,6 @@ func examples() values {
 		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true, "assignee_id": "",
 		"registration_id": id.New().String(), "factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
 		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
-		"preferences":     []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
+		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }
