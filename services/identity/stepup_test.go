@@ -139,3 +139,14 @@ func TestAnEndedSessionIsNotRaised(t *testing.T) {
 	_, err = h.stepUpByPassword(token, goodPassword)
 	require.Equal(t, "NOT_FOUND", reasonOf(t, err))
 }
+
+func TestASessionIsRaisedByExactlyOneProof(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.signUp("ada@example.com")
+	token := h.signIn("ada@example.com").GetAccessToken()
+	for _, request := range []*identityv1.StepUpRequest{{}, {Password: goodPassword, Code: "123456"}} {
+		_, err := h.logins(token).StepUp(t.Context(), request)
+		require.Equal(t, "INVALID_ARGUMENT", reasonOf(t, err))
+	}
+}
