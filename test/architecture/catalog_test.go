@@ -131,6 +131,7 @@ var catalogRules = []catalogRule{
 		except: with(versionTables, map[string]string{
 			"account": "a person, who is of no organization", "credential": "a person's", "session": "a person's",
 			"refresh_token": "a session's", "seen_device": "a person's", "avatar": "a person's", "preference": "a person's", "registration": "somebody who is nobody yet",
+			"factor": "a person's", "backup_code": "a person's", "proof_budget": "a person's", "challenge": "somebody's who may be nobody yet",
 			"profile": "a person, shown to colleagues", "organization": "its id is the organization's",
 			"signing_key":     "the installation's",
 			"audit_body":      "its record may be in several trails: audit_entry says in which",
@@ -164,8 +165,10 @@ var catalogRules = []catalogRule{
 		find: `select proname::text from pg_proc where prosecdef and pronamespace in (select oid from service_schema)`,
 		except: map[string]string{
 			"find_credential": "before a login nobody is calling", "find_registration": "before a login nobody is calling",
-			"find_avatar": "by an id that can't be guessed",
+			"find_avatar":  "by an id that can't be guessed",
 			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
+			"find_passkey": "before a login nobody is calling", "find_secured": "asked by other services, about many people",
+			"find_strength": "by the session of a token",
 		},
 		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';
 			revoke all on function leak from public`},
