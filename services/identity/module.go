@@ -3,11 +3,13 @@
 package identity
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1braid"
+	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
@@ -41,8 +43,11 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		return nil, err
 	}
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
+	lookup := config.lookup(environment.Registerer)
 	useCases := &app.App{
 		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
+		Rules: &password.Rules{Lookup: lookup}, Limits: app.Limits{Network: config.GuessesPerNetwork, Everyone: config.GuessesTotal},
+		Invitations:   invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
 		Authenticator: environment.Authenticator.Authenticator, SessionIdleLifetime: config.SessionIdleLifetime,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
@@ -51,6 +56,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
 		identityv1braid.MountMeService(identity.Server, api.NewMe(useCases, identity.Runner)),
 		identityv1braid.MountDirectoryService(identity.Server, api.NewDirectory(useCases)),
+		identityv1braid.MountPasswordService(identity.Server, api.NewPassword(useCases)),
+		identityv1braid.MountEmailService(identity.Server, api.NewEmail(useCases, identity.Runner)),
+		identityv1braid.MountAccountMailService(identity.Server, api.NewAccountMail(useCases)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)
@@ -59,5 +67,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		module.Part{Name: environment.Name + ".signing-key", Start: issuer.Load},
 		module.Part{Name: environment.Name + ".cleanup", Run: cleanup.Run},
 	)
+	if lookup != nil {
+		identity.Parts = append(identity.Parts, module.Part{
+			Name: environment.Name + ".breach-lookup", Stop: func(context.Context) error { lookup.Close(); return nil },
+		})
+	}
 	return identity, nil
 }

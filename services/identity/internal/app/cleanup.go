@@ -65,6 +65,7 @@ func (c *Cleanup) Once(ctx context.Context) error {
 	for kind, count := range map[string]int64{
 		"registration": purged.Registrations, "session": purged.Sessions,
 		"refresh_token": purged.RefreshTokens, "answer": purged.Answers,
+		"password_reset": purged.PasswordResets, "email_change": purged.EmailChanges, "device": purged.Devices, "budget": purged.Budgets,
 	} {
 		c.removed.WithLabelValues(kind).Add(float64(count))
 	}

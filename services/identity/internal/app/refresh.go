@@ -103,3 +103,18 @@ func (a *App) endSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID
 	tx.AfterCommit(func() { a.Authenticator.EndSession(sessionID) })
 	return true, a.sessionRevoked(ctx, tx, userID, sessionID, reason)
 }
+
+// endSessions ends a user's sessions but one that is kept, as endSession does each.
+func (a *App) endSessions(ctx context.Context, tx *pg.Tx, userID, kept id.ID, reason identityv1.SessionRevoked_Reason) error {
+	ended, err := store.DeleteSessions(ctx, tx, userID, kept)
+	if err != nil {
+		return err
+	}
+	for _, sessionID := range ended {
+		tx.AfterCommit(func() { a.Authenticator.EndSession(sessionID) })
+		if err := a.sessionRevoked(ctx, tx, userID, sessionID, reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}

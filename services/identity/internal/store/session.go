@@ -47,6 +47,13 @@ func DeleteSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID, now 
 	return removed > 0, explain("delete session", err)
 }
 
+// DeleteSessions removes a user's sessions but one, which may be none, with their tokens and returns them. The
+// transaction must act as the user.
+func DeleteSessions(ctx context.Context, tx *pg.Tx, userID, kept id.ID) ([]id.ID, error) {
+	removed, err := db.New(tx).DeleteSessions(ctx, userID, kept)
+	return removed, explain("delete sessions", err)
+}
+
 // FindSession returns a session's user and end, whoever asks; ErrNotFound when there is none.
 func FindSession(ctx context.Context, querier pg.Querier, sessionID id.ID) (domain.Session, error) {
 	found := domain.Session{ID: sessionID}

@@ -54,6 +54,7 @@ func ListPublicKeys(ctx context.Context, querier pg.Querier) ([]SigningKey, erro
 // Purged counts what one round of Purge has removed.
 type Purged struct {
 	Registrations, Sessions, RefreshTokens, Answers int64
+	PasswordResets, EmailChanges, Devices, Budgets  int64
 }
 
 // Purge removes what time has ended, at most a number of each kind. It needs a worker transaction.
@@ -71,6 +72,19 @@ func Purge(ctx context.Context, tx *pg.Tx, now time.Time, most int32) (purged Pu
 	}
 	if purged.Sessions, err = queries.PurgeSessions(ctx, now, most); err != nil {
 		return Purged{}, explain("purge sessions", err)
+	}
+	expiredBefore := now.Add(-domain.ExpiredKept)
+	if purged.PasswordResets, err = queries.PurgePasswordResets(ctx, expiredBefore, most); err != nil {
+		return Purged{}, explain("purge password resets", err)
+	}
+	if purged.EmailChanges, err = queries.PurgeEmailChanges(ctx, expiredBefore, most); err != nil {
+		return Purged{}, explain("purge email changes", err)
+	}
+	if purged.Devices, err = queries.PurgeDevices(ctx, now, most); err != nil {
+		return Purged{}, explain("purge devices", err)
+	}
+	if purged.Budgets, err = queries.PurgeBudgets(ctx, now, most); err != nil {
+		return Purged{}, explain("purge budgets", err)
 	}
 	return purged, nil
 }

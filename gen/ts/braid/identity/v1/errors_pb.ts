@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/identity/v1/errors.proto.
  */
 export const file_braid_identity_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKrcBCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKqYECgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEi4KElBBU1NXT1JEX1RPT19TSE9SVBAKGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi0KEVBBU1NXT1JEX1RPT19MT05HEAsaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSLQoRUEFTU1dPUkRfQlJFQUNIRUQQDBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBItChFQQVNTV09SRF9QRVJTT05BTBANGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEigKDENPREVfRVhQSVJFRBAOGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEiwKDkFDQ09VTlRfTE9DS0VEEA8aGMq7GBQKElJFU09VUkNFX0VYSEFVU1RFRBIlCgtFTUFJTF9UQUtFThAQGhTKuxgQCg5BTFJFQURZX0VYSVNUUxIxChJJTlZJVEFUSU9OX0lOVkFMSUQQERoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPTkI+WjxnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL2lkZW50aXR5L3YxO2lkZW50aXR5djFiBnByb3RvMw", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why identity refused.
@@ -45,6 +45,62 @@ export enum ErrorReason {
    * @generated from enum value: REFRESH_TOKEN_INVALID = 3;
    */
   REFRESH_TOKEN_INVALID = 3,
+
+  /**
+   * The password has fewer than 12 characters.
+   *
+   * @generated from enum value: PASSWORD_TOO_SHORT = 10;
+   */
+  PASSWORD_TOO_SHORT = 10,
+
+  /**
+   * The password has more than 256 characters.
+   *
+   * @generated from enum value: PASSWORD_TOO_LONG = 11;
+   */
+  PASSWORD_TOO_LONG = 11,
+
+  /**
+   * The password is known from a breach.
+   *
+   * @generated from enum value: PASSWORD_BREACHED = 12;
+   */
+  PASSWORD_BREACHED = 12,
+
+  /**
+   * The password is built from the person's name, address or organization.
+   *
+   * @generated from enum value: PASSWORD_PERSONAL = 13;
+   */
+  PASSWORD_PERSONAL = 13,
+
+  /**
+   * The mailed token was good and has expired.
+   *
+   * @generated from enum value: CODE_EXPIRED = 14;
+   */
+  CODE_EXPIRED = 14,
+
+  /**
+   * The password is right, and the account is locked for this client; Retry-After says when to come back.
+   *
+   * @generated from enum value: ACCOUNT_LOCKED = 15;
+   */
+  ACCOUNT_LOCKED = 15,
+
+  /**
+   * The address to change to has become another user's.
+   *
+   * @generated from enum value: EMAIL_TAKEN = 16;
+   */
+  EMAIL_TAKEN = 16,
+
+  /**
+   * The invitation's token is unknown, is for another address, or its invitation no longer waits.
+   *
+   * @generated from enum value: INVITATION_INVALID = 17;
+   */
+  INVITATION_INVALID = 17,
 }
 
 /**

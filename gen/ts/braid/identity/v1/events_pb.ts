@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCJ+CgtVc2VyVXBkYXRlZBIPCgd1c2VyX2lkGAEgASgJEhMKBWVtYWlsGAIgASgJQgS4uxgBEhoKDGRpc3BsYXlfbmFtZRgDIAEoCUIEuLsYARIQCghyZXZpc2lvbhgEIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci51cGRhdGVkImkKDkxvZ2luU3VjY2VlZGVkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQi6gEKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24iWQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkxPR09VVBABEhEKDUVOREVEX0JZX1VTRVIQAhIYChRSRUZSRVNIX1RPS0VOX1JFVVNFRBADOh7CuxgaChhpZGVudGl0eS5zZXNzaW9uLnJldm9rZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCJ+CgtVc2VyVXBkYXRlZBIPCgd1c2VyX2lkGAEgASgJEhMKBWVtYWlsGAIgASgJQgS4uxgBEhoKDGRpc3BsYXlfbmFtZRgDIAEoCUIEuLsYARIQCghyZXZpc2lvbhgEIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci51cGRhdGVkImkKDkxvZ2luU3VjY2VlZGVkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQilQIKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24igwEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIUChBQQVNTV09SRF9DSEFOR0VEEAoSEgoOUEFTU1dPUkRfUkVTRVQQCzoewrsYGgoYaWRlbnRpdHkuc2Vzc2lvbi5yZXZva2VkIlMKFlBhc3N3b3JkUmVzZXRSZXF1ZXN0ZWQSEAoIcmVzZXRfaWQYASABKAk6J8K7GCMKIWlkZW50aXR5LnBhc3N3b3JkLnJlc2V0X3JlcXVlc3RlZCJSCg9QYXNzd29yZENoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRINCgVyZXNldBgCIAEoCDofwrsYGwoZaWRlbnRpdHkucGFzc3dvcmQuY2hhbmdlZCJhChRFbWFpbENoYW5nZVJlcXVlc3RlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCTolwrsYIQofaWRlbnRpdHkuZW1haWwuY2hhbmdlX3JlcXVlc3RlZEI+WjxnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL2lkZW50aXR5L3YxO2lkZW50aXR5djFiBnByb3RvMw", [file_braid_options_v1_options]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -242,6 +242,20 @@ export enum SessionRevoked_Reason {
    * @generated from enum value: REFRESH_TOKEN_REUSED = 3;
    */
   REFRESH_TOKEN_REUSED = 3,
+
+  /**
+   * The user changed the password in another session.
+   *
+   * @generated from enum value: PASSWORD_CHANGED = 10;
+   */
+  PASSWORD_CHANGED = 10,
+
+  /**
+   * The password was reset.
+   *
+   * @generated from enum value: PASSWORD_RESET = 11;
+   */
+  PASSWORD_RESET = 11,
 }
 
 /**
@@ -249,4 +263,82 @@ export enum SessionRevoked_Reason {
  */
 export const SessionRevoked_ReasonSchema: GenEnum<SessionRevoked_Reason> = /*@__PURE__*/
   enumDesc(file_braid_identity_v1_events, 5, 0);
+
+/**
+ * PasswordResetRequested: someone forgot a password. Its mail is fetched by GetPasswordResetMail when it is sent.
+ *
+ * @generated from message braid.identity.v1.PasswordResetRequested
+ */
+export type PasswordResetRequested = Message<"braid.identity.v1.PasswordResetRequested"> & {
+  /**
+   * The reset.
+   *
+   * @generated from field: string reset_id = 1;
+   */
+  resetId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.PasswordResetRequested.
+ * Use `create(PasswordResetRequestedSchema)` to create a new message.
+ */
+export const PasswordResetRequestedSchema: GenMessage<PasswordResetRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 6);
+
+/**
+ * PasswordChanged: a user has another password, and is told so.
+ *
+ * @generated from message braid.identity.v1.PasswordChanged
+ */
+export type PasswordChanged = Message<"braid.identity.v1.PasswordChanged"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Whether it was reset with a mailed token instead of changed with the old one.
+   *
+   * @generated from field: bool reset = 2;
+   */
+  reset: boolean;
+};
+
+/**
+ * Describes the message braid.identity.v1.PasswordChanged.
+ * Use `create(PasswordChangedSchema)` to create a new message.
+ */
+export const PasswordChangedSchema: GenMessage<PasswordChanged> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 7);
+
+/**
+ * EmailChangeRequested: a user wants another address. Its mails, to the new address and to the old one, are fetched by
+ * GetEmailChangeMail when they are sent. UserUpdated tells of the change itself.
+ *
+ * @generated from message braid.identity.v1.EmailChangeRequested
+ */
+export type EmailChangeRequested = Message<"braid.identity.v1.EmailChangeRequested"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The change.
+   *
+   * @generated from field: string change_id = 2;
+   */
+  changeId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.EmailChangeRequested.
+ * Use `create(EmailChangeRequestedSchema)` to create a new message.
+ */
+export const EmailChangeRequestedSchema: GenMessage<EmailChangeRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 8);
 

@@ -19,11 +19,51 @@ type Account struct {
 	UpdatedAt   time.Time
 }
 
+type Budget struct {
+	Key          []byte
+	Spent        int32
+	WindowEndsAt time.Time
+	LockedUntil  *time.Time
+	Locks        int32
+	ExpiresAt    time.Time
+}
+
 type Credential struct {
 	EmailKey     string
 	AccountID    id.ID
 	PasswordHash string
 	UpdatedAt    time.Time
+	Revision     int32
+}
+
+type Device struct {
+	Hash      []byte
+	AccountID id.ID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+type EmailChange struct {
+	AccountID id.ID
+	ID        id.ID
+	EmailKey  string
+	Email     string
+	Taken     bool
+	Nonce     []byte
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+type PasswordReset struct {
+	ID        id.ID
+	EmailKey  string
+	Email     string
+	AccountID id.ID
+	Nonce     []byte
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 type RefreshToken struct {
@@ -48,6 +88,9 @@ type Registration struct {
 	AccountExists bool
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
+	TokenHash     []byte
+	ClientKey     []byte
+	Hollow        bool
 }
 
 type Session struct {

@@ -24,6 +24,30 @@ func (q *Queries) DeleteSession(ctx context.Context, iD id.ID, accountID id.ID, 
 	return result.RowsAffected(), nil
 }
 
+const deleteSessions = `-- name: DeleteSessions :many
+delete from session where account_id = $1 and id is distinct from $2 returning id
+`
+
+func (q *Queries) DeleteSessions(ctx context.Context, accountID id.ID, kept id.ID) ([]id.ID, error) {
+	rows, err := q.db.Query(ctx, deleteSessions, accountID, kept)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []id.ID
+	for rows.Next() {
+		var id id.ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const extendSession = `-- name: ExtendSession :exec
 update session set last_used_at = $1, expires_at = $2 where id = $3 and account_id = $4
 `

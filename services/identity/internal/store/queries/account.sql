@@ -17,3 +17,6 @@ select id, email, display_name, revision, created_at, updated_at from account wh
 
 -- name: UpdateAccount :exec
 update account set display_name = @display_name, revision = @revision, updated_at = @updated_at where id = @id;
+
+-- name: ChangePassword :exec
+update credential set password_hash = @password_hash, revision = revision + 1, updated_at = @updated_at where account_id = @account_id;

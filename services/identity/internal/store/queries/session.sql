@@ -18,3 +18,6 @@ where session_id = @session_id and account_id = @account_id and sealed_answer is
 
 -- name: UseRefreshToken :exec
 update refresh_token set used_at = @used_at, sealed_answer = @sealed_answer where hash = @hash;
+
+-- name: DeleteSessions :many
+delete from session where account_id = @account_id and id is distinct from @kept returning id;
