@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -218,6 +219,7 @@ func TestParallelGuessesDoNotSlipPastTheLock(t *testing.T) {
 	h.failFrom(4, "192.0.2.1", "ada@example.com", "")
 	gate, err := h.database.Admin.Begin(t.Context())
 	require.NoError(t, err)
+	defer func() { _ = gate.Rollback(context.WithoutCancel(t.Context())) }()
 	_, err = gate.Exec(t.Context(), `select from budget for update`)
 	require.NoError(t, err)
 	wrong, right := make(chan error, 1), make(chan error, 1)

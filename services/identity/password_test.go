@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -179,6 +180,7 @@ func TestLoginUnderWayDoesNotOutliveAReset(t *testing.T) {
 	token := h.forgot("ada@example.com").GetToken()
 	gate, err := h.database.Admin.Begin(t.Context())
 	require.NoError(t, err)
+	defer func() { _ = gate.Rollback(context.WithoutCancel(t.Context())) }()
 	_, err = gate.Exec(t.Context(), `select from credential for update`)
 	require.NoError(t, err)
 	waiting := func(count int) {

@@ -142,7 +142,9 @@ func TestStrangersCannotVoidTheCodeThatTheOwnerGot(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	code := h.mail(h.register("ada@example.com", goodPassword)).GetCode()
-	mails := func() int { return h.count(`select count(*) from outbox where type = 'identity.registration.requested'`) }
+	mails := func() int {
+		return h.count(`select count(*) from outbox where type = 'identity.registration.requested'`)
+	}
 	for try := range 20 {
 		_, err := h.from(fmt.Sprintf("192.0.2.%d", try%2)).Register(t.Context(), &identityv1.RegisterRequest{
 			Email: "ada@example.com", Password: goodPassword, DisplayName: "Eve",
@@ -234,7 +236,7 @@ func TestRegisterRefusesWhatTheContractRefuses(t *testing.T) {
 		require.Equal(t, []string{"email"}, fieldsOf(t, err), name)
 	}
 	for name, request := range map[string]*identityv1.RegisterRequest{
-		"no address": {Email: "ada", Password: good.Password, DisplayName: good.DisplayName},
+		"no address":     {Email: "ada", Password: good.Password, DisplayName: good.DisplayName},
 		"invisible name": {Email: good.Email, Password: good.Password, DisplayName: "  \t "},
 	} {
 		_, err := h.auth.Register(t.Context(), request)

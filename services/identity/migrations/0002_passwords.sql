@@ -177,7 +177,7 @@ $$;
 
 -- Grows with every other password, not with another hash of the same.
 alter table credential add column revision integer not null default 1;
-grant update (revision) on credential to "{app}";
+grant select (revision), update (revision) on credential to "{app}";
 drop function find_credential(text);
 create function find_credential(wanted text)
     returns table (account_id uuid, password_hash text, email text, display_name text, revision bigint,
