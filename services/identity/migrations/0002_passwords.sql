@@ -35,10 +35,14 @@ create policy password_reset_owner on password_reset for all to "{owner}" using 
 grant select (id, account_id, token_hash), insert, delete on password_reset to "{app}";
 grant select, delete on password_reset to "{worker}";
 
--- Addresses that users want to have instead of theirs: the last wish of each.
+-- Addresses that users want to have instead of theirs. What is over stays for a day: the old address is told of it, however
+-- long its mail takes.
 create table email_change (
-    account_id uuid        primary key references account (id) on delete cascade,
-    id         uuid        not null unique,
+    id         uuid        primary key,
+    account_id uuid        not null references account (id) on delete cascade,
+    -- Only the last wish of a user is live, until it is made.
+    live       boolean     not null,
+    old_email  text        not null,
     email_key  text        not null,
     email      text        not null,
     -- The address had an account already: the mail to it says so and no token works.
@@ -48,6 +52,8 @@ create table email_change (
     created_at timestamptz not null,
     expires_at timestamptz not null
 );
+create unique index email_change_live on email_change (account_id) where live;
+create index email_change_account on email_change (account_id);
 create index email_change_expires_at on email_change (expires_at);
 alter table email_change enable row level security;
 alter table email_change force row level security;
@@ -56,7 +62,7 @@ create policy email_change_own on email_change for all to "{app}"
     with check (account_id = nullif(current_setting('app.user_id', true), '')::uuid);
 create policy email_change_worker on email_change for all to "{worker}" using (true) with check (true);
 create policy email_change_owner on email_change for all to "{owner}" using (true) with check (true);
-grant select (id, account_id), insert, delete on email_change to "{app}";
+grant select (id, account_id, live), insert, update (live) on email_change to "{app}";
 grant select, delete on email_change to "{worker}";
 
 -- Devices that have logged in before, by SHA-256 of their tokens.
@@ -241,15 +247,14 @@ create function claim_email_change(wanted bytea)
     returns table (id uuid, account_id uuid, expires_at timestamptz)
     language sql volatile security definer set search_path = public, pg_temp
 as $$
-    select c.id, c.account_id, c.expires_at from email_change c where c.token_hash = wanted and not c.taken for update
+    select c.id, c.account_id, c.expires_at from email_change c where c.token_hash = wanted and c.live and not c.taken for update
 $$;
 
 create function find_email_change_mail(wanted uuid)
-    returns table (new_email text, old_email text, nonce bytea, taken boolean, expires_at timestamptz)
+    returns table (new_email text, old_email text, nonce bytea, taken boolean, live boolean, expires_at timestamptz)
     language sql stable security definer set search_path = public, pg_temp
 as $$
-    select c.email, a.email, c.nonce, c.taken, c.expires_at
-    from email_change c join account a on a.id = c.account_id where c.id = wanted
+    select c.email, c.old_email, c.nonce, c.taken, c.live, c.expires_at from email_change c where c.id = wanted
 $$;
 
 -- +goose StatementBegin

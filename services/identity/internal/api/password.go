@@ -62,6 +62,7 @@ func (m *AccountMail) GetEmailChangeMail(ctx context.Context, request *identityv
 		return nil, err
 	}
 	return &identityv1.GetEmailChangeMailResponse{
-		NewEmail: mail.NewEmail, OldEmail: mail.OldEmail, Token: mail.Token, ExpireTime: timestamppb.New(mail.ExpiresAt),
+		NewEmail: mail.NewEmail, OldEmail: mail.OldEmail, Token: mail.Token, Live: mail.Live,
+		ExpireTime: timestamppb.New(mail.ExpiresAt),
 	}, nil
 }

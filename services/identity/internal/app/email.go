@@ -18,8 +18,10 @@ import (
 // EmailChangeMail is what the two mails of a change of address say.
 type EmailChangeMail struct {
 	NewEmail, OldEmail string
-	// Token is empty when the new address has an account.
-	Token     string
+	// Token is empty when the new address has an account, or the change is over.
+	Token string
+	// Live says that the change still waits to be made. When it does not, only the old address is told.
+	Live      bool
 	ExpiresAt time.Time
 }
 
@@ -124,18 +126,17 @@ func (a *App) ChangeEmail(ctx context.Context, tx *pg.Tx, newEmail string) error
 	return a.emailChangeRequested(ctx, tx, change)
 }
 
-// EmailChangeMail derives what the mails of a change say at this moment. It is not found once the change was made, has
-// expired or made room for another.
+// EmailChangeMail derives what the mails of a change say at this moment.
 func (a *App) EmailChangeMail(ctx context.Context, changeID id.ID) (EmailChangeMail, error) {
 	found, err := store.FindEmailChangeMail(ctx, a.DB.Point(pg.Scope{}), changeID)
-	if err == nil && !a.Clock.Now().Before(found.Change.ExpiresAt) {
-		err = errs.ErrNotFound
-	}
 	if err != nil {
 		return EmailChangeMail{}, err
 	}
-	mail := EmailChangeMail{NewEmail: found.Change.Address.Typed, OldEmail: found.OldEmail, ExpiresAt: found.Change.ExpiresAt}
-	if !found.Taken {
+	mail := EmailChangeMail{
+		NewEmail: found.Change.Address.Typed, OldEmail: found.OldEmail, ExpiresAt: found.Change.ExpiresAt,
+		Live: found.Live && a.Clock.Now().Before(found.Change.ExpiresAt),
+	}
+	if mail.Live && !found.Taken {
 		mail.Token = token.Mailed(a.Keys, token.ForEmailChange, changeID, found.Change.Nonce)
 	}
 	return mail, nil

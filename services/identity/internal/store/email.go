@@ -15,7 +15,7 @@ import (
 // address has an account. The transaction must act as the user.
 func CreateEmailChange(ctx context.Context, tx *pg.Tx, change domain.EmailChange) error {
 	queries := queue(tx)
-	err := queries.DeleteEmailChange(ctx, change.UserID)
+	err := queries.EndEmailChange(ctx, change.UserID)
 	return errors.Join(err, queries.InsertEmailChange(ctx, db.InsertEmailChangeParams{
 		AccountID: change.UserID, ID: change.ID, EmailKey: change.Address.Key, Email: change.Address.Typed, Nonce: change.Nonce,
 		TokenHash: change.TokenHash, CreatedAt: change.CreatedAt, ExpiresAt: change.ExpiresAt,
@@ -36,7 +36,7 @@ func MakeEmailChange(ctx context.Context, tx *pg.Tx, change domain.EmailChange, 
 	if _, err := tx.Exec(ctx, `select make_email_change($1, $2)`, change.ID, now); err != nil {
 		return domain.User{}, explain("make email change", err)
 	}
-	if err := queue(tx).DeleteEmailChange(ctx, change.UserID); err != nil {
+	if err := queue(tx).EndEmailChange(ctx, change.UserID); err != nil {
 		return domain.User{}, err
 	}
 	return LockUser(ctx, tx, change.UserID)
@@ -48,12 +48,14 @@ type EmailChangeMail struct {
 	OldEmail string
 	// Taken says that the address had an account when the change was asked for.
 	Taken bool
+	// Live says that it still waits to be made.
+	Live bool
 }
 
 // FindEmailChangeMail returns what the mails of a change are made from.
 func FindEmailChangeMail(ctx context.Context, querier pg.Querier, changeID id.ID) (EmailChangeMail, error) {
 	found := EmailChangeMail{Change: domain.EmailChange{ID: changeID}}
-	err := querier.QueryRow(ctx, `select new_email, old_email, nonce, taken, expires_at from find_email_change_mail($1)`, changeID).
-		Scan(&found.Change.Address.Typed, &found.OldEmail, &found.Change.Nonce, &found.Taken, &found.Change.ExpiresAt)
+	err := querier.QueryRow(ctx, `select new_email, old_email, nonce, taken, live, expires_at from find_email_change_mail($1)`, changeID).
+		Scan(&found.Change.Address.Typed, &found.OldEmail, &found.Change.Nonce, &found.Taken, &found.Live, &found.Change.ExpiresAt)
 	return found, explain("load email change", err)
 }

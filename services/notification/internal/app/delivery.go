@@ -37,6 +37,7 @@ type Deliveries struct {
 	Membership  Membership
 	Directory   Directory
 	Invitations Invitations
+	Accounts    AccountMails
 	Composer    *mail.Composer
 	Mailer      Mailer
 	From        netmail.Address
@@ -131,6 +132,12 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareRegistration(ctx, delivery)
 	case domain.Invitation:
 		message, skip, err = d.prepareInvitation(ctx, delivery)
+	case domain.PasswordReset:
+		message, skip, err = d.preparePasswordReset(ctx, delivery)
+	case domain.PasswordChanged:
+		message, skip, err = d.preparePasswordChanged(ctx, delivery)
+	case domain.EmailConfirmation, domain.EmailChange:
+		message, skip, err = d.prepareEmailChange(ctx, delivery)
 	default:
 		message, skip, err = d.prepareTask(ctx, delivery)
 	}

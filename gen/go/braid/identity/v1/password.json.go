@@ -96,5 +96,7 @@ func (x *GetEmailChangeMailResponse) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"expireTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
 	}
+	dst = append(dst, `,"live":`...)
+	dst = jsonwire.AppendBool(dst, x.GetLive())
 	return append(dst, '}')
 }

@@ -457,8 +457,10 @@ type GetEmailChangeMailResponse struct {
 	OldEmail string `protobuf:"bytes,2,opt,name=old_email,json=oldEmail,proto3" json:"old_email,omitempty"`
 	// The token for the link to the new address; empty when that has an account, which its mail then says.
 	Token string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
-	// When the token stops working; a mail after that is not sent.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// When the token stops working.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Whether the change still waits to be made; when it does not, only the old address gets its mail.
+	Live          bool `protobuf:"varint,5,opt,name=live,proto3" json:"live,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,6 +523,13 @@ func (x *GetEmailChangeMailResponse) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetEmailChangeMailResponse) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
 var File_braid_identity_v1_password_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_password_proto_rawDesc = "" +
@@ -545,13 +554,14 @@ const file_braid_identity_v1_password_proto_rawDesc = "" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\"B\n" +
 	"\x19GetEmailChangeMailRequest\x12%\n" +
-	"\tchange_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\bchangeId\"\xbb\x01\n" +
+	"\tchange_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\bchangeId\"\xcf\x01\n" +
 	"\x1aGetEmailChangeMailResponse\x12!\n" +
 	"\tnew_email\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\bnewEmail\x12!\n" +
 	"\told_email\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\boldEmail\x12\x1a\n" +
 	"\x05token\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\xde\x03\n" +
+	"expireTime\x12\x12\n" +
+	"\x04live\x18\x05 \x01(\bR\x04live2\xde\x03\n" +
 	"\x0fPasswordService\x12\x98\x01\n" +
 	"\x0eForgotPassword\x12(.braid.identity.v1.ForgotPasswordRequest\x1a).braid.identity.v1.ForgotPasswordResponse\"1\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/api/v1/auth/password:forgot\x12\x94\x01\n" +
 	"\rResetPassword\x12'.braid.identity.v1.ResetPasswordRequest\x1a(.braid.identity.v1.ResetPasswordResponse\"0\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/v1/auth/password:reset\x12\x98\x01\n" +

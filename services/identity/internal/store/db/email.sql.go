@@ -12,23 +12,24 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const deleteEmailChange = `-- name: DeleteEmailChange :exec
-delete from email_change where account_id = $1
+const endEmailChange = `-- name: EndEmailChange :exec
+update email_change set live = false where account_id = $1 and live
 `
 
-func (q *Queries) DeleteEmailChange(ctx context.Context, accountID id.ID) error {
-	_, err := q.db.Exec(ctx, deleteEmailChange, accountID)
+func (q *Queries) EndEmailChange(ctx context.Context, accountID id.ID) error {
+	_, err := q.db.Exec(ctx, endEmailChange, accountID)
 	return err
 }
 
 const insertEmailChange = `-- name: InsertEmailChange :exec
-insert into email_change (account_id, id, email_key, email, taken, nonce, token_hash, created_at, expires_at)
-values ($1, $2, $3, $4, exists (select from find_credential($3)), $5, $6, $7, $8)
+insert into email_change (id, account_id, live, old_email, email_key, email, taken, nonce, token_hash, created_at, expires_at)
+values ($1, $2, true, (select a.email from account a where a.id = $2), $3, $4,
+        exists (select from find_credential($3)), $5, $6, $7, $8)
 `
 
 type InsertEmailChangeParams struct {
-	AccountID id.ID
 	ID        id.ID
+	AccountID id.ID
 	EmailKey  string
 	Email     string
 	Nonce     []byte
@@ -39,8 +40,8 @@ type InsertEmailChangeParams struct {
 
 func (q *Queries) InsertEmailChange(ctx context.Context, arg InsertEmailChangeParams) error {
 	_, err := q.db.Exec(ctx, insertEmailChange,
-		arg.AccountID,
 		arg.ID,
+		arg.AccountID,
 		arg.EmailKey,
 		arg.Email,
 		arg.Nonce,

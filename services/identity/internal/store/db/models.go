@@ -44,8 +44,10 @@ type Device struct {
 }
 
 type EmailChange struct {
-	AccountID id.ID
 	ID        id.ID
+	AccountID id.ID
+	Live      bool
+	OldEmail  string
 	EmailKey  string
 	Email     string
 	Taken     bool
