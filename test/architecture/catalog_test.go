@@ -130,7 +130,8 @@ var catalogRules = []catalogRule{
 		find: `select name from relation where not tenant and (app or worker)`,
 		except: with(versionTables, map[string]string{
 			"account": "a person, who is of no organization", "credential": "a person's", "session": "a person's",
-			"refresh_token": "a session's", "preference": "a person's", "registration": "somebody who is nobody yet",
+			"device": "a person's", "password_reset": "a person's, or nobody's", "email_change": "a person's",
+			"budget": "keyed hashes, for the worker and for functions", "refresh_token": "a session's", "preference": "a person's", "registration": "somebody who is nobody yet",
 			"profile": "a person, shown to colleagues", "organization": "its id is the organization's",
 			"signing_key":     "the installation's",
 			"audit_body":      "its record may be in several trails: audit_entry says in which",
@@ -164,6 +165,12 @@ var catalogRules = []catalogRule{
 		find: `select proname::text from pg_proc where prosecdef and pronamespace in (select oid from service_schema)`,
 		except: map[string]string{
 			"find_credential": "before a login nobody is calling", "find_registration": "before a login nobody is calling",
+			"find_device": "by the hash of a token", "find_registration_mail": "by the id in an event", "claim_registration": "by the hash of a token",
+			"find_password_reset": "by the hash of a token", "find_password_reset_mail": "by the id in an event",
+			"claim_email_change": "by the hash of a token", "find_email_change_mail": "by the id in an event",
+			"make_email_change": "what requests may not write otherwise, for the user that the transaction acts as",
+			"hold_password":     "locks a row that requests may not read", "spend_budget": "by a key that only identity can make",
+			"read_budget": "by a key that only identity can make", "judge_guess": "by a key that only identity can make",
 			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
 		},
 		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';
