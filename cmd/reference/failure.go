@@ -19,9 +19,13 @@ import (
 // ownReasons are the reasons of the services, by procedure: what an operation refuses beside what follows from its
 // options. A reason that no operation has, and one that is not in the contract, fail the generation.
 var ownReasons = map[string][]string{
-	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID"},
-	"/braid.identity.v1.AuthService/VerifyEmail": {"CODE_INVALID"},
+	"/braid.identity.v1.AuthService/Register":    {"PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL", "INVITATION_INVALID", "EMAIL_TAKEN"},
+	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED"},
+	"/braid.identity.v1.AuthService/VerifyEmail": {"CODE_INVALID", "CODE_EXPIRED", "EMAIL_TAKEN"},
 	"/braid.identity.v1.AuthService/Refresh":     {"REFRESH_TOKEN_INVALID"},
+
+	"/braid.identity.v1.PasswordService/ResetPassword":  {"CODE_INVALID", "CODE_EXPIRED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
+	"/braid.identity.v1.PasswordService/ChangePassword": {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
 
 	"/braid.notification.v1.NotificationService/UpdatePreferences": {"KIND_UNKNOWN", "CHANNEL_UNKNOWN"},
 
