@@ -36,7 +36,11 @@ func (a *Auth) Register(ctx context.Context, request *identityv1.RegisterRequest
 		if err != nil {
 			return nil, err
 		}
-		return &identityv1.RegisterResponse{User: encodeUser(user), OrganizationId: organizationID}, nil
+		response := &identityv1.RegisterResponse{User: encodeUser(user)}
+		if organizationID != "" {
+			response.OrganizationId = &organizationID
+		}
+		return response, nil
 	}
 	if err := a.app.Register(ctx, request.GetEmail(), request.GetPassword(), request.GetDisplayName()); err != nil {
 		return nil, err

@@ -29,11 +29,13 @@ func (x *RegisterResponse) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `"user":`...)
 		dst = x.GetUser().AppendJSON(dst)
 	}
-	if len(dst) > begin {
-		dst = append(dst, ',')
+	if x.OrganizationId != nil {
+		if len(dst) > begin {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"organizationId":`...)
+		dst = jsonwire.AppendString(dst, x.GetOrganizationId())
 	}
-	dst = append(dst, `"organizationId":`...)
-	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
 	return append(dst, '}')
 }
 

@@ -106,9 +106,9 @@ type RegisterResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The user that now exists; only with an invitation's token.
 	User *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	// The organization that the user is now a member of. Empty when it could not be asked: the invitation then waits to be
+	// The organization that the user is now a member of. Absent when it could not be asked: the invitation then waits to be
 	// accepted.
-	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	OrganizationId *string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3,oneof" json:"organization_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -151,8 +151,8 @@ func (x *RegisterResponse) GetUser() *User {
 }
 
 func (x *RegisterResponse) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
+	if x != nil && x.OrganizationId != nil {
+		return *x.OrganizationId
 	}
 	return ""
 }
@@ -920,10 +920,11 @@ const file_braid_identity_v1_auth_proto_rawDesc = "" +
 	"\bpassword\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\bpassword\x120\n" +
 	"\fdisplay_name\x18\x03 \x01(\tB\r\xbaH\n" +
 	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\x127\n" +
-	"\x10invitation_token\x18\x04 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x0finvitationToken\"h\n" +
+	"\x10invitation_token\x18\x04 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x0finvitationToken\"\x81\x01\n" +
 	"\x10RegisterResponse\x12+\n" +
-	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\x12'\n" +
-	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\"\x8b\x01\n" +
+	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\x12,\n" +
+	"\x0forganization_id\x18\x02 \x01(\tH\x00R\x0eorganizationId\x88\x01\x01B\x12\n" +
+	"\x10_organization_id\"\x8b\x01\n" +
 	"\x12VerifyEmailRequest\x12#\n" +
 	"\x05email\x18\x01 \x01(\tB\r\xbaH\n" +
 	"\xd8\x01\x01r\x05\x18\xfe\x01`\x01R\x05email\x12,\n" +
@@ -1050,6 +1051,7 @@ func file_braid_identity_v1_auth_proto_init() {
 		return
 	}
 	file_braid_identity_v1_user_proto_init()
+	file_braid_identity_v1_auth_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
