@@ -247,14 +247,11 @@ func examples() values {
 		"code": "000000", "refresh_token": "no-such-token", "access_token": "no-such-token", "token": "no-such-token",
 		"key": projectKey(), "title": "Example", "body": "Example", "status": "in_progress", "role_id": "member",
 		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true, "assignee_id": "",
-<<<<<<< HEAD
 		"registration_id": id.New().String(), "factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
 		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
-=======
 		"registration_id": id.New().String(), "reset_id": id.New().String(), "change_id": id.New().String(),
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
 		"new_email":   client.NewPerson("Nobody").Email,
->>>>>>> pass
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }
