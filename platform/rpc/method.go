@@ -40,7 +40,9 @@ type Method struct {
 	ReadOnly bool
 	// Idempotent RPCs honor the Idempotency-Key header.
 	Idempotent bool
-	Stream     bool
+	// Machines says that the credentials of machines are good for it.
+	Machines bool
+	Stream   bool
 	// HTTPMethod and Path are the REST mapping, empty without one. Body is the request field that the body fills,
 	// "*" for the whole request, empty for none.
 	HTTPMethod string
@@ -77,6 +79,7 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 	}
 	method.Idempotent = !method.ReadOnly && method.Rule != Public && method.Rule != Internal &&
 		proto.GetExtension(options, optionsv1.E_Idempotency).(optionsv1.Idempotency) != optionsv1.Idempotency_IDEMPOTENCY_NONE
+	method.readMachines(options)
 	return method, nil
 }
 

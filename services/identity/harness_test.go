@@ -23,6 +23,7 @@ import (
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
@@ -31,6 +32,7 @@ import (
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity"
 	"github.com/braidhq/braid/testkit/pgtest"
+	"github.com/braidhq/braid/testkit/rpctest"
 )
 
 const goodPassword = "correct horse battery staple"
@@ -49,6 +51,11 @@ type harness struct {
 	directory     identityv1connect.DirectoryServiceClient
 	service       *service.Service
 	authenticator *authn.Authenticator
+	// roles are who may do what in which organization.
+	roles  *rpctest.Roles
+	access *authz.Access
+	// credentials speaks with a service token of notification.
+	credentials identityv1connect.CredentialServiceClient
 }
 
 // logBuffer holds every log line without times and durations, whose digits mean nothing.
@@ -107,16 +114,21 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 	h.authenticator, err = authn.New(authn.Config{
 		UserKeys: h.publicKeys, ServiceKeys: serviceKeys,
 		SessionLive: func(context.Context, id.ID) (bool, error) { return false, errors.New("not asked for while fresh") },
+		Credentials: lateCredentials{h},
 		Fresh:       func() bool { return true },
 		Clock:       h.clock, Logger: logger, Registerer: h.registry,
 	})
 	require.NoError(t, err)
 	view, err := h.authenticator.For("identity")
 	require.NoError(t, err)
+	h.roles, err = rpctest.NewRoles()
+	require.NoError(t, err)
+	h.access, err = authz.New(authz.Config{Source: h.roles.Effective, Fresh: func() bool { return true }, Logger: logger, Registerer: h.registry})
+	require.NoError(t, err)
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
 		Topics: map[string]bus.Topic{"identity": {Name: bus.EventTopic("identity"), Partitions: 1}},
-		Keys:   keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Keys:   keys, Authenticator: view, Access: h.access, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
@@ -129,6 +141,9 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 	h.url = server.URL
 	h.auth = identityv1connect.NewAuthServiceClient(h.as(""), h.url)
 	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, func() (string, error) {
+		return signer.Token("identity")
+	}}, h.url)
+	h.credentials = identityv1connect.NewCredentialServiceClient(bearer{h.client, func() (string, error) {
 		return signer.Token("identity")
 	}}, h.url)
 	return h

@@ -12,6 +12,7 @@ import (
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity/internal/api"
 	"github.com/braidhq/braid/services/identity/internal/app"
@@ -40,10 +41,15 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err != nil {
 		return nil, err
 	}
+	permissions, err := scopeNames()
+	if err != nil {
+		return nil, err
+	}
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
 	useCases := &app.App{
 		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
 		Authenticator: environment.Authenticator.Authenticator, SessionIdleLifetime: config.SessionIdleLifetime,
+		Members: environment.Access, Permissions: permissions, PublicURL: environment.PublicURL,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
 	cleanup := app.NewCleanup(useCases, environment.Registerer)
@@ -51,6 +57,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
 		identityv1braid.MountMeService(identity.Server, api.NewMe(useCases, identity.Runner)),
 		identityv1braid.MountDirectoryService(identity.Server, api.NewDirectory(useCases)),
+		identityv1braid.MountAccessTokenService(identity.Server, api.NewAccessTokens(useCases, identity.Runner)),
+		identityv1braid.MountServiceAccountService(identity.Server, api.NewServiceAccounts(useCases, identity.Runner)),
+		identityv1braid.MountApiKeyService(identity.Server, api.NewAPIKeys(useCases, identity.Runner)),
+		identityv1braid.MountCredentialService(identity.Server, api.NewCredentials(useCases)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)
@@ -60,4 +70,19 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		module.Part{Name: environment.Name + ".cleanup", Run: cleanup.Run},
 	)
 	return identity, nil
+}
+
+// scopeNames are what a scope may name: the contract's permissions, and the services that have any.
+func scopeNames() (map[string]bool, error) {
+	methods, err := rpc.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, method := range methods {
+		if method.Machines && method.Permission != "" {
+			names[method.Permission], names[method.Service] = true, true
+		}
+	}
+	return names, nil
 }

@@ -24,14 +24,15 @@ var layers = map[string][]string{
 	"mail":     {"domain"},
 	"password": {"domain"},
 	"smtp":     {"mail"},
-	"token":    {"store"},
+	"token":    {"domain", "store"},
 }
 
 // pure is the part of the standard library that a domain may use: no IO, no clock but the values of time, nothing that
 // two runs could see differently.
 var pure = []string{
 	"bytes", "cmp", "crypto/sha256", "crypto/subtle", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json",
-	"errors", "fmt", "iter", "maps", "math", "math/big", "math/bits", "regexp", "slices", "sort", "strconv", "strings",
+	"errors", "fmt", "iter", "maps", "math", "math/big", "math/bits", "net/netip", "regexp", "slices", "sort", "strconv",
+	"strings",
 	"time", "unicode", "unicode/utf8",
 }
 

@@ -28,8 +28,20 @@ type App struct {
 	Authenticator *authn.Authenticator
 	// SessionIdleLifetime is how long a session lives without its tokens being traded.
 	SessionIdleLifetime time.Duration
-	Clock               clock.Clock
-	Logger              *slog.Logger
+	// Members knows who is a member of which organization.
+	Members Members
+	// Permissions are the names that a scope may be: permissions of the contract, and services.
+	Permissions map[string]bool
+	// PublicURL is where clients reach this deployment: the issuer and audience of OAuth 2.
+	PublicURL string
+	Clock     clock.Clock
+	Logger    *slog.Logger
+}
+
+// Members is an interface because it is the edge of another service.
+type Members interface {
+	// Authorize answers nil for a member who holds the permission; the empty one asks for membership.
+	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
 }
 
 // Tokens are what a client holds of a session.

@@ -64,7 +64,8 @@ func (c *Cleanup) Once(ctx context.Context) error {
 	}
 	for kind, count := range map[string]int64{
 		"registration": purged.Registrations, "session": purged.Sessions,
-		"refresh_token": purged.RefreshTokens, "answer": purged.Answers,
+		"refresh_token": purged.RefreshTokens, "answer": purged.Answers, "machine_credential": purged.MachineCredentials,
+		"used_assertion": purged.UsedAssertions, "revoked_token": purged.RevokedTokens,
 	} {
 		c.removed.WithLabelValues(kind).Add(float64(count))
 	}

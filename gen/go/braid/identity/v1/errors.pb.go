@@ -34,21 +34,49 @@ const (
 	ErrorReason_CODE_INVALID ErrorReason = 2
 	// The refresh token is unknown, has expired, was used before or its session has ended.
 	ErrorReason_REFRESH_TOKEN_INVALID ErrorReason = 3
+	// The owner has as many access tokens or keys as one may have; delete one first.
+	ErrorReason_CREDENTIAL_LIMIT_REACHED ErrorReason = 50
+	// The organization has as many service accounts as one may have; delete one first.
+	ErrorReason_SERVICE_ACCOUNT_LIMIT_REACHED ErrorReason = 51
+	// The access token or key has expired and can't be rotated; make another.
+	ErrorReason_CREDENTIAL_EXPIRED ErrorReason = 52
+	// OAuth 2 (RFC 6749 section 5.2): a parameter is missing, is given twice, or can't be read.
+	ErrorReason_INVALID_REQUEST ErrorReason = 60
+	// OAuth 2: the client is unknown, or what it has shown is wrong, has expired or was used before.
+	ErrorReason_INVALID_CLIENT ErrorReason = 61
+	// OAuth 2: the only grant is client_credentials.
+	ErrorReason_UNSUPPORTED_GRANT_TYPE ErrorReason = 62
+	// OAuth 2: a scope is outside those of the key.
+	ErrorReason_INVALID_SCOPE ErrorReason = 63
 )
 
 // Enum value maps for ErrorReason.
 var (
 	ErrorReason_name = map[int32]string{
-		0: "ERROR_REASON_UNSPECIFIED",
-		1: "CREDENTIALS_INVALID",
-		2: "CODE_INVALID",
-		3: "REFRESH_TOKEN_INVALID",
+		0:  "ERROR_REASON_UNSPECIFIED",
+		1:  "CREDENTIALS_INVALID",
+		2:  "CODE_INVALID",
+		3:  "REFRESH_TOKEN_INVALID",
+		50: "CREDENTIAL_LIMIT_REACHED",
+		51: "SERVICE_ACCOUNT_LIMIT_REACHED",
+		52: "CREDENTIAL_EXPIRED",
+		60: "INVALID_REQUEST",
+		61: "INVALID_CLIENT",
+		62: "UNSUPPORTED_GRANT_TYPE",
+		63: "INVALID_SCOPE",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED": 0,
-		"CREDENTIALS_INVALID":      1,
-		"CODE_INVALID":             2,
-		"REFRESH_TOKEN_INVALID":    3,
+		"ERROR_REASON_UNSPECIFIED":      0,
+		"CREDENTIALS_INVALID":           1,
+		"CODE_INVALID":                  2,
+		"REFRESH_TOKEN_INVALID":         3,
+		"CREDENTIAL_LIMIT_REACHED":      50,
+		"SERVICE_ACCOUNT_LIMIT_REACHED": 51,
+		"CREDENTIAL_EXPIRED":            52,
+		"INVALID_REQUEST":               60,
+		"INVALID_CLIENT":                61,
+		"UNSUPPORTED_GRANT_TYPE":        62,
+		"INVALID_SCOPE":                 63,
 	}
 )
 
@@ -83,7 +111,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xb7\x01\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\x98\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -91,7 +119,21 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\fCODE_INVALID\x10\x02\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x120\n" +
 	"\x15REFRESH_TOKEN_INVALID\x10\x03\x1a\x15ʻ\x18\x11\n" +
-	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x0fUNAUTHENTICATED\x127\n" +
+	"\x18CREDENTIAL_LIMIT_REACHED\x102\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12<\n" +
+	"\x1dSERVICE_ACCOUNT_LIMIT_REACHED\x103\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x121\n" +
+	"\x12CREDENTIAL_EXPIRED\x104\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12+\n" +
+	"\x0fINVALID_REQUEST\x10<\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12)\n" +
+	"\x0eINVALID_CLIENT\x10=\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATED\x122\n" +
+	"\x16UNSUPPORTED_GRANT_TYPE\x10>\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12)\n" +
+	"\rINVALID_SCOPE\x10?\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -854,9 +854,9 @@ const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"\x04code\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x04code\x12%\n" +
 	"\x0eaccount_exists\x18\x04 \x01(\bR\raccountExists\x12;\n" +
 	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\xf1\x03\n" +
-	"\tMeService\x12^\n" +
-	"\x05GetMe\x12\x1f.braid.identity.v1.GetMeRequest\x1a\x17.braid.identity.v1.User\"\x1b\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"expireTime2\xf5\x03\n" +
+	"\tMeService\x12b\n" +
+	"\x05GetMe\x12\x1f.braid.identity.v1.GetMeRequest\x1a\x17.braid.identity.v1.User\"\x1f\xaa\xbb\x18\x02\x10\x01\xf0\xbb\x18\x01\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/api/v1/me\x90\x02\x01\x12g\n" +
 	"\bUpdateMe\x12\".braid.identity.v1.UpdateMeRequest\x1a\x17.braid.identity.v1.User\"\x1e\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x12:\x04user2\n" +
 	"/api/v1/me\x12\x85\x01\n" +

@@ -72,6 +72,12 @@ const (
 	ErrorReason_INTERNAL ErrorReason = 20
 	// Nothing can be stored, because the database's disk is full; Retry-After says when to come back. Reading goes on.
 	ErrorReason_STORAGE_FULL ErrorReason = 21
+	// An access token or API key is no good for this method: it takes people who are signed in.
+	ErrorReason_CREDENTIAL_NOT_ALLOWED ErrorReason = 50
+	// The permission named in the details is outside the scopes of the access token or API key.
+	ErrorReason_SCOPE_MISSING ErrorReason = 51
+	// The access token or API key is not good from the caller's address.
+	ErrorReason_ADDRESS_NOT_ALLOWED ErrorReason = 52
 )
 
 // Enum value maps for ErrorReason.
@@ -99,6 +105,9 @@ var (
 		19: "METHOD_NOT_ALLOWED",
 		20: "INTERNAL",
 		21: "STORAGE_FULL",
+		50: "CREDENTIAL_NOT_ALLOWED",
+		51: "SCOPE_MISSING",
+		52: "ADDRESS_NOT_ALLOWED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -123,6 +132,9 @@ var (
 		"METHOD_NOT_ALLOWED":       19,
 		"INTERNAL":                 20,
 		"STORAGE_FULL":             21,
+		"CREDENTIAL_NOT_ALLOWED":   50,
+		"SCOPE_MISSING":            51,
+		"ADDRESS_NOT_ALLOWED":      52,
 	}
 )
 
@@ -239,7 +251,7 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:\x1d»\x18\x19\n" +
-	"\x17platform.access.refused*\x8b\a\n" +
+	"\x17platform.access.refused*\x9e\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -286,7 +298,13 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\n" +
 	"\bINTERNAL\x12#\n" +
 	"\fSTORAGE_FULL\x10\x15\x1a\x11ʻ\x18\r\n" +
-	"\vUNAVAILABLEB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
+	"\vUNAVAILABLE\x123\n" +
+	"\x16CREDENTIAL_NOT_ALLOWED\x102\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x12*\n" +
+	"\rSCOPE_MISSING\x103\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x120\n" +
+	"\x13ADDRESS_NOT_ALLOWED\x104\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
 
 var (
 	file_braid_platform_v1_platform_proto_rawDescOnce sync.Once

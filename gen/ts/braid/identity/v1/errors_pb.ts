@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/identity/v1/errors.proto.
  */
 export const file_braid_identity_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKrcBCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKpgECgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEjcKGENSRURFTlRJQUxfTElNSVRfUkVBQ0hFRBAyGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEjwKHVNFUlZJQ0VfQUNDT1VOVF9MSU1JVF9SRUFDSEVEEDMaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SMQoSQ1JFREVOVElBTF9FWFBJUkVEEDQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SKwoPSU5WQUxJRF9SRVFVRVNUEDwaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKQoOSU5WQUxJRF9DTElFTlQQPRoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEjIKFlVOU1VQUE9SVEVEX0dSQU5UX1RZUEUQPhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIpCg1JTlZBTElEX1NDT1BFED8aFsq7GBIKEElOVkFMSURfQVJHVU1FTlRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why identity refused.
@@ -45,6 +45,55 @@ export enum ErrorReason {
    * @generated from enum value: REFRESH_TOKEN_INVALID = 3;
    */
   REFRESH_TOKEN_INVALID = 3,
+
+  /**
+   * The owner has as many access tokens or keys as one may have; delete one first.
+   *
+   * @generated from enum value: CREDENTIAL_LIMIT_REACHED = 50;
+   */
+  CREDENTIAL_LIMIT_REACHED = 50,
+
+  /**
+   * The organization has as many service accounts as one may have; delete one first.
+   *
+   * @generated from enum value: SERVICE_ACCOUNT_LIMIT_REACHED = 51;
+   */
+  SERVICE_ACCOUNT_LIMIT_REACHED = 51,
+
+  /**
+   * The access token or key has expired and can't be rotated; make another.
+   *
+   * @generated from enum value: CREDENTIAL_EXPIRED = 52;
+   */
+  CREDENTIAL_EXPIRED = 52,
+
+  /**
+   * OAuth 2 (RFC 6749 section 5.2): a parameter is missing, is given twice, or can't be read.
+   *
+   * @generated from enum value: INVALID_REQUEST = 60;
+   */
+  INVALID_REQUEST = 60,
+
+  /**
+   * OAuth 2: the client is unknown, or what it has shown is wrong, has expired or was used before.
+   *
+   * @generated from enum value: INVALID_CLIENT = 61;
+   */
+  INVALID_CLIENT = 61,
+
+  /**
+   * OAuth 2: the only grant is client_credentials.
+   *
+   * @generated from enum value: UNSUPPORTED_GRANT_TYPE = 62;
+   */
+  UNSUPPORTED_GRANT_TYPE = 62,
+
+  /**
+   * OAuth 2: a scope is outside those of the key.
+   *
+   * @generated from enum value: INVALID_SCOPE = 63;
+   */
+  INVALID_SCOPE = 63,
 }
 
 /**

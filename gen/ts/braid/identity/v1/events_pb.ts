@@ -5,13 +5,15 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCJ+CgtVc2VyVXBkYXRlZBIPCgd1c2VyX2lkGAEgASgJEhMKBWVtYWlsGAIgASgJQgS4uxgBEhoKDGRpc3BsYXlfbmFtZRgDIAEoCUIEuLsYARIQCghyZXZpc2lvbhgEIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci51cGRhdGVkImkKDkxvZ2luU3VjY2VlZGVkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQi6gEKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24iWQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkxPR09VVBABEhEKDUVOREVEX0JZX1VTRVIQAhIYChRSRUZSRVNIX1RPS0VOX1JFVVNFRBADOh7CuxgaChhpZGVudGl0eS5zZXNzaW9uLnJldm9rZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCJ+CgtVc2VyVXBkYXRlZBIPCgd1c2VyX2lkGAEgASgJEhMKBWVtYWlsGAIgASgJQgS4uxgBEhoKDGRpc3BsYXlfbmFtZRgDIAEoCUIEuLsYARIQCghyZXZpc2lvbhgEIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci51cGRhdGVkImkKDkxvZ2luU3VjY2VlZGVkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQi6gEKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24iWQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkxPR09VVBABEhEKDUVOREVEX0JZX1VTRVIQAhIYChRSRUZSRVNIX1RPS0VOX1JFVVNFRBADOh7CuxgaChhpZGVudGl0eS5zZXNzaW9uLnJldm9rZWQi0wEKEkFjY2Vzc1Rva2VuQ3JlYXRlZBIPCgd1c2VyX2lkGAEgASgJEhcKD2FjY2Vzc190b2tlbl9pZBgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSDgoGc2NvcGVzGAQgAygJEhcKD29yZ2FuaXphdGlvbl9pZBgFIAEoCRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6I8K7GB8KHWlkZW50aXR5LmFjY2Vzc190b2tlbi5jcmVhdGVkIqoBChJBY2Nlc3NUb2tlblJvdGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRIXCg9hY2Nlc3NfdG9rZW5faWQYAiABKAkSFAoMc3VjY2Vzc29yX2lkGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDojwrsYHwodaWRlbnRpdHkuYWNjZXNzX3Rva2VuLnJvdGF0ZWQiYwoSQWNjZXNzVG9rZW5SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSFwoPYWNjZXNzX3Rva2VuX2lkGAIgASgJOiPCuxgfCh1pZGVudGl0eS5hY2Nlc3NfdG9rZW4ucmV2b2tlZCKcAQoVU2VydmljZUFjY291bnRDcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJzZXJ2aWNlX2FjY291bnRfaWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEhAKCHJldmlzaW9uGAQgASgDOibCuxgiCiBpZGVudGl0eS5zZXJ2aWNlX2FjY291bnQuY3JlYXRlZCKcAQoVU2VydmljZUFjY291bnRVcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJzZXJ2aWNlX2FjY291bnRfaWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEhAKCHJldmlzaW9uGAQgASgDOibCuxgiCiBpZGVudGl0eS5zZXJ2aWNlX2FjY291bnQudXBkYXRlZCJ0ChVTZXJ2aWNlQWNjb3VudERlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgCIAEoCTomwrsYIgogaWRlbnRpdHkuc2VydmljZV9hY2NvdW50LmRlbGV0ZWQiywEKDUFwaUtleUNyZWF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgCIAEoCRIOCgZrZXlfaWQYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6HsK7GBoKGGlkZW50aXR5LmFwaV9rZXkuY3JlYXRlZCK7AQoNQXBpS2V5Um90YXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEg4KBmtleV9pZBgDIAEoCRIUCgxzdWNjZXNzb3JfaWQYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOh7CuxgaChhpZGVudGl0eS5hcGlfa2V5LnJvdGF0ZWQidAoNQXBpS2V5UmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEg4KBmtleV9pZBgDIAEoCToewrsYGgoYaWRlbnRpdHkuYXBpX2tleS5yZXZva2VkIo4BChFPYXV0aFRva2VuUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEg4KBmtleV9pZBgDIAEoCRIQCgh0b2tlbl9pZBgEIAEoCToiwrsYHgocaWRlbnRpdHkub2F1dGhfdG9rZW4ucmV2b2tlZEI+WjxnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL2lkZW50aXR5L3YxO2lkZW50aXR5djFiBnByb3RvMw", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -249,4 +251,424 @@ export enum SessionRevoked_Reason {
  */
 export const SessionRevoked_ReasonSchema: GenEnum<SessionRevoked_Reason> = /*@__PURE__*/
   enumDesc(file_braid_identity_v1_events, 5, 0);
+
+/**
+ * AccessTokenCreated: a person made a personal access token.
+ *
+ * @generated from message braid.identity.v1.AccessTokenCreated
+ */
+export type AccessTokenCreated = Message<"braid.identity.v1.AccessTokenCreated"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The token's id.
+   *
+   * @generated from field: string access_token_id = 2;
+   */
+  accessTokenId: string;
+
+  /**
+   * What the person calls it.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * What it may be used for.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+
+  /**
+   * The one organization that it is good in; empty for all of the person's.
+   *
+   * @generated from field: string organization_id = 5;
+   */
+  organizationId: string;
+
+  /**
+   * When it stops working.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 6;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message braid.identity.v1.AccessTokenCreated.
+ * Use `create(AccessTokenCreatedSchema)` to create a new message.
+ */
+export const AccessTokenCreatedSchema: GenMessage<AccessTokenCreated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 6);
+
+/**
+ * AccessTokenRotated: another token has taken a personal access token's place, which works on for a while.
+ *
+ * @generated from message braid.identity.v1.AccessTokenRotated
+ */
+export type AccessTokenRotated = Message<"braid.identity.v1.AccessTokenRotated"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The token that was replaced.
+   *
+   * @generated from field: string access_token_id = 2;
+   */
+  accessTokenId: string;
+
+  /**
+   * The token that has taken its place.
+   *
+   * @generated from field: string successor_id = 3;
+   */
+  successorId: string;
+
+  /**
+   * When the replaced token stops working.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 4;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message braid.identity.v1.AccessTokenRotated.
+ * Use `create(AccessTokenRotatedSchema)` to create a new message.
+ */
+export const AccessTokenRotatedSchema: GenMessage<AccessTokenRotated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 7);
+
+/**
+ * AccessTokenRevoked: a personal access token has ended. Every process refuses it from then on.
+ *
+ * @generated from message braid.identity.v1.AccessTokenRevoked
+ */
+export type AccessTokenRevoked = Message<"braid.identity.v1.AccessTokenRevoked"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The token's id.
+   *
+   * @generated from field: string access_token_id = 2;
+   */
+  accessTokenId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.AccessTokenRevoked.
+ * Use `create(AccessTokenRevokedSchema)` to create a new message.
+ */
+export const AccessTokenRevokedSchema: GenMessage<AccessTokenRevoked> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 8);
+
+/**
+ * ServiceAccountCreated: an organization has a new service account.
+ *
+ * @generated from message braid.identity.v1.ServiceAccountCreated
+ */
+export type ServiceAccountCreated = Message<"braid.identity.v1.ServiceAccountCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The service account.
+   *
+   * @generated from field: string service_account_id = 2;
+   */
+  serviceAccountId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * Grows with every change of the service account, so that an older event can't undo a newer one.
+   *
+   * @generated from field: int64 revision = 4;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message braid.identity.v1.ServiceAccountCreated.
+ * Use `create(ServiceAccountCreatedSchema)` to create a new message.
+ */
+export const ServiceAccountCreatedSchema: GenMessage<ServiceAccountCreated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 9);
+
+/**
+ * ServiceAccountUpdated: a service account changed. It holds the values after the change.
+ *
+ * @generated from message braid.identity.v1.ServiceAccountUpdated
+ */
+export type ServiceAccountUpdated = Message<"braid.identity.v1.ServiceAccountUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The service account.
+   *
+   * @generated from field: string service_account_id = 2;
+   */
+  serviceAccountId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * Grows with every change of the service account.
+   *
+   * @generated from field: int64 revision = 4;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message braid.identity.v1.ServiceAccountUpdated.
+ * Use `create(ServiceAccountUpdatedSchema)` to create a new message.
+ */
+export const ServiceAccountUpdatedSchema: GenMessage<ServiceAccountUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 10);
+
+/**
+ * ServiceAccountDeleted: a service account is gone. Its keys have ended with it, each with an event of its own.
+ *
+ * @generated from message braid.identity.v1.ServiceAccountDeleted
+ */
+export type ServiceAccountDeleted = Message<"braid.identity.v1.ServiceAccountDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The service account.
+   *
+   * @generated from field: string service_account_id = 2;
+   */
+  serviceAccountId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ServiceAccountDeleted.
+ * Use `create(ServiceAccountDeletedSchema)` to create a new message.
+ */
+export const ServiceAccountDeletedSchema: GenMessage<ServiceAccountDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 11);
+
+/**
+ * ApiKeyCreated: a service account has a new key.
+ *
+ * @generated from message braid.identity.v1.ApiKeyCreated
+ */
+export type ApiKeyCreated = Message<"braid.identity.v1.ApiKeyCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The service account.
+   *
+   * @generated from field: string service_account_id = 2;
+   */
+  serviceAccountId: string;
+
+  /**
+   * The key's id.
+   *
+   * @generated from field: string key_id = 3;
+   */
+  keyId: string;
+
+  /**
+   * What people call it.
+   *
+   * @generated from field: string display_name = 4;
+   */
+  displayName: string;
+
+  /**
+   * What it may be used for.
+   *
+   * @generated from field: repeated string scopes = 5;
+   */
+  scopes: string[];
+
+  /**
+   * When it stops working.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 6;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message braid.identity.v1.ApiKeyCreated.
+ * Use `create(ApiKeyCreatedSchema)` to create a new message.
+ */
+export const ApiKeyCreatedSchema: GenMessage<ApiKeyCreated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 12);
+
+/**
+ * ApiKeyRotated: another key has taken a key's place, which works on for a while.
+ *
+ * @generated from message braid.identity.v1.ApiKeyRotated
+ */
+export type ApiKeyRotated = Message<"braid.identity.v1.ApiKeyRotated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The service account.
+   *
+   * @generated from field: string service_account_id = 2;
+   */
+  serviceAccountId: string;
+
+  /**
+   * The key that was replaced.
+   *
+   * @generated from field: string key_id = 3;
+   */
+  keyId: string;
+
+  /**
+   * The key that has taken its place.
+   *
+   * @generated from field: string successor_id = 4;
+   */
+  successorId: string;
+
+  /**
+   * When the replaced key, and what was issued for it, stops working.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message braid.identity.v1.ApiKeyRotated.
+ * Use `create(ApiKeyRotatedSchema)` to create a new message.
+ */
+export const ApiKeyRotatedSchema: GenMessage<ApiKeyRotated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 13);
+
+/**
+ * ApiKeyRevoked: a key has ended. Every process refuses it, and what was issued for it, from then on.
+ *
+ * @generated from message braid.identity.v1.ApiKeyRevoked
+ */
+export type ApiKeyRevoked = Message<"braid.identity.v1.ApiKeyRevoked"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The service account.
+   *
+   * @generated from field: string service_account_id = 2;
+   */
+  serviceAccountId: string;
+
+  /**
+   * The key's id.
+   *
+   * @generated from field: string key_id = 3;
+   */
+  keyId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ApiKeyRevoked.
+ * Use `create(ApiKeyRevokedSchema)` to create a new message.
+ */
+export const ApiKeyRevokedSchema: GenMessage<ApiKeyRevoked> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 14);
+
+/**
+ * OauthTokenRevoked: a token that was issued for a key has ended before its time. Every process refuses it from then on.
+ *
+ * @generated from message braid.identity.v1.OauthTokenRevoked
+ */
+export type OauthTokenRevoked = Message<"braid.identity.v1.OauthTokenRevoked"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The service account.
+   *
+   * @generated from field: string service_account_id = 2;
+   */
+  serviceAccountId: string;
+
+  /**
+   * The key that it was issued for.
+   *
+   * @generated from field: string key_id = 3;
+   */
+  keyId: string;
+
+  /**
+   * The token's own id (jti).
+   *
+   * @generated from field: string token_id = 4;
+   */
+  tokenId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.OauthTokenRevoked.
+ * Use `create(OauthTokenRevokedSchema)` to create a new message.
+ */
+export const OauthTokenRevokedSchema: GenMessage<OauthTokenRevoked> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 15);
 

@@ -26,6 +26,23 @@ type Credential struct {
 	UpdatedAt    time.Time
 }
 
+type MachineCredential struct {
+	ID               id.ID
+	AccountID        id.ID
+	ServiceAccountID id.ID
+	OrganizationID   id.ID
+	DisplayName      string
+	Hash             []byte
+	PublicKey        []byte
+	Scopes           []string
+	Networks         []string
+	CreatedAt        time.Time
+	ExpiresAt        time.Time
+	LifetimeSeconds  int64
+	LastUsedAt       *time.Time
+	LastUsedAddress  string
+}
+
 type RefreshToken struct {
 	Hash         []byte
 	SessionID    id.ID
@@ -50,6 +67,24 @@ type Registration struct {
 	ExpiresAt     time.Time
 }
 
+type RevokedToken struct {
+	ID             id.ID
+	OrganizationID id.ID
+	CredentialID   id.ID
+	ExpiresAt      time.Time
+}
+
+type ServiceAccount struct {
+	OrganizationID id.ID
+	ID             id.ID
+	DisplayName    string
+	Description    string
+	CreatorID      id.ID
+	Revision       int64
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
 type Session struct {
 	ID            id.ID
 	AccountID     id.ID
@@ -65,4 +100,11 @@ type SigningKey struct {
 	PublicKey     []byte
 	SealedPrivate []byte
 	CreatedAt     time.Time
+}
+
+type UsedAssertion struct {
+	OrganizationID id.ID
+	CredentialID   id.ID
+	Hash           []byte
+	ExpiresAt      time.Time
 }
