@@ -43,6 +43,8 @@ type Method struct {
 	// Machines says that the credentials of machines are good for it.
 	Machines bool
 	Stream   bool
+	// Form says that it is none of the contract's but an endpoint of OAuth 2.
+	Form bool
 	// HTTPMethod and Path are the REST mapping, empty without one. Body is the request field that the body fills,
 	// "*" for the whole request, empty for none.
 	HTTPMethod string

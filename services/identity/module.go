@@ -61,6 +61,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountServiceAccountService(identity.Server, api.NewServiceAccounts(useCases, identity.Runner)),
 		identityv1braid.MountApiKeyService(identity.Server, api.NewAPIKeys(useCases, identity.Runner)),
 		identityv1braid.MountCredentialService(identity.Server, api.NewCredentials(useCases)),
+		api.NewOAuth(useCases).Mount(identity.Server),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)
