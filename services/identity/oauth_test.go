@@ -290,7 +290,10 @@ func TestSignedAssertionIsGoodOnce(t *testing.T) {
 		status, answer = h.assert(text)
 		refusedForm(t, http.StatusUnauthorized, "invalid_client", status, answer, "replayed")
 		h.clock.Advance(30 * time.Second)
-		require.Equal(t, 200, func() int { status, _ := h.assert(s.sign(t, s.method, s.private, s.claims(h.clock.Now()), nil)); return status }())
+		require.Equal(t, 200, func() int {
+			status, _ := h.assert(s.sign(t, s.method, s.private, s.claims(h.clock.Now()), nil))
+			return status
+		}())
 
 		_, err := h.apiKeys(s.admin).DeleteApiKey(t.Context(), &identityv1.DeleteApiKeyRequest{OrganizationId: s.organization.String(), ServiceAccountId: s.id, KeyId: s.key.GetId()})
 		require.NoError(t, err)
