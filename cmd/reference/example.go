@@ -29,6 +29,10 @@ const (
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
+	exampleToken        = "0198f5a6-1a2b-7c3d-8e4f-5a6b7c8d9e0d"
+	exampleMachine      = "0198f5a6-2b3c-7d4e-9f50-6b7c8d9eaf0e"
+	exampleKey          = "0198f5a6-3c4d-7e5f-8a61-7c8d9eafb00f"
+	exampleSecret       = "braid_pat_" + "…"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
 )
 
@@ -66,6 +70,12 @@ var exampleTexts = map[string]string{
 	"kind": "task_assigned", "channel": "email", "notification_ids": exampleNotification,
 	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
 	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"access_token_id": exampleToken, "AccessToken.id": exampleToken, "service_account_id": exampleMachine, "ServiceAccount.id": exampleMachine,
+	"key_id": exampleKey, "ApiKey.id": exampleKey, "creator_id": exampleAda, "scopes": "workflow.task.read",
+	"allowed_networks": "203.0.113.0/24", "last_use_address": "203.0.113.7", "AccessToken.token": exampleSecret,
+	"ApiKey.secret": "braid_key_" + "…", "AccessToken.display_name": "Nightly backup", "CreateAccessTokenRequest.display_name": "Nightly backup",
+	"ServiceAccount.display_name": "Importer", "CreateServiceAccountRequest.display_name": "Importer", "ApiKey.display_name": "Importer in Berlin",
+	"CreateApiKeyRequest.display_name": "Importer in Berlin", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "credential_id": "",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 

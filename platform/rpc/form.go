@@ -119,9 +119,12 @@ func (r *restRequest) readForm() (Form, error) {
 // formReasons are the reasons that OAuth 2 has a word for.
 var formReasons = []string{"INVALID_REQUEST", "INVALID_CLIENT", "UNSUPPORTED_GRANT_TYPE", "INVALID_SCOPE"}
 
+// IsFormReason reports whether OAuth 2 has a word for a reason, so that no RPC refuses with it.
+func IsFormReason(reason string) bool { return slices.Contains(formReasons, reason) }
+
 // formCode is OAuth's word for a failure.
 func formCode(problem *errs.Error) string {
-	if slices.Contains(formReasons, problem.Reason) {
+	if IsFormReason(problem.Reason) {
 		return strings.ToLower(problem.Reason)
 	}
 	switch problem.Kind {
