@@ -42,8 +42,9 @@ func New(kind Kind) string {
 	bits := make([]byte, 32)
 	// crypto/rand ends the process when the system has no randomness left.
 	_, _ = rand.Read(bits)
-	text := string(kind) + encode(new(big.Int).SetBytes(bits), randomLength)
-	return text + checksum(text)
+	text := string(kind) + encode(new(big.Int).SetBytes(bits))
+	sum := checksum([]byte(text))
+	return text + string(sum[:])
 }
 
 // Claims reports whether a text wants to be a secret of ours, by its prefix alone. No JSON Web Token begins like that.
@@ -54,22 +55,34 @@ func Claims(text string) bool {
 // Check returns the hash of a secret, and false for a text that can be none: of another length or with a wrong checksum,
 // which keeps typing errors and guesses away from the database. It proves nothing.
 func Check(text string) (Hash, bool) {
-	if len(text) != secretLength || !Claims(text) || checksum(text[:secretLength-checksumLength]) != text[secretLength-checksumLength:] {
+	if len(text) != secretLength || !Claims(text) {
 		return Hash{}, false
 	}
-	return sha256.Sum256([]byte(text)), true
+	// On the stack, because this is done for every request of a machine.
+	var buffer [secretLength]byte
+	copy(buffer[:], text)
+	sum := checksum(buffer[:secretLength-checksumLength])
+	if string(sum[:]) != text[secretLength-checksumLength:] {
+		return Hash{}, false
+	}
+	return sha256.Sum256(buffer[:]), true
 }
 
 // checksum is the CRC-32 of the secret before it, prefix included, so that one kind can't be passed off as the other.
-func checksum(text string) string {
-	return encode(new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(text)))), checksumLength)
+func checksum(text []byte) (sum [checksumLength]byte) {
+	left := crc32.ChecksumIEEE(text)
+	for at := checksumLength - 1; at >= 0; at-- {
+		sum[at] = digits[left%uint32(len(digits))]
+		left /= uint32(len(digits))
+	}
+	return sum
 }
 
-// encode writes a number in base 62 with leading zeros.
-func encode(number *big.Int, length int) string {
-	text := make([]byte, length)
+// encode writes the random bits in base 62 with leading zeros.
+func encode(number *big.Int) string {
+	text := make([]byte, randomLength)
 	base, digit := big.NewInt(int64(len(digits))), new(big.Int)
-	for at := length - 1; at >= 0; at-- {
+	for at := randomLength - 1; at >= 0; at-- {
 		number.DivMod(number, base, digit)
 		text[at] = digits[digit.Int64()]
 	}

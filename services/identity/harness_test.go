@@ -56,6 +56,8 @@ type harness struct {
 	access *authz.Access
 	// credentials speaks with a service token of notification.
 	credentials identityv1connect.CredentialServiceClient
+	// serviceToken proves to identity that notification calls.
+	serviceToken func() (string, error)
 }
 
 // logBuffer holds every log line without times and durations, whose digits mean nothing.
@@ -140,12 +142,9 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	h.auth = identityv1connect.NewAuthServiceClient(h.as(""), h.url)
-	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, func() (string, error) {
-		return signer.Token("identity")
-	}}, h.url)
-	h.credentials = identityv1connect.NewCredentialServiceClient(bearer{h.client, func() (string, error) {
-		return signer.Token("identity")
-	}}, h.url)
+	h.serviceToken = func() (string, error) { return signer.Token("identity") }
+	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, h.serviceToken}, h.url)
+	h.credentials = identityv1connect.NewCredentialServiceClient(bearer{h.client, h.serviceToken}, h.url)
 	return h
 }
 

@@ -66,7 +66,7 @@ func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
 		field := target.Fields().Get(i)
 		value, ok := known[string(field.Name())]
 		switch {
-		case !settable(field):
+		case !settable(field), field.Name() == "public_key": // The example is a key with a secret.
 		case ok:
 			fields[field.JSONName()] = value
 		case field.Kind() == protoreflect.MessageKind && !field.IsList() && !strings.HasPrefix(string(field.Message().FullName()), "google."):
