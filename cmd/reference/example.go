@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -181,6 +182,8 @@ func exampleMessage(field protoreflect.FieldDescriptor, missing error) (protoref
 		}
 		at, err := time.Parse(time.RFC3339, text)
 		return protoreflect.ValueOfMessage(timestamppb.New(at).ProtoReflect()), err
+	case "google.protobuf.Duration":
+		return protoreflect.ValueOfMessage(durationpb.New(24 * time.Hour).ProtoReflect()), nil
 	case "google.protobuf.Struct":
 		made, err := structpb.NewStruct(map[string]any{
 			"previousAssigneeId": "", "task": map[string]any{"id": exampleTask, "key": "WEB-12", "assigneeId": exampleBen},
