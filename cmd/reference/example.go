@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -31,6 +32,10 @@ const (
 	exampleAvatar       = "5b1f8f0c-3a77-4c1e-9d52-7e6a1b2c3d0d"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
+	exampleToken        = "0198f5a6-1a2b-7c3d-8e4f-5a6b7c8d9e0d"
+	exampleMachine      = "0198f5a6-2b3c-7d4e-9f50-6b7c8d9eaf0e"
+	exampleKey          = "0198f5a6-3c4d-7e5f-8a61-7c8d9eafb00f"
+	exampleSecret       = "braid_pat_" + "…"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
 )
 
@@ -77,7 +82,13 @@ var exampleTexts = map[string]string{
 	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
 	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
 	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
-	"otpauth_uri":   "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
+	"otpauth_uri":     "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
+	"access_token_id": exampleToken, "AccessToken.id": exampleToken, "service_account_id": exampleMachine, "ServiceAccount.id": exampleMachine,
+	"key_id": exampleKey, "ApiKey.id": exampleKey, "creator_id": exampleAda, "scopes": "workflow.task.read",
+	"allowed_networks": "203.0.113.0/24", "last_use_address": "203.0.113.7", "AccessToken.token": exampleSecret,
+	"ApiKey.secret": "braid_key_" + "…", "AccessToken.display_name": "Nightly backup", "CreateAccessTokenRequest.display_name": "Nightly backup",
+	"ServiceAccount.display_name": "Importer", "CreateServiceAccountRequest.display_name": "Importer", "ApiKey.display_name": "Importer in Berlin",
+	"CreateApiKeyRequest.display_name": "Importer in Berlin", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "credential_id": "",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
@@ -201,6 +212,8 @@ func exampleMessage(field protoreflect.FieldDescriptor, missing error) (protoref
 		}
 		at, err := time.Parse(time.RFC3339, text)
 		return protoreflect.ValueOfMessage(timestamppb.New(at).ProtoReflect()), err
+	case "google.protobuf.Duration":
+		return protoreflect.ValueOfMessage(durationpb.New(24 * time.Hour).ProtoReflect()), nil
 	case "google.protobuf.Struct":
 		made, err := structpb.NewStruct(exampleObjects[string(field.Name())])
 		if err != nil {

@@ -261,16 +261,19 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 }
 
 var exampleFilters = map[string]string{
-	"ListTasks":         `status = "todo" AND assigneeId = "` + exampleBen + `"`,
-	"ListProjects":      `archived = false`,
-	"ListNotifications": `unread = true`,
-	"ListAuditEvents":   `resourceType = "task" AND createTime > "2026-09-01T00:00:00Z"`,
-	"ListOrganizations": `displayName:"acme"`,
-	"ListMembers":       `roleIds:"admin" AND displayName:"ada"`,
-	"ListInvitations":   `state = PENDING AND roleId = "member"`,
-	"ListRoles":         `permissions:"workflow.task.create"`,
-	"ListSessions":      `lastUseTime < 2026-01-01T00:00:00Z`,
-	"ListComments":      `createTime > 2026-01-01T00:00:00Z`,
+	"ListAccessTokens":    `scopes:"workflow.*"`,
+	"ListApiKeys":         `expireTime < "2026-12-01T00:00:00Z"`,
+	"ListServiceAccounts": `displayName:"import"`,
+	"ListTasks":           `status = "todo" AND assigneeId = "` + exampleBen + `"`,
+	"ListProjects":        `archived = false`,
+	"ListNotifications":   `unread = true`,
+	"ListAuditEvents":     `resourceType = "task" AND createTime > "2026-09-01T00:00:00Z"`,
+	"ListOrganizations":   `displayName:"acme"`,
+	"ListMembers":         `roleIds:"admin" AND displayName:"ada"`,
+	"ListInvitations":     `state = PENDING AND roleId = "member"`,
+	"ListRoles":           `permissions:"workflow.task.create"`,
+	"ListSessions":        `lastUseTime < 2026-01-01T00:00:00Z`,
+	"ListComments":        `createTime > 2026-01-01T00:00:00Z`,
 }
 
 // requestBody describes a body with an example, which must pass the contract's own rules.

@@ -25,6 +25,7 @@ import (
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
@@ -34,6 +35,7 @@ import (
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity"
 	"github.com/braidhq/braid/testkit/pgtest"
+	"github.com/braidhq/braid/testkit/rpctest"
 )
 
 const goodPassword = "correct horse battery staple"
@@ -57,6 +59,13 @@ type harness struct {
 	service       *service.Service
 	authenticator *authn.Authenticator
 	material      keyMaterial
+	// roles are who may do what in which organization.
+	roles  *rpctest.Roles
+	access *authz.Access
+	// credentials speaks with a service token of notification.
+	credentials identityv1connect.CredentialServiceClient
+	// serviceToken proves to identity that notification calls.
+	serviceToken func() (string, error)
 }
 
 // keyMaterial is the keys of one installation.
@@ -146,6 +155,7 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	h.authenticator, err = authn.New(authn.Config{
 		UserKeys: h.publicKeys, ServiceKeys: h.material.serviceKeys,
 		SessionLive: func(context.Context, id.ID) (bool, error) { return false, errors.New("not asked for while fresh") },
+		Credentials: lateCredentials{h},
 		Fresh:       func() bool { return true },
 		Clock:       h.clock, Logger: logger, Registerer: h.registry,
 	})
@@ -158,10 +168,16 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	clients, err := rpc.NewClients(map[string]rpc.Target{"organization": {Handler: organization}}, h.material.signer, h.registry)
 	require.NoError(t, err)
 	t.Cleanup(clients.Close)
+	h.roles, err = rpctest.NewRoles()
+	require.NoError(t, err)
+	h.access, err = authz.New(authz.Config{
+		Source: h.roles.Effective, Fresh: func() bool { return true }, Clock: h.clock, Logger: logger, Registerer: h.registry,
+	})
+	require.NoError(t, err)
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
 		Topics: map[string]bus.Topic{"identity": {Name: bus.EventTopic("identity"), Partitions: 1}},
-		Keys:   h.material.keys, Authenticator: view, Clients: clients, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Keys:   h.material.keys, Authenticator: view, Access: h.access, Clients: clients, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
@@ -173,9 +189,9 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	h.auth = identityv1connect.NewAuthServiceClient(h.as(""), h.url)
-	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, func() (string, error) {
-		return h.material.signer.Token("identity")
-	}}, h.url)
+	h.serviceToken = func() (string, error) { return h.material.signer.Token("identity") }
+	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, h.serviceToken}, h.url)
+	h.credentials = identityv1connect.NewCredentialServiceClient(bearer{h.client, h.serviceToken}, h.url)
 	return h
 }
 

@@ -133,6 +133,17 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	if has("session_id") {
 		made["session_id"] = m.session(t, who)
 	}
+	if has("access_token_id") {
+		made["access_token_id"] = m.accessToken(t, who)
+	}
+	if has("service_account_id") {
+		machine := m.must(t, owner, http.MethodPost, m.path+"/service-accounts", map[string]any{"displayName": "Example"})
+		made["service_account_id"] = machine.Text("id")
+		if has("key_id") {
+			key := m.must(t, owner, http.MethodPost, m.path+"/service-accounts/"+machine.Text("id")+"/keys", map[string]any{"displayName": "Example", "scopes": []string{"workflow.*"}})
+			made["key_id"] = key.Text("id")
+		}
+	}
 	if has("audit_event_id") {
 		made["audit_event_id"] = m.awaitOne(t, owner, m.path+"/audit-events", "auditEvents")
 	}
@@ -199,6 +210,13 @@ func (m *matrix) session(t *testing.T, who *client.Person) string {
 	other := m.again(t, who)
 	validated := m.must(t, nil, http.MethodPost, "/api/v1/auth/validate", map[string]any{"accessToken": other.Token})
 	return validated.Text("sessionId")
+}
+
+func (m *matrix) accessToken(t *testing.T, who *client.Person) string {
+	if who == nil {
+		who = m.people["outsider"]
+	}
+	return m.must(t, who, http.MethodPost, "/api/v1/me/access-tokens", map[string]any{"displayName": "Example", "scopes": []string{"workflow.*"}}).Text("id")
 }
 
 // checkAgainstContract holds a row to the permission option, so that a wrong table can't be waved through.

@@ -23,6 +23,7 @@ var nobodys = map[string]string{
 	"role_id": "system roles are the same everywhere", "role_ids": "system roles are the same everywhere",
 	"reset_id": "for services only", "change_id": "for services only",
 	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
+	"credential_id": "a machine's, and for services only", "token_id": "of a machine's token, and for services only",
 }
 
 // reference is a field of a request that names something.

@@ -88,6 +88,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"PermissionMatrix", testPermissionMatrix},
 		{"Session", testSession},
 		{"Member", testMember},
+		{"Machine", testMachine},
 		{"Task", testTask},
 		{"Live", testLive},
 		{"Notification", testNotification},

@@ -73,11 +73,15 @@ func (s *suite) tenant(t *testing.T, mark string) tenant {
 	sessions := s.get(t, owner, "/api/v1/me/sessions")
 	// It waits for its first code, so the owner goes on logging in with the password.
 	factor := s.must(t, owner, http.MethodPost, "/api/v1/me/factors/totp", map[string]any{"name": mark})
+	token := s.must(t, owner, http.MethodPost, "/api/v1/me/access-tokens", map[string]any{"displayName": mark, "scopes": []string{"workflow.*"}})
+	machine := s.must(t, owner, http.MethodPost, path+"/service-accounts", map[string]any{"displayName": mark, "description": mark})
+	key := s.must(t, owner, http.MethodPost, path+"/service-accounts/"+machine.Text("id")+"/keys", map[string]any{"displayName": mark, "scopes": []string{"workflow.*"}})
 	notification := s.awaitOne(t, owner, "/api/v1/me/notifications", "notifications")
 	record := s.awaitOne(t, owner, path+"/audit-events", "auditEvents")
 	return tenant{owner: owner, second: second, path: path, resources: values{
 		"organization_id": idOf(path), "project_id": idOf(project), "task_id": task.Text("id"), "comment_id": comment.Text("id"),
 		"user_id": second.ID, "assignee_id": second.ID, "invitation_id": invitation.Text("id"),
+		"access_token_id": token.Text("id"), "service_account_id": machine.Text("id"), "key_id": key.Text("id"),
 		"session_id": sessions.List("sessions")[0]["id"], "audit_event_id": record, "notification_ids": []string{notification},
 		"factor_id": factor.Text("id"), "user_ids": []string{second.ID},
 	}}

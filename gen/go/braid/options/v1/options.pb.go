@@ -74,6 +74,61 @@ func (Idempotency) EnumDescriptor() ([]byte, []int) {
 	return file_braid_options_v1_options_proto_rawDescGZIP(), []int{0}
 }
 
+// Machines says whether an RPC takes the credentials of machines: personal access tokens, API keys, and the tokens that
+// are issued for them. Without a word it takes them where it needs an organization's permission, which scopes can name,
+// and nowhere else.
+type Machines int32
+
+const (
+	// By the rule above.
+	Machines_MACHINES_UNSPECIFIED Machines = 0
+	// It takes them although no scope can name it.
+	Machines_MACHINES_ALLOWED Machines = 1
+	// It takes people with a session only, whatever permission it needs: it makes or changes credentials.
+	Machines_MACHINES_REFUSED Machines = 2
+)
+
+// Enum value maps for Machines.
+var (
+	Machines_name = map[int32]string{
+		0: "MACHINES_UNSPECIFIED",
+		1: "MACHINES_ALLOWED",
+		2: "MACHINES_REFUSED",
+	}
+	Machines_value = map[string]int32{
+		"MACHINES_UNSPECIFIED": 0,
+		"MACHINES_ALLOWED":     1,
+		"MACHINES_REFUSED":     2,
+	}
+)
+
+func (x Machines) Enum() *Machines {
+	p := new(Machines)
+	*p = x
+	return p
+}
+
+func (x Machines) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Machines) Descriptor() protoreflect.EnumDescriptor {
+	return file_braid_options_v1_options_proto_enumTypes[1].Descriptor()
+}
+
+func (Machines) Type() protoreflect.EnumType {
+	return &file_braid_options_v1_options_proto_enumTypes[1]
+}
+
+func (x Machines) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Machines.Descriptor instead.
+func (Machines) EnumDescriptor() ([]byte, []int) {
+	return file_braid_options_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
 // Permission says who may call an RPC. A service does not start when one of its RPCs has none.
 type Permission struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -428,6 +483,14 @@ var file_braid_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "braid/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*Machines)(nil),
+		Field:         50110,
+		Name:          "braid.options.v1.machines",
+		Tag:           "varint,50110,opt,name=machines,enum=braid.options.v1.Machines",
+		Filename:      "braid/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
 		ExtensionType: (*bool)(nil),
 		Field:         50103,
@@ -475,6 +538,10 @@ var (
 	//
 	// optional braid.options.v1.StepUp step_up = 50107;
 	E_StepUp = &file_braid_options_v1_options_proto_extTypes[2]
+	// Whether the method takes the credentials of machines.
+	//
+	// optional braid.options.v1.Machines machines = 50110;
+	E_Machines = &file_braid_options_v1_options_proto_extTypes[3]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -482,12 +549,12 @@ var (
 	// The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
 	//
 	// optional bool sensitive = 50103;
-	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[3]
+	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[4]
 	// An update can't change the field: one that asks for another value is refused with this text, which says what can.
 	// Fields that only the server writes are OUTPUT_ONLY instead, and passed over.
 	//
 	// optional string fixed = 50106;
-	E_Fixed = &file_braid_options_v1_options_proto_extTypes[4]
+	E_Fixed = &file_braid_options_v1_options_proto_extTypes[5]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -495,7 +562,7 @@ var (
 	// The message is an event's payload.
 	//
 	// optional braid.options.v1.Event event = 50104;
-	E_Event = &file_braid_options_v1_options_proto_extTypes[5]
+	E_Event = &file_braid_options_v1_options_proto_extTypes[6]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -503,7 +570,7 @@ var (
 	// The value is an error reason.
 	//
 	// optional braid.options.v1.Reason reason = 50105;
-	E_Reason = &file_braid_options_v1_options_proto_extTypes[6]
+	E_Reason = &file_braid_options_v1_options_proto_extTypes[7]
 )
 
 var File_braid_options_v1_options_proto protoreflect.FileDescriptor
@@ -535,12 +602,17 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\tR\x06status*@\n" +
 	"\vIdempotency\x12\x1b\n" +
 	"\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x14\n" +
-	"\x10IDEMPOTENCY_NONE\x10\x01:^\n" +
+	"\x10IDEMPOTENCY_NONE\x10\x01*P\n" +
+	"\bMachines\x12\x18\n" +
+	"\x14MACHINES_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10MACHINES_ALLOWED\x10\x01\x12\x14\n" +
+	"\x10MACHINES_REFUSED\x10\x02:^\n" +
 	"\n" +
 	"permission\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\v2\x1c.braid.options.v1.PermissionR\n" +
 	"permission:a\n" +
 	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:S\n" +
-	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:=\n" +
+	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:X\n" +
+	"\bmachines\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x01(\x0e2\x1a.braid.options.v1.MachinesR\bmachines:=\n" +
 	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:5\n" +
 	"\x05fixed\x12\x1d.google.protobuf.FieldOptions\x18\xba\x87\x03 \x01(\tR\x05fixed:P\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x01(\v2\x17.braid.options.v1.EventR\x05event:U\n" +
@@ -558,36 +630,39 @@ func file_braid_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_braid_options_v1_options_proto_rawDescData
 }
 
-var file_braid_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_braid_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_braid_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_braid_options_v1_options_proto_goTypes = []any{
 	(Idempotency)(0),                      // 0: braid.options.v1.Idempotency
-	(*Permission)(nil),                    // 1: braid.options.v1.Permission
-	(*Event)(nil),                         // 2: braid.options.v1.Event
-	(*StepUp)(nil),                        // 3: braid.options.v1.StepUp
-	(*Reason)(nil),                        // 4: braid.options.v1.Reason
-	(*descriptorpb.MethodOptions)(nil),    // 5: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 6: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil),   // 7: google.protobuf.MessageOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 8: google.protobuf.EnumValueOptions
+	(Machines)(0),                         // 1: braid.options.v1.Machines
+	(*Permission)(nil),                    // 2: braid.options.v1.Permission
+	(*Event)(nil),                         // 3: braid.options.v1.Event
+	(*StepUp)(nil),                        // 4: braid.options.v1.StepUp
+	(*Reason)(nil),                        // 5: braid.options.v1.Reason
+	(*descriptorpb.MethodOptions)(nil),    // 6: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 7: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil),   // 8: google.protobuf.MessageOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 9: google.protobuf.EnumValueOptions
 }
 var file_braid_options_v1_options_proto_depIdxs = []int32{
-	5,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
-	5,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
-	5,  // 2: braid.options.v1.step_up:extendee -> google.protobuf.MethodOptions
-	6,  // 3: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
-	6,  // 4: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
-	7,  // 5: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
-	8,  // 6: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
-	1,  // 7: braid.options.v1.permission:type_name -> braid.options.v1.Permission
-	0,  // 8: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
-	3,  // 9: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
-	2,  // 10: braid.options.v1.event:type_name -> braid.options.v1.Event
-	4,  // 11: braid.options.v1.reason:type_name -> braid.options.v1.Reason
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	7,  // [7:12] is the sub-list for extension type_name
-	0,  // [0:7] is the sub-list for extension extendee
+	6,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
+	6,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
+	6,  // 2: braid.options.v1.step_up:extendee -> google.protobuf.MethodOptions
+	6,  // 3: braid.options.v1.machines:extendee -> google.protobuf.MethodOptions
+	7,  // 4: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
+	7,  // 5: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
+	8,  // 6: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
+	9,  // 7: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
+	2,  // 8: braid.options.v1.permission:type_name -> braid.options.v1.Permission
+	0,  // 9: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
+	4,  // 10: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
+	1,  // 11: braid.options.v1.machines:type_name -> braid.options.v1.Machines
+	3,  // 12: braid.options.v1.event:type_name -> braid.options.v1.Event
+	5,  // 13: braid.options.v1.reason:type_name -> braid.options.v1.Reason
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	8,  // [8:14] is the sub-list for extension type_name
+	0,  // [0:8] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -607,9 +682,9 @@ func file_braid_options_v1_options_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_options_v1_options_proto_rawDesc), len(file_braid_options_v1_options_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   4,
-			NumExtensions: 7,
+			NumExtensions: 8,
 			NumServices:   0,
 		},
 		GoTypes:           file_braid_options_v1_options_proto_goTypes,

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/options/v1/options.proto.
  */
 export const file_braid_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi5wEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJQgYKBHJ1bGUiFQoFRXZlbnQSDAoEdHlwZRgBIAEoCSIpCgZTdGVwVXASDwoHbWF4X2FnZRgBIAEoBRIOCgZmYWN0b3IYAiABKAgiGAoGUmVhc29uEg4KBnN0YXR1cxgBIAEoCSpACgtJZGVtcG90ZW5jeRIbChdJREVNUE9URU5DWV9VTlNQRUNJRklFRBAAEhQKEElERU1QT1RFTkNZX05PTkUQATpeCgpwZXJtaXNzaW9uEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtYcDIAEoCzIcLmJyYWlkLm9wdGlvbnMudjEuUGVybWlzc2lvblIKcGVybWlzc2lvbjphCgtpZGVtcG90ZW5jeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKA4yHS5icmFpZC5vcHRpb25zLnYxLklkZW1wb3RlbmN5UgtpZGVtcG90ZW5jeTpTCgdzdGVwX3VwEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYu4cDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuU3RlcFVwUgZzdGVwVXA6PQoJc2Vuc2l0aXZlEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi3hwMgASgIUglzZW5zaXRpdmU6NQoFZml4ZWQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLqHAyABKAlSBWZpeGVkOlAKBWV2ZW50Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGLiHAyABKAsyFy5icmFpZC5vcHRpb25zLnYxLkV2ZW50UgVldmVudDpVCgZyZWFzb24SIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxi5hwMgASgLMhguYnJhaWQub3B0aW9ucy52MS5SZWFzb25SBnJlYXNvbkI8WjpnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29wdGlvbnMvdjE7b3B0aW9uc3YxYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi5wEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJQgYKBHJ1bGUiFQoFRXZlbnQSDAoEdHlwZRgBIAEoCSIpCgZTdGVwVXASDwoHbWF4X2FnZRgBIAEoBRIOCgZmYWN0b3IYAiABKAgiGAoGUmVhc29uEg4KBnN0YXR1cxgBIAEoCSpACgtJZGVtcG90ZW5jeRIbChdJREVNUE9URU5DWV9VTlNQRUNJRklFRBAAEhQKEElERU1QT1RFTkNZX05PTkUQASpQCghNYWNoaW5lcxIYChRNQUNISU5FU19VTlNQRUNJRklFRBAAEhQKEE1BQ0hJTkVTX0FMTE9XRUQQARIUChBNQUNISU5FU19SRUZVU0VEEAI6XgoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyHC5icmFpZC5vcHRpb25zLnYxLlBlcm1pc3Npb25SCnBlcm1pc3Npb246YQoLaWRlbXBvdGVuY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi2hwMgASgOMh0uYnJhaWQub3B0aW9ucy52MS5JZGVtcG90ZW5jeVILaWRlbXBvdGVuY3k6UwoHc3RlcF91cBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLuHAyABKAsyGC5icmFpZC5vcHRpb25zLnYxLlN0ZXBVcFIGc3RlcFVwOlgKCG1hY2hpbmVzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYvocDIAEoDjIaLmJyYWlkLm9wdGlvbnMudjEuTWFjaGluZXNSCG1hY2hpbmVzOj0KCXNlbnNpdGl2ZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYt4cDIAEoCFIJc2Vuc2l0aXZlOjUKBWZpeGVkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi6hwMgASgJUgVmaXhlZDpQCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi4hwMgASgLMhcuYnJhaWQub3B0aW9ucy52MS5FdmVudFIFZXZlbnQ6VQoGcmVhc29uEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMYuYcDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuUmVhc29uUgZyZWFzb25CPFo6Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcHRpb25zL3YxO29wdGlvbnN2MWIGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * Permission says who may call an RPC. A service does not start when one of its RPCs has none.
@@ -216,6 +216,42 @@ export const IdempotencySchema: GenEnum<Idempotency> = /*@__PURE__*/
   enumDesc(file_braid_options_v1_options, 0);
 
 /**
+ * Machines says whether an RPC takes the credentials of machines: personal access tokens, API keys, and the tokens that
+ * are issued for them. Without a word it takes them where it needs an organization's permission, which scopes can name,
+ * and nowhere else.
+ *
+ * @generated from enum braid.options.v1.Machines
+ */
+export enum Machines {
+  /**
+   * By the rule above.
+   *
+   * @generated from enum value: MACHINES_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It takes them although no scope can name it.
+   *
+   * @generated from enum value: MACHINES_ALLOWED = 1;
+   */
+  ALLOWED = 1,
+
+  /**
+   * It takes people with a session only, whatever permission it needs: it makes or changes credentials.
+   *
+   * @generated from enum value: MACHINES_REFUSED = 2;
+   */
+  REFUSED = 2,
+}
+
+/**
+ * Describes the enum braid.options.v1.Machines.
+ */
+export const MachinesSchema: GenEnum<Machines> = /*@__PURE__*/
+  enumDesc(file_braid_options_v1_options, 1);
+
+/**
  * Who may call the method.
  *
  * @generated from extension: braid.options.v1.Permission permission = 50101;
@@ -240,12 +276,20 @@ export const step_up: GenExtension<MethodOptions, StepUp> = /*@__PURE__*/
   extDesc(file_braid_options_v1_options, 2);
 
 /**
+ * Whether the method takes the credentials of machines.
+ *
+ * @generated from extension: braid.options.v1.Machines machines = 50110;
+ */
+export const machines: GenExtension<MethodOptions, Machines> = /*@__PURE__*/
+  extDesc(file_braid_options_v1_options, 3);
+
+/**
  * The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
  *
  * @generated from extension: bool sensitive = 50103;
  */
 export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 3);
+  extDesc(file_braid_options_v1_options, 4);
 
 /**
  * An update can't change the field: one that asks for another value is refused with this text, which says what can.
@@ -254,7 +298,7 @@ export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
  * @generated from extension: string fixed = 50106;
  */
 export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 4);
+  extDesc(file_braid_options_v1_options, 5);
 
 /**
  * The message is an event's payload.
@@ -262,7 +306,7 @@ export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Event event = 50104;
  */
 export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 5);
+  extDesc(file_braid_options_v1_options, 6);
 
 /**
  * The value is an error reason.
@@ -270,5 +314,5 @@ export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Reason reason = 50105;
  */
 export const reason: GenExtension<EnumValueOptions, Reason> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 6);
+  extDesc(file_braid_options_v1_options, 7);
 
