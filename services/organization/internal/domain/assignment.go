@@ -68,6 +68,8 @@ type Assignment struct {
 	Condition           string
 	CreatorID           id.ID
 	CreatedAt           time.Time
+	// AccessRevision is the organization's that holds a change just made.
+	AccessRevision int64
 }
 
 // Check refuses what makes no sense by itself.
@@ -94,8 +96,23 @@ func (a Assignment) InForce(now time.Time) bool {
 	return !now.Before(a.StartsAt) && (a.ExpiresAt.IsZero() || now.Before(a.ExpiresAt))
 }
 
+// Lend returns what is to be given on from this one: with its role, and with its place and times where they are left open.
+func (a Assignment) Lend(given Assignment) Assignment {
+	given.RoleID, given.SourceID = a.RoleID, a.ID
+	if given.Scope == (Scope{}) {
+		given.Scope = a.Scope
+	}
+	if given.StartsAt.IsZero() {
+		given.StartsAt = a.StartsAt
+	}
+	if given.ExpiresAt.IsZero() {
+		given.ExpiresAt = a.ExpiresAt
+	}
+	return given
+}
+
 // CheckDelegation refuses to give something on that its source doesn't allow: the holder's own, delegable, in force, not
-// delegated itself, and nothing beyond its limits. Times that the new one leaves open are the source's.
+// delegated itself, and nothing beyond its limits.
 func (a Assignment) CheckDelegation(given Assignment, holderID id.ID, now time.Time) error {
 	because := ""
 	switch {

@@ -11,6 +11,11 @@ var (
 	ErrRoleUnknown     = errs.New(errs.InvalidArgument, "ROLE_UNKNOWN", "There is no such role.")
 	ErrGrantExceedsOwn = errs.New(errs.PermissionDenied, "GRANT_EXCEEDS_OWN", "You can't give or take away what you don't hold yourself.")
 
+	ErrRoleCycle          = errs.New(errs.FailedPrecondition, "ROLE_CYCLE", "A role can't inherit from itself.")
+	ErrRoleTooDeep        = errs.New(errs.FailedPrecondition, "ROLE_TOO_DEEP", "A chain of parents is at most 10 long.")
+	ErrRoleTooComplex     = errs.New(errs.FailedPrecondition, "ROLE_TOO_COMPLEX", "The role inherits in too many ways by conditions over resources.")
+	ErrConditionInvalid   = errs.New(errs.InvalidArgument, "CONDITION_INVALID", "The condition can't be used.")
+	ErrPermissionLimit    = errs.New(errs.FailedPrecondition, "PERMISSION_LIMIT", "The organization has as many permissions as it can have.")
 	ErrRoleInUse          = errs.New(errs.FailedPrecondition, "ROLE_IN_USE", "The role is in use.")
 	ErrRoleFixed          = errs.New(errs.FailedPrecondition, "ROLE_FIXED", "The role is Braid's own and can't be changed.")
 	ErrRoleLimit          = errs.New(errs.FailedPrecondition, "ROLE_LIMIT", "The organization has as many roles as it can have.")
@@ -34,6 +39,7 @@ var (
 func Errors() []*errs.Error {
 	return []*errs.Error{errs.ErrNotFound, errs.ErrETagMismatch, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
 		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists,
+		ErrRoleCycle, ErrRoleTooDeep, ErrRoleTooComplex, ErrConditionInvalid, ErrPermissionLimit,
 		ErrRoleInUse, ErrRoleFixed, ErrRoleLimit, ErrPermissionUnknown, ErrPermissionReserved, ErrPermissionExists,
 		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable}
 }

@@ -21,6 +21,8 @@ type Permission struct {
 	// System says that it is Braid's own.
 	System    bool
 	CreatedAt time.Time
+	// AccessRevision is the organization's that holds a change just made.
+	AccessRevision int64
 }
 
 // CheckPermissionName refuses the name of a permission that is Braid's, or may be one day.

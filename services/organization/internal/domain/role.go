@@ -35,6 +35,8 @@ type Role struct {
 	// Version grows with every change; a system role has none, nor times.
 	Version              int32
 	CreatedAt, UpdatedAt time.Time
+	// AccessRevision is the organization's that holds a change just made.
+	AccessRevision int64
 }
 
 // System reports whether the role is Braid's own.
@@ -111,6 +113,14 @@ func (r *Roles) Holder(roleIDs []string, permission string) string {
 	return ""
 }
 
+// Get returns a system role.
+func (r *Roles) Get(roleID string) (Role, bool) {
+	if rank := r.rank(roleID); rank >= 0 {
+		return r.list[rank], true
+	}
+	return Role{}, false
+}
+
 // Has reports whether the id is a system role's.
 func (r *Roles) Has(roleID string) bool { return r.rank(roleID) >= 0 }
 
@@ -139,6 +149,9 @@ func (c Change) Check(covers func(roleID string) error) error {
 	}
 	return nil
 }
+
+// Given lists the roles that the member has after the change and had not before.
+func (c Change) Given() []string { return missing(c.Before, c.After) }
 
 // difference lists what is in one of two sets only.
 func difference(before, after []string) []string {

@@ -145,6 +145,26 @@ func (p Parent) key() string {
 	return string(encoded)
 }
 
+// Children lists the roles that inherit from a role.
+func Children(roles []Role, roleID string) []string {
+	var children []string
+	for _, role := range roles {
+		if slices.ContainsFunc(role.Parents, func(parent Parent) bool { return parent.RoleID == roleID }) {
+			children = append(children, role.ID)
+		}
+	}
+	return children
+}
+
+// Heirs lists a role and all that inherit from it in any number of steps.
+func Heirs(roles []Role, roleID string) []string {
+	heirs := []string{roleID}
+	for i := 0; i < len(heirs); i++ {
+		heirs = append(heirs, missing(heirs, Children(roles, heirs[i]))...)
+	}
+	return heirs
+}
+
 // RoleVersion is what a role was after a change.
 type RoleVersion struct {
 	RoleID      id.ID

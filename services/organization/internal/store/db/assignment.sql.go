@@ -134,6 +134,8 @@ select
         -- Teams are looked for here.
         else false
     end)::boolean as known,
+    exists (select from member where member.organization_id = $2 and member.user_id = $3
+        and 'owner' = any (member.role_ids)) as owns,
     (select count(*) from (select from assignment where assignment.organization_id = $2
         and assignment.subject_id = $3 limit $4) as own) as own,
     (select count(*) from (select from assignment where assignment.organization_id = $2
@@ -150,6 +152,7 @@ type GetRoomParams struct {
 
 type GetRoomRow struct {
 	Known      bool
+	Owns       bool
 	Own        int64
 	Everybodys int64
 }
@@ -164,7 +167,12 @@ func (q *Queries) GetRoom(ctx context.Context, arg GetRoomParams) (GetRoomRow, e
 		arg.OrganizationLimit,
 	)
 	var i GetRoomRow
-	err := row.Scan(&i.Known, &i.Own, &i.Everybodys)
+	err := row.Scan(
+		&i.Known,
+		&i.Owns,
+		&i.Own,
+		&i.Everybodys,
+	)
 	return i, err
 }
 

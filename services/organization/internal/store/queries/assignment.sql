@@ -25,6 +25,8 @@ select
         -- Teams are looked for here.
         else false
     end)::boolean as known,
+    exists (select from member where member.organization_id = sqlc.arg(organization_id) and member.user_id = sqlc.arg(subject_id)
+        and 'owner' = any (member.role_ids)) as owns,
     (select count(*) from (select from assignment where assignment.organization_id = sqlc.arg(organization_id)
         and assignment.subject_id = sqlc.arg(subject_id) limit sqlc.arg(subject_limit)) as own) as own,
     (select count(*) from (select from assignment where assignment.organization_id = sqlc.arg(organization_id)
