@@ -204,10 +204,10 @@ func (p *process) buildAccess() error {
 	}
 	owner := organizationv1connect.NewAccessServiceClient(clients.Dial(organization.Name))
 	p.access, err = authz.New(authz.Config{
-		Source: func(ctx context.Context, organizationID, userID id.ID) (authz.Permissions, error) {
-			return fetchPermissions(ctx, owner, organizationID, userID)
+		Source: func(ctx context.Context, organizationID, subjectID id.ID, knownRoles int64) (authz.Answer, error) {
+			return fetchAccess(ctx, owner, organizationID, subjectID, knownRoles)
 		},
-		Fresh: fresh, Logger: p.logger, Registerer: p.metrics,
+		Fresh: fresh, Clock: p.clock, Logger: p.logger, Registerer: p.metrics,
 	})
 	if err != nil {
 		return err
@@ -266,14 +266,14 @@ func fetchUserKeys(ctx context.Context, auth identityv1connect.AuthServiceClient
 	return keys, nil
 }
 
-func fetchPermissions(ctx context.Context, owner organizationv1connect.AccessServiceClient, organizationID, userID id.ID) (authz.Permissions, error) {
+func fetchAccess(ctx context.Context, owner organizationv1connect.AccessServiceClient, organizationID, subjectID id.ID, knownRoles int64) (authz.Answer, error) {
 	answer, err := owner.GetEffectivePermissions(ctx, &organizationv1.GetEffectivePermissionsRequest{
-		OrganizationId: organizationID.String(), UserId: userID.String(),
+		OrganizationId: organizationID.String(), UserId: subjectID.String(), KnownRolesRevision: knownRoles,
 	})
 	if err != nil {
-		return authz.Permissions{}, err
+		return authz.Answer{}, err
 	}
-	return authz.NewPermissions(answer.GetMember(), answer.GetRoleIds(), answer.GetPermissions()), nil
+	return authz.AnswerOf(answer), nil
 }
 
 // addPart adds a part that needs the infrastructure.

@@ -45,6 +45,10 @@ var errTokenInvalid = errs.New(errs.Unauthenticated, "TOKEN_INVALID", "The acces
 type Claims struct {
 	jwt.RegisteredClaims
 	SessionID string `json:"sid"`
+	// AuthTime is when the person last proved who they are, AMR how (RFC 8176), and ACR whether that is all they have.
+	AuthTime *jwt.NumericDate `json:"auth_time,omitempty"`
+	AMR      []string         `json:"amr,omitempty"`
+	ACR      string           `json:"acr,omitempty"`
 }
 
 // ServiceKey is the public key of a service.
@@ -153,8 +157,13 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 		return verified{}, errTokenInvalid.WithCause(err)
 	}
 	known := verified{
-		actor:   call.Actor{Kind: call.User, UserID: userID, SessionID: sessionID},
+		actor: call.Actor{
+			Kind: call.User, UserID: userID, SessionID: sessionID, Methods: call.MethodsOf(claims.AMR, claims.ACR),
+		},
 		expires: claims.ExpiresAt.UTC(),
+	}
+	if claims.AuthTime != nil {
+		known.actor.AuthTime = claims.AuthTime.UTC()
 	}
 	if claims.IssuedAt != nil {
 		known.issued = claims.IssuedAt.UTC()

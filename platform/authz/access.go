@@ -17,7 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/time/rate"
 
+	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -33,48 +35,31 @@ const (
 	stalePerSecond = 300
 	staleBurst     = 600
 	generations    = 1024
+	// maxGraphs bounds the organizations whose own roles are remembered.
+	maxGraphs = 10_000
 )
 
-// Permissions are all that a user may do in an organization. The set must not be changed once it is given away.
-type Permissions struct {
-	Member bool
-	// RoleIDs are the roles that the names come from.
-	RoleIDs []string
-	Names   map[string]struct{}
-}
-
-// NewPermissions returns what the owner's answer says.
-func NewPermissions(member bool, roleIDs, names []string) Permissions {
-	held := Permissions{Member: member, RoleIDs: roleIDs, Names: make(map[string]struct{}, len(names))}
-	for _, name := range names {
-		held.Names[name] = struct{}{}
-	}
-	return held
-}
-
-// allows reports whether the permission is held; the empty one asks for membership.
-func (p Permissions) allows(permission string) bool {
-	if !p.Member || permission == "" {
-		return p.Member
-	}
-	_, held := p.Names[permission]
-	return held
-}
-
-// Source asks the owner.
-type Source func(ctx context.Context, organizationID, userID id.ID) (Permissions, error)
+// Source asks the owner, or reads what it reads. The asker knows the organization's roles at a revision; 0 is none.
+type Source func(ctx context.Context, organizationID, subjectID id.ID, knownRoles int64) (Answer, error)
 
 // Config is what Access is made of.
 type Config struct {
 	Source Source
 	// Fresh reports whether every change committed more than a second ago has been heard of.
 	Fresh      func() bool
+	Clock      clock.Clock
 	MaxEntries int
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
 
 type key struct{ organizationID, userID id.ID }
+
+// entry is what is remembered of a subject. It is good while nothing has happened to the whole organization since.
+type entry struct {
+	Held
+	organization uint64
+}
 
 // budget is what a user may make the owner answer: denials while the cache is fresh, questions while it is not.
 type budget struct{ denials, staleQuestions *rate.Limiter }
@@ -87,14 +72,19 @@ type spender struct {
 // Access is the permission cache of one process.
 type Access struct {
 	Config
-	cache   *otter.Cache[key, Permissions]
+	// base are the system roles, graphs the organizations' own over them, at the latest revision that was heard.
+	base    *access.Graph
+	graphs  *otter.Cache[id.ID, graph]
+	cache   *otter.Cache[key, entry]
 	budgets *otter.Cache[spender, *budget]
 	flights *flights
-	// generation counts drops, by hash of the key: an answer asked for before a drop must not be stored after it.
-	generation [generations]atomic.Uint64
-	seed       maphash.Seed
-	asked      *prometheus.CounterVec
-	withheld   *prometheus.CounterVec
+	// generation counts drops, by hash of the key, and organization those of whole organizations: an answer asked for
+	// before a drop must not be stored after it.
+	generation   [generations]atomic.Uint64
+	organization [generations]atomic.Uint64
+	seed         maphash.Seed
+	asked        *prometheus.CounterVec
+	withheld     *prometheus.CounterVec
 }
 
 // New returns an empty cache.
@@ -102,9 +92,17 @@ func New(config Config) (*Access, error) {
 	if config.MaxEntries == 0 {
 		config.MaxEntries = defaultMaxEntries
 	}
-	cache, err := otter.New(&otter.Options[key, Permissions]{MaximumSize: config.MaxEntries})
+	base, err := NewBase()
+	if err != nil {
+		return nil, err
+	}
+	cache, err := otter.New(&otter.Options[key, entry]{MaximumSize: config.MaxEntries})
 	if err != nil {
 		return nil, fmt.Errorf("make permission cache: %w", err)
+	}
+	graphs, err := otter.New(&otter.Options[id.ID, graph]{MaximumSize: maxGraphs})
+	if err != nil {
+		return nil, fmt.Errorf("make role cache: %w", err)
 	}
 	budgets, err := otter.New(&otter.Options[spender, *budget]{MaximumSize: config.MaxEntries})
 	if err != nil {
@@ -120,52 +118,78 @@ func New(config Config) (*Access, error) {
 		Help: "Questions that were not put to the organization service because the user had asked too many, by cause.",
 	}, []string{"cause"})
 	return &Access{
-		Config: config, cache: cache, budgets: budgets, flights: newFlights(), seed: maphash.MakeSeed(), asked: asked, withheld: withheld,
+		Config: config, base: base, graphs: graphs, cache: cache, budgets: budgets, flights: newFlights(), seed: maphash.MakeSeed(), asked: asked, withheld: withheld,
 	}, nil
 }
 
-// Authorize answers nil when the user may, NotFound for one who is no member, PermissionDenied for a member who lacks
-// the permission (the empty one asks for membership alone), and Unavailable when nobody can tell.
+// Authorize answers nil when the user may in the whole organization, NotFound for one who is no member, PermissionDenied
+// for a member who lacks the permission (the empty one asks for membership alone), and Unavailable when nobody can tell.
 func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
-	wanted := key{organizationID, userID}
-	fresh := a.Fresh()
-	held, cached := a.cache.GetIfPresent(wanted)
-	if fresh && cached && held.allows(permission) {
-		return nil
+	question := a.question(ctx, permission)
+	held, err := a.hold(ctx, key{organizationID, userID}, func(held *Held) bool { return held.allows(&question) })
+	if err != nil {
+		return err
 	}
-	budget, why := a.budgetOf(ctx, userID), cause(fresh, cached)
+	return held.decide(&question)
+}
+
+// hold returns what a user has: what is remembered, where that is fresh and enough, else what the owner says now.
+func (a *Access) hold(ctx context.Context, wanted key, enough func(*Held) bool) (Held, error) {
+	least, fresh := call.From(ctx).LeastAccessRevision, a.Fresh()
+	held, cached := a.recall(wanted)
+	cached = cached && held.Revision >= least
+	if fresh && cached && enough(&held) {
+		return held, nil
+	}
+	budget, why := a.budgetOf(ctx, wanted.userID), cause(fresh, cached)
 	switch {
 	case !fresh && !budget.staleQuestions.Allow():
 		a.withheld.WithLabelValues(why).Inc()
-		return errTooManyQuestions
+		return Held{}, errTooManyQuestions
 	// Only denials are limited: a member of many organizations has many misses after a start, and a right to each.
 	case fresh && budget.denials.Tokens() < 1:
 		a.withheld.WithLabelValues(why).Inc()
 		if cached {
-			return decide(held, permission)
+			return held, nil
 		}
-		return errTooManyDenials
+		return Held{}, errTooManyDenials
 	}
-	held, err := a.ask(ctx, wanted, permission, why)
+	sufficient := func(held *Held) bool { return held.Revision >= least && enough(held) }
+	held, err := a.ask(ctx, wanted, sufficient, why)
 	if err != nil {
-		return err
+		return Held{}, err
 	}
-	verdict := decide(held, permission)
-	if verdict != nil && fresh {
+	if fresh && !sufficient(&held) {
 		budget.denials.Allow()
 	}
-	return verdict
+	if held.Member && held.Revision < least {
+		return Held{}, errRevisionUnknown
+	}
+	return held, nil
 }
 
-// Recall returns what a user holds: what is remembered when that is fresh and grants the permission, else what read
-// finds, which is remembered then. It is for the owner's own process, which can tell more cheaply than by asking
-// itself; whoever is refused is refused by what read found.
-func (a *Access) Recall(ctx context.Context, organizationID, userID id.ID, permission string, read Source) (Permissions, error) {
-	wanted := key{organizationID, userID}
-	if held, cached := a.cache.GetIfPresent(wanted); cached && held.allows(permission) && a.Fresh() {
+// recall returns what is remembered.
+func (a *Access) recall(wanted key) (Held, bool) {
+	known, cached := a.cache.GetIfPresent(wanted)
+	if !cached || known.organization != a.organizationOf(wanted.organizationID).Load() {
+		return Held{}, false
+	}
+	return known.Held, true
+}
+
+// Recall returns what a user holds: what is remembered when that is fresh and enough, else what read finds, which is
+// remembered then. It is for the owner's own process, which can tell more cheaply than by asking itself; whoever is
+// refused is refused by what read found.
+func (a *Access) Recall(ctx context.Context, organizationID, userID id.ID, enough func(*Held) bool, read Source) (Held, error) {
+	wanted, least := key{organizationID, userID}, call.From(ctx).LeastAccessRevision
+	if held, cached := a.recall(wanted); cached && held.Revision >= least && enough(&held) && a.Fresh() {
 		return held, nil
 	}
-	return a.load(ctx, wanted, read)
+	held, err := a.load(ctx, wanted, read)
+	if err == nil && held.Member && held.Revision < least {
+		return Held{}, errRevisionUnknown
+	}
+	return held, err
 }
 
 func cause(fresh, cached bool) string {
@@ -179,41 +203,71 @@ func cause(fresh, cached bool) string {
 	}
 }
 
-func (a *Access) ask(ctx context.Context, wanted key, permission, cause string) (Permissions, error) {
+func (a *Access) ask(ctx context.Context, wanted key, enough func(*Held) bool, cause string) (Held, error) {
 	// A flight joined the second time began after the question: one retry is enough.
 	for retry := false; ; retry = true {
-		held, joined, err := a.flights.do(ctx, wanted, func(ctx context.Context) (Permissions, error) {
+		held, joined, err := a.flights.do(ctx, wanted, func(ctx context.Context) (Held, error) {
 			a.asked.WithLabelValues(cause).Inc()
 			return a.load(ctx, wanted, a.Source)
 		})
 		if err != nil {
-			return Permissions{}, unavailable(err)
+			return Held{}, unavailable(err)
 		}
-		if !joined || retry || held.allows(permission) {
+		if !joined || retry || enough(&held) {
 			return held, nil
 		}
 	}
 }
 
 // load gets an answer from source and keeps it, unless the key was dropped meanwhile.
-func (a *Access) load(ctx context.Context, wanted key, source Source) (Permissions, error) {
+func (a *Access) load(ctx context.Context, wanted key, source Source) (Held, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	generation := a.generationOf(wanted)
-	before := generation.Load()
-	held, err := source(ctx, wanted.organizationID, wanted.userID)
+	generation, organization := a.generationOf(wanted), a.organizationOf(wanted.organizationID)
+	before, organizationBefore := generation.Load(), organization.Load()
+	known, _ := a.graphs.GetIfPresent(wanted.organizationID)
+	answer, err := source(ctx, wanted.organizationID, wanted.userID, known.revision)
 	if err != nil {
-		return Permissions{}, err
+		return Held{}, err
 	}
-	if generation.Load() != before {
+	compiled, err := a.compile(wanted.organizationID, known, answer)
+	if err != nil {
+		return Held{}, err
+	}
+	held, err := Hold(compiled, wanted.userID, answer)
+	if err != nil {
+		return Held{}, err
+	}
+	if generation.Load() != before || organization.Load() != organizationBefore {
 		return held, nil
 	}
-	a.cache.Set(wanted, held)
-	// Looked at again: a drop between the look and the store must win.
+	a.cache.Set(wanted, entry{held, organizationBefore})
+	// Looked at again: a drop between the look and the store must win. That of an organization is told by the entry.
 	if generation.Load() != before {
 		a.cache.Invalidate(wanted)
 	}
 	return held, nil
+}
+
+// compile returns the organization's roles as the answer means them, and remembers them.
+func (a *Access) compile(organizationID id.ID, known graph, answer Answer) (*access.Graph, error) {
+	if !answer.Member || answer.RolesRevision == 0 {
+		return a.base, nil
+	}
+	if answer.RolesRevision == known.revision {
+		return known.Graph, nil
+	}
+	compiled, err := NewGraph(a.base, answer.Roles, answer.Permissions)
+	if err != nil {
+		return nil, fmt.Errorf("compile the roles of %s: %w", organizationID, err)
+	}
+	a.graphs.Compute(organizationID, func(stored graph, found bool) (graph, otter.ComputeOp) {
+		if found && stored.revision > answer.RolesRevision {
+			return stored, otter.CancelOp
+		}
+		return graph{answer.RolesRevision, compiled}, otter.WriteOp
+	})
+	return compiled, nil
 }
 
 // Drop forgets what is known of a user in an organization: called by the broadcast reader for every change, and by
@@ -225,16 +279,27 @@ func (a *Access) Drop(organizationID, userID id.ID) {
 	a.cache.Invalidate(dropped)
 }
 
+// DropOrganization forgets what is known of all who are in an organization: when its roles change, or a team.
+func (a *Access) DropOrganization(organizationID id.ID) {
+	a.organizationOf(organizationID).Add(1)
+	a.flights.forgetOrganization(organizationID)
+}
+
 // Clear forgets everything: called when the broadcast reader has lost events.
 func (a *Access) Clear() {
 	for i := range a.generation {
 		a.generation[i].Add(1)
+		a.organization[i].Add(1)
 	}
 	a.cache.InvalidateAll()
 }
 
 func (a *Access) generationOf(of key) *atomic.Uint64 {
 	return &a.generation[maphash.Comparable(a.seed, of)%generations]
+}
+
+func (a *Access) organizationOf(organizationID id.ID) *atomic.Uint64 {
+	return &a.organization[maphash.Comparable(a.seed, organizationID)%generations]
 }
 
 // budgetOf returns what a question spends. Who asks is not always who is asked about (to assign a task, say): then it
@@ -253,22 +318,13 @@ func (a *Access) budgetOf(ctx context.Context, userID id.ID) *budget {
 	return known
 }
 
-func decide(held Permissions, permission string) error {
-	switch {
-	case !held.Member:
-		return errs.ErrNotFound
-	case !held.allows(permission):
-		return errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lack the permission "+permission+".").With("permission", permission)
-	default:
-		return nil
-	}
-}
-
 var (
 	errTooManyDenials = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many requests for things that are not yours.").
 				WithRetryAfter(time.Second)
 	errTooManyQuestions = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Your access can't be checked that often at this moment.").
 				WithRetryAfter(time.Second)
+	errRevisionUnknown = errs.New(errs.InvalidArgument, "ACCESS_REVISION_UNKNOWN", "The organization has had no such access revision.").
+				WithViolation(errs.Violation{Field: "X-Access-Revision", Rule: "access_revision.unknown", Message: "is none that the organization has had"})
 )
 
 // unavailable fails closed: without an answer nobody may.

@@ -16,8 +16,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -30,10 +32,11 @@ const read, write = "workflow.task.read", "workflow.task.create"
 type owner struct {
 	*authz.Access
 	organization, user id.ID
+	clock              *clock.Manual
 	stale              atomic.Bool
 
 	mu     sync.Mutex
-	held   authz.Permissions
+	held   authz.Answer
 	fault  error
 	asked  int
 	reads  int
@@ -42,19 +45,20 @@ type owner struct {
 
 func newOwner(t *testing.T, permissions ...string) *owner {
 	t.Helper()
-	o := &owner{organization: id.New(), user: id.New()}
+	o := &owner{organization: id.New(), user: id.New(), clock: clock.NewManual(time.Now())}
 	o.grant(permissions...)
-	access, err := authz.New(authz.Config{
-		Source: o.answer, Fresh: func() bool { return !o.stale.Load() },
+	built, err := authz.New(authz.Config{
+		Source: o.answer, Fresh: func() bool { return !o.stale.Load() }, Clock: o.clock,
 		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 	require.NoError(t, err)
-	o.Access = access
+	o.Access = built
 	return o
 }
 
-// answer reads what is held first, and only then lets the test do what happens meanwhile.
-func (o *owner) answer(_ context.Context, organizationID, userID id.ID) (authz.Permissions, error) {
+// answer reads what is held first, and only then lets the test do what happens meanwhile. Roles that the asker has already
+// are left out.
+func (o *owner) answer(_ context.Context, organizationID, userID id.ID, knownRoles int64) (authz.Answer, error) {
 	o.mu.Lock()
 	o.asked++
 	held, fault, during := o.held, o.fault, o.during
@@ -63,17 +67,32 @@ func (o *owner) answer(_ context.Context, organizationID, userID id.ID) (authz.P
 		during()
 	}
 	if organizationID != o.organization || userID != o.user {
-		return authz.Permissions{}, fault
+		return authz.Answer{}, fault
+	}
+	if knownRoles == held.RolesRevision {
+		held.Roles = nil
 	}
 	return held, fault
 }
 
-// grant makes the user a member with permissions.
-func (o *owner) grant(permissions ...string) {
-	o.set(func() { o.held = authz.NewPermissions(true, []string{"viewer"}, permissions) })
+// revisions are those of all organizations of the tests.
+var revisions atomic.Int64
+
+// answerWith is a member with one role of the organization's own, which allows the permissions.
+func answerWith(permissions ...string) authz.Answer {
+	revision := revisions.Add(1)
+	return authz.Answer{
+		Member: true, RoleIDs: []string{"worker"}, Revision: revision, RolesRevision: revision,
+		Roles: []access.Role{{ID: "worker", Allow: permissions}},
+	}
 }
 
-func (o *owner) remove() { o.set(func() { o.held = authz.Permissions{} }) }
+// grant makes the user a member with permissions.
+func (o *owner) grant(permissions ...string) {
+	o.set(func() { o.held = answerWith(permissions...) })
+}
+
+func (o *owner) remove() { o.set(func() { o.held = authz.Answer{} }) }
 
 func (o *owner) set(change func()) {
 	o.mu.Lock()
@@ -155,8 +174,9 @@ func TestClearForgetsEverybody(t *testing.T) {
 func TestDropDuringAQuestionWins(t *testing.T) {
 	t.Parallel()
 	for name, forget := range map[string]func(*owner){
-		"drop":  func(o *owner) { o.Drop(o.organization, o.user) },
-		"clear": func(o *owner) { o.Clear() },
+		"drop":         func(o *owner) { o.Drop(o.organization, o.user) },
+		"clear":        func(o *owner) { o.Clear() },
+		"organization": func(o *owner) { o.DropOrganization(o.organization) },
 	} {
 		o := newOwner(t, read)
 		var once sync.Once
@@ -220,25 +240,25 @@ func TestQuestionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		user := id.New()
 		ended := make(chan error, 2)
-		access, err := authz.New(authz.Config{
-			Source: func(ctx context.Context, _, _ id.ID) (authz.Permissions, error) {
+		built, err := authz.New(authz.Config{
+			Source: func(ctx context.Context, _, _ id.ID, _ int64) (authz.Answer, error) {
 				<-ctx.Done()
 				ended <- ctx.Err()
-				return authz.Permissions{}, ctx.Err()
+				return authz.Answer{}, ctx.Err()
 			},
-			Fresh: func() bool { return true }, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+			Fresh: func() bool { return true }, Clock: clock.System{}, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		answer := make(chan error, 1)
-		go func() { answer <- access.Authorize(ctx, id.New(), user, read) }()
+		go func() { answer <- built.Authorize(ctx, id.New(), user, read) }()
 		synctest.Wait()
 		cancel()
 		require.ErrorIs(t, <-answer, context.Canceled)
 		require.Empty(t, ended, "the question itself goes on for the others")
 
 		started := time.Now()
-		requireKind(t, access.Authorize(t.Context(), id.New(), user, read), errs.Unavailable)
+		requireKind(t, built.Authorize(t.Context(), id.New(), user, read), errs.Unavailable)
 		require.Equal(t, 3*time.Second, time.Since(started))
 		<-ended
 		<-ended
@@ -268,25 +288,53 @@ func TestStaleProcessAsksEachTimeAndFailsClosed(t *testing.T) {
 func TestEventsDropWhatTheyMakeOld(t *testing.T) {
 	t.Parallel()
 	o := newOwner(t, read)
-	organizationID, userID := o.organization.String(), o.user.String()
-	for kind, message := range map[string]proto.Message{
-		"organization.member.added":         &organizationv1.MemberAdded{OrganizationId: organizationID, UserId: userID},
-		"organization.member.removed":       &organizationv1.MemberRemoved{OrganizationId: organizationID, UserId: userID},
-		"organization.member.roles_changed": &organizationv1.MemberRolesChanged{OrganizationId: organizationID, UserId: userID},
+	subject := func(kind organizationv1.Subject_Type, subjectID id.ID) *organizationv1.Assignment {
+		return &organizationv1.Assignment{Subject: &organizationv1.Subject{Type: kind, Id: subjectID.String()}}
+	}
+	member := "member/" + o.user.String()
+	for name, test := range map[string]struct {
+		kind, subject string
+		message       proto.Message
+		drops         bool
+	}{
+		"added":                   {"organization.member.added", member, &organizationv1.MemberAdded{}, true},
+		"removed":                 {"organization.member.removed", member, &organizationv1.MemberRemoved{}, true},
+		"other roles":             {"organization.member.roles_changed", member, &organizationv1.MemberRolesChanged{}, true},
+		"another member":          {"organization.member.removed", "member/" + id.New().String(), &organizationv1.MemberRemoved{}, false},
+		"a role":                  {"organization.role.updated", "role/x", &organizationv1.RoleUpdated{}, true},
+		"a permission":            {"organization.permission.deleted", "permission/x", &organizationv1.PermissionDeleted{}, true},
+		"something to come":       {"organization.team_member.added", "team/x", &organizationv1.MemberAdded{}, true},
+		"an invitation":           {"organization.invitation.sent", "invitation/x", &organizationv1.InvitationSent{}, false},
+		"an assignment":           {"organization.assignment.created", "assignment/x", &organizationv1.AssignmentCreated{Assignment: subject(organizationv1.Subject_USER, o.user)}, true},
+		"one taken back":          {"organization.assignment.deleted", "assignment/x", &organizationv1.AssignmentDeleted{Assignment: subject(organizationv1.Subject_USER, o.user)}, true},
+		"a team's assignment":     {"organization.assignment.deleted", "assignment/x", &organizationv1.AssignmentDeleted{Assignment: subject(organizationv1.Subject_TEAM, id.New())}, true},
+		"another's assignment":    {"organization.assignment.created", "assignment/x", &organizationv1.AssignmentCreated{Assignment: subject(organizationv1.Subject_SERVICE_ACCOUNT, id.New())}, false},
+		"what is another service": {"workflow.role.updated", "role/x", &organizationv1.RoleUpdated{}, false},
 	} {
 		o.grant(read)
+		o.Clear()
 		require.NoError(t, o.may(t, read))
 		before := o.questions()
 		require.NoError(t, o.may(t, read))
 		require.Equal(t, before, o.questions())
-		schema := string(message.ProtoReflect().Descriptor().FullName())
-		data, err := proto.Marshal(message)
+		data, err := proto.Marshal(test.message)
 		require.NoError(t, err)
-		require.NoError(t, o.HandleEvent(bus.Event{Type: kind, Schema: schema, Data: data}), kind)
+		event := bus.Event{
+			Type: test.kind, Subject: test.subject, OrganizationID: o.organization, Data: data,
+			Schema: string(test.message.ProtoReflect().Descriptor().FullName()),
+		}
+		require.NoError(t, o.HandleEvent(event), name)
 		o.remove()
-		requireKind(t, o.may(t, read), errs.NotFound)
-		require.Error(t, o.HandleEvent(bus.Event{Type: kind, Schema: schema, Data: []byte{0xff}}))
-		require.Error(t, o.HandleEvent(bus.Event{Type: kind, Schema: schema}), "an event without ids is not taken for done")
+		if test.drops {
+			requireKind(t, o.may(t, read), errs.NotFound)
+			event.OrganizationID = id.ID{}
+			require.Error(t, o.HandleEvent(event), "%s: an event without an organization is not taken for done", name)
+		} else {
+			require.NoError(t, o.may(t, read), name)
+		}
 	}
-	require.NoError(t, o.HandleEvent(bus.Event{Type: "organization.organization.created", Data: []byte{0xff}}), "others are none of its business")
+	broken := bus.Event{Type: "organization.assignment.created", OrganizationID: o.organization, Data: []byte{0xff}}
+	require.Error(t, o.HandleEvent(broken))
+	broken.Type = "organization.member.removed"
+	require.Error(t, o.HandleEvent(broken), "nor is one about nobody")
 }

@@ -3,6 +3,8 @@ package authz
 import (
 	"context"
 	"sync"
+
+	"github.com/braidhq/braid/platform/id"
 )
 
 // flights joins questions about the same key. A caller that joins a flight under way gets an answer that may be older
@@ -15,14 +17,14 @@ type flights struct {
 
 type flight struct {
 	done   chan struct{}
-	answer Permissions
+	answer Held
 	err    error
 }
 
 func newFlights() *flights { return &flights{flying: map[key]*flight{}} }
 
 // do returns the answer of ask, and whether the flight was under way before this call.
-func (f *flights) do(ctx context.Context, key key, ask func(context.Context) (Permissions, error)) (Permissions, bool, error) {
+func (f *flights) do(ctx context.Context, key key, ask func(context.Context) (Held, error)) (Held, bool, error) {
 	f.mu.Lock()
 	running, joined := f.flying[key]
 	if !joined {
@@ -42,7 +44,7 @@ func (f *flights) do(ctx context.Context, key key, ask func(context.Context) (Pe
 	case <-running.done:
 		return running.answer, joined, running.err
 	case <-ctx.Done():
-		return Permissions{}, joined, ctx.Err()
+		return Held{}, joined, ctx.Err()
 	}
 }
 
@@ -52,5 +54,16 @@ func (f *flights) forget(key key, which *flight) {
 	defer f.mu.Unlock()
 	if which == nil || f.flying[key] == which {
 		delete(f.flying, key)
+	}
+}
+
+// forgetOrganization ends all flights about an organization for those who come later.
+func (f *flights) forgetOrganization(organizationID id.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for flying := range f.flying {
+		if flying.organizationID == organizationID {
+			delete(f.flying, flying)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -72,10 +73,8 @@ func TestDenialsAreLimitedPerUser(t *testing.T) {
 func TestMissesOfMembersAreNotLimited(t *testing.T) {
 	t.Parallel()
 	access, err := authz.New(authz.Config{
-		Source: func(context.Context, id.ID, id.ID) (authz.Permissions, error) {
-			return authz.Permissions{Member: true, Names: map[string]struct{}{read: {}}}, nil
-		},
-		Fresh: func() bool { return true }, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Source: func(context.Context, id.ID, id.ID, int64) (authz.Answer, error) { return answerWith(read), nil },
+		Fresh:  func() bool { return true }, Clock: clock.System{}, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 	require.NoError(t, err)
 	user := id.New()

@@ -5,6 +5,7 @@ package call
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/braidhq/braid/platform/id"
 )
@@ -29,6 +30,9 @@ type Actor struct {
 	Kind      ActorKind
 	UserID    id.ID
 	SessionID id.ID
+	// AuthTime is when the person last proved who they are, and Methods how; zero for tokens that don't say.
+	AuthTime time.Time
+	Methods  Methods
 	// Service is the calling service's name when Kind is Service.
 	Service string
 	// Token is the access token as it came, to be passed on to other services; never logged.
@@ -51,6 +55,14 @@ type Call struct {
 	IdempotencyHash []byte
 	// Replayed is set by the idempotency helper when the answer is a stored one.
 	Replayed bool
+	// LeastAccessRevision is the organization's access revision that the answer must not be older than; 0 when the
+	// caller named none.
+	LeastAccessRevision int64
+	// AccessRevision is set by a use case that changes who may do what: the revision that holds the change.
+	AccessRevision int64
+
+	undecided Undecided
+	decided   bool
 }
 
 type key struct{}

@@ -84,7 +84,11 @@ func Run[Response any](ctx context.Context, runner Runner, handle func(ctx conte
 			}
 		}
 		var err error
-		if response, err = handle(ctx, tx); err != nil || work.IdempotencyKey == "" {
+		if response, err = handle(ctx, tx); err != nil {
+			return err
+		}
+		// A change of a resource that nobody has decided about must not be committed.
+		if err := work.CheckDecided(); err != nil || work.IdempotencyKey == "" {
 			return err
 		}
 		return runner.keep(tx, work, any(response).(proto.Message))

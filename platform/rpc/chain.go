@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -44,9 +46,21 @@ type Authenticator interface {
 }
 
 // Authorizer answers what a user may do in an organization: nil, NotFound for one who is no member, PermissionDenied
-// for a member without the permission, Unavailable when it can't be sure. The empty permission asks for membership.
+// for a member without the permission, Unavailable when it can't be sure.
 type Authorizer interface {
+	// Authorize asks for the whole organization; the empty permission asks for membership.
 	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
+	// AuthorizeResource asks for a resource. Where what is known of it does not decide, it returns what is left to be
+	// decided; nil is nothing.
+	AuthorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked Asked) (call.Undecided, error)
+}
+
+// Asked is the resource that a permission is asked for, as far as the request names it.
+type Asked struct {
+	call.Resource
+	// Complete is whether everything about it is known: it is about to be made. Otherwise its owner is not, and where they
+	// are zero neither are its id (resources are listed) and its project.
+	Complete bool
 }
 
 // Refusals hears of members who were refused for lack of a permission; it must not block.
@@ -62,7 +76,9 @@ type ChainConfig struct {
 	// Refusals may be nil.
 	Refusals Refusals
 	// HashKeyed hashes a request's body for the idempotency store, so that the store can't be searched for guesses.
-	HashKeyed  func(data []byte) []byte
+	HashKeyed func(data []byte) []byte
+	// Clock says how long ago a login was; nil is the system's.
+	Clock      clock.Clock
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -94,6 +110,9 @@ func NewChain(config ChainConfig) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.Clock == nil {
+		config.Clock = clock.System{}
+	}
 	streaming, endStreams := context.WithCancel(context.Background())
 	_, untraced := otel.GetTracerProvider().(noop.TracerProvider)
 	return &Chain{
@@ -113,12 +132,18 @@ func (c *Chain) run(ctx context.Context, method *Method, in *inbound, request pr
 	defer func() { err = c.finish(ctx, method, work, span, started, err) }()
 	defer recoverInto(&err)
 
+	if work.LeastAccessRevision, err = in.leastAccessRevision(); err != nil {
+		return err
+	}
 	ctx, cancel := c.limitTime(ctx, method, in)
 	defer cancel()
 	if !in.deadline.IsZero() && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err = c.authenticate(ctx, method, in, work); err != nil {
+		return err
+	}
+	if err = c.requireStepUp(method, &work.Actor); err != nil {
 		return err
 	}
 	if err = c.validate(method, request); err != nil {
@@ -130,10 +155,16 @@ func (c *Chain) run(ctx context.Context, method *Method, in *inbound, request pr
 	if err = c.readIdempotency(method, in, work, request); err != nil {
 		return err
 	}
-	if err = handle(ctx); err == nil && work.Replayed {
+	if err = handle(ctx); err != nil {
+		return err
+	}
+	if work.Replayed {
 		in.response.Set(ReplayedHeader, "true")
 	}
-	return err
+	if work.AccessRevision > 0 {
+		in.response.Set(AccessRevisionHeader, strconv.FormatInt(work.AccessRevision, 10))
+	}
+	return work.CheckDecided()
 }
 
 // recoverInto turns a panic into an error; the stack goes to the log with it.
@@ -245,10 +276,19 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 	if method.names(request, work.Actor.UserID) {
 		permission = ""
 	}
-	err := c.Authorizer.Authorize(ctx, organizationID, work.Actor.UserID, permission)
+	err := c.ask(ctx, method, work, request, organizationID, permission)
 	if err == nil || errs.KindOf(err) == errs.PermissionDenied {
 		work.OrganizationID = organizationID
 	}
+	return err
+}
+
+func (c *Chain) ask(ctx context.Context, method *Method, work *call.Call, request proto.Message, organizationID id.ID, permission string) error {
+	if method.ResourceType == "" || permission == "" {
+		return c.Authorizer.Authorize(ctx, organizationID, work.Actor.UserID, permission)
+	}
+	undecided, err := c.Authorizer.AuthorizeResource(ctx, organizationID, work.Actor.UserID, permission, method.asked(request, work.Actor.UserID))
+	work.Leave(undecided)
 	return err
 }
 

@@ -46,6 +46,9 @@ func (f *Failure) As(target any) bool {
 	if seconds := f.retryAfterSeconds(); seconds > 0 {
 		converted.Meta().Set("Retry-After", fmt.Sprint(seconds))
 	}
+	if challenge := f.challenge(); challenge != "" {
+		converted.Meta().Set("WWW-Authenticate", challenge)
+	}
 	*connectError = converted
 	return true
 }

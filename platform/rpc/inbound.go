@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -19,6 +20,7 @@ const (
 	CorrelationHeader    = "X-Correlation-Id"
 	IdempotencyHeader    = "Idempotency-Key"
 	ReplayedHeader       = "Idempotency-Replayed"
+	AccessRevisionHeader = "X-Access-Revision"
 	ForwardedForHeader   = "X-Forwarded-For"
 	ForwardedByHeader    = "Braid-Forwarded-By"
 	authorizationHeader  = "Authorization"
@@ -36,6 +38,7 @@ type inbound struct {
 	remoteAddress  netip.Addr
 	forwardedFor   string
 	forwardedBy    string
+	accessRevision string
 	// deadline is the caller's, zero for none.
 	deadline time.Time
 	// response is where the chain puts headers, whatever the protocol.
@@ -62,6 +65,7 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, error) {
 		userAgent:      readable(r.Header.Get("User-Agent")),
 		forwardedFor:   r.Header.Get(ForwardedForHeader),
 		forwardedBy:    r.Header.Get(ForwardedByHeader),
+		accessRevision: first(r.Header[AccessRevisionHeader]),
 		response:       w.Header(),
 	}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -71,7 +75,19 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, error) {
 	if first(in.response[CorrelationHeader]) != in.correlationID {
 		in.response[CorrelationHeader] = []string{in.correlationID}
 	}
-	return in, checkSingle(r.Header, authorizationHeader, IdempotencyHeader)
+	return in, checkSingle(r.Header, authorizationHeader, IdempotencyHeader, AccessRevisionHeader)
+}
+
+// leastAccessRevision reads the revision that the answer must not be older than; 0 for none.
+func (in *inbound) leastAccessRevision() (int64, error) {
+	if in.accessRevision == "" {
+		return 0, nil
+	}
+	revision, err := strconv.ParseInt(in.accessRevision, 10, 64)
+	if err != nil || revision < 1 {
+		return 0, errs.Invalid(AccessRevisionHeader, "int64.gte", "must be an access revision as a write has answered it")
+	}
+	return revision, nil
 }
 
 // checkSingle refuses headers that are there twice. The names must be canonical.

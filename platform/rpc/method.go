@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "github.com/braidhq/braid/gen/go/braid/options/v1"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 )
 
@@ -41,6 +42,8 @@ type Method struct {
 	// Idempotent RPCs honor the Idempotency-Key header.
 	Idempotent bool
 	Stream     bool
+	// StepUp is how recent and strong the caller's login must be.
+	StepUp StepUp
 	// HTTPMethod and Path are the REST mapping, empty without one. Body is the request field that the body fills,
 	// "*" for the whole request, empty for none.
 	HTTPMethod string
@@ -48,8 +51,13 @@ type Method struct {
 	Body       string
 	Descriptor protoreflect.MethodDescriptor
 
+	// ResourceType is what the permission is asked for; empty when only what is held in the whole organization counts.
+	ResourceType string
+
 	organizationField protoreflect.FieldDescriptor
 	selfField         protoreflect.FieldDescriptor
+	resourceField     protoreflect.FieldDescriptor
+	projectField      protoreflect.FieldDescriptor
 	// variables are the fields that the variables of Path fill, in its order; bodyField is the one named by Body.
 	variables []protoreflect.FieldDescriptor
 	bodyField protoreflect.FieldDescriptor
@@ -70,6 +78,9 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 		checks: shortChecksOf(descriptor.Input()),
 	}
 	if err := method.readPermission(options); err != nil {
+		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
+	}
+	if err := method.readStepUp(options); err != nil {
 		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
 	}
 	if err := method.readHTTP(options); err != nil {
@@ -130,10 +141,19 @@ func (m *Method) readFields(permission *optionsv1.Permission) error {
 	if m.organizationField = textField(fields, name); m.organizationField == nil {
 		return fmt.Errorf("the request has no field %q for the organization", name)
 	}
-	if self := permission.GetSelfField(); self != "" {
-		if m.selfField = textField(fields, self); m.selfField == nil {
-			return fmt.Errorf("the request has no field %q", self)
+	m.ResourceType = permission.GetResourceType()
+	for field, name := range map[*protoreflect.FieldDescriptor]string{
+		&m.selfField: permission.GetSelfField(), &m.resourceField: permission.GetResourceField(), &m.projectField: permission.GetProjectField(),
+	} {
+		if name == "" {
+			continue
 		}
+		if *field = textField(fields, name); *field == nil {
+			return fmt.Errorf("the request has no field %q", name)
+		}
+	}
+	if m.ResourceType == "" && (m.resourceField != nil || m.projectField != nil) {
+		return errors.New("a resource without a type")
 	}
 	return nil
 }
@@ -187,6 +207,29 @@ func (m *Method) readHTTP(options *descriptorpb.MethodOptions) error {
 // validation refuses before.
 func (m *Method) organization(request proto.Message) id.ID {
 	return id.ParseOrZero(request.ProtoReflect().Get(m.organizationField).String())
+}
+
+// projectType is the resource that is its own project.
+const projectType = "project"
+
+// asked returns what a request names of the resource that its permission is asked for.
+func (m *Method) asked(request proto.Message, callerID id.ID) Asked {
+	message := request.ProtoReflect()
+	asked := Asked{Resource: call.Resource{Type: m.ResourceType}}
+	if m.projectField != nil {
+		asked.ProjectID = id.ParseOrZero(message.Get(m.projectField).String())
+	}
+	switch {
+	case m.resourceField != nil:
+		asked.ID = id.ParseOrZero(message.Get(m.resourceField).String())
+		if m.ResourceType == projectType {
+			asked.ProjectID = asked.ID
+		}
+	case !m.ReadOnly:
+		// What is about to be made will be the caller's own.
+		asked.OwnerID, asked.Complete = callerID, true
+	}
+	return asked
 }
 
 // names reports whether the request's self field holds the user.

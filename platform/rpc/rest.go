@@ -262,8 +262,8 @@ func WriteError(w http.ResponseWriter, failure *Failure) {
 	if seconds := failure.retryAfterSeconds(); seconds > 0 {
 		header.Set("Retry-After", strconv.Itoa(seconds))
 	}
-	if failure.Problem.Kind == errs.Unauthenticated {
-		header.Set("WWW-Authenticate", fmt.Sprintf("Bearer realm=%q", Domain))
+	if challenge := failure.challenge(); challenge != "" {
+		header.Set("WWW-Authenticate", challenge)
 	}
 	w.WriteHeader(httpStatus.code)
 	_, _ = w.Write(append(body, '\n'))

@@ -90,8 +90,9 @@ func assemble(t *testing.T, database *pg.DB, who caller, keyDirectory string) *s
 	view, err := authenticator.For(name)
 	require.NoError(t, err)
 	access, err := authz.New(authz.Config{
-		Source: func(context.Context, id.ID, id.ID) (authz.Permissions, error) {
-			return authz.NewPermissions(true, []string{"member"}, []string{"workflow.task.create"}), nil
+		Clock: clock.System{},
+		Source: func(context.Context, id.ID, id.ID, int64) (authz.Answer, error) {
+			return authz.Answer{Member: true, RoleIDs: []string{"member"}}, nil
 		},
 		Fresh: fresh, Logger: logger, Registerer: registry,
 	})

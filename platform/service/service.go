@@ -73,6 +73,7 @@ func New(environment Environment, options Options) (*Service, error) {
 		Authorizer:    environment.Access,
 		Refusals:      refusals,
 		HashKeyed:     func(data []byte) []byte { return environment.Keys.HashKeyed("idempotency", data) },
+		Clock:         environment.Clock,
 		Logger:        environment.Logger,
 		Registerer:    environment.Registerer,
 	})

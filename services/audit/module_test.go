@@ -61,9 +61,10 @@ func TestTheServiceRunsWhole(t *testing.T) {
 	require.NoError(t, err)
 	acme, ada := id.New(), id.New()
 	access, err := authz.New(authz.Config{
-		Source: func(_ context.Context, organizationID, userID id.ID) (authz.Permissions, error) {
+		Clock: clock.System{},
+		Source: func(_ context.Context, organizationID, userID id.ID, _ int64) (authz.Answer, error) {
 			member := organizationID == acme && userID == ada
-			return authz.Permissions{Member: member, Names: map[string]struct{}{"audit.event.read": {}}}, nil
+			return authz.Answer{Member: member, RoleIDs: []string{"owner"}}, nil
 		},
 		Fresh: func() bool { return true }, Logger: logger, Registerer: registry,
 	})

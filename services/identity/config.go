@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/braidhq/braid/platform/config"
+	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 )
 
@@ -16,6 +17,8 @@ type Config struct {
 	PasswordConcurrency int             `config:"password_concurrency" default:"0" help:"Password hashes computed at once; 0 is half of the processors."`
 	PasswordQueue       int             `config:"password_queue" default:"64" help:"Requests that may wait to hash a password; more are refused."`
 	SessionIdleLifetime time.Duration   `config:"session_idle_lifetime" default:"720h" help:"How long a session lives without its refresh token being used."`
+	PasskeyDomain       string          `config:"passkey_domain" default:"" help:"The domain that passkeys belong to, for good; empty is that of the public URL, or localhost where that is an IP address."`
+	PasskeyOrigins      []string        `config:"passkey_origins" default:"" help:"The origins whose pages may ask for passkeys, such as https://braid.example.com; empty is the public URL."`
 }
 
 const kibibyte = 1024
@@ -47,6 +50,10 @@ func (c Config) Validate(report func(key, reason string)) {
 	if c.SessionIdleLifetime < time.Hour || c.SessionIdleLifetime > 365*24*time.Hour {
 		report("session_idle_lifetime", "must be 1h to 8760h")
 	}
+}
+
+func (c Config) passkeys(publicURL string) passkey.Config {
+	return passkey.Config{RelyingParty: c.PasskeyDomain, Origins: c.PasskeyOrigins, PublicURL: publicURL}
 }
 
 func (c Config) strongEnough() bool {

@@ -49,6 +49,9 @@ type harness struct {
 	directory     identityv1connect.DirectoryServiceClient
 	service       *service.Service
 	authenticator *authn.Authenticator
+	keys          *secret.Keys
+	signer        *authn.Signer
+	serviceKeys   map[string]authn.ServiceKey
 }
 
 // logBuffer holds every log line without times and durations, whose digits mean nothing.
@@ -101,11 +104,26 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 		registry: prometheus.NewRegistry(), logs: &logBuffer{}, client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
 	t.Cleanup(h.client.CloseIdleConnections)
-	logger := newLogger(h.logs)
-	keys, signer, serviceKeys := makeKeys(t, h.clock)
+	h.keys, h.signer, h.serviceKeys = makeKeys(t, h.clock)
+	h.start(db, config)
+	return h
+}
+
+// twin is another process of the same service: with the database, the keys and the clock of this one.
+func (h *harness) twin() *harness {
+	other := *h
+	other.registry = prometheus.NewRegistry()
+	other.start(pgtest.OpenDB(h.t, pg.Config{Service: "identity", URL: h.database.URL}, other.registry), testConfig())
+	return &other
+}
+
+// start runs a process of the service.
+func (h *harness) start(db *pg.DB, config identity.Config) {
+	t, logger := h.t, newLogger(h.logs)
+	t.Helper()
 	var err error
 	h.authenticator, err = authn.New(authn.Config{
-		UserKeys: h.publicKeys, ServiceKeys: serviceKeys,
+		UserKeys: h.publicKeys, ServiceKeys: h.serviceKeys,
 		SessionLive: func(context.Context, id.ID) (bool, error) { return false, errors.New("not asked for while fresh") },
 		Fresh:       func() bool { return true },
 		Clock:       h.clock, Logger: logger, Registerer: h.registry,
@@ -116,7 +134,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
 		Topics: map[string]bus.Topic{"identity": {Name: bus.EventTopic("identity"), Partitions: 1}},
-		Keys:   keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Keys:   h.keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
@@ -128,10 +146,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	h.auth = identityv1connect.NewAuthServiceClient(h.as(""), h.url)
-	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, func() (string, error) {
-		return signer.Token("identity")
-	}}, h.url)
-	return h
+	h.directory = identityv1connect.NewDirectoryServiceClient(h.asService(), h.url)
 }
 
 func makeKeys(t *testing.T, clock clock.Clock) (*secret.Keys, *authn.Signer, map[string]authn.ServiceKey) {
@@ -170,6 +185,11 @@ func (h *harness) publicKeys(ctx context.Context) (map[string]ed25519.PublicKey,
 // as sends a token with each call.
 func (h *harness) as(token string) connect.HTTPClient {
 	return bearer{h.client, func() (string, error) { return token, nil }}
+}
+
+// asService sends a service token of notification with each call.
+func (h *harness) asService() connect.HTTPClient {
+	return bearer{h.client, func() (string, error) { return h.signer.Token("identity") }}
 }
 
 type bearer struct {

@@ -56,7 +56,7 @@ func TestAccessTokenSaysNoMoreThanItMust(t *testing.T) {
 	for name := range claims {
 		names = append(names, name)
 	}
-	require.ElementsMatch(t, []string{"iss", "aud", "sub", "sid", "jti", "iat", "exp"}, names)
+	require.ElementsMatch(t, []string{"iss", "aud", "sub", "sid", "jti", "iat", "exp", "auth_time", "amr", "acr"}, names)
 }
 
 func decodePart(t *testing.T, part string) map[string]any {

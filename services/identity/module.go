@@ -15,6 +15,7 @@ import (
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity/internal/api"
 	"github.com/braidhq/braid/services/identity/internal/app"
+	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
@@ -40,9 +41,13 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err != nil {
 		return nil, err
 	}
+	passkeys, err := passkey.New(config.passkeys(environment.PublicURL))
+	if err != nil {
+		return nil, fmt.Errorf("assemble identity: %w", err)
+	}
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
 	useCases := &app.App{
-		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
+		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer, Passkeys: passkeys,
 		Authenticator: environment.Authenticator.Authenticator, SessionIdleLifetime: config.SessionIdleLifetime,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
@@ -51,6 +56,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
 		identityv1braid.MountMeService(identity.Server, api.NewMe(useCases, identity.Runner)),
 		identityv1braid.MountDirectoryService(identity.Server, api.NewDirectory(useCases)),
+		identityv1braid.MountFactorService(identity.Server, api.NewFactors(useCases, identity.Runner)),
+		identityv1braid.MountLoginService(identity.Server, api.NewLogin(useCases)),
+		identityv1braid.MountUserSecurityService(identity.Server, api.NewUserSecurity(useCases)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)

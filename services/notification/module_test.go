@@ -60,8 +60,9 @@ func newEnvironment(t *testing.T, known *owners) (service.Environment, *pgtest.D
 	registry := prometheus.NewRegistry()
 	logger := pgtest.Logger(t)
 	access, err := authz.New(authz.Config{
-		Source: func(context.Context, id.ID, id.ID) (authz.Permissions, error) {
-			return authz.Permissions{Member: true}, nil
+		Clock: clock.System{},
+		Source: func(context.Context, id.ID, id.ID, int64) (authz.Answer, error) {
+			return authz.Answer{Member: true}, nil
 		},
 		Fresh: func() bool { return true }, Logger: logger, Registerer: registry,
 	})

@@ -131,6 +131,10 @@ func (l *lateMembers) Authorize(ctx context.Context, organizationID, userID id.I
 	return l.server.Roles.Authorize(ctx, organizationID, userID, permission)
 }
 
+func (l *lateMembers) AuthorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
+	return l.server.Roles.AuthorizeResource(ctx, organizationID, userID, permission, asked)
+}
+
 // path returns a path below the fixture's organization.
 func (f *fixture) path(rest string) string {
 	return "/api/v1/organizations/" + f.organizationID.String() + rest

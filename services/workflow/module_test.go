@@ -25,7 +25,6 @@ import (
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/module"
-	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/testkit/bustest"
@@ -64,15 +63,11 @@ func runWhole(t *testing.T) *whole {
 	require.NoError(t, err)
 	view, err := authenticator.For(serviceName)
 	require.NoError(t, err)
-	catalog, err := rpc.Catalog()
-	require.NoError(t, err)
-	everything := authz.Permissions{Member: true, Names: map[string]struct{}{}}
-	for _, method := range catalog {
-		everything.Names[method.Permission] = struct{}{}
-	}
 	access, err := authz.New(authz.Config{
-		Source: func(context.Context, id.ID, id.ID) (authz.Permissions, error) { return everything, nil },
-		Fresh:  func() bool { return true }, Logger: logger, Registerer: w.registry,
+		Source: func(context.Context, id.ID, id.ID, int64) (authz.Answer, error) {
+			return authz.Answer{Member: true, RoleIDs: []string{"owner"}}, nil
+		},
+		Fresh: func() bool { return true }, Clock: clock.System{}, Logger: logger, Registerer: w.registry,
 	})
 	require.NoError(t, err)
 	built, err := New(service.Environment{

@@ -82,6 +82,25 @@ func (t *Tokens) authenticate(token string, kind call.ActorKind) (call.Actor, er
 	return call.Actor{}, errTokenInvalid
 }
 
+// AuthorizeResource implements rpc.Authorizer: what a system role permits it permits everywhere. Narrow makes a user's
+// access depend on the resource.
+func (r *Roles) AuthorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
+	r.mu.RLock()
+	narrow := r.narrow[membership{organizationID, userID}]
+	r.mu.RUnlock()
+	if narrow != nil {
+		return narrow(ctx, permission, asked)
+	}
+	return nil, r.Authorize(ctx, organizationID, userID, permission)
+}
+
+// Narrow lets authorize answer for a user in an organization wherever a resource is asked for.
+func (r *Roles) Narrow(organizationID, userID id.ID, authorize func(ctx context.Context, permission string, asked rpc.Asked) (call.Undecided, error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.narrow[membership{organizationID, userID}] = authorize
+}
+
 type membership struct{ organizationID, userID id.ID }
 
 // Roles are the members of a test's organizations. It implements rpc.Authorizer with the permissions that the contract
@@ -89,9 +108,11 @@ type membership struct{ organizationID, userID id.ID }
 type Roles struct {
 	permissions map[string]int
 
-	mu    sync.RWMutex
-	held  map[membership]int
-	fault error
+	mu   sync.RWMutex
+	held map[membership]int
+	// narrow are those whose access depends on the resource.
+	narrow map[membership]func(ctx context.Context, permission string, asked rpc.Asked) (call.Undecided, error)
+	fault  error
 }
 
 // NewRoles returns no members: everybody is an outsider everywhere.
@@ -106,7 +127,8 @@ func NewRoles() (*Roles, error) {
 			permissions[method.Permission] = rank(method.Role)
 		}
 	}
-	return &Roles{permissions: permissions, held: map[membership]int{}}, nil
+	return &Roles{permissions: permissions, held: map[membership]int{},
+		narrow: map[membership]func(context.Context, string, rpc.Asked) (call.Undecided, error){}}, nil
 }
 
 // rank is a role's place among the system roles, from 1; 0 is none.

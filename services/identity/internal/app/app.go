@@ -14,6 +14,7 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/secret"
+	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
@@ -24,6 +25,8 @@ type App struct {
 	Keys   *secret.Keys
 	Hasher *password.Hasher
 	Issuer *token.Issuer
+	// Passkeys asks browsers for passkeys and verifies them.
+	Passkeys *passkey.Party
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
 	// SessionIdleLifetime is how long a session lives without its tokens being traded.

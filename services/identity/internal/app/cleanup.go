@@ -65,6 +65,7 @@ func (c *Cleanup) Once(ctx context.Context) error {
 	for kind, count := range map[string]int64{
 		"registration": purged.Registrations, "session": purged.Sessions,
 		"refresh_token": purged.RefreshTokens, "answer": purged.Answers,
+		"challenge": purged.Challenges, "unconfirmed_factor": purged.UnconfirmedFactors,
 	} {
 		c.removed.WithLabelValues(kind).Add(float64(count))
 	}

@@ -40,6 +40,7 @@ func (a *App) loginSucceeded(ctx context.Context, tx *pg.Tx, session domain.Sess
 	return outbox.Append(ctx, tx, a.Clock, outbox.Event{
 		Message: &identityv1.LoginSucceeded{
 			UserId: session.UserID.String(), SessionId: session.ID.String(), UserAgent: session.UserAgent,
+			Methods: session.Methods,
 		},
 		Key:     session.UserID,
 		Subject: "session/" + session.ID.String(),

@@ -11,7 +11,7 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
 
-// Login begins a session. An address without a user costs the same statements and the same hash as a wrong password.
+// Login begins a session, or asks for a second factor of who has one. An address without a user costs the same statements and the same hash as a wrong password.
 func (a *App) Login(ctx context.Context, email, password string) (Tokens, domain.User, error) {
 	address := domain.ParseAddress(email)
 	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), address)
@@ -33,7 +33,7 @@ func (a *App) Login(ctx context.Context, email, password string) (Tokens, domain
 			return Tokens{}, domain.User{}, err
 		}
 	}
-	tokens, err := a.beginSession(ctx, credential.User, replacement)
+	tokens, err := a.passPassword(ctx, credential.User, replacement)
 	return tokens, credential.User, err
 }
 
@@ -53,41 +53,69 @@ func (a *App) refuseLogin(ctx context.Context, userID id.ID, address domain.Addr
 	return domain.ErrCredentialsInvalid
 }
 
-func (a *App) beginSession(ctx context.Context, user domain.User, replacementHash string) (Tokens, error) {
-	work, now := call.From(ctx), a.Clock.Now()
-	session := domain.Session{
-		ID: id.New(), UserID: user.ID, UserAgent: domain.CutUserAgent(work.UserAgent),
-		CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(a.SessionIdleLifetime),
-	}
-	if work.ClientAddress.IsValid() {
-		session.ClientAddress = work.ClientAddress.String()
-	}
-	tokens, err := a.issue(ctx, session)
-	if err != nil {
-		return Tokens{}, err
-	}
-	ctx = actingAs(ctx, user.ID, session.ID)
-	err = a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) error {
+// passPassword goes on where the password was right: to a session, or to asking for a second factor.
+func (a *App) passPassword(ctx context.Context, user domain.User, replacementHash string) (Tokens, error) {
+	challengeToken := token.NewChallenge()
+	var tokens Tokens
+	var factors domain.Factors
+	err := a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) (err error) {
 		if replacementHash != "" {
-			if err := store.ReplacePasswordHash(ctx, tx, user.ID, replacementHash, now); err != nil {
+			if err := store.ReplacePasswordHash(ctx, tx, user.ID, replacementHash, a.Clock.Now()); err != nil {
 				return err
 			}
 		}
-		if err := store.CreateSession(ctx, tx, session); err != nil {
+		all, err := store.ListFactors(ctx, tx, user.ID)
+		if err != nil {
 			return err
 		}
-		if err := store.CreateRefreshToken(ctx, tx, token.HashRefresh(tokens.Refresh), session); err != nil {
-			return err
+		if factors = all.Confirmed(""); len(factors) > 0 {
+			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), a.newChallenge(ctx, domain.LoginChallenge, user.ID))
 		}
-		return a.loginSucceeded(ctx, tx, session)
+		tokens, err = a.beginSession(ctx, tx, user.ID, []string{domain.ByPassword}, false)
+		return err
 	})
+	if err == nil && len(factors) > 0 {
+		err = domain.ErrFactorRequired.With("challengeToken", challengeToken).With("factors", factors.Ways())
+	}
 	if err != nil {
 		return Tokens{}, err
 	}
 	return tokens, nil
 }
 
-func (a *App) issue(ctx context.Context, session domain.Session) (Tokens, error) {
-	access, err := a.Issuer.Issue(ctx, session.UserID, session.ID)
+// beginSession queues a session that was proven with the methods; secured says whether its user has a second factor. The
+// transaction must act as the user.
+func (a *App) beginSession(ctx context.Context, tx *pg.Tx, userID id.ID, methods []string, secured bool) (Tokens, error) {
+	now, client := a.Clock.Now(), clientOf(ctx)
+	session := domain.Session{
+		ID: id.New(), UserID: userID, UserAgent: client.UserAgent, ClientAddress: client.Address,
+		CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(a.SessionIdleLifetime),
+		AuthenticatedAt: now, Methods: domain.Combine(methods),
+	}
+	tokens, err := a.issue(ctx, session, secured)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if err := store.CreateSession(ctx, tx, session); err != nil {
+		return Tokens{}, err
+	}
+	if err := store.CreateRefreshToken(ctx, tx, token.HashRefresh(tokens.Refresh), session); err != nil {
+		return Tokens{}, err
+	}
+	return tokens, a.loginSucceeded(actingAs(ctx, userID, session.ID), tx, session)
+}
+
+// clientOf is who asks, as far as it can be seen.
+func clientOf(ctx context.Context) domain.Client {
+	work := call.From(ctx)
+	client := domain.Client{UserAgent: domain.CutUserAgent(work.UserAgent)}
+	if work.ClientAddress.IsValid() {
+		client.Address = work.ClientAddress.String()
+	}
+	return client
+}
+
+func (a *App) issue(ctx context.Context, session domain.Session, secured bool) (Tokens, error) {
+	access, err := a.Issuer.Issue(ctx, session, secured)
 	return Tokens{Access: access, Refresh: token.NewRefresh()}, err
 }

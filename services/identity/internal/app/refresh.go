@@ -56,8 +56,9 @@ func (a *App) Refresh(ctx context.Context, refreshToken string) (Tokens, error) 
 func (a *App) rotate(ctx context.Context, tx *pg.Tx, known domain.RefreshToken, refreshToken string, now time.Time) (Tokens, error) {
 	session := domain.Session{
 		ID: known.SessionID, UserID: known.UserID, LastUsedAt: now, ExpiresAt: now.Add(a.SessionIdleLifetime),
+		AuthenticatedAt: known.AuthenticatedAt, Methods: known.Methods,
 	}
-	tokens, err := a.issue(ctx, session)
+	tokens, err := a.issue(ctx, session, known.Secured)
 	if err != nil {
 		return Tokens{}, err
 	}

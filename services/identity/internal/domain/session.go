@@ -24,6 +24,9 @@ type Session struct {
 	CreatedAt     time.Time
 	LastUsedAt    time.Time
 	ExpiresAt     time.Time
+	// AuthenticatedAt is when the person last proved who they are, Methods all that the session was proven with.
+	AuthenticatedAt time.Time
+	Methods         []string
 }
 
 // CutUserAgent keeps of a header what can be stored and shown: valid UTF-8, at most 256 bytes.
@@ -49,6 +52,10 @@ type RefreshToken struct {
 	UsedAt *time.Time
 	// SealedAnswer is what its use was answered with; gone once the new token was used or the retry window has passed.
 	SealedAnswer []byte
+	// AuthenticatedAt, Methods and Secured are the session's and its person's: see Session and Session.Strong.
+	AuthenticatedAt time.Time
+	Methods         []string
+	Secured         bool
 }
 
 // Verdict is what follows from presenting a refresh token.

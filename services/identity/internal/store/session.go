@@ -38,6 +38,23 @@ func CreateSession(ctx context.Context, tx *pg.Tx, session domain.Session) error
 	return queue(tx).InsertSession(ctx, db.InsertSessionParams{
 		ID: session.ID, AccountID: session.UserID, UserAgent: session.UserAgent, ClientAddress: session.ClientAddress,
 		CreatedAt: session.CreatedAt, LastUsedAt: session.LastUsedAt, ExpiresAt: session.ExpiresAt,
+		AuthenticatedAt: session.AuthenticatedAt, Methods: session.Methods,
+	})
+}
+
+// LockSession returns how a live session of a user was proven, and keeps others from changing it; ErrNotFound when there
+// is none.
+func LockSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID, now time.Time) (domain.Session, error) {
+	row, err := db.New(tx).LockSession(ctx, sessionID, userID, now)
+	return domain.Session{
+		ID: sessionID, UserID: userID, AuthenticatedAt: row.AuthenticatedAt.UTC(), Methods: row.Methods,
+	}, explain("lock session", err)
+}
+
+// RaiseSession queues what the session was proven with, and when.
+func RaiseSession(ctx context.Context, tx *pg.Tx, session domain.Session) error {
+	return queue(tx).RaiseSession(ctx, db.RaiseSessionParams{
+		ID: session.ID, AccountID: session.UserID, AuthenticatedAt: session.AuthenticatedAt, Methods: session.Methods,
 	})
 }
 
@@ -98,9 +115,11 @@ func CreateRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte, session dom
 // when nothing is known.
 func ClaimRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte) (domain.RefreshToken, error) {
 	var token domain.RefreshToken
-	err := tx.QueryRow(ctx, `select session_id, account_id, session_expires_at, expires_at, used_at, sealed_answer
-from claim_refresh_token($1)`, hash).Scan(&token.SessionID, &token.UserID, &token.SessionExpiresAt, &token.ExpiresAt,
-		&token.UsedAt, &token.SealedAnswer)
+	err := tx.QueryRow(ctx, `select session_id, account_id, session_expires_at, expires_at, used_at, sealed_answer,
+    authenticated_at, methods, secured
+from claim_refresh_token($1), find_strength(session_id)`, hash).Scan(&token.SessionID, &token.UserID,
+		&token.SessionExpiresAt, &token.ExpiresAt, &token.UsedAt, &token.SealedAnswer,
+		&token.AuthenticatedAt, &token.Methods, &token.Secured)
 	return token, explain("claim refresh token", err)
 }
 

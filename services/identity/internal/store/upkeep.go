@@ -54,6 +54,7 @@ func ListPublicKeys(ctx context.Context, querier pg.Querier) ([]SigningKey, erro
 // Purged counts what one round of Purge has removed.
 type Purged struct {
 	Registrations, Sessions, RefreshTokens, Answers int64
+	Challenges, UnconfirmedFactors                  int64
 }
 
 // Purge removes what time has ended, at most a number of each kind. It needs a worker transaction.
@@ -71,6 +72,12 @@ func Purge(ctx context.Context, tx *pg.Tx, now time.Time, most int32) (purged Pu
 	}
 	if purged.Sessions, err = queries.PurgeSessions(ctx, now, most); err != nil {
 		return Purged{}, explain("purge sessions", err)
+	}
+	if purged.Challenges, err = queries.PurgeChallenges(ctx, now, most); err != nil {
+		return Purged{}, explain("purge challenges", err)
+	}
+	if purged.UnconfirmedFactors, err = queries.PurgeUnconfirmed(ctx, now.Add(-domain.ConfirmationTime), most); err != nil {
+		return Purged{}, explain("purge unconfirmed factors", err)
 	}
 	return purged, nil
 }

@@ -13,10 +13,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/secret"
+	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/store"
 )
 
@@ -92,8 +94,8 @@ func (i *Issuer) create(ctx context.Context, tx *pg.Tx) (*signingKey, error) {
 
 func associatedData(keyID string) []byte { return []byte("signing-key/" + keyID) }
 
-// Issue returns an access token for a session.
-func (i *Issuer) Issue(ctx context.Context, userID, sessionID id.ID) (string, error) {
+// Issue returns an access token for a session; secured says whether its user has a second factor.
+func (i *Issuer) Issue(ctx context.Context, session domain.Session, secured bool) (string, error) {
 	key := i.current.Load()
 	if key == nil {
 		if err := i.Load(ctx); err != nil {
@@ -102,17 +104,23 @@ func (i *Issuer) Issue(ctx context.Context, userID, sessionID id.ID) (string, er
 		key = i.current.Load()
 	}
 	now := i.clock.Now()
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, authn.Claims{
+	claims := authn.Claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    authn.Issuer,
 			Audience:  jwt.ClaimStrings{authn.Audience},
-			Subject:   userID.String(),
+			Subject:   session.UserID.String(),
 			ID:        id.New().String(),
 			IssuedAt:  jwt.NewNumericDate(now),
 			ExpiresAt: jwt.NewNumericDate(now.Add(authn.AccessTokenLife)),
 		},
-		SessionID: sessionID.String(),
-	})
+		SessionID: session.ID.String(),
+		AuthTime:  jwt.NewNumericDate(session.AuthenticatedAt),
+		AMR:       session.Methods,
+	}
+	if session.Strong(secured) {
+		claims.ACR = call.StrongACR
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
 	token.Header["typ"] = authn.AccessTokenType
 	token.Header["kid"] = key.id
 	signed, err := token.SignedString(key.private)

@@ -24,7 +24,8 @@ func (a *App) CheckAccess(ctx context.Context, organizationID, userID id.ID, per
 	if !a.Roles.Knows(permission) {
 		return Access{Reason: "unknown_permission"}, nil
 	}
-	held, err := a.RecallAccess(ctx, organizationID, userID, permission, a.readPermissions)
+	enough := func(held *authz.Held) bool { return held.Member && a.Roles.Holder(held.RoleIDs, permission) != "" }
+	held, err := a.RecallAccess(ctx, organizationID, userID, enough, a.readAccess)
 	if err != nil {
 		return Access{}, err
 	}
@@ -41,10 +42,10 @@ func (a *App) ListRoles(ctx context.Context, organizationID id.ID, request list.
 	return store.ListRoles(ctx, a.DB.Read(pg.ScopeOf(ctx)), a.Roles.List(), query)
 }
 
-// readPermissions is GetEffectivePermissions in the form in which it is remembered.
-func (a *App) readPermissions(ctx context.Context, organizationID, userID id.ID) (authz.Permissions, error) {
-	roleIDs, permissions, err := a.GetEffectivePermissions(ctx, organizationID, userID)
-	return authz.NewPermissions(len(roleIDs) > 0, roleIDs, permissions), err
+// readAccess is GetEffectivePermissions in the form in which it is remembered.
+func (a *App) readAccess(ctx context.Context, organizationID, userID id.ID, _ int64) (authz.Answer, error) {
+	roleIDs, _, err := a.GetEffectivePermissions(ctx, organizationID, userID)
+	return authz.Answer{Member: len(roleIDs) > 0, RoleIDs: roleIDs}, err
 }
 
 func (a *App) explain(roleIDs []string, permission string) Access {

@@ -15,9 +15,9 @@ import (
 
 // App is the use cases with what they need.
 type App struct {
-	DB        *pg.DB
-	Clock     clock.Clock
-	Roles     *domain.Roles
+	DB    *pg.DB
+	Clock clock.Clock
+	Roles *domain.Roles
 	// Base are the same roles as the evaluator knows them; each organization's own are compiled over them.
 	Base      *access.Graph
 	Directory Directory

@@ -22,22 +22,35 @@ type Watching struct {
 
 // check asks again whether the caller may watch. A stream ends with its session, its token or its permission; a client
 // with a fresh token goes on where it was.
-func (w Watching) check(work *call.Call) func(ctx context.Context) error {
+func (w Watching) check(work *call.Call, project call.Resource) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		if _, err := w.Authenticator.AuthenticateUser(ctx, work.Actor.Token); err != nil {
 			return err
 		}
-		return w.Authorizer.Authorize(ctx, work.OrganizationID, work.Actor.UserID, watchPermission)
+		undecided, err := w.Authorizer.AuthorizeResource(ctx, work.OrganizationID, work.Actor.UserID, watchPermission, rpc.Asked{Resource: project})
+		if err != nil || undecided == nil {
+			return err
+		}
+		return undecided.Decide(ctx, project)
 	}
 }
 
 // WatchProject implements ProjectServiceHandler.
 func (p *Projects) WatchProject(ctx context.Context, request *workflowv1.WatchProjectRequest, send func(*workflowv1.WatchProjectResponse) error) error {
 	work := call.From(ctx)
+	watched := call.Resource{Type: "project", ID: id.ParseOrZero(request.GetProjectId()), ProjectID: id.ParseOrZero(request.GetProjectId())}
+	// Who created the project is of no account to who may watch all of it, unless nothing else lets them.
+	if work.CheckDecided() != nil {
+		project, err := p.app.GetProject(ctx, watched.ID)
+		if err != nil {
+			return err
+		}
+		watched.OwnerID = project.OwnerID
+	}
 	return p.hub.Watch(ctx, live.Request{
-		Project:     domain.ProjectRef{OrganizationID: work.OrganizationID, ProjectID: id.ParseOrZero(request.GetProjectId())},
+		Project:     domain.ProjectRef{OrganizationID: work.OrganizationID, ProjectID: watched.ID},
 		UserID:      work.Actor.UserID,
 		LastEventID: request.GetLastEventId(),
-		Check:       p.watching.check(work),
+		Check:       p.watching.check(work, watched),
 	}, send)
 }

@@ -43,6 +43,11 @@ func (a *App) ListComments(ctx context.Context, taskID id.ID, request list.Reque
 	if err != nil {
 		return nil, "", err
 	}
+	if call.From(ctx).CheckDecided() != nil {
+		if _, err := a.GetTask(ctx, taskID); err != nil {
+			return nil, "", err
+		}
+	}
 	return store.ListComments(ctx, a.database.Read(scope), query, scope.OrganizationID, taskID)
 }
 
@@ -51,6 +56,7 @@ func (a *App) ListComments(ctx context.Context, taskID id.ID, request list.Reque
 func (a *App) lockComment(ctx context.Context, tx *pg.Tx, taskID, commentID id.ID, etag string) (domain.Project, domain.Task, domain.Comment, error) {
 	work := call.From(ctx)
 	project, task, comment, err := store.LockComment(ctx, tx, work.OrganizationID, taskID, commentID)
+	err = authorizeTask(ctx, task, err)
 	if err == nil {
 		err = comment.CheckAuthor(work.Actor.UserID)
 	}

@@ -15,7 +15,7 @@ func EncodeProject(project domain.Project) *workflowv1.Project {
 	return &workflowv1.Project{
 		Id: project.ID.String(), OrganizationId: project.OrganizationID.String(), Key: project.Key,
 		DisplayName: project.DisplayName, Description: project.Description, Archived: project.Archived,
-		CreateTime: timestamppb.New(project.CreateTime), UpdateTime: timestamppb.New(project.UpdateTime), Etag: project.ETag(),
+		CreateTime: timestamppb.New(project.CreateTime), UpdateTime: timestamppb.New(project.UpdateTime), Etag: project.ETag(), OwnerId: project.OwnerID.String(),
 	}
 }
 

@@ -23,7 +23,7 @@ type ProjectUpdate struct {
 // CreateProject makes a project. It is the one change that no watcher can see: there was nothing to watch.
 func (a *App) CreateProject(ctx context.Context, tx *pg.Tx, key, displayName, description string) (domain.Project, error) {
 	now := a.clock.Now()
-	project, err := domain.NewProject(call.From(ctx).OrganizationID, key, displayName, description, now)
+	project, err := domain.NewProject(call.From(ctx).OrganizationID, call.From(ctx).Actor.UserID, key, displayName, description, now)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -38,10 +38,26 @@ func (a *App) CreateProject(ctx context.Context, tx *pg.Tx, key, displayName, de
 // GetProject returns a project of the caller's organization.
 func (a *App) GetProject(ctx context.Context, projectID id.ID) (domain.Project, error) {
 	scope := pg.ScopeOf(ctx)
-	return store.GetProject(ctx, a.database.Point(scope), scope.OrganizationID, projectID)
+	project, err := store.GetProject(ctx, a.database.Point(scope), scope.OrganizationID, projectID)
+	return project, authorizeProject(ctx, project, err)
 }
 
-// ListProjects returns a page of the organization's projects and the token of the next one.
+// authorizeProject goes on with a project that was read when the caller may do with it what they are about to.
+func authorizeProject(ctx context.Context, project domain.Project, err error) error {
+	if err != nil {
+		return err
+	}
+	return call.From(ctx).Authorize(ctx, call.Resource{Type: "project", ID: project.ID, ProjectID: project.ID, OwnerID: project.OwnerID})
+}
+
+// lockProject returns a project that the caller may do with what they are about to, locked.
+func (a *App) lockProject(ctx context.Context, tx *pg.Tx, projectID id.ID) (domain.Project, error) {
+	project, err := store.LockProject(ctx, tx, call.From(ctx).OrganizationID, projectID)
+	return project, authorizeProject(ctx, project, err)
+}
+
+// ListProjects returns a page of those of the organization's projects that the caller may see, and the token of the
+// next one.
 func (a *App) ListProjects(ctx context.Context, request list.Request) ([]domain.Project, string, error) {
 	scope := pg.ScopeOf(ctx)
 	request.Binding = []string{scope.OrganizationID.String()}
@@ -49,13 +65,13 @@ func (a *App) ListProjects(ctx context.Context, request list.Request) ([]domain.
 	if err != nil {
 		return nil, "", err
 	}
-	return store.ListProjects(ctx, a.database.Read(scope), query, scope.OrganizationID)
+	return store.ListProjects(ctx, a.database.Read(scope), query, scope.OrganizationID, visible(ctx))
 }
 
 // UpdateProject changes a project's texts. Without a difference nothing happens.
 func (a *App) UpdateProject(ctx context.Context, tx *pg.Tx, projectID id.ID, update ProjectUpdate) (domain.Project, error) {
 	now := a.clock.Now()
-	project, err := store.LockProject(ctx, tx, call.From(ctx).OrganizationID, projectID)
+	project, err := a.lockProject(ctx, tx, projectID)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -75,7 +91,7 @@ func (a *App) UpdateProject(ctx context.Context, tx *pg.Tx, projectID id.ID, upd
 
 // ArchiveProject makes a project read-only; one that is stays as it is.
 func (a *App) ArchiveProject(ctx context.Context, tx *pg.Tx, projectID id.ID, etag string) (domain.Project, error) {
-	project, err := store.LockProject(ctx, tx, call.From(ctx).OrganizationID, projectID)
+	project, err := a.lockProject(ctx, tx, projectID)
 	if err != nil {
 		return domain.Project{}, err
 	}
@@ -91,7 +107,7 @@ func (a *App) ArchiveProject(ctx context.Context, tx *pg.Tx, projectID id.ID, et
 
 // UnarchiveProject makes a project writable again; one that is stays as it is.
 func (a *App) UnarchiveProject(ctx context.Context, tx *pg.Tx, projectID id.ID, etag string) (domain.Project, error) {
-	project, err := store.LockProject(ctx, tx, call.From(ctx).OrganizationID, projectID)
+	project, err := a.lockProject(ctx, tx, projectID)
 	if err != nil {
 		return domain.Project{}, err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
@@ -38,10 +39,28 @@ func (a *App) CreateTask(ctx context.Context, tx *pg.Tx, projectID id.ID, draft 
 // GetTask returns a task of the caller's organization.
 func (a *App) GetTask(ctx context.Context, taskID id.ID) (domain.Task, error) {
 	scope := pg.ScopeOf(ctx)
-	return store.GetTask(ctx, a.database.Point(scope), scope.OrganizationID, taskID)
+	task, err := store.GetTask(ctx, a.database.Point(scope), scope.OrganizationID, taskID)
+	return task, authorizeTask(ctx, task, err)
 }
 
-// ListTasks returns a page of a project's tasks and the token of the next one.
+// authorizeTask goes on with a task that was read when the caller may do with it what they are about to.
+func authorizeTask(ctx context.Context, task domain.Task, err error) error {
+	if err != nil {
+		return err
+	}
+	return call.From(ctx).Authorize(ctx, call.Resource{Type: "task", ID: task.ID, ProjectID: task.ProjectID, OwnerID: task.ReporterID})
+}
+
+// visible is what the caller may see of a list; nil is everything.
+func visible(ctx context.Context) *access.Reach {
+	if reach, restricted := call.From(ctx).Reach(); restricted {
+		return &reach
+	}
+	return nil
+}
+
+// ListTasks returns a page of those of a project's tasks that the caller may see, and the token of the next one. A project
+// of whose tasks the caller could see none, whatever they were, isn't there for them.
 func (a *App) ListTasks(ctx context.Context, projectID id.ID, request list.Request) ([]domain.Task, string, error) {
 	scope := pg.ScopeOf(ctx)
 	request.Binding = []string{scope.OrganizationID.String(), projectID.String()}
@@ -49,7 +68,12 @@ func (a *App) ListTasks(ctx context.Context, projectID id.ID, request list.Reque
 	if err != nil {
 		return nil, "", err
 	}
-	return store.ListTasks(ctx, a.database.Read(scope), query, scope.OrganizationID, projectID)
+	seen := visible(ctx)
+	tasks, next, err := store.ListTasks(ctx, a.database.Read(scope), query, scope.OrganizationID, projectID, seen)
+	if err == nil && seen != nil && len(tasks) == 0 {
+		err = call.From(ctx).Authorize(ctx, call.Resource{Type: "task", ProjectID: projectID})
+	}
+	return tasks, next, err
 }
 
 // lockTask returns a task that may be changed, with its project locked.
@@ -60,7 +84,7 @@ func (a *App) lockTask(ctx context.Context, tx *pg.Tx, taskID id.ID, etag string
 // lockTaskFor is lockTask for giving the task to somebody, or with the zero id to nobody.
 func (a *App) lockTaskFor(ctx context.Context, tx *pg.Tx, taskID, assigneeID id.ID, etag string) (domain.Project, domain.Task, error) {
 	project, task, err := store.LockTaskFor(ctx, tx, call.From(ctx).OrganizationID, taskID, assigneeID)
-	if err != nil {
+	if err = authorizeTask(ctx, task, err); err != nil {
 		return domain.Project{}, domain.Task{}, err
 	}
 	if err := project.CheckWritable(); err != nil {

@@ -158,7 +158,7 @@ func TestETag(t *testing.T) {
 
 func TestEachOwnChangeOfAProjectTakesOneRevision(t *testing.T) {
 	t.Parallel()
-	project, err := NewProject(id.New(), "WEB", "Site", "", noon)
+	project, err := NewProject(id.New(), id.New(), "WEB", "Site", "", noon)
 	require.NoError(t, err)
 	name := "Shop"
 	changed, err := project.Update(ProjectPatch{DisplayName: &name}, noon)

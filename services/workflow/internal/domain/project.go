@@ -18,6 +18,8 @@ type Project struct {
 	Archived       bool
 	CreateTime     time.Time
 	UpdateTime     time.Time
+	// OwnerID is who created it; zero when nobody knows.
+	OwnerID id.ID
 	// Revision is that of the latest change of anything in the project, OwnRevision of the project's own fields.
 	Revision    int64
 	OwnRevision int64
@@ -30,14 +32,14 @@ type ProjectRef struct {
 }
 
 // NewProject checks and makes a project; its key has been checked by the contract's rule.
-func NewProject(organizationID id.ID, key, displayName, description string, now time.Time) (Project, error) {
+func NewProject(organizationID, ownerID id.ID, key, displayName, description string, now time.Time) (Project, error) {
 	displayName, err := cleanText("displayName", displayName)
 	if err != nil {
 		return Project{}, err
 	}
 	return Project{
 		OrganizationID: organizationID, ID: id.New(), Key: key, DisplayName: displayName, Description: description,
-		CreateTime: now, UpdateTime: now,
+		OwnerID: ownerID, CreateTime: now, UpdateTime: now,
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -34,7 +35,7 @@ var Projects = list.Spec{
 func InsertProject(ctx context.Context, tx *pg.Tx, project domain.Project) error {
 	err := db.New(tx).InsertProject(ctx, db.InsertProjectParams{
 		OrganizationID: project.OrganizationID, ID: project.ID, Key: project.Key, DisplayName: project.DisplayName,
-		Description: project.Description, CreatedAt: project.CreateTime,
+		Description: project.Description, CreatedAt: project.CreateTime, OwnerID: project.OwnerID,
 	})
 	if pg.ConstraintOf(err) == "project_key_unique" {
 		return domain.ErrProjectKeyTaken.With("key", project.Key).WithCause(err)
@@ -68,12 +69,13 @@ func SaveRevision(ctx context.Context, tx *pg.Tx, project domain.Project) error 
 }
 
 const listProjects = `select organization_id, id, key, display_name, description, archived, created_at, updated_at,
-    revision, own_revision
+    revision, own_revision, owner_id
 from project where organization_id = $1`
 
-// ListProjects reads a page of an organization's projects.
-func ListProjects(ctx context.Context, querier pg.Querier, query *list.Query, organizationID id.ID) ([]domain.Project, string, error) {
-	sql, arguments := query.Build(listProjects, organizationID)
+// ListProjects reads a page of those of an organization's projects that visible has; nil has all.
+func ListProjects(ctx context.Context, querier pg.Querier, query *list.Query, organizationID id.ID, visible *access.Reach) ([]domain.Project, string, error) {
+	base, arguments := restrict(listProjects, visible, projectColumns, organizationID)
+	sql, arguments := query.Build(base, arguments...)
 	rows, err := querier.Query(ctx, sql, arguments...)
 	if err != nil {
 		return nil, "", fmt.Errorf("list projects: %w", err)
@@ -83,7 +85,7 @@ func ListProjects(ctx context.Context, querier pg.Querier, query *list.Query, or
 	for rows.Next() {
 		var row domain.Project
 		if err := rows.Scan(&row.OrganizationID, &row.ID, &row.Key, &row.DisplayName, &row.Description, &row.Archived,
-			&row.CreateTime, &row.UpdateTime, &row.Revision, &row.OwnRevision); err != nil {
+			&row.CreateTime, &row.UpdateTime, &row.Revision, &row.OwnRevision, &row.OwnerID); err != nil {
 			return nil, "", fmt.Errorf("list projects: %w", err)
 		}
 		projects = append(projects, row)
@@ -112,6 +114,6 @@ func toProject(row db.Project) domain.Project {
 	return domain.Project{
 		OrganizationID: row.OrganizationID, ID: row.ID, Key: row.Key, DisplayName: row.DisplayName,
 		Description: row.Description, Archived: row.Archived, CreateTime: row.CreatedAt.UTC(), UpdateTime: row.UpdatedAt.UTC(),
-		Revision: row.Revision, OwnRevision: row.OwnRevision,
+		Revision: row.Revision, OwnRevision: row.OwnRevision, OwnerID: row.OwnerID,
 	}
 }

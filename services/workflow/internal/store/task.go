@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -171,9 +172,11 @@ const (
 	listTasksAfter  = ") as page on true where project.organization_id = $1 and project.id = $2"
 )
 
-// ListTasks reads a page of a project's tasks; ErrNotFound when there is no such project.
-func ListTasks(ctx context.Context, querier pg.Querier, query *list.Query, organizationID, projectID id.ID) ([]domain.Task, string, error) {
-	sql, arguments := query.Build(listTasks, organizationID, projectID)
+// ListTasks reads a page of those of a project's tasks that visible has; nil has all. ErrNotFound when there is no such
+// project.
+func ListTasks(ctx context.Context, querier pg.Querier, query *list.Query, organizationID, projectID id.ID, visible *access.Reach) ([]domain.Task, string, error) {
+	base, arguments := restrict(listTasks, visible, taskColumns, organizationID, projectID)
+	sql, arguments := query.Build(base, arguments...)
 	rows, err := querier.Query(ctx, listTasksBefore+sql+listTasksAfter, arguments...)
 	if err != nil {
 		return nil, "", fmt.Errorf("list tasks: %w", err)

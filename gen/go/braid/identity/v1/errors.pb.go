@@ -34,21 +34,53 @@ const (
 	ErrorReason_CODE_INVALID ErrorReason = 2
 	// The refresh token is unknown, has expired, was used before or its session has ended.
 	ErrorReason_REFRESH_TOKEN_INVALID ErrorReason = 3
+	// The password is right and a second factor is wanted: the details hold challengeToken and the possible factors.
+	ErrorReason_FACTOR_REQUIRED ErrorReason = 30
+	// The challenge is unknown, has expired, was used, had too many tries or belongs to another client: log in again.
+	ErrorReason_CHALLENGE_EXPIRED ErrorReason = 31
+	// Too many wrong codes or passwords; Retry-After says when to come back.
+	ErrorReason_FACTOR_LOCKED ErrorReason = 32
+	// A person may have 20 factors.
+	ErrorReason_FACTOR_LIMIT ErrorReason = 33
+	// The factor counts already.
+	ErrorReason_FACTOR_CONFIRMED ErrorReason = 34
+	// The factor is the last way in and can't be removed.
+	ErrorReason_LAST_FACTOR ErrorReason = 35
+	// Backup codes stand in for a factor, and there is none.
+	ErrorReason_FACTOR_MISSING ErrorReason = 36
+	// The passkey is not one of this user, is a copy, or did not sign what it was asked to.
+	ErrorReason_PASSKEY_INVALID ErrorReason = 37
 )
 
 // Enum value maps for ErrorReason.
 var (
 	ErrorReason_name = map[int32]string{
-		0: "ERROR_REASON_UNSPECIFIED",
-		1: "CREDENTIALS_INVALID",
-		2: "CODE_INVALID",
-		3: "REFRESH_TOKEN_INVALID",
+		0:  "ERROR_REASON_UNSPECIFIED",
+		1:  "CREDENTIALS_INVALID",
+		2:  "CODE_INVALID",
+		3:  "REFRESH_TOKEN_INVALID",
+		30: "FACTOR_REQUIRED",
+		31: "CHALLENGE_EXPIRED",
+		32: "FACTOR_LOCKED",
+		33: "FACTOR_LIMIT",
+		34: "FACTOR_CONFIRMED",
+		35: "LAST_FACTOR",
+		36: "FACTOR_MISSING",
+		37: "PASSKEY_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
 		"CREDENTIALS_INVALID":      1,
 		"CODE_INVALID":             2,
 		"REFRESH_TOKEN_INVALID":    3,
+		"FACTOR_REQUIRED":          30,
+		"CHALLENGE_EXPIRED":        31,
+		"FACTOR_LOCKED":            32,
+		"FACTOR_LIMIT":             33,
+		"FACTOR_CONFIRMED":         34,
+		"LAST_FACTOR":              35,
+		"FACTOR_MISSING":           36,
+		"PASSKEY_INVALID":          37,
 	}
 )
 
@@ -83,7 +115,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xb7\x01\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xa4\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -91,7 +123,23 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\fCODE_INVALID\x10\x02\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x120\n" +
 	"\x15REFRESH_TOKEN_INVALID\x10\x03\x1a\x15ʻ\x18\x11\n" +
-	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x0fUNAUTHENTICATED\x12*\n" +
+	"\x0fFACTOR_REQUIRED\x10\x1e\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATED\x12,\n" +
+	"\x11CHALLENGE_EXPIRED\x10\x1f\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATED\x12+\n" +
+	"\rFACTOR_LOCKED\x10 \x1a\x18ʻ\x18\x14\n" +
+	"\x12RESOURCE_EXHAUSTED\x12+\n" +
+	"\fFACTOR_LIMIT\x10!\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
+	"\x10FACTOR_CONFIRMED\x10\"\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12*\n" +
+	"\vLAST_FACTOR\x10#\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12-\n" +
+	"\x0eFACTOR_MISSING\x10$\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12+\n" +
+	"\x0fPASSKEY_INVALID\x10%\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

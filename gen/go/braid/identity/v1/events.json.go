@@ -50,6 +50,15 @@ func (x *LoginSucceeded) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetSessionId())
 	dst = append(dst, `,"userAgent":`...)
 	dst = jsonwire.AppendString(dst, x.GetUserAgent())
+	dst = append(dst, `,"methods":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetMethods() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }
 
@@ -75,5 +84,102 @@ func (x *SessionRevoked) AppendJSON(dst []byte) []byte {
 		name, known := SessionRevoked_Reason_name[int32(x.GetReason())]
 		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetReason()))
 	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *FactorAdded) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"factorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetFactorId())
+	dst = append(dst, `,"kind":`...)
+	dst = jsonwire.AppendString(dst, x.GetKind())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *FactorUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"factorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetFactorId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *FactorRemoved) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"factorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetFactorId())
+	dst = append(dst, `,"kind":`...)
+	dst = jsonwire.AppendString(dst, x.GetKind())
+	dst = append(dst, `,"last":`...)
+	dst = jsonwire.AppendBool(dst, x.GetLast())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *FactorSuspected) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"factorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetFactorId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *FactorRefused) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"userAgent":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserAgent())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *BackupCodesRegenerated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *BackupCodeUsed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"left":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetLeft())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SessionRaised) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"sessionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSessionId())
+	dst = append(dst, `,"methods":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetMethods() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }

@@ -270,7 +270,9 @@ type LoginSucceeded struct {
 	// The new session.
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The client's User-Agent.
-	UserAgent     string `protobuf:"bytes,3,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	UserAgent string `protobuf:"bytes,3,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	// How the user proved who they are (RFC 8176).
+	Methods       []string `protobuf:"bytes,10,rep,name=methods,proto3" json:"methods,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -324,6 +326,13 @@ func (x *LoginSucceeded) GetUserAgent() string {
 		return x.UserAgent
 	}
 	return ""
+}
+
+func (x *LoginSucceeded) GetMethods() []string {
+	if x != nil {
+		return x.Methods
+	}
+	return nil
 }
 
 // LoginFailed: a login was refused.
@@ -445,6 +454,491 @@ func (x *SessionRevoked) GetReason() SessionRevoked_Reason {
 	return SessionRevoked_REASON_UNSPECIFIED
 }
 
+// FactorAdded: a user has another second factor.
+type FactorAdded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The factor.
+	FactorId string `protobuf:"bytes,2,opt,name=factor_id,json=factorId,proto3" json:"factor_id,omitempty"`
+	// Its kind: TOTP or PASSKEY.
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What the user calls it.
+	Name          string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FactorAdded) Reset() {
+	*x = FactorAdded{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FactorAdded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FactorAdded) ProtoMessage() {}
+
+func (x *FactorAdded) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FactorAdded.ProtoReflect.Descriptor instead.
+func (*FactorAdded) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FactorAdded) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *FactorAdded) GetFactorId() string {
+	if x != nil {
+		return x.FactorId
+	}
+	return ""
+}
+
+func (x *FactorAdded) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *FactorAdded) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// FactorUpdated: a factor was renamed.
+type FactorUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The factor.
+	FactorId string `protobuf:"bytes,2,opt,name=factor_id,json=factorId,proto3" json:"factor_id,omitempty"`
+	// Its new name.
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FactorUpdated) Reset() {
+	*x = FactorUpdated{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FactorUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FactorUpdated) ProtoMessage() {}
+
+func (x *FactorUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FactorUpdated.ProtoReflect.Descriptor instead.
+func (*FactorUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FactorUpdated) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *FactorUpdated) GetFactorId() string {
+	if x != nil {
+		return x.FactorId
+	}
+	return ""
+}
+
+func (x *FactorUpdated) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// FactorRemoved: a second factor is gone.
+type FactorRemoved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The factor.
+	FactorId string `protobuf:"bytes,2,opt,name=factor_id,json=factorId,proto3" json:"factor_id,omitempty"`
+	// Its kind: TOTP or PASSKEY.
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Whether the user has no second factor any more.
+	Last          bool `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FactorRemoved) Reset() {
+	*x = FactorRemoved{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FactorRemoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FactorRemoved) ProtoMessage() {}
+
+func (x *FactorRemoved) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FactorRemoved.ProtoReflect.Descriptor instead.
+func (*FactorRemoved) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *FactorRemoved) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *FactorRemoved) GetFactorId() string {
+	if x != nil {
+		return x.FactorId
+	}
+	return ""
+}
+
+func (x *FactorRemoved) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *FactorRemoved) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+// FactorSuspected: a passkey was used whose sign counter went back, as that of a copy does. It was refused.
+type FactorSuspected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The passkey.
+	FactorId      string `protobuf:"bytes,2,opt,name=factor_id,json=factorId,proto3" json:"factor_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FactorSuspected) Reset() {
+	*x = FactorSuspected{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FactorSuspected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FactorSuspected) ProtoMessage() {}
+
+func (x *FactorSuspected) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FactorSuspected.ProtoReflect.Descriptor instead.
+func (*FactorSuspected) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *FactorSuspected) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *FactorSuspected) GetFactorId() string {
+	if x != nil {
+		return x.FactorId
+	}
+	return ""
+}
+
+// FactorRefused: a wrong code, passkey or password was shown as the second step of a login, or to raise a session.
+type FactorRefused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The client's User-Agent.
+	UserAgent     string `protobuf:"bytes,2,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FactorRefused) Reset() {
+	*x = FactorRefused{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FactorRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FactorRefused) ProtoMessage() {}
+
+func (x *FactorRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FactorRefused.ProtoReflect.Descriptor instead.
+func (*FactorRefused) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *FactorRefused) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *FactorRefused) GetUserAgent() string {
+	if x != nil {
+		return x.UserAgent
+	}
+	return ""
+}
+
+// BackupCodesRegenerated: a user has ten new backup codes.
+type BackupCodesRegenerated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId        string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupCodesRegenerated) Reset() {
+	*x = BackupCodesRegenerated{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupCodesRegenerated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupCodesRegenerated) ProtoMessage() {}
+
+func (x *BackupCodesRegenerated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupCodesRegenerated.ProtoReflect.Descriptor instead.
+func (*BackupCodesRegenerated) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *BackupCodesRegenerated) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+// BackupCodeUsed: a backup code stood in for a factor.
+type BackupCodeUsed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// How many codes are left.
+	Left          int32 `protobuf:"varint,2,opt,name=left,proto3" json:"left,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupCodeUsed) Reset() {
+	*x = BackupCodeUsed{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupCodeUsed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupCodeUsed) ProtoMessage() {}
+
+func (x *BackupCodeUsed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupCodeUsed.ProtoReflect.Descriptor instead.
+func (*BackupCodeUsed) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BackupCodeUsed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *BackupCodeUsed) GetLeft() int32 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
+// SessionRaised: a user proved once more who they are.
+type SessionRaised struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The session.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// All that the session was proven with (RFC 8176).
+	Methods       []string `protobuf:"bytes,3,rep,name=methods,proto3" json:"methods,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRaised) Reset() {
+	*x = SessionRaised{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRaised) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRaised) ProtoMessage() {}
+
+func (x *SessionRaised) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRaised.ProtoReflect.Descriptor instead.
+func (*SessionRaised) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SessionRaised) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *SessionRaised) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SessionRaised) GetMethods() []string {
+	if x != nil {
+		return x.Methods
+	}
+	return nil
+}
+
 var File_braid_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_events_proto_rawDesc = "" +
@@ -463,13 +957,15 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x05email\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
 	"\fdisplay_name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevision:\x1b»\x18\x17\n" +
-	"\x15identity.user.updated\"\x87\x01\n" +
+	"\x15identity.user.updated\"\xa1\x01\n" +
 	"\x0eLoginSucceeded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x1d\n" +
 	"\n" +
-	"user_agent\x18\x03 \x01(\tR\tuserAgent:\x1e»\x18\x1a\n" +
+	"user_agent\x18\x03 \x01(\tR\tuserAgent\x12\x18\n" +
+	"\amethods\x18\n" +
+	" \x03(\tR\amethods:\x1e»\x18\x1a\n" +
 	"\x18identity.login.succeeded\"b\n" +
 	"\vLoginFailed\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
@@ -487,7 +983,46 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x06LOGOUT\x10\x01\x12\x11\n" +
 	"\rENDED_BY_USER\x10\x02\x12\x18\n" +
 	"\x14REFRESH_TOKEN_REUSED\x10\x03:\x1e»\x18\x1a\n" +
-	"\x18identity.session.revokedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x18identity.session.revoked\"\x8e\x01\n" +
+	"\vFactorAdded\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
+	"\tfactor_id\x18\x02 \x01(\tR\bfactorId\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x18\n" +
+	"\x04name\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x01R\x04name:\x1b»\x18\x17\n" +
+	"\x15identity.factor.added\"~\n" +
+	"\rFactorUpdated\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
+	"\tfactor_id\x18\x02 \x01(\tR\bfactorId\x12\x18\n" +
+	"\x04name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x04name:\x1d»\x18\x19\n" +
+	"\x17identity.factor.updated\"\x8c\x01\n" +
+	"\rFactorRemoved\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
+	"\tfactor_id\x18\x02 \x01(\tR\bfactorId\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04last\x18\x04 \x01(\bR\x04last:\x1d»\x18\x19\n" +
+	"\x17identity.factor.removed\"h\n" +
+	"\x0fFactorSuspected\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
+	"\tfactor_id\x18\x02 \x01(\tR\bfactorId:\x1f»\x18\x1b\n" +
+	"\x19identity.factor.suspected\"f\n" +
+	"\rFactorRefused\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"user_agent\x18\x02 \x01(\tR\tuserAgent:\x1d»\x18\x19\n" +
+	"\x17identity.factor.refused\"Y\n" +
+	"\x16BackupCodesRegenerated\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId:&»\x18\"\n" +
+	" identity.backup_code.regenerated\"^\n" +
+	"\x0eBackupCodeUsed\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x12\n" +
+	"\x04left\x18\x02 \x01(\x05R\x04left:\x1f»\x18\x1b\n" +
+	"\x19identity.backup_code.used\"\x80\x01\n" +
+	"\rSessionRaised\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x18\n" +
+	"\amethods\x18\x03 \x03(\tR\amethods:\x1d»\x18\x19\n" +
+	"\x17identity.session.raisedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_events_proto_rawDescOnce sync.Once
@@ -502,15 +1037,23 @@ func file_braid_identity_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_identity_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_braid_identity_v1_events_proto_goTypes = []any{
-	(SessionRevoked_Reason)(0),    // 0: braid.identity.v1.SessionRevoked.Reason
-	(*RegistrationRequested)(nil), // 1: braid.identity.v1.RegistrationRequested
-	(*UserRegistered)(nil),        // 2: braid.identity.v1.UserRegistered
-	(*UserUpdated)(nil),           // 3: braid.identity.v1.UserUpdated
-	(*LoginSucceeded)(nil),        // 4: braid.identity.v1.LoginSucceeded
-	(*LoginFailed)(nil),           // 5: braid.identity.v1.LoginFailed
-	(*SessionRevoked)(nil),        // 6: braid.identity.v1.SessionRevoked
+	(SessionRevoked_Reason)(0),     // 0: braid.identity.v1.SessionRevoked.Reason
+	(*RegistrationRequested)(nil),  // 1: braid.identity.v1.RegistrationRequested
+	(*UserRegistered)(nil),         // 2: braid.identity.v1.UserRegistered
+	(*UserUpdated)(nil),            // 3: braid.identity.v1.UserUpdated
+	(*LoginSucceeded)(nil),         // 4: braid.identity.v1.LoginSucceeded
+	(*LoginFailed)(nil),            // 5: braid.identity.v1.LoginFailed
+	(*SessionRevoked)(nil),         // 6: braid.identity.v1.SessionRevoked
+	(*FactorAdded)(nil),            // 7: braid.identity.v1.FactorAdded
+	(*FactorUpdated)(nil),          // 8: braid.identity.v1.FactorUpdated
+	(*FactorRemoved)(nil),          // 9: braid.identity.v1.FactorRemoved
+	(*FactorSuspected)(nil),        // 10: braid.identity.v1.FactorSuspected
+	(*FactorRefused)(nil),          // 11: braid.identity.v1.FactorRefused
+	(*BackupCodesRegenerated)(nil), // 12: braid.identity.v1.BackupCodesRegenerated
+	(*BackupCodeUsed)(nil),         // 13: braid.identity.v1.BackupCodeUsed
+	(*SessionRaised)(nil),          // 14: braid.identity.v1.SessionRaised
 }
 var file_braid_identity_v1_events_proto_depIdxs = []int32{
 	0, // 0: braid.identity.v1.SessionRevoked.reason:type_name -> braid.identity.v1.SessionRevoked.Reason
@@ -532,7 +1075,7 @@ func file_braid_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_identity_v1_events_proto_rawDesc), len(file_braid_identity_v1_events_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

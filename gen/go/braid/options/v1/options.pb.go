@@ -300,6 +300,62 @@ func (x *Event) GetType() string {
 	return ""
 }
 
+// StepUp asks for a recent login: who signed in too long ago, or with less than they have, is answered STEP_UP_REQUIRED
+// and raises the session by LoginService.StepUp.
+type StepUp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Seconds since the caller last proved who they are.
+	MaxAge int32 `protobuf:"varint,1,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// The session must have been proven with a second factor. For somebody who has none the password is enough.
+	Factor        bool `protobuf:"varint,2,opt,name=factor,proto3" json:"factor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepUp) Reset() {
+	*x = StepUp{}
+	mi := &file_braid_options_v1_options_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepUp) ProtoMessage() {}
+
+func (x *StepUp) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_options_v1_options_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
+func (*StepUp) Descriptor() ([]byte, []int) {
+	return file_braid_options_v1_options_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StepUp) GetMaxAge() int32 {
+	if x != nil {
+		return x.MaxAge
+	}
+	return 0
+}
+
+func (x *StepUp) GetFactor() bool {
+	if x != nil {
+		return x.Factor
+	}
+	return false
+}
+
 // Reason describes an error reason for the reference.
 type Reason struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -311,7 +367,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_braid_options_v1_options_proto_msgTypes[2]
+	mi := &file_braid_options_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +379,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_options_v1_options_proto_msgTypes[2]
+	mi := &file_braid_options_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +392,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_braid_options_v1_options_proto_rawDescGZIP(), []int{2}
+	return file_braid_options_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Reason) GetStatus() string {
@@ -361,6 +417,14 @@ var file_braid_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Field:         50102,
 		Name:          "braid.options.v1.idempotency",
 		Tag:           "varint,50102,opt,name=idempotency,enum=braid.options.v1.Idempotency",
+		Filename:      "braid/options/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*StepUp)(nil),
+		Field:         50107,
+		Name:          "braid.options.v1.step_up",
+		Tag:           "bytes,50107,opt,name=step_up",
 		Filename:      "braid/options/v1/options.proto",
 	},
 	{
@@ -407,6 +471,10 @@ var (
 	//
 	// optional braid.options.v1.Idempotency idempotency = 50102;
 	E_Idempotency = &file_braid_options_v1_options_proto_extTypes[1]
+	// How recent and how strong the caller's login must be. Only for users.
+	//
+	// optional braid.options.v1.StepUp step_up = 50107;
+	E_StepUp = &file_braid_options_v1_options_proto_extTypes[2]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -414,12 +482,12 @@ var (
 	// The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
 	//
 	// optional bool sensitive = 50103;
-	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[2]
+	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[3]
 	// An update can't change the field: one that asks for another value is refused with this text, which says what can.
 	// Fields that only the server writes are OUTPUT_ONLY instead, and passed over.
 	//
 	// optional string fixed = 50106;
-	E_Fixed = &file_braid_options_v1_options_proto_extTypes[3]
+	E_Fixed = &file_braid_options_v1_options_proto_extTypes[4]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -427,7 +495,7 @@ var (
 	// The message is an event's payload.
 	//
 	// optional braid.options.v1.Event event = 50104;
-	E_Event = &file_braid_options_v1_options_proto_extTypes[4]
+	E_Event = &file_braid_options_v1_options_proto_extTypes[5]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -435,7 +503,7 @@ var (
 	// The value is an error reason.
 	//
 	// optional braid.options.v1.Reason reason = 50105;
-	E_Reason = &file_braid_options_v1_options_proto_extTypes[5]
+	E_Reason = &file_braid_options_v1_options_proto_extTypes[6]
 )
 
 var File_braid_options_v1_options_proto protoreflect.FileDescriptor
@@ -459,7 +527,10 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	" \x01(\tR\fprojectFieldB\x06\n" +
 	"\x04rule\"\x1b\n" +
 	"\x05Event\x12\x12\n" +
-	"\x04type\x18\x01 \x01(\tR\x04type\" \n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\"9\n" +
+	"\x06StepUp\x12\x17\n" +
+	"\amax_age\x18\x01 \x01(\x05R\x06maxAge\x12\x16\n" +
+	"\x06factor\x18\x02 \x01(\bR\x06factor\" \n" +
 	"\x06Reason\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status*@\n" +
 	"\vIdempotency\x12\x1b\n" +
@@ -468,7 +539,8 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"permission\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\v2\x1c.braid.options.v1.PermissionR\n" +
 	"permission:a\n" +
-	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:=\n" +
+	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:S\n" +
+	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:=\n" +
 	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:5\n" +
 	"\x05fixed\x12\x1d.google.protobuf.FieldOptions\x18\xba\x87\x03 \x01(\tR\x05fixed:P\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x01(\v2\x17.braid.options.v1.EventR\x05event:U\n" +
@@ -487,32 +559,35 @@ func file_braid_options_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_braid_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_braid_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_braid_options_v1_options_proto_goTypes = []any{
 	(Idempotency)(0),                      // 0: braid.options.v1.Idempotency
 	(*Permission)(nil),                    // 1: braid.options.v1.Permission
 	(*Event)(nil),                         // 2: braid.options.v1.Event
-	(*Reason)(nil),                        // 3: braid.options.v1.Reason
-	(*descriptorpb.MethodOptions)(nil),    // 4: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 5: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil),   // 6: google.protobuf.MessageOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 7: google.protobuf.EnumValueOptions
+	(*StepUp)(nil),                        // 3: braid.options.v1.StepUp
+	(*Reason)(nil),                        // 4: braid.options.v1.Reason
+	(*descriptorpb.MethodOptions)(nil),    // 5: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 6: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil),   // 7: google.protobuf.MessageOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 8: google.protobuf.EnumValueOptions
 }
 var file_braid_options_v1_options_proto_depIdxs = []int32{
-	4,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
-	4,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
-	5,  // 2: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
-	5,  // 3: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
-	6,  // 4: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
-	7,  // 5: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
-	1,  // 6: braid.options.v1.permission:type_name -> braid.options.v1.Permission
-	0,  // 7: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
-	2,  // 8: braid.options.v1.event:type_name -> braid.options.v1.Event
-	3,  // 9: braid.options.v1.reason:type_name -> braid.options.v1.Reason
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	6,  // [6:10] is the sub-list for extension type_name
-	0,  // [0:6] is the sub-list for extension extendee
+	5,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
+	5,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
+	5,  // 2: braid.options.v1.step_up:extendee -> google.protobuf.MethodOptions
+	6,  // 3: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
+	6,  // 4: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
+	7,  // 5: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
+	8,  // 6: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
+	1,  // 7: braid.options.v1.permission:type_name -> braid.options.v1.Permission
+	0,  // 8: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
+	3,  // 9: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
+	2,  // 10: braid.options.v1.event:type_name -> braid.options.v1.Event
+	4,  // 11: braid.options.v1.reason:type_name -> braid.options.v1.Reason
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	7,  // [7:12] is the sub-list for extension type_name
+	0,  // [0:7] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -533,8 +608,8 @@ func file_braid_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_options_v1_options_proto_rawDesc), len(file_braid_options_v1_options_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
-			NumExtensions: 6,
+			NumMessages:   4,
+			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_braid_options_v1_options_proto_goTypes,

@@ -74,6 +74,9 @@ const (
 	ErrorReason_STORAGE_FULL ErrorReason = 21
 	// X-Access-Revision is none that the organization has had.
 	ErrorReason_ACCESS_REVISION_UNKNOWN ErrorReason = 22
+	// The login is not recent or not strong enough: the details hold maxAge in seconds and acr, and LoginService.StepUp
+	// raises the session (RFC 9470).
+	ErrorReason_STEP_UP_REQUIRED ErrorReason = 30
 )
 
 // Enum value maps for ErrorReason.
@@ -102,6 +105,7 @@ var (
 		20: "INTERNAL",
 		21: "STORAGE_FULL",
 		22: "ACCESS_REVISION_UNKNOWN",
+		30: "STEP_UP_REQUIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -127,6 +131,7 @@ var (
 		"INTERNAL":                 20,
 		"STORAGE_FULL":             21,
 		"ACCESS_REVISION_UNKNOWN":  22,
+		"STEP_UP_REQUIRED":         30,
 	}
 )
 
@@ -243,7 +248,7 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:\x1d»\x18\x19\n" +
-	"\x17platform.access.refused*\xc0\a\n" +
+	"\x17platform.access.refused*\xed\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -292,7 +297,9 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\fSTORAGE_FULL\x10\x15\x1a\x11ʻ\x18\r\n" +
 	"\vUNAVAILABLE\x123\n" +
 	"\x17ACCESS_REVISION_UNKNOWN\x10\x16\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x12+\n" +
+	"\x10STEP_UP_REQUIRED\x10\x1e\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
 
 var (
 	file_braid_platform_v1_platform_proto_rawDescOnce sync.Once

@@ -32,6 +32,8 @@ func (x *Project) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"etag":`...)
 	dst = jsonwire.AppendString(dst, x.GetEtag())
+	dst = append(dst, `,"ownerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOwnerId())
 	return append(dst, '}')
 }
 

@@ -48,7 +48,9 @@ type Project struct {
 	// When it last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change; send it back to guard an update.
-	Etag          string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Who created it; empty for projects from before this was kept. An assignment for what one owns holds for it.
+	OwnerId       string `protobuf:"bytes,10,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -142,6 +144,13 @@ func (x *Project) GetUpdateTime() *timestamppb.Timestamp {
 func (x *Project) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+func (x *Project) GetOwnerId() string {
+	if x != nil {
+		return x.OwnerId
 	}
 	return ""
 }
@@ -979,7 +988,7 @@ var File_braid_workflow_v1_project_proto protoreflect.FileDescriptor
 
 const file_braid_workflow_v1_project_proto_rawDesc = "" +
 	"\n" +
-	"\x1fbraid/workflow/v1/project.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1fbraid/workflow/v1/comment.proto\x1a\x1cbraid/workflow/v1/task.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x03\n" +
+	"\x1fbraid/workflow/v1/project.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1fbraid/workflow/v1/comment.proto\x1a\x1cbraid/workflow/v1/task.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n" +
 	"\aProject\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x12=\n" +
 	"\x0forganization_id\x18\x02 \x01(\tB\x14һ\x18\x10can't be changedR\x0eorganizationId\x12&\n" +
@@ -991,7 +1000,9 @@ const file_braid_workflow_v1_project_proto_rawDesc = "" +
 	"createTime\x12@\n" +
 	"\vupdate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
-	"\x04etag\x18\t \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xda\x01\n" +
+	"\x04etag\x18\t \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x1e\n" +
+	"\bowner_id\x18\n" +
+	" \x01(\tB\x03\xe0A\x03R\aownerId\"\xda\x01\n" +
 	"\x14CreateProjectRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12-\n" +
 	"\x03key\x18\x02 \x01(\tB\x1b\xbaH\x18r\x162\x14^[A-Z][A-Z0-9]{1,9}$R\x03key\x120\n" +

@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/identity/v1/errors.proto.
  */
 export const file_braid_identity_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKrcBCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKqQECgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEioKD0ZBQ1RPUl9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSLAoRQ0hBTExFTkdFX0VYUElSRUQQHxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEisKDUZBQ1RPUl9MT0NLRUQQIBoYyrsYFAoSUkVTT1VSQ0VfRVhIQVVTVEVEEisKDEZBQ1RPUl9MSU1JVBAhGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi8KEEZBQ1RPUl9DT05GSVJNRUQQIhoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIqCgtMQVNUX0ZBQ1RPUhAjGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi0KDkZBQ1RPUl9NSVNTSU5HECQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SKwoPUEFTU0tFWV9JTlZBTElEECUaFsq7GBIKEElOVkFMSURfQVJHVU1FTlRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why identity refused.
@@ -45,6 +45,62 @@ export enum ErrorReason {
    * @generated from enum value: REFRESH_TOKEN_INVALID = 3;
    */
   REFRESH_TOKEN_INVALID = 3,
+
+  /**
+   * The password is right and a second factor is wanted: the details hold challengeToken and the possible factors.
+   *
+   * @generated from enum value: FACTOR_REQUIRED = 30;
+   */
+  FACTOR_REQUIRED = 30,
+
+  /**
+   * The challenge is unknown, has expired, was used, had too many tries or belongs to another client: log in again.
+   *
+   * @generated from enum value: CHALLENGE_EXPIRED = 31;
+   */
+  CHALLENGE_EXPIRED = 31,
+
+  /**
+   * Too many wrong codes or passwords; Retry-After says when to come back.
+   *
+   * @generated from enum value: FACTOR_LOCKED = 32;
+   */
+  FACTOR_LOCKED = 32,
+
+  /**
+   * A person may have 20 factors.
+   *
+   * @generated from enum value: FACTOR_LIMIT = 33;
+   */
+  FACTOR_LIMIT = 33,
+
+  /**
+   * The factor counts already.
+   *
+   * @generated from enum value: FACTOR_CONFIRMED = 34;
+   */
+  FACTOR_CONFIRMED = 34,
+
+  /**
+   * The factor is the last way in and can't be removed.
+   *
+   * @generated from enum value: LAST_FACTOR = 35;
+   */
+  LAST_FACTOR = 35,
+
+  /**
+   * Backup codes stand in for a factor, and there is none.
+   *
+   * @generated from enum value: FACTOR_MISSING = 36;
+   */
+  FACTOR_MISSING = 36,
+
+  /**
+   * The passkey is not one of this user, is a copy, or did not sign what it was asked to.
+   *
+   * @generated from enum value: PASSKEY_INVALID = 37;
+   */
+  PASSKEY_INVALID = 37,
 }
 
 /**

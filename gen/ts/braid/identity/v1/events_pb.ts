@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCJ+CgtVc2VyVXBkYXRlZBIPCgd1c2VyX2lkGAEgASgJEhMKBWVtYWlsGAIgASgJQgS4uxgBEhoKDGRpc3BsYXlfbmFtZRgDIAEoCUIEuLsYARIQCghyZXZpc2lvbhgEIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci51cGRhdGVkImkKDkxvZ2luU3VjY2VlZGVkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQi6gEKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24iWQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkxPR09VVBABEhEKDUVOREVEX0JZX1VTRVIQAhIYChRSRUZSRVNIX1RPS0VOX1JFVVNFRBADOh7CuxgaChhpZGVudGl0eS5zZXNzaW9uLnJldm9rZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCJ+CgtVc2VyVXBkYXRlZBIPCgd1c2VyX2lkGAEgASgJEhMKBWVtYWlsGAIgASgJQgS4uxgBEhoKDGRpc3BsYXlfbmFtZRgDIAEoCUIEuLsYARIQCghyZXZpc2lvbhgEIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci51cGRhdGVkInoKDkxvZ2luU3VjY2VlZGVkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJEg8KB21ldGhvZHMYCiADKAk6HsK7GBoKGGlkZW50aXR5LmxvZ2luLnN1Y2NlZWRlZCJPCgtMb2dpbkZhaWxlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6G8K7GBcKFWlkZW50aXR5LmxvZ2luLmZhaWxlZCLqAQoOU2Vzc2lvblJldm9rZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEjgKBnJlYXNvbhgDIAEoDjIoLmJyYWlkLmlkZW50aXR5LnYxLlNlc3Npb25SZXZva2VkLlJlYXNvbiJZCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGTE9HT1VUEAESEQoNRU5ERURfQllfVVNFUhACEhgKFFJFRlJFU0hfVE9LRU5fUkVVU0VEEAM6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -137,6 +137,13 @@ export type LoginSucceeded = Message<"braid.identity.v1.LoginSucceeded"> & {
    * @generated from field: string user_agent = 3;
    */
   userAgent: string;
+
+  /**
+   * How the user proved who they are (RFC 8176).
+   *
+   * @generated from field: repeated string methods = 10;
+   */
+  methods: string[];
 };
 
 /**
@@ -249,4 +256,263 @@ export enum SessionRevoked_Reason {
  */
 export const SessionRevoked_ReasonSchema: GenEnum<SessionRevoked_Reason> = /*@__PURE__*/
   enumDesc(file_braid_identity_v1_events, 5, 0);
+
+/**
+ * FactorAdded: a user has another second factor.
+ *
+ * @generated from message braid.identity.v1.FactorAdded
+ */
+export type FactorAdded = Message<"braid.identity.v1.FactorAdded"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The factor.
+   *
+   * @generated from field: string factor_id = 2;
+   */
+  factorId: string;
+
+  /**
+   * Its kind: TOTP or PASSKEY.
+   *
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * What the user calls it.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.FactorAdded.
+ * Use `create(FactorAddedSchema)` to create a new message.
+ */
+export const FactorAddedSchema: GenMessage<FactorAdded> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 6);
+
+/**
+ * FactorUpdated: a factor was renamed.
+ *
+ * @generated from message braid.identity.v1.FactorUpdated
+ */
+export type FactorUpdated = Message<"braid.identity.v1.FactorUpdated"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The factor.
+   *
+   * @generated from field: string factor_id = 2;
+   */
+  factorId: string;
+
+  /**
+   * Its new name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.FactorUpdated.
+ * Use `create(FactorUpdatedSchema)` to create a new message.
+ */
+export const FactorUpdatedSchema: GenMessage<FactorUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 7);
+
+/**
+ * FactorRemoved: a second factor is gone.
+ *
+ * @generated from message braid.identity.v1.FactorRemoved
+ */
+export type FactorRemoved = Message<"braid.identity.v1.FactorRemoved"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The factor.
+   *
+   * @generated from field: string factor_id = 2;
+   */
+  factorId: string;
+
+  /**
+   * Its kind: TOTP or PASSKEY.
+   *
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * Whether the user has no second factor any more.
+   *
+   * @generated from field: bool last = 4;
+   */
+  last: boolean;
+};
+
+/**
+ * Describes the message braid.identity.v1.FactorRemoved.
+ * Use `create(FactorRemovedSchema)` to create a new message.
+ */
+export const FactorRemovedSchema: GenMessage<FactorRemoved> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 8);
+
+/**
+ * FactorSuspected: a passkey was used whose sign counter went back, as that of a copy does. It was refused.
+ *
+ * @generated from message braid.identity.v1.FactorSuspected
+ */
+export type FactorSuspected = Message<"braid.identity.v1.FactorSuspected"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The passkey.
+   *
+   * @generated from field: string factor_id = 2;
+   */
+  factorId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.FactorSuspected.
+ * Use `create(FactorSuspectedSchema)` to create a new message.
+ */
+export const FactorSuspectedSchema: GenMessage<FactorSuspected> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 9);
+
+/**
+ * FactorRefused: a wrong code, passkey or password was shown as the second step of a login, or to raise a session.
+ *
+ * @generated from message braid.identity.v1.FactorRefused
+ */
+export type FactorRefused = Message<"braid.identity.v1.FactorRefused"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The client's User-Agent.
+   *
+   * @generated from field: string user_agent = 2;
+   */
+  userAgent: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.FactorRefused.
+ * Use `create(FactorRefusedSchema)` to create a new message.
+ */
+export const FactorRefusedSchema: GenMessage<FactorRefused> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 10);
+
+/**
+ * BackupCodesRegenerated: a user has ten new backup codes.
+ *
+ * @generated from message braid.identity.v1.BackupCodesRegenerated
+ */
+export type BackupCodesRegenerated = Message<"braid.identity.v1.BackupCodesRegenerated"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.BackupCodesRegenerated.
+ * Use `create(BackupCodesRegeneratedSchema)` to create a new message.
+ */
+export const BackupCodesRegeneratedSchema: GenMessage<BackupCodesRegenerated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 11);
+
+/**
+ * BackupCodeUsed: a backup code stood in for a factor.
+ *
+ * @generated from message braid.identity.v1.BackupCodeUsed
+ */
+export type BackupCodeUsed = Message<"braid.identity.v1.BackupCodeUsed"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * How many codes are left.
+   *
+   * @generated from field: int32 left = 2;
+   */
+  left: number;
+};
+
+/**
+ * Describes the message braid.identity.v1.BackupCodeUsed.
+ * Use `create(BackupCodeUsedSchema)` to create a new message.
+ */
+export const BackupCodeUsedSchema: GenMessage<BackupCodeUsed> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 12);
+
+/**
+ * SessionRaised: a user proved once more who they are.
+ *
+ * @generated from message braid.identity.v1.SessionRaised
+ */
+export type SessionRaised = Message<"braid.identity.v1.SessionRaised"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * All that the session was proven with (RFC 8176).
+   *
+   * @generated from field: repeated string methods = 3;
+   */
+  methods: string[];
+};
+
+/**
+ * Describes the message braid.identity.v1.SessionRaised.
+ * Use `create(SessionRaisedSchema)` to create a new message.
+ */
+export const SessionRaisedSchema: GenMessage<SessionRaised> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 13);
 

@@ -19,11 +19,51 @@ type Account struct {
 	UpdatedAt   time.Time
 }
 
+type BackupCode struct {
+	AccountID id.ID
+	Hash      []byte
+}
+
+type Challenge struct {
+	Hash          []byte
+	Kind          string
+	AccountID     id.ID
+	UserAgent     string
+	ClientAddress string
+	Tries         int32
+	Ceremony      []byte
+	ExpiresAt     time.Time
+}
+
 type Credential struct {
 	EmailKey     string
 	AccountID    id.ID
 	PasswordHash string
 	UpdatedAt    time.Time
+}
+
+type Factor struct {
+	ID            id.ID
+	AccountID     id.ID
+	Kind          string
+	Name          string
+	CreatedAt     time.Time
+	ConfirmedAt   *time.Time
+	LastUsedAt    *time.Time
+	SealedSecret  []byte
+	LastStep      *int64
+	CredentialID  []byte
+	PublicKey     []byte
+	Transports    []string
+	Flags         int16
+	SignCount     int64
+	CloneWarnedAt *time.Time
+}
+
+type ProofBudget struct {
+	AccountID id.ID
+	Tries     int32
+	Since     time.Time
 }
 
 type RefreshToken struct {
@@ -51,13 +91,15 @@ type Registration struct {
 }
 
 type Session struct {
-	ID            id.ID
-	AccountID     id.ID
-	UserAgent     string
-	ClientAddress string
-	CreatedAt     time.Time
-	LastUsedAt    time.Time
-	ExpiresAt     time.Time
+	ID              id.ID
+	AccountID       id.ID
+	UserAgent       string
+	ClientAddress   string
+	CreatedAt       time.Time
+	LastUsedAt      time.Time
+	ExpiresAt       time.Time
+	AuthenticatedAt time.Time
+	Methods         []string
 }
 
 type SigningKey struct {

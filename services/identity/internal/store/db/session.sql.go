@@ -70,18 +70,20 @@ func (q *Queries) InsertRefreshToken(ctx context.Context, arg InsertRefreshToken
 }
 
 const insertSession = `-- name: InsertSession :exec
-insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at)
-values ($1, $2, $3, $4, $5, $6, $7)
+insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, authenticated_at, methods)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type InsertSessionParams struct {
-	ID            id.ID
-	AccountID     id.ID
-	UserAgent     string
-	ClientAddress string
-	CreatedAt     time.Time
-	LastUsedAt    time.Time
-	ExpiresAt     time.Time
+	ID              id.ID
+	AccountID       id.ID
+	UserAgent       string
+	ClientAddress   string
+	CreatedAt       time.Time
+	LastUsedAt      time.Time
+	ExpiresAt       time.Time
+	AuthenticatedAt time.Time
+	Methods         []string
 }
 
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
@@ -93,6 +95,45 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.CreatedAt,
 		arg.LastUsedAt,
 		arg.ExpiresAt,
+		arg.AuthenticatedAt,
+		arg.Methods,
+	)
+	return err
+}
+
+const lockSession = `-- name: LockSession :one
+select authenticated_at, methods from session where id = $1 and account_id = $2 and expires_at > $3 for update
+`
+
+type LockSessionRow struct {
+	AuthenticatedAt time.Time
+	Methods         []string
+}
+
+func (q *Queries) LockSession(ctx context.Context, iD id.ID, accountID id.ID, now time.Time) (LockSessionRow, error) {
+	row := q.db.QueryRow(ctx, lockSession, iD, accountID, now)
+	var i LockSessionRow
+	err := row.Scan(&i.AuthenticatedAt, &i.Methods)
+	return i, err
+}
+
+const raiseSession = `-- name: RaiseSession :exec
+update session set authenticated_at = $1, methods = $2 where id = $3 and account_id = $4
+`
+
+type RaiseSessionParams struct {
+	AuthenticatedAt time.Time
+	Methods         []string
+	ID              id.ID
+	AccountID       id.ID
+}
+
+func (q *Queries) RaiseSession(ctx context.Context, arg RaiseSessionParams) error {
+	_, err := q.db.Exec(ctx, raiseSession,
+		arg.AuthenticatedAt,
+		arg.Methods,
+		arg.ID,
+		arg.AccountID,
 	)
 	return err
 }

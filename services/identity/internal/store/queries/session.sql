@@ -1,6 +1,12 @@
 -- name: InsertSession :exec
-insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at)
-values (@id, @account_id, @user_agent, @client_address, @created_at, @last_used_at, @expires_at);
+insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, authenticated_at, methods)
+values (@id, @account_id, @user_agent, @client_address, @created_at, @last_used_at, @expires_at, @authenticated_at, @methods);
+
+-- name: LockSession :one
+select authenticated_at, methods from session where id = @id and account_id = @account_id and expires_at > @now for update;
+
+-- name: RaiseSession :exec
+update session set authenticated_at = @authenticated_at, methods = @methods where id = @id and account_id = @account_id;
 
 -- name: ExtendSession :exec
 update session set last_used_at = @last_used_at, expires_at = @expires_at where id = @id and account_id = @account_id;

@@ -59,7 +59,7 @@ func (q *Queries) InsertComment(ctx context.Context, arg InsertCommentParams) er
 }
 
 const lockComment = `-- name: LockComment :one
-select project.organization_id, project.id, project.key, project.display_name, project.description, project.archived, project.created_at, project.updated_at, project.next_number, project.revision, project.own_revision, task.organization_id, task.id, task.project_id, task.number, task.project_key, task.title, task.description, task.status, task.priority, task.assignee_id, task.reporter_id, task.due_at, task.labels, task.created_at, task.updated_at, task.revision, task.commenter_ids, comment.organization_id, comment.id, comment.task_id, comment.author_id, comment.body, comment.created_at, comment.updated_at, comment.revision
+select project.organization_id, project.id, project.key, project.display_name, project.description, project.archived, project.created_at, project.updated_at, project.next_number, project.revision, project.own_revision, project.owner_id, task.organization_id, task.id, task.project_id, task.number, task.project_key, task.title, task.description, task.status, task.priority, task.assignee_id, task.reporter_id, task.due_at, task.labels, task.created_at, task.updated_at, task.revision, task.commenter_ids, comment.organization_id, comment.id, comment.task_id, comment.author_id, comment.body, comment.created_at, comment.updated_at, comment.revision
 from project
 join task on task.organization_id = project.organization_id and task.project_id = project.id
 join comment on comment.organization_id = task.organization_id and comment.task_id = task.id
@@ -89,6 +89,7 @@ func (q *Queries) LockComment(ctx context.Context, organizationID id.ID, taskID 
 		&i.Project.NextNumber,
 		&i.Project.Revision,
 		&i.Project.OwnRevision,
+		&i.Project.OwnerID,
 		&i.Task.OrganizationID,
 		&i.Task.ID,
 		&i.Task.ProjectID,

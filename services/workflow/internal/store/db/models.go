@@ -40,6 +40,7 @@ type Project struct {
 	NextNumber     int32     `db:"next_number"`
 	Revision       int64     `db:"revision"`
 	OwnRevision    int64     `db:"own_revision"`
+	OwnerID        id.ID     `db:"owner_id"`
 }
 
 type ProjectChange struct {

@@ -13,7 +13,7 @@ import (
 )
 
 const getProject = `-- name: GetProject :one
-select organization_id, id, key, display_name, description, archived, created_at, updated_at, next_number, revision, own_revision from project where organization_id = $1 and id = $2
+select organization_id, id, key, display_name, description, archived, created_at, updated_at, next_number, revision, own_revision, owner_id from project where organization_id = $1 and id = $2
 `
 
 func (q *Queries) GetProject(ctx context.Context, organizationID id.ID, iD id.ID) (Project, error) {
@@ -31,13 +31,14 @@ func (q *Queries) GetProject(ctx context.Context, organizationID id.ID, iD id.ID
 		&i.NextNumber,
 		&i.Revision,
 		&i.OwnRevision,
+		&i.OwnerID,
 	)
 	return i, err
 }
 
 const insertProject = `-- name: InsertProject :exec
-insert into project (organization_id, id, key, display_name, description, created_at, updated_at)
-values ($1, $2, $3, $4, $5, $6, $6)
+insert into project (organization_id, id, key, display_name, description, created_at, updated_at, owner_id)
+values ($1, $2, $3, $4, $5, $6, $6, $7)
 `
 
 type InsertProjectParams struct {
@@ -47,6 +48,7 @@ type InsertProjectParams struct {
 	DisplayName    string    `db:"display_name"`
 	Description    string    `db:"description"`
 	CreatedAt      time.Time `db:"created_at"`
+	OwnerID        id.ID     `db:"owner_id"`
 }
 
 func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) error {
@@ -57,6 +59,7 @@ func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) er
 		arg.DisplayName,
 		arg.Description,
 		arg.CreatedAt,
+		arg.OwnerID,
 	)
 	return err
 }
@@ -93,7 +96,7 @@ func (q *Queries) ListProjectRevisions(ctx context.Context, organizationIds []id
 }
 
 const lockProject = `-- name: LockProject :one
-select organization_id, id, key, display_name, description, archived, created_at, updated_at, next_number, revision, own_revision from project where organization_id = $1 and id = $2 for no key update
+select organization_id, id, key, display_name, description, archived, created_at, updated_at, next_number, revision, own_revision, owner_id from project where organization_id = $1 and id = $2 for no key update
 `
 
 func (q *Queries) LockProject(ctx context.Context, organizationID id.ID, iD id.ID) (Project, error) {
@@ -111,6 +114,7 @@ func (q *Queries) LockProject(ctx context.Context, organizationID id.ID, iD id.I
 		&i.NextNumber,
 		&i.Revision,
 		&i.OwnRevision,
+		&i.OwnerID,
 	)
 	return i, err
 }

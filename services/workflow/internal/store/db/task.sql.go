@@ -78,7 +78,7 @@ func (q *Queries) ListOpenTasksOfAssignee(ctx context.Context, organizationID id
 }
 
 const lockTask = `-- name: LockTask :one
-select project.organization_id, project.id, project.key, project.display_name, project.description, project.archived, project.created_at, project.updated_at, project.next_number, project.revision, project.own_revision, task.organization_id, task.id, task.project_id, task.number, task.project_key, task.title, task.description, task.status, task.priority, task.assignee_id, task.reporter_id, task.due_at, task.labels, task.created_at, task.updated_at, task.revision, task.commenter_ids, exists (
+select project.organization_id, project.id, project.key, project.display_name, project.description, project.archived, project.created_at, project.updated_at, project.next_number, project.revision, project.own_revision, project.owner_id, task.organization_id, task.id, task.project_id, task.number, task.project_key, task.title, task.description, task.status, task.priority, task.assignee_id, task.reporter_id, task.due_at, task.labels, task.created_at, task.updated_at, task.revision, task.commenter_ids, exists (
     select from membership
     where membership.organization_id = $1 and membership.user_id = $2::uuid and removed
 ) as assignee_removed
@@ -111,6 +111,7 @@ func (q *Queries) LockTask(ctx context.Context, organizationID id.ID, assigneeID
 		&i.Project.NextNumber,
 		&i.Project.Revision,
 		&i.Project.OwnRevision,
+		&i.Project.OwnerID,
 		&i.Task.OrganizationID,
 		&i.Task.ID,
 		&i.Task.ProjectID,

@@ -1,6 +1,6 @@
 -- name: InsertProject :exec
-insert into project (organization_id, id, key, display_name, description, created_at, updated_at)
-values (@organization_id, @id, @key, @display_name, @description, @created_at, @created_at);
+insert into project (organization_id, id, key, display_name, description, created_at, updated_at, owner_id)
+values (@organization_id, @id, @key, @display_name, @description, @created_at, @created_at, @owner_id);
 
 -- name: GetProject :one
 select * from project where organization_id = @organization_id and id = @id;

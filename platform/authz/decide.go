@@ -1,0 +1,129 @@
+package authz
+
+import (
+	"context"
+	"strings"
+
+	"github.com/braidhq/braid/platform/access"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/rpc"
+)
+
+var errSuspended = errs.New(errs.PermissionDenied, "MEMBER_SUSPENDED", "Your membership in the organization is suspended.")
+
+func errDenied(permission string) error {
+	return errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lack the permission "+permission+".").With("permission", permission)
+}
+
+// question is what is asked about a permission in the call at hand.
+func (a *Access) question(ctx context.Context, permission string) access.Question {
+	work := call.From(ctx)
+	return access.Question{Permission: permission, Now: a.Clock.Now(), Address: work.ClientAddress}
+}
+
+// allows reports whether the permission is held in the whole organization; the empty one asks for membership.
+func (h *Held) allows(question *access.Question) bool {
+	if !h.Member || h.Suspended {
+		return false
+	}
+	return question.Permission == "" || h.Decide(question).Allowed
+}
+
+func (h *Held) decide(question *access.Question) error {
+	switch {
+	case !h.Member:
+		return errs.ErrNotFound
+	case h.Suspended:
+		return errSuspended
+	case h.allows(question):
+		return nil
+	}
+	return errDenied(question.Permission)
+}
+
+// AuthorizeResource implements rpc.Authorizer.
+func (a *Access) AuthorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
+	question := a.question(ctx, permission)
+	resource := resourceOf(asked.Resource)
+	question.Resource = &resource
+	held, err := a.hold(ctx, key{organizationID, userID}, func(held *Held) bool { return held.mayAllow(&question, asked.Complete) })
+	switch {
+	case err != nil:
+		return nil, err
+	case !held.Member || held.Suspended:
+		return nil, held.decide(&question)
+	case held.Everywhere(&question) || asked.Complete && held.Decide(&question).Allowed:
+		return nil, nil
+	case asked.Complete:
+		return nil, held.refuse(question, asked.Complete)
+	}
+	reach := held.Reach(&question)
+	switch {
+	case reach.Everything():
+		return nil, nil
+	case reach.Nothing():
+		return nil, held.refuse(question, asked.Complete)
+	}
+	return &undecided{held: held, question: question, reach: reach}, nil
+}
+
+// mayAllow reports whether what is held allows what is asked, or may once the resource is known.
+func (h *Held) mayAllow(question *access.Question, complete bool) bool {
+	switch {
+	case !h.Member || h.Suspended:
+		return false
+	case h.Everywhere(question):
+		return true
+	case complete:
+		return h.Decide(question).Allowed
+	}
+	reach := h.Reach(question)
+	return !reach.Nothing()
+}
+
+// undecided is the rest of a question that the resource itself answers.
+type undecided struct {
+	held     Held
+	question access.Question
+	reach    access.Reach
+}
+
+// Decide implements call.Undecided. What somebody may not read isn't there for them.
+func (u *undecided) Decide(_ context.Context, of call.Resource) error {
+	resource := resourceOf(of)
+	question := u.question
+	question.Resource = &resource
+	if u.held.Decide(&question).Allowed {
+		return nil
+	}
+	return u.held.refuse(question, true)
+}
+
+// refuse tells whoever may read a resource that they may not do more with it. For one who reads others of its type, but
+// not this one, it isn't there; and one who reads none of them is told just that, be there what may.
+func (h *Held) refuse(question access.Question, complete bool) error {
+	denied := errDenied(question.Permission)
+	resource := question.Resource
+	if resource.ID == "" && resource.ProjectID == "" {
+		return denied
+	}
+	service, _, _ := strings.Cut(question.Permission, ".")
+	question.Permission = service + "." + resource.Type + ".read"
+	if here := h.Reach(&question); h.Decide(&question).Allowed || !complete && !here.Nothing() {
+		return denied
+	}
+	question.Resource = &access.Resource{Type: resource.Type}
+	if elsewhere := h.Reach(&question); elsewhere.Nothing() {
+		return denied
+	}
+	return errs.ErrNotFound
+}
+
+// Reach implements call.Undecided.
+func (u *undecided) Reach() access.Reach { return u.reach }
+
+func resourceOf(of call.Resource) access.Resource {
+	return access.Resource{Type: of.Type, ID: text(of.ID), ProjectID: text(of.ProjectID), OwnerID: text(of.OwnerID)}
+}

@@ -1,0 +1,52 @@
+package domain
+
+import (
+	"time"
+
+	"github.com/braidhq/braid/platform/id"
+)
+
+const (
+	// ChallengeLifetime is how long there is to answer a challenge.
+	ChallengeLifetime = 5 * time.Minute
+	// ChallengeTries is how many codes a challenge may be answered with.
+	ChallengeTries = 5
+)
+
+// ChallengeKind is what a challenge asks for.
+type ChallengeKind string
+
+// The kinds.
+const (
+	// LoginChallenge asks for a second factor after the password.
+	LoginChallenge ChallengeKind = "login"
+	// PasskeyChallenge asks for the signature of a passkey, RegistrationChallenge for a new one.
+	PasskeyChallenge      ChallengeKind = "passkey"
+	RegistrationChallenge ChallengeKind = "registration"
+)
+
+// Client is what a challenge is bound to: who was given it answers it.
+type Client struct {
+	UserAgent string
+	Address   string
+}
+
+// Challenge is something that somebody was asked to prove.
+type Challenge struct {
+	Kind ChallengeKind
+	// UserID is zero while it is open who will answer.
+	UserID id.ID
+	Client Client
+	// Ceremony is what a signature is checked against.
+	Ceremony  []byte
+	Tries     int32
+	ExpiresAt time.Time
+}
+
+// Check refuses what is not this kind of challenge, is over, or is somebody else's.
+func (c Challenge) Check(kind ChallengeKind, client Client, now time.Time) error {
+	if c.Kind != kind || c.Client != client || c.Tries >= ChallengeTries || !now.Before(c.ExpiresAt) {
+		return ErrChallengeExpired
+	}
+	return nil
+}
