@@ -22,9 +22,9 @@ const (
 	maxConditionLength = 1000
 	maxConditionNodes  = 500
 	maxConditionDepth  = 50
-	maxPatternLength   = 100
-	maxPatternSize     = 1000
-	maxCost            = 5000
+	// maxPatternSize bounds all patterns of a condition together, in instructions of Go's regular expressions.
+	maxPatternSize = 500
+	maxCost        = 5000
 	// maxValueLength is how long the values of a question are taken to be when a condition's cost is estimated; longer
 	// ones meet the same bound when it is evaluated.
 	maxValueLength = 200
@@ -47,9 +47,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.ParserExpressionSizeLimit(maxConditionLength),
 		cel.ParserRecursionLimit(maxConditionDepth),
 		cel.ExpressionNodeLimit(maxConditionNodes),
-		cel.RegexProgramSizeLimit(maxPatternSize),
-		cel.ASTValidators(cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(), cel.ValidateRegexLiterals(),
-			cel.ValidateRegexProgramSizeLimit(maxPatternSize)),
+		cel.ASTValidators(cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(), cel.ValidateRegexLiterals()),
 		cel.Variable(now, cel.TimestampType),
 		cel.Variable(requestSecondFactor, cel.BoolType),
 		cel.Variable(requestLoginTime, cel.TimestampType),

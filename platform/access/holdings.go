@@ -80,6 +80,8 @@ type Holdings struct {
 	// those lists, however many projects a subject works in.
 	wide   []int32
 	placed map[Scope][]int32
+	// unlimited is what a grant of the whole organization without a limit always allows.
+	unlimited bitset
 	// touched is what any grant allows or denies, be it conditionally.
 	touched [effects]bitset
 }
@@ -119,6 +121,9 @@ func (g *Graph) Hold(subject Subject, assignments []Assignment) (*Holdings, erro
 		}
 		if scope := stored[i].Scope; scope.everywhere() {
 			h.wide = append(h.wide, int32(i))
+			if limit.free() {
+				h.unlimited.addAll(role.effects[allow].always)
+			}
 		} else {
 			h.placed[scope] = append(h.placed[scope], int32(i))
 		}

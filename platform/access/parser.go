@@ -2,6 +2,7 @@ package access
 
 import (
 	"net/netip"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type conditionParser struct {
 	tree        *celast.AST
 	comparisons int
 	personal    bool
+	patternSize int
 }
 
 func (p *conditionParser) parse(of celast.Expr) (expression, *refusal) {
@@ -156,10 +158,29 @@ func (p *conditionParser) prefix(of celast.Expr) (netip.Prefix, *refusal) {
 	return prefix.Masked(), nil
 }
 
+// pattern bounds a regular expression by the program it becomes, which is what its repetitions blow up. CEL's own limit
+// can't be used: it panics on repetitions, as it compiles what was not simplified.
 func (p *conditionParser) pattern(call celast.Expr, args []celast.Expr) *refusal {
-	pattern, constant := literal(args[len(args)-1])
-	if !constant || len(pattern) > maxPatternLength {
-		return p.invalid(call, "a pattern is a constant of at most 100 characters")
+	of := call
+	if call.AsCall().IsMemberFunction() {
+		of = args[0]
+	} else if len(args) == 2 {
+		of = args[1]
+	}
+	pattern, constant := literal(of)
+	if !constant {
+		return p.invalid(of, "a pattern is a constant")
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return p.invalid(of, "the pattern is not valid")
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return p.invalid(of, "the pattern is not valid")
+	}
+	if p.patternSize += len(program.Inst); p.patternSize > maxPatternSize {
+		return p.invalid(of, "the patterns are too large")
 	}
 	return nil
 }

@@ -125,8 +125,12 @@ func New(config Config) (*Access, error) {
 // Authorize answers nil when the user may in the whole organization, NotFound for one who is no member, PermissionDenied
 // for a member who lacks the permission (the empty one asks for membership alone), and Unavailable when nobody can tell.
 func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
+	wanted := key{organizationID, userID}
+	if a.remembers(ctx, wanted, permission) {
+		return nil
+	}
 	question := a.question(ctx, permission)
-	held, err := a.hold(ctx, key{organizationID, userID}, func(held *Held) bool { return held.allows(&question) })
+	held, err := a.hold(ctx, wanted, func(held *Held) bool { return held.allows(&question) })
 	if err != nil {
 		return err
 	}
@@ -166,6 +170,14 @@ func (a *Access) hold(ctx context.Context, wanted key, enough func(*Held) bool) 
 		return Held{}, errRevisionUnknown
 	}
 	return held, nil
+}
+
+// remembers reports whether what is remembered is fresh and allows the permission everywhere: what nearly every request
+// asks, told without making a question of it.
+func (a *Access) remembers(ctx context.Context, wanted key, permission string) bool {
+	held, cached := a.recall(wanted)
+	return cached && held.Member && !held.Suspended && (permission == "" || held.Everywhere(permission)) &&
+		held.Revision >= call.From(ctx).LeastAccessRevision && a.Fresh()
 }
 
 // recall returns what is remembered.

@@ -43,7 +43,7 @@ type owner struct {
 	during func()
 }
 
-func newOwner(t *testing.T, permissions ...string) *owner {
+func newOwner(t testing.TB, permissions ...string) *owner {
 	t.Helper()
 	o := &owner{organization: id.New(), user: id.New(), clock: clock.NewManual(time.Now())}
 	o.grant(permissions...)

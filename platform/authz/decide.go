@@ -20,7 +20,21 @@ func errDenied(permission string) error {
 // question is what is asked about a permission in the call at hand.
 func (a *Access) question(ctx context.Context, permission string) access.Question {
 	work := call.From(ctx)
-	return access.Question{Permission: permission, Now: a.Clock.Now(), Address: work.ClientAddress}
+	return access.Question{Permission: permission, Now: a.Clock.Now(), Address: work.ClientAddress, Login: loginOf(&work.Actor)}
+}
+
+// loginOf says of a caller's login what conditions may ask. The strongest thing shown is the factor.
+func loginOf(actor *call.Actor) access.Login {
+	login := access.Login{SecondFactor: actor.Methods.Has(call.SeveralFactors), Time: actor.AuthTime}
+	switch methods := actor.Methods; {
+	case methods&(call.DeviceKey|call.SyncedKey) != 0:
+		login.Factor = access.Passkey
+	case methods.Has(call.OneTimeCode):
+		login.Factor = access.OTP
+	case methods.Has(call.Password):
+		login.Factor = access.Password
+	}
+	return login
 }
 
 // allows reports whether the permission is held in the whole organization; the empty one asks for membership.
@@ -45,16 +59,20 @@ func (h *Held) decide(question *access.Question) error {
 
 // AuthorizeResource implements rpc.Authorizer.
 func (a *Access) AuthorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
+	wanted := key{organizationID, userID}
+	if a.remembers(ctx, wanted, permission) {
+		return nil, nil
+	}
 	question := a.question(ctx, permission)
 	resource := resourceOf(asked.Resource)
 	question.Resource = &resource
-	held, err := a.hold(ctx, key{organizationID, userID}, func(held *Held) bool { return held.mayAllow(&question, asked.Complete) })
+	held, err := a.hold(ctx, wanted, func(held *Held) bool { return held.mayAllow(&question, asked.Complete) })
 	switch {
 	case err != nil:
 		return nil, err
 	case !held.Member || held.Suspended:
 		return nil, held.decide(&question)
-	case held.Everywhere(&question) || asked.Complete && held.Decide(&question).Allowed:
+	case held.Everywhere(permission) || asked.Complete && held.Decide(&question).Allowed:
 		return nil, nil
 	case asked.Complete:
 		return nil, held.refuse(question, asked.Complete)
@@ -74,7 +92,7 @@ func (h *Held) mayAllow(question *access.Question, complete bool) bool {
 	switch {
 	case !h.Member || h.Suspended:
 		return false
-	case h.Everywhere(question):
+	case h.Everywhere(question.Permission):
 		return true
 	case complete:
 		return h.Decide(question).Allowed
