@@ -44,6 +44,14 @@ type Held struct {
 // the role that the contract knows.
 const ownersOwn = "owner.own"
 
+// ShownRole returns the id of a role as people know it: to them an owner has one role.
+func ShownRole(roleID string) string {
+	if roleID == ownersOwn {
+		return "owner"
+	}
+	return roleID
+}
+
 // graph is an organization's roles at a revision.
 type graph struct {
 	revision int64
@@ -122,6 +130,8 @@ func AnswerOf(sent *organizationv1.GetEffectivePermissionsResponse) Answer {
 		assignment.Through = held.GetTeamId()
 		if held.GetSource() != nil {
 			source := assignmentOf(held.GetSource())
+			// What is owned, and who the condition is about, is whoever gave it on: a person.
+			source.Subject = access.Subject{ID: held.GetSource().GetSubject().GetId(), Kind: access.User}
 			assignment.Source = &source
 		}
 		answer.Assignments = append(answer.Assignments, assignment)

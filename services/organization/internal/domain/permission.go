@@ -25,13 +25,19 @@ type Permission struct {
 	AccessRevision int64
 }
 
+// IsReserved reports whether a permission of that name could only be Braid's own.
+func IsReserved(name string) bool {
+	service, _, _ := strings.Cut(name, ".")
+	return slices.Contains(services, service)
+}
+
 // CheckPermissionName refuses the name of a permission that is Braid's, or may be one day.
 func CheckPermissionName(field, name string) error {
-	service, _, _ := strings.Cut(name, ".")
 	switch {
 	case name == "":
 		return errs.Invalid(field, "string.min_len", "must not be empty")
-	case slices.Contains(services, service):
+	case IsReserved(name):
+		service, _, _ := strings.Cut(name, ".")
 		return ErrPermissionReserved.WithViolation(errs.Violation{
 			Field: field, Rule: "permission.reserved", Message: "begins with " + service + ", which is a service of Braid",
 		})
