@@ -26,7 +26,9 @@ func (h *Handlers) CreateAssignment(ctx context.Context, request *organizationv1
 	if request.GetScope() != nil {
 		given.Scope = decodeScope(request.GetScope())
 	}
-	return h.give(ctx, func(ctx context.Context, tx *pg.Tx) (domain.Assignment, error) { return h.app.CreateAssignment(ctx, tx, given) })
+	return h.give(ctx, func(ctx context.Context, tx *pg.Tx) (domain.Assignment, error) {
+		return h.app.CreateAssignment(ctx, tx, given)
+	})
 }
 
 // DelegateAssignment gives an assignment on.

@@ -108,8 +108,9 @@ func unknownRole(field string) error {
 
 func parentField(i int) string { return "role.parents[" + strconv.Itoa(i) + "]" }
 
+// sorted returns the names without doubles; none is empty and not nil, as it is stored.
 func sorted(names []string) []string {
-	names = slices.Clone(names)
+	names = append([]string{}, names...)
 	slices.Sort(names)
 	return slices.Compact(names)
 }

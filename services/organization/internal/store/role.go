@@ -29,13 +29,13 @@ var RoleList = list.Spec{
 		"id":          {Column: "role.id", Type: list.String, Unique: true},
 		"displayName": {Column: "role.display_name", Type: list.String},
 	},
-	Tiebreak: list.Order{Column: "role.rank", Type: list.String},
+	Tiebreak: list.Order{Column: "role.rank", Type: list.ID},
 }
 
 // systemRow is a system role as a row that no table holds. Its rank comes before that of any other role, which is its id.
 type systemRow struct {
 	ID          string   `json:"id"`
-	Rank        string   `json:"rank"`
+	Rank        id.ID    `json:"rank"`
 	DisplayName string   `json:"display_name"`
 	Description string   `json:"description"`
 	Permissions []string `json:"permissions"`
@@ -47,9 +47,9 @@ const listRoles = `select role.id, role.rank, role.display_name, role.descriptio
 from (
     select id, rank, display_name, description, permissions, '{}'::text[] as denied, '[]'::jsonb as parents, 0 as version,
         null::timestamptz as created_at, null::timestamptz as updated_at, true as system
-    from json_to_recordset($2) as brought (id text, rank text, display_name text, description text, permissions text[])
+    from json_to_recordset($2) as brought (id text, rank uuid, display_name text, description text, permissions text[])
     union all
-    select id::text, id::text, display_name, description, allowed, denied, parents, version, created_at, updated_at, false
+    select id::text, id, display_name, description, allowed, denied, parents, version, created_at, updated_at, false
     from role where organization_id = $1
 ) as role
 where true`
@@ -58,7 +58,7 @@ where true`
 func ListRoles(ctx context.Context, querier pg.Querier, organizationID id.ID, system []domain.Role, query *list.Query) (string, []domain.Role, error) {
 	rows := make([]systemRow, 0, len(system))
 	for i, role := range system {
-		rows = append(rows, systemRow{role.ID, fmt.Sprintf("%02d", i), role.DisplayName, role.Description, role.Allowed})
+		rows = append(rows, systemRow{role.ID, id.ID{len(id.ID{}) - 1: byte(i + 1)}, role.DisplayName, role.Description, role.Allowed})
 	}
 	brought, err := json.Marshal(rows)
 	if err != nil {
@@ -66,7 +66,7 @@ func ListRoles(ctx context.Context, querier pg.Querier, organizationID id.ID, sy
 	}
 	type ranked struct {
 		domain.Role
-		rank string
+		rank id.ID
 	}
 	sql, arguments := query.Build(listRoles, organizationID, brought)
 	next, found, err := page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *ranked) error {
