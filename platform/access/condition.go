@@ -11,8 +11,8 @@ import (
 	"cel.dev/cel-go/common/types"
 )
 
-// maxRemembered is how many conditions a base graph and all above it remember. A condition takes about 10 kB.
-const maxRemembered = 5000
+// maxRemembered is how many conditions a base graph and all above it remember. A condition takes a few kB.
+const maxRemembered = 2000
 
 // condition is a compiled condition. It holds no state, so that whoever writes the same text shares it.
 type condition struct {

@@ -47,6 +47,7 @@ func TestWhatConditionsSay(t *testing.T) {
 	for condition, want := range map[string]truth{
 		`now == timestamp("2026-03-02T09:00:00Z")`:                                          isTrue,
 		`now.getDayOfWeek() in [0, 6]`:                                                      isFalse,
+		`now.getHours("Europe/Berlin") == 10`:                                               isTrue,
 		`now.getHours("+02:00") == 11`:                                                      isTrue,
 		`request.address == "10.1.2.3"`:                                                     isTrue,
 		`inNetwork(request.address, "10.1.0.0/16")`:                                         isTrue,
@@ -66,11 +67,10 @@ func TestWhatConditionsSay(t *testing.T) {
 		`!(resource.owner in [subject.id, "ben"])`:                                          isFalse,
 		`resource.owner == ""`:                                                              isFalse,
 		// What can't be told is unknown, unless it doesn't matter.
-		`1 / 0 == 1`:                            isUnknown,
-		`1 / 0 == 1 && false`:                   isFalse,
-		`1 / 0 == 1 || true`:                    isTrue,
-		`!(1 / 0 == 1)`:                         isUnknown,
-		`now.getHours("Nowhere/Atlantis") == 9`: isUnknown,
+		`1 / 0 == 1`:          isUnknown,
+		`1 / 0 == 1 && false`: isFalse,
+		`1 / 0 == 1 || true`:  isTrue,
+		`!(1 / 0 == 1)`:       isUnknown,
 	} {
 		require.Equal(t, want, outcome(t, condition, question), condition)
 	}
@@ -120,6 +120,9 @@ func TestConditionsThatAreRefused(t *testing.T) {
 		`request.factor.matches("(")`:                             {"1", "24", "24", "invalid matches argument"},
 		`request.factor.matches("(a{100}){6}")`:                   {"1", "24", "24", "the patterns are too large"},
 		`request.factor.matches(request.address)`:                 {"1", "31", "31", "a pattern is a constant"},
+		`now.getHours("Nowhere/Atlantis") == 9`:                   {"1", "14", "14", "a time zone is a constant"},
+		`now.getHours(request.factor) == 9`:                       {"1", "21", "21", "a time zone is a constant"},
+		`now.getDayOfWeek("+99:00") == 1`:                         {"1", "18", "18", "a time zone is a constant"},
 		`inNetwork(request.address, "10.0.0.0")`:                  {"1", "28", "28", "a network is a constant"},
 		`inNetwork(request.address, request.address)`:             {"1", "35", "35", "a network is a constant"},
 		`true ? inNetwork(request.address, "10.0.0.0/99") : true`: {"1", "35", "35", "a network is a constant"},

@@ -1,4 +1,4 @@
-// Package access decides who may do what. It is the rule alone: no database, no network, no clock. What is stored goes
+// Package access decides who may do what. It is the rule alone: no database, no network, no clock (but Go's time zones). What is stored goes
 // in (roles, assignments), a question with everything that the answer may depend on goes in (permission, resource, time,
 // address, login), and a decision, its explanation or a filter for lists comes out.
 //

@@ -55,7 +55,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Function(inNetworkFunction, cel.Overload("in_network_string_string", []*cel.Type{cel.StringType, cel.StringType},
 			cel.BoolType, cel.BinaryBinding(callInNetwork))),
 	}
-	for _, attribute := range comparable {
+	for _, attribute := range attributes {
 		options = append(options, cel.Variable(string(attribute), cel.StringType))
 	}
 	return cel.NewEnv(options...)

@@ -1,6 +1,8 @@
 package access_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -10,67 +12,113 @@ import (
 	"github.com/braidhq/braid/platform/errs"
 )
 
-func TestNobodyGrantsWhatTheyDoNotHold(t *testing.T) {
+var grantRoles = []access.Role{
+	{ID: "reader", Allow: []string{"read"}},
+	{ID: "writer", Allow: []string{"write"}, Parents: []access.Parent{full("reader")}},
+	{ID: "barred", Deny: []string{"read"}},
+	{ID: "fromOffice", Parents: []access.Parent{conditional("reader", office)}},
+	{ID: "ownReader", Parents: []access.Parent{conditional("reader", `resource.owner == subject.id`)}},
+	{ID: "heirOfOwn", Parents: []access.Parent{full("ownReader")}},
+	{ID: "barredPerhaps", Parents: []access.Parent{conditional("barred", "request.secondFactor")}},
+}
+
+const office = `inNetwork(request.address, "10.0.0.0/8")`
+
+var (
+	web  = access.Scope{Kind: access.Project, ProjectID: "web"}
+	app  = access.Scope{Kind: access.Project, ProjectID: "app"}
+	task = access.Scope{Kind: access.OneResource, ResourceType: "task", ResourceID: "a"}
+	hour = start.Add(time.Hour)
+)
+
+// give is an assignment of a role in the whole organization, changed by those that follow.
+func give(roleID string, changes ...func(*access.Assignment)) access.Assignment {
+	given := access.Assignment{ID: roleID, RoleID: roleID, Scope: everywhere}
+	for _, change := range changes {
+		change(&given)
+	}
+	return given
+}
+
+func owned(a *access.Assignment) { a.Owned = true }
+
+func in(scope access.Scope) func(*access.Assignment) {
+	return func(a *access.Assignment) { a.Scope = scope }
+}
+
+func on(condition string) func(*access.Assignment) {
+	return func(a *access.Assignment) { a.Condition = condition }
+}
+
+func from(at time.Time) func(*access.Assignment) { return func(a *access.Assignment) { a.Start = at } }
+
+func until(at time.Time) func(*access.Assignment) {
+	return func(a *access.Assignment) { a.Expire = at }
+}
+
+func source(of access.Assignment) func(*access.Assignment) {
+	return func(a *access.Assignment) { a.Source = &of }
+}
+
+// grantCase is what somebody has, what they would give, and the permission that they lack for it.
+type grantCase struct {
+	own   []access.Assignment
+	given access.Assignment
+	lacks string
+}
+
+func checkGrants(t *testing.T, cases map[string]grantCase) {
+	graph := newGraph(t, grantRoles...)
+	for name, example := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			holdings, err := graph.Hold(ada, example.own)
+			require.NoError(t, err)
+			err = holdings.CheckGrant(&example.given, start)
+			if example.lacks == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, access.ErrGrantExceedsOwn)
+			require.Equal(t, example.lacks, errs.From(err).Metadata["permission"])
+		})
+	}
+}
+
+func TestNobodyGrantsMoreOrLongerThanTheyHold(t *testing.T) {
 	t.Parallel()
-	graph := newGraph(t,
-		access.Role{ID: "reader", Allow: []string{"read"}},
-		access.Role{ID: "writer", Allow: []string{"write"}, Parents: []access.Parent{full("reader")}},
-		access.Role{ID: "barred", Deny: []string{"read"}},
-		access.Role{ID: "fromOffice", Parents: []access.Parent{conditional("reader", `inNetwork(request.address, "10.0.0.0/8")`)}},
-		access.Role{ID: "ownReader", Parents: []access.Parent{conditional("reader", `resource.owner == subject.id`)}},
-		access.Role{ID: "heirOfOwn", Parents: []access.Parent{full("ownReader")}},
-		access.Role{ID: "barredPerhaps", Parents: []access.Parent{conditional("barred", "request.secondFactor")}},
-	)
-	web, app := access.Scope{Kind: access.Project, ProjectID: "web"}, access.Scope{Kind: access.Project, ProjectID: "app"}
-	task := access.Scope{Kind: access.OneResource, ResourceType: "task", ResourceID: "a"}
-	give := func(roleID string, change ...func(*access.Assignment)) access.Assignment {
-		a := access.Assignment{ID: roleID, RoleID: roleID, Scope: everywhere}
-		for _, changed := range change {
-			changed(&a)
-		}
-		return a
-	}
-	in := func(scope access.Scope) func(*access.Assignment) {
-		return func(a *access.Assignment) { a.Scope = scope }
-	}
-	on := func(condition string) func(*access.Assignment) {
-		return func(a *access.Assignment) { a.Condition = condition }
-	}
-	until := func(at time.Time) func(*access.Assignment) { return func(a *access.Assignment) { a.Expire = at } }
-	from := func(at time.Time) func(*access.Assignment) { return func(a *access.Assignment) { a.Start = at } }
-	source := func(of access.Assignment) func(*access.Assignment) {
-		return func(a *access.Assignment) { a.Source = &of }
-	}
-	owned := func(a *access.Assignment) { a.Owned = true }
-	office := `inNetwork(request.address, "10.0.0.0/8")`
-	hour := start.Add(time.Hour)
-	for name, example := range map[string]struct {
-		own   []access.Assignment
-		given access.Assignment
-		lacks string
-	}{
-		"the same":                                {[]access.Assignment{give("reader")}, give("reader"), ""},
-		"less":                                    {[]access.Assignment{give("writer")}, give("reader"), ""},
-		"more":                                    {[]access.Assignment{give("reader")}, give("writer"), "write"},
-		"nothing":                                 {nil, give("reader"), "read"},
-		"what gives nothing":                      {nil, give("barred"), ""},
-		"a narrower scope":                        {[]access.Assignment{give("reader")}, give("reader", in(web)), ""},
-		"a narrower scope still":                  {[]access.Assignment{give("reader")}, give("reader", in(task)), ""},
-		"a wider scope":                           {[]access.Assignment{give("reader", in(web))}, give("reader"), "read"},
-		"another scope":                           {[]access.Assignment{give("reader", in(web))}, give("reader", in(app)), "read"},
-		"the same project":                        {[]access.Assignment{give("reader", in(web))}, give("reader", in(web)), ""},
-		"a task that could be in the project":     {[]access.Assignment{give("reader", in(web))}, give("reader", in(task)), "read"},
-		"global":                                  {[]access.Assignment{give("reader")}, give("reader", in(access.Scope{Kind: access.Global})), "read"},
-		"permissions from several":                {[]access.Assignment{give("reader"), give("writer")}, give("writer"), ""},
-		"of owned things":                         {[]access.Assignment{give("reader", owned)}, give("reader"), "read"},
-		"of what the other one owns":              {[]access.Assignment{give("reader", owned)}, give("reader", owned), "read"},
-		"narrowed to what the other one owns":     {[]access.Assignment{give("reader")}, give("reader", owned), ""},
-		"longer":                                  {[]access.Assignment{give("reader", until(hour))}, give("reader"), "read"},
-		"a little longer":                         {[]access.Assignment{give("reader", until(hour))}, give("reader", until(hour.Add(1))), "read"},
-		"as long":                                 {[]access.Assignment{give("reader", until(hour))}, give("reader", until(hour)), ""},
-		"what has expired":                        {[]access.Assignment{give("reader", until(start))}, give("reader", until(start)), "read"},
-		"what has not begun":                      {[]access.Assignment{give("reader", from(hour))}, give("reader", from(hour)), "read"},
-		"later":                                   {[]access.Assignment{give("reader", from(start))}, give("reader", from(hour)), ""},
+	checkGrants(t, map[string]grantCase{
+		"the same":                            {[]access.Assignment{give("reader")}, give("reader"), ""},
+		"less":                                {[]access.Assignment{give("writer")}, give("reader"), ""},
+		"more":                                {[]access.Assignment{give("reader")}, give("writer"), "write"},
+		"nothing":                             {nil, give("reader"), "read"},
+		"what gives nothing":                  {nil, give("barred"), ""},
+		"a narrower scope":                    {[]access.Assignment{give("reader")}, give("reader", in(web)), ""},
+		"a narrower scope still":              {[]access.Assignment{give("reader")}, give("reader", in(task)), ""},
+		"a wider scope":                       {[]access.Assignment{give("reader", in(web))}, give("reader"), "read"},
+		"another scope":                       {[]access.Assignment{give("reader", in(web))}, give("reader", in(app)), "read"},
+		"the same project":                    {[]access.Assignment{give("reader", in(web))}, give("reader", in(web)), ""},
+		"a task that could be in the project": {[]access.Assignment{give("reader", in(web))}, give("reader", in(task)), "read"},
+		"global":                              {[]access.Assignment{give("reader")}, give("reader", in(access.Scope{Kind: access.Global})), "read"},
+		"permissions from several":            {[]access.Assignment{give("reader"), give("writer")}, give("writer"), ""},
+		"of owned things":                     {[]access.Assignment{give("reader", owned)}, give("reader"), "read"},
+		"of what the other one owns":          {[]access.Assignment{give("reader", owned)}, give("reader", owned), "read"},
+		"narrowed to what the other one owns": {[]access.Assignment{give("reader")}, give("reader", owned), ""},
+		"longer":                              {[]access.Assignment{give("reader", until(hour))}, give("reader"), "read"},
+		"a little longer":                     {[]access.Assignment{give("reader", until(hour))}, give("reader", until(hour.Add(1))), "read"},
+		"as long":                             {[]access.Assignment{give("reader", until(hour))}, give("reader", until(hour)), ""},
+		"what has expired":                    {[]access.Assignment{give("reader", until(start))}, give("reader", until(start)), "read"},
+		"what has not begun":                  {[]access.Assignment{give("reader", from(hour))}, give("reader", from(hour)), "read"},
+		"later":                               {[]access.Assignment{give("reader", from(start))}, give("reader", from(hour)), ""},
+	})
+	holdings, err := newGraph(t).Hold(ada, nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, holdings.CheckGrant(&access.Assignment{RoleID: "gone"}, start), access.ErrRoleUnknown)
+}
+
+func TestNobodyGrantsAroundConditionsAndDenials(t *testing.T) {
+	t.Parallel()
+	checkGrants(t, map[string]grantCase{
 		"on a condition":                          {[]access.Assignment{give("reader")}, give("reader", on(office)), ""},
 		"without the own condition":               {[]access.Assignment{give("reader", on(office))}, give("reader"), "read"},
 		"with the own condition":                  {[]access.Assignment{give("reader", on(office))}, give("reader", on(office)), ""},
@@ -93,21 +141,46 @@ func TestNobodyGrantsWhatTheyDoNotHold(t *testing.T) {
 		"on from what has expired":                {[]access.Assignment{give("reader", until(start))}, give("reader", source(give("reader"))), "read"},
 		"what was granted on to oneself":          {[]access.Assignment{give("reader", source(give("writer", until(hour))))}, give("reader"), "read"},
 		"what was granted on to oneself, as long": {[]access.Assignment{give("reader", source(give("writer", until(hour))))}, give("reader", until(hour)), ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			holdings, err := graph.Hold(ada, example.own)
-			require.NoError(t, err)
-			err = holdings.CheckGrant(&example.given, start)
-			if example.lacks == "" {
-				require.NoError(t, err)
-				return
+	})
+}
+
+// TestGranteesMayNothingThatGrantorsMayNot: whatever a random subject is entitled to give, whoever gets it and nothing else
+// is never allowed what the grantor would be refused.
+func TestGranteesMayNothingThatGrantorsMayNot(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	var granted, used int
+	for number := range uint64(40_000) {
+		random := rand.New(rand.NewPCG(seed, number))
+		w := newWorld(t, random, sharedLanguage())
+		given := w.assignment(random, 0)
+		if given.Source = nil; random.IntN(2) == 0 {
+			given.Source = &w.assignments[random.IntN(len(w.assignments))]
+			if given.Source.Subject == (access.Subject{}) {
+				own := *given.Source
+				own.Subject = w.subject
+				given.Source = &own
 			}
-			require.ErrorIs(t, err, access.ErrGrantExceedsOwn)
-			require.Equal(t, example.lacks, errs.From(err).Metadata["permission"])
-		})
+		}
+		at := start.Add(-2 * time.Hour)
+		if given.Scope.Kind == access.Global || w.holdings.CheckGrant(&given, at) != nil {
+			continue
+		}
+		granted++
+		grantee, err := w.graph.Hold(access.Subject{ID: "ben", Kind: access.User}, []access.Assignment{given})
+		require.NoError(t, err)
+		for range 20 {
+			question := newQuestion(random)
+			if !grantee.Decide(question).Allowed {
+				continue
+			}
+			used++
+			if !w.holdings.Decide(question).Allowed {
+				require.Fail(t, "the grantor may not", fmt.Sprintf("world %d of seed %d\n%vgiven %+v\nquestion %+v about %+v",
+					number, seed, w, given, *question, question.Resource))
+			}
+		}
 	}
-	holdings, err := graph.Hold(ada, nil)
-	require.NoError(t, err)
-	require.ErrorIs(t, holdings.CheckGrant(&access.Assignment{RoleID: "gone"}, start), access.ErrRoleUnknown)
+	require.Greater(t, granted, 1000)
+	require.Greater(t, used, 1000)
 }

@@ -2,9 +2,11 @@ package access
 
 import (
 	"net/netip"
+	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"time"
 
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -86,7 +88,7 @@ func (p *conditionParser) equal(left, right celast.Expr) (expression, bool) {
 // compare takes a comparison of an attribute with constants and the subject's id, and nothing else.
 func (p *conditionParser) compare(left celast.Expr, right []celast.Expr) (expression, bool) {
 	compared := &comparison{attribute: Attribute(identifier(left))}
-	if !slices.Contains(comparable, compared.attribute) {
+	if !slices.Contains(attributes, compared.attribute) {
 		return nil, false
 	}
 	for _, value := range right {
@@ -110,7 +112,8 @@ func (p *conditionParser) compare(left celast.Expr, right []celast.Expr) (expres
 	return compared, true
 }
 
-var comparable = []Attribute{ResourceType, ResourceID, ResourceProject, ResourceOwner, requestFactor, subjectID, subjectKind}
+// attributes are the variables of type string that comparisons are taken over for.
+var attributes = []Attribute{ResourceType, ResourceID, ResourceProject, ResourceOwner, requestFactor, subjectID, subjectKind}
 
 // program leaves a part to CEL, once it is seen that nothing in it depends on the resource, or is only found to be
 // wrong when it is asked.
@@ -143,6 +146,9 @@ func (p *conditionParser) inspect(of celast.Expr) (refused *refusal) {
 		}
 		if args, is := isCall(part, overloads.Matches); is {
 			refused = p.pattern(part, args)
+		}
+		if part.Kind() == celast.CallKind && strings.HasPrefix(part.AsCall().FunctionName(), "get") {
+			refused = p.zone(part.AsCall().Args())
 		}
 	}))
 	return refused
@@ -184,6 +190,20 @@ func (p *conditionParser) pattern(call celast.Expr, args []celast.Expr) *refusal
 	}
 	return nil
 }
+
+// zone reads the time zone in which a part of a timestamp is asked for: where there is none, that would be unknown forever.
+func (p *conditionParser) zone(args []celast.Expr) *refusal {
+	if len(args) == 0 {
+		return nil
+	}
+	name, constant := literal(args[0])
+	if _, err := time.LoadLocation(name); !constant || err != nil && !offset.MatchString(name) {
+		return p.invalid(args[0], `a time zone is a constant like "Europe/Berlin" or "+02:00"`)
+	}
+	return nil
+}
+
+var offset = regexp.MustCompile(`^[+-]?[0-2][0-9]:[0-5][0-9]$`)
 
 func (p *conditionParser) invalid(at celast.Expr, message string) *refusal {
 	start := p.tree.SourceInfo().GetStartLocation(at.ID())

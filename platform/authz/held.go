@@ -130,8 +130,8 @@ func AnswerOf(sent *organizationv1.GetEffectivePermissionsResponse) Answer {
 		assignment.Through = held.GetTeamId()
 		if held.GetSource() != nil {
 			source := assignmentOf(held.GetSource())
-			// What is owned, and who the condition is about, is whoever gave it on: a person.
-			source.Subject = access.Subject{ID: held.GetSource().GetSubject().GetId(), Kind: access.User}
+			// What a source says of its own, it says of who has granted it on.
+			source.Subject = access.Subject{ID: held.GetSource().GetSubject().GetId(), Kind: subjectKinds[held.GetSource().GetSubject().GetType()]}
 			assignment.Source = &source
 		}
 		answer.Assignments = append(answer.Assignments, assignment)
@@ -153,6 +153,10 @@ func RoleOf(sent *organizationv1.Role) access.Role {
 		})
 	}
 	return role
+}
+
+var subjectKinds = map[organizationv1.Subject_Type]access.Kind{
+	organizationv1.Subject_USER: access.User, organizationv1.Subject_SERVICE_ACCOUNT: access.ServiceAccount,
 }
 
 func assignmentOf(sent *organizationv1.Assignment) access.Assignment {

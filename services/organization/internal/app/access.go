@@ -105,11 +105,11 @@ func (a *App) checkMayAsk(ctx context.Context, organizationID id.ID, subjects []
 	return nil
 }
 
-// question puts what somebody asks into the evaluator's words. The address is known of who is calling only.
+// question puts what somebody asks into the evaluator's words. Address and login are known of who is calling only.
 func (a *App) question(ctx context.Context, asked *Asked) access.Question {
 	question := access.Question{Permission: asked.Permission, Resource: asked.Resource, Now: a.Clock.Now()}
 	if work := call.From(ctx); work.Actor.UserID == asked.SubjectID {
-		question.Address = work.ClientAddress
+		question.Address, question.Login = work.ClientAddress, authz.LoginOf(&work.Actor)
 	}
 	return question
 }
