@@ -27,6 +27,8 @@ const (
 	exampleNotification = "0198f5a4-3c9e-7d05-8af1-6b7c8d9eaf09"
 	exampleRecord       = "0198f5a4-3ca1-7bb2-9c56-d8e9fa0b1c0a"
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
+	exampleRole         = "0198f5a6-1d02-7a44-8b13-c2d3e4f5060d"
+	exampleAssignment   = "0198f5a6-2e13-7b55-9c24-d3e4f506170e"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
@@ -65,18 +67,29 @@ var exampleTexts = map[string]string{
 	"etag": "1c", "next_page_token": examplePageToken, "page_token": examplePageToken,
 	"kind": "task_assigned", "channel": "email", "notification_ids": exampleNotification,
 	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
-	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"assignment_id": exampleAssignment, "source_assignment_id": "", "Assignment.id": exampleAssignment, "creator_id": exampleAda,
+	"owner_id": exampleAda, "Subject.id": exampleBen, "Scope.id": exampleProject, "Scope.resource_type": "", "Resource.id": exampleTask,
+	"Resource.type": "task", "team_id": "", "access_revision": "1207", "denied_permissions": "workflow.task.delete",
+	"Parent.role_id": "viewer", "Parent.condition": "", "Parent.permissions": "workflow.project.read",
+	"condition": "request.secondFactor", "expression": "request.secondFactor", "missing": "The condition must be true: request.secondFactor",
+	"permission_name": "payroll.run.approve", "Permission.name": "payroll.run.approve", "Permission.description": "Pays everybody.",
+	"custom_permissions": "payroll.run.approve", "Difference.field": "permissions", "added": "workflow.task.create", "removed": "workflow.task.delete",
+	"AuthzenSubject.type": "user", "AuthzenSubject.id": exampleBen, "AuthzenAction.name": "workflow.task.create",
+	"AuthzenResource.type": "task", "AuthzenResource.id": exampleTask, "evaluations_semantic": "deny_on_first_deny",
+	"policy_decision_point": "https://braid.example.com", "access_evaluation_endpoint": "https://braid.example.com/access/v1/evaluation",
+	"access_evaluations_endpoint": "https://braid.example.com/access/v1/evaluations",
+	"source":                      "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
-	"page_size": 50,
+	"page_size": 50, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
 }
 
 var exampleFlags = map[string]bool{
 	"active": true, "allowed": true, "system": true, "current": true, "unread": true, "enabled": true,
-	"archived": false, "erased": false,
+	"archived": false, "erased": false, "owned": false, "delegable": false, "denied": false, "service_account": false, "Role.system": false,
 }
 
 var exampleTimes = map[string]string{
