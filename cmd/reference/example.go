@@ -24,6 +24,7 @@ const (
 	exampleComment      = "0198f5a5-7c20-7f43-8d12-0a1b2c3d4e06"
 	exampleSession      = "0198f5a2-8e55-7b90-a6d7-3e4f5a6b7c07"
 	exampleInvitation   = "0198f5a2-f013-7c8d-9e24-b5a697887908"
+	exampleFactor       = "0198f5a2-9a4c-7d10-b3c4-5e6f708192a3"
 	exampleNotification = "0198f5a4-3c9e-7d05-8af1-6b7c8d9eaf09"
 	exampleRecord       = "0198f5a4-3ca1-7bb2-9c56-d8e9fa0b1c0a"
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
@@ -73,18 +74,23 @@ var exampleTexts = map[string]string{
 	"Parent.role_id": "viewer", "Parent.condition": "", "Parent.permissions": "workflow.project.read",
 	"condition": "request.secondFactor", "expression": "request.secondFactor", "missing": "The condition must be true: request.secondFactor",
 	"permission_name": "payroll.run.approve", "Permission.name": "payroll.run.approve", "Permission.description": "Pays everybody.",
-	"custom_permissions": "payroll.run.approve", "Difference.field": "permissions", "added": "workflow.task.create", "removed": "workflow.task.delete",
+	"CreatePermissionRequest.name": "payroll.run.approve", "CreatePermissionRequest.description": "Pays everybody.",
+	"CreateRoleRequest.display_name": "Release manager",
+	"custom_permissions":             "payroll.run.approve", "Difference.field": "permissions", "added": "workflow.task.create", "removed": "workflow.task.delete",
 	"AuthzenSubject.type": "user", "AuthzenSubject.id": exampleBen, "AuthzenAction.name": "workflow.task.create",
 	"AuthzenResource.type": "task", "AuthzenResource.id": exampleTask, "evaluations_semantic": "deny_on_first_deny",
 	"policy_decision_point": "https://braid.example.com", "access_evaluation_endpoint": "https://braid.example.com/access/v1/evaluation",
 	"access_evaluations_endpoint": "https://braid.example.com/access/v1/evaluations",
 	"source":                      "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
+	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
+	"otpauth_uri":   "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
-	"page_size": 50, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
+	"page_size": 50, "backup_codes_left": 9, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
 }
 
 var exampleFlags = map[string]bool{
@@ -92,8 +98,23 @@ var exampleFlags = map[string]bool{
 	"archived": false, "erased": false, "owned": false, "delegable": false, "denied": false, "service_account": false, "Role.system": false,
 }
 
+// exampleObjects are those that the contract leaves open.
+var exampleObjects = map[string]map[string]any{
+	"payload": {
+		"previousAssigneeId": "", "task": map[string]any{"id": exampleTask, "key": "WEB-12", "assigneeId": exampleBen},
+	},
+	"context": {"organizationId": exampleOrganization}, "properties": {"organizationId": exampleOrganization},
+	"EvaluateAccessResponse.context": {"reason": "role:member"}, "EvaluateAccessesResponse.context": {"reason": "role:member"},
+	"public_key": {"challenge": "Y2hhbGxlbmdlLWV4YW1wbGU", "rpId": "braid.example.com", "timeout": 300000, "userVerification": "required"},
+	"credential": {
+		"id": "cGFzc2tleS1leGFtcGxl", "rawId": "cGFzc2tleS1leGFtcGxl", "type": "public-key", "clientExtensionResults": map[string]any{},
+		"response": map[string]any{"clientDataJSON": "eyJ0eXBlIjoi4oCmIn0", "authenticatorData": "YXV0aA", "signature": "c2lnbmVk", "userHandle": "dXNlcg"},
+	},
+}
+
 var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
+	"start_time":  "2026-09-01T09:30:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
 }
@@ -101,7 +122,8 @@ var exampleTimes = map[string]string{
 // exampleOmits are fields that stay without a value because another one of the same message rules them out.
 var exampleOmits = map[string]bool{
 	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
-	"WatchProjectResponse.heartbeat": true,
+	"WatchProjectResponse.heartbeat": true, "StepUpRequest.code": true, "StepUpRequest.credential": true,
+	"Factor.clone_warning_time": true, "BeginPasskeyRequest.challenge_token": true, "FinishPasskeyRequest.challenge_token": true,
 }
 
 // valueFor looks a field up in one of the tables.
@@ -185,9 +207,7 @@ func exampleMessage(field protoreflect.FieldDescriptor, missing error) (protoref
 		at, err := time.Parse(time.RFC3339, text)
 		return protoreflect.ValueOfMessage(timestamppb.New(at).ProtoReflect()), err
 	case "google.protobuf.Struct":
-		made, err := structpb.NewStruct(map[string]any{
-			"previousAssigneeId": "", "task": map[string]any{"id": exampleTask, "key": "WEB-12", "assigneeId": exampleBen},
-		})
+		made, err := structpb.NewStruct(exampleObjects[string(field.Name())])
 		if err != nil {
 			return protoreflect.Value{}, err
 		}

@@ -122,8 +122,23 @@ func (o *operations) description(method *rpc.Method) string {
 			text += fmt.Sprintf(" With one's own id as `%s` being a member is enough.", camelCase(self))
 		}
 	}
+	if step := stepUpText(method); step != "" {
+		text += "\n\nNeeds " + step + "; else it answers `STEP_UP_REQUIRED`."
+	}
 	if method.Idempotent {
 		text += "\n\nHonors `Idempotency-Key`."
+	}
+	return text
+}
+
+// stepUpText says how recent and strong a login a method needs, "" for any.
+func stepUpText(method *rpc.Method) string {
+	if method.StepUp.MaxAge == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("a login of the last %.0f minutes", method.StepUp.MaxAge.Minutes())
+	if method.StepUp.Factor {
+		text += " with a second factor, of who has one"
 	}
 	return text
 }
@@ -253,6 +268,8 @@ var exampleFilters = map[string]string{
 	"ListOrganizations": `displayName:"acme"`,
 	"ListMembers":       `roleIds:"admin" AND displayName:"ada"`,
 	"ListInvitations":   `state = PENDING AND roleId = "member"`,
+	"ListAssignments":   `subject.type = USER AND roleId = "member"`,
+	"ListPermissions":   `system = false`,
 	"ListRoles":         `permissions:"workflow.task.create"`,
 	"ListSessions":      `lastUseTime < 2026-01-01T00:00:00Z`,
 	"ListComments":      `createTime > 2026-01-01T00:00:00Z`,

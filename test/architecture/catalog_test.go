@@ -130,6 +130,7 @@ var catalogRules = []catalogRule{
 		find: `select name from relation where not tenant and (app or worker)`,
 		except: with(versionTables, map[string]string{
 			"account": "a person, who is of no organization", "credential": "a person's", "session": "a person's",
+			"factor": "a person's", "backup_code": "a person's", "proof_budget": "a person's", "challenge": "somebody's who may be nobody yet",
 			"refresh_token": "a session's", "preference": "a person's", "registration": "somebody who is nobody yet",
 			"profile": "a person, shown to colleagues", "organization": "its id is the organization's",
 			"signing_key":     "the installation's",
@@ -164,7 +165,9 @@ var catalogRules = []catalogRule{
 		find: `select proname::text from pg_proc where prosecdef and pronamespace in (select oid from service_schema)`,
 		except: map[string]string{
 			"find_credential": "before a login nobody is calling", "find_registration": "before a login nobody is calling",
-			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
+			"find_passkey": "before a login nobody is calling", "find_secured": "asked by other services, about many people",
+			"find_strength": "by the session of a token",
+			"find_session":  "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
 		},
 		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';
 			revoke all on function leak from public`},

@@ -12,7 +12,7 @@ import (
 var layers = map[string][]string{
 	"api":      {"app", "domain", "live"},
 	"consumer": {"app", "domain"},
-	"app":      {"domain", "store", "mail", "password", "smtp", "token"},
+	"app":      {"domain", "store", "mail", "passkey", "password", "smtp", "token", "totp"},
 	"store":    {"domain"},
 	"domain":   nil,
 
@@ -22,9 +22,11 @@ var layers = map[string][]string{
 	"mailbox": {"smtp", "store"},
 	// The tools that app works with. They never call back up.
 	"mail":     {"domain"},
+	"passkey":  {"domain"},
 	"password": {"domain"},
 	"smtp":     {"mail"},
-	"token":    {"store"},
+	"token":    {"domain", "store"},
+	"totp":     nil,
 }
 
 // pure is the part of the standard library that a domain may use: no IO, no clock but the values of time, nothing that

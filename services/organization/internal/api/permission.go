@@ -30,9 +30,8 @@ func (h *Handlers) ListPermissions(ctx context.Context, request *organizationv1.
 
 // CreatePermission adds a permission.
 func (h *Handlers) CreatePermission(ctx context.Context, request *organizationv1.CreatePermissionRequest) (*organizationv1.Permission, error) {
-	added := request.GetPermission()
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.Permission, error) {
-		created, err := h.app.CreatePermission(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), added.GetName(), added.GetDescription())
+		created, err := h.app.CreatePermission(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), request.GetName(), request.GetDescription())
 		if err != nil {
 			return nil, err
 		}

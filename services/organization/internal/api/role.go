@@ -40,7 +40,7 @@ func (h *Handlers) GetRole(ctx context.Context, request *organizationv1.GetRoleR
 // CreateRole makes a role.
 func (h *Handlers) CreateRole(ctx context.Context, request *organizationv1.CreateRoleRequest) (*organizationv1.Role, error) {
 	return h.changeRole(ctx, func(ctx context.Context, tx *pg.Tx) (domain.Role, error) {
-		return h.app.CreateRole(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), decodeContent(request.GetRole()))
+		return h.app.CreateRole(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), decodeContent(request))
 	})
 }
 
@@ -136,7 +136,16 @@ var inheritances = map[organizationv1.Role_Inheritance]domain.Inheritance{
 	organizationv1.Role_FULL: domain.Full, organizationv1.Role_PARTIAL: domain.Partial, organizationv1.Role_CONDITIONAL: domain.Conditional,
 }
 
-func decodeContent(role *organizationv1.Role) domain.RoleContent {
+// roleContent is what a role and the request for one have in common.
+type roleContent interface {
+	GetDisplayName() string
+	GetDescription() string
+	GetPermissions() []string
+	GetDeniedPermissions() []string
+	GetParents() []*organizationv1.Role_Parent
+}
+
+func decodeContent(role roleContent) domain.RoleContent {
 	content := domain.RoleContent{
 		DisplayName: role.GetDisplayName(), Description: role.GetDescription(), Allowed: role.GetPermissions(), Denied: role.GetDeniedPermissions(),
 	}

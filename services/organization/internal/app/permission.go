@@ -25,7 +25,7 @@ func (a *App) ListPermissions(ctx context.Context, organizationID id.ID, request
 
 // CreatePermission adds a permission to those of the contract. The owners hold it from then on.
 func (a *App) CreatePermission(ctx context.Context, tx *pg.Tx, organizationID id.ID, name, description string) (domain.Permission, error) {
-	if err := domain.CheckPermissionName("permission.name", name); err != nil {
+	if err := domain.CheckPermissionName("name", name); err != nil {
 		return domain.Permission{}, err
 	}
 	actor, err := a.lockAccessAsMember(ctx, tx, organizationID)

@@ -36,7 +36,7 @@ func (a *App) GetRole(ctx context.Context, organizationID id.ID, roleID string) 
 
 // CreateRole makes a role of the organization's own.
 func (a *App) CreateRole(ctx context.Context, tx *pg.Tx, organizationID id.ID, content domain.RoleContent) (domain.Role, error) {
-	content, err := content.Normalize()
+	content, err := content.Normalize("")
 	if err != nil {
 		return domain.Role{}, err
 	}
@@ -49,7 +49,7 @@ func (a *App) CreateRole(ctx context.Context, tx *pg.Tx, organizationID id.ID, c
 	}
 	now := a.Clock.Now()
 	created := domain.Role{ID: id.New().String(), RoleContent: content, Version: 1, CreatedAt: now, UpdatedAt: now}
-	if err := a.checkContent(ctx, tx, organizationID, &actor, domain.RoleContent{}, created); err != nil {
+	if err := a.checkContent(ctx, tx, organizationID, &actor, "", domain.RoleContent{}, created); err != nil {
 		return domain.Role{}, err
 	}
 	if created.AccessRevision, err = a.raise(ctx, tx, organizationID, actor.catalog, true); err != nil {
@@ -62,6 +62,9 @@ func (a *App) CreateRole(ctx context.Context, tx *pg.Tx, organizationID id.ID, c
 	return created, a.tellRoleCreated(ctx, tx, organizationID, created)
 }
 
+// changedRole begins the fields of a request that changes a role.
+const changedRole = "role."
+
 // RoleChange changes some of what an organization says of a role.
 type RoleChange func(content *domain.RoleContent)
 
@@ -70,7 +73,7 @@ func (a *App) UpdateRole(ctx context.Context, tx *pg.Tx, organizationID id.ID, r
 	return a.changeRole(ctx, tx, organizationID, roleID, etag, func(current domain.Role) (domain.RoleContent, error) {
 		content := current.RoleContent
 		change(&content)
-		return content.Normalize()
+		return content.Normalize(changedRole)
 	})
 }
 
@@ -104,7 +107,7 @@ func (a *App) changeRole(ctx context.Context, tx *pg.Tx, organizationID id.ID, r
 		current.AccessRevision = actor.catalog.AccessRevision
 		return current, nil
 	}
-	if err := a.checkContent(ctx, tx, organizationID, &actor, current.RoleContent, changed); err != nil {
+	if err := a.checkContent(ctx, tx, organizationID, &actor, changedRole, current.RoleContent, changed); err != nil {
 		return domain.Role{}, err
 	}
 	changed.Version++
@@ -121,8 +124,8 @@ func (a *App) changeRole(ctx context.Context, tx *pg.Tx, organizationID id.ID, r
 
 // checkContent refuses a role that names what is not there, whose inheritance makes no sense among the other roles, or
 // by which somebody would get or lose what the actor doesn't hold in the whole organization.
-func (a *App) checkContent(ctx context.Context, tx *pg.Tx, organizationID id.ID, actor *holder, before domain.RoleContent, after domain.Role) error {
-	err := after.CheckKnown(
+func (a *App) checkContent(ctx context.Context, tx *pg.Tx, organizationID id.ID, actor *holder, prefix string, before domain.RoleContent, after domain.Role) error {
+	err := after.CheckKnown(prefix,
 		func(permission string) bool { return a.hasPermission(actor, permission) },
 		func(roleID string) bool { return roleID == after.ID || a.hasRole(actor, roleID) },
 	)
@@ -133,7 +136,7 @@ func (a *App) checkContent(ctx context.Context, tx *pg.Tx, organizationID id.ID,
 	roles := append(others, after)
 	compiled, err := a.compile(roles, actor.catalog.Permissions)
 	if err != nil {
-		return graphRefusal(err, after)
+		return graphRefusal(err, prefix, after)
 	}
 	touched := domain.Touched(before, after.RoleContent, func(roleID string) []string {
 		permissions, _ := compiled.Permissions(roleID)
@@ -165,7 +168,7 @@ func (a *App) spareOwners(ctx context.Context, tx *pg.Tx, organizationID id.ID, 
 var errOwnersOnly = domain.ErrGrantExceedsOwn.WithMessage("Only an owner can deny something to an owner.")
 
 // graphRefusal says what the evaluator has against a role in this service's words.
-func graphRefusal(err error, of domain.Role) error {
+func graphRefusal(err error, prefix string, of domain.Role) error {
 	known := errs.From(err)
 	switch known.Reason {
 	case access.ErrRoleCycle.Reason:
@@ -176,7 +179,7 @@ func graphRefusal(err error, of domain.Role) error {
 		return domain.ErrRoleTooComplex.With("roleId", known.Metadata["role"])
 	case access.ErrConditionInvalid.Reason:
 		place := slices.IndexFunc(of.Parents, func(parent domain.Parent) bool { return parent.RoleID == known.Metadata["parent"] })
-		return conditionRefusal(err, "role.parents["+strconv.Itoa(place)+"].condition")
+		return conditionRefusal(err, domain.ParentField(prefix, place)+".condition")
 	default:
 		return err
 	}

@@ -33,14 +33,11 @@ func IsReserved(name string) bool {
 
 // CheckPermissionName refuses the name of a permission that is Braid's, or may be one day.
 func CheckPermissionName(field, name string) error {
-	switch {
-	case name == "":
-		return errs.Invalid(field, "string.min_len", "must not be empty")
-	case IsReserved(name):
-		service, _, _ := strings.Cut(name, ".")
-		return ErrPermissionReserved.WithViolation(errs.Violation{
-			Field: field, Rule: "permission.reserved", Message: "begins with " + service + ", which is a service of Braid",
-		})
+	if !IsReserved(name) {
+		return nil
 	}
-	return nil
+	service, _, _ := strings.Cut(name, ".")
+	return ErrPermissionReserved.WithViolation(errs.Violation{
+		Field: field, Rule: "permission.reserved", Message: "begins with " + service + ", which is a service of Braid",
+	})
 }

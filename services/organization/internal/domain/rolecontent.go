@@ -45,9 +45,10 @@ type RoleContent struct {
 // Equal reports whether two contents say the same.
 func (c RoleContent) Equal(other RoleContent) bool { return len(Differences(c, other)) == 0 }
 
-// Normalize returns the content as it is kept, with permissions sorted, or refuses what makes no sense by itself.
-func (c RoleContent) Normalize() (RoleContent, error) {
-	name, err := CheckDisplayName("role.displayName", c.DisplayName)
+// Normalize returns the content as it is kept, with permissions sorted, or refuses what makes no sense by itself. prefix
+// is what the caller's fields begin with.
+func (c RoleContent) Normalize(prefix string) (RoleContent, error) {
+	name, err := CheckDisplayName(prefix+"displayName", c.DisplayName)
 	if err != nil {
 		return RoleContent{}, err
 	}
@@ -55,7 +56,7 @@ func (c RoleContent) Normalize() (RoleContent, error) {
 	c.Allowed, c.Denied, c.Parents = sorted(c.Allowed), sorted(c.Denied), slices.Clone(c.Parents)
 	seen := map[string]bool{}
 	for i := range c.Parents {
-		parent, field := &c.Parents[i], parentField(i)
+		parent, field := &c.Parents[i], ParentField(prefix, i)
 		parent.Permissions = sorted(parent.Permissions)
 		switch {
 		case seen[parent.RoleID]:
@@ -71,20 +72,20 @@ func (c RoleContent) Normalize() (RoleContent, error) {
 }
 
 // CheckKnown refuses permissions and parents that are not there.
-func (c RoleContent) CheckKnown(permission, role func(string) bool) error {
+func (c RoleContent) CheckKnown(prefix string, permission, role func(string) bool) error {
 	for _, listed := range []struct {
 		field string
 		names []string
-	}{{"role.permissions", c.Allowed}, {"role.deniedPermissions", c.Denied}} {
+	}{{prefix + "permissions", c.Allowed}, {prefix + "deniedPermissions", c.Denied}} {
 		if err := checkPermissions(listed.field, listed.names, permission); err != nil {
 			return err
 		}
 	}
 	for i, parent := range c.Parents {
 		if !role(parent.RoleID) {
-			return unknownRole(parentField(i) + ".roleId")
+			return unknownRole(ParentField(prefix, i) + ".roleId")
 		}
-		if err := checkPermissions(parentField(i)+".permissions", parent.Permissions, permission); err != nil {
+		if err := checkPermissions(ParentField(prefix, i)+".permissions", parent.Permissions, permission); err != nil {
 			return err
 		}
 	}
@@ -106,7 +107,8 @@ func unknownRole(field string) error {
 	return ErrRoleUnknown.WithViolation(errs.Violation{Field: field, Rule: "role.unknown", Message: "names no role of the organization"})
 }
 
-func parentField(i int) string { return "role.parents[" + strconv.Itoa(i) + "]" }
+// ParentField is how the caller spells a parent.
+func ParentField(prefix string, i int) string { return prefix + "parents[" + strconv.Itoa(i) + "]" }
 
 // sorted returns the names without doubles; none is empty and not nil, as it is stored.
 func sorted(names []string) []string {
