@@ -59,6 +59,22 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS"},
 	"/braid.organization.v1.InvitationService/RejectInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL"},
 
+	"/braid.organization.v1.RoleService/CreateRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "CONDITION_INVALID", "ROLE_TOO_DEEP", "ROLE_TOO_COMPLEX",
+		"ROLE_LIMIT", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.RoleService/UpdateRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "CONDITION_INVALID", "ROLE_CYCLE", "ROLE_TOO_DEEP",
+		"ROLE_TOO_COMPLEX", "ROLE_FIXED", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.RoleService/RestoreRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "ROLE_CYCLE", "ROLE_TOO_DEEP", "ROLE_TOO_COMPLEX",
+		"ROLE_FIXED", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.RoleService/DeleteRole":             {"ROLE_IN_USE", "ROLE_FIXED"},
+	"/braid.organization.v1.PermissionService/CreatePermission": {"PERMISSION_RESERVED", "PERMISSION_EXISTS", "PERMISSION_LIMIT"},
+	"/braid.organization.v1.PermissionService/UpdatePermission": {"PERMISSION_RESERVED"},
+	"/braid.organization.v1.PermissionService/DeletePermission": {"PERMISSION_RESERVED", "PERMISSION_IN_USE"},
+	"/braid.organization.v1.AssignmentService/CreateAssignment": {"ROLE_UNKNOWN", "ROLE_NOT_ASSIGNABLE", "SUBJECT_UNKNOWN", "CONDITION_INVALID",
+		"ASSIGNMENT_LIMIT", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.AssignmentService/DelegateAssignment": {"NOT_DELEGABLE", "SUBJECT_UNKNOWN", "CONDITION_INVALID", "ASSIGNMENT_LIMIT",
+		"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.AssignmentService/DeleteAssignment": {"GRANT_EXCEEDS_OWN"},
+
 	"/braid.workflow.v1.ProjectService/CreateProject": {"PROJECT_KEY_TAKEN"},
 	"/braid.workflow.v1.ProjectService/UpdateProject": {"PROJECT_ARCHIVED"},
 	"/braid.workflow.v1.TaskService/CreateTask":       {"PROJECT_ARCHIVED", "ASSIGNEE_NOT_MEMBER"},
@@ -78,6 +94,13 @@ var exampleFacts = map[string][2]string{
 	"ETAG_MISMATCH":          {"etag", "1d"},
 	"INVITATION_NOT_PENDING": {"state", "REVOKED"},
 	"GRANT_EXCEEDS_OWN":      {"roleId", "owner"},
+	"ROLE_IN_USE":            {"memberCount", "3"},
+	"PERMISSION_IN_USE":      {"roleIds", exampleRole},
+	"ROLE_LIMIT":             {"limit", "200"},
+	"PERMISSION_LIMIT":       {"limit", "500"},
+	"ASSIGNMENT_LIMIT":       {"limit", "1000"},
+	"CONDITION_INVALID":      {"position", "7"},
+	"NOT_DELEGABLE":          {"because", "it ends before"},
 }
 
 // exampleLogins are the facts that say how a login goes on.

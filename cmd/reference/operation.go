@@ -274,6 +274,8 @@ var exampleFilters = map[string]string{
 	"ListRoles":           `permissions:"workflow.task.create"`,
 	"ListSessions":        `lastUseTime < 2026-01-01T00:00:00Z`,
 	"ListComments":        `createTime > 2026-01-01T00:00:00Z`,
+	"ListAssignments":     `subject.type = USER AND roleId = "member"`,
+	"ListPermissions":     `system = false`,
 }
 
 // requestBody describes a body with an example, which must pass the contract's own rules.
