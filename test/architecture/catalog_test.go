@@ -164,7 +164,7 @@ var catalogRules = []catalogRule{
 		find: `select proname::text from pg_proc where prosecdef and pronamespace in (select oid from service_schema)`,
 		except: map[string]string{
 			"find_credential": "before a login nobody is calling", "find_registration": "before a login nobody is calling",
-			"find_avatar": "by an id that can't be guessed",
+			"find_avatar":  "by an id that can't be guessed",
 			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
 		},
 		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';

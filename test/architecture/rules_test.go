@@ -12,7 +12,7 @@ import (
 var layers = map[string][]string{
 	"api":      {"app", "domain", "live"},
 	"consumer": {"app", "domain"},
-	"app":      {"domain", "store", "mail", "password", "smtp", "token"},
+	"app":      {"domain", "store", "avatar", "mail", "password", "smtp", "token"},
 	"store":    {"domain"},
 	"domain":   nil,
 
@@ -21,10 +21,11 @@ var layers = map[string][]string{
 	// mailbox is a way in of its own, by SMTP and the admin port, for development.
 	"mailbox": {"smtp", "store"},
 	// The tools that app works with. They never call back up.
+	"avatar":   {"domain"},
 	"mail":     {"domain"},
 	"password": {"domain"},
 	"smtp":     {"mail"},
-	"token":    {"store"},
+	"token":    {"domain", "store"},
 }
 
 // pure is the part of the standard library that a domain may use: no IO, no clock but the values of time, nothing that
