@@ -76,8 +76,8 @@ func (m *matrix) row(t *testing.T, method *rpc.Method) []string {
 
 // cell makes what the call needs, calls, and says how it went.
 func (m *matrix) cell(t *testing.T, method *rpc.Method, who *client.Person) string {
-	if who != nil && method.Rule == rpc.Authenticated && !method.ReadOnly {
-		who = m.again(t, who)
+	if who != nil {
+		who = m.apart(t, method, who)
 	}
 	r := makeRequest(t, method, m.resources(t, method, who))
 	answer, status := client.Answer{}, 0
@@ -132,6 +132,10 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	}
 	if has("session_id") {
 		made["session_id"] = m.session(t, who)
+	}
+	if has("avatar_id") {
+		set := m.must(t, m.spare, http.MethodPut, "/api/v1/me/avatar", map[string]any{"image": onePixel})
+		made["avatar_id"] = idOf(set.Text("path"))
 	}
 	if has("audit_event_id") {
 		made["audit_event_id"] = m.awaitOne(t, owner, m.path+"/audit-events", "auditEvents")

@@ -221,6 +221,9 @@ func catalog(t require.TestingT) []*rpc.Method {
 	return list
 }
 
+// onePixel is a whole PNG file, as JSON spells bytes.
+const onePixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 // examples are values that every request may hold; they are new with every call, where they have to be unique.
 func examples() values {
 	return values{
@@ -229,6 +232,9 @@ func examples() values {
 		"key": projectKey(), "title": "Example", "body": "Example", "status": "in_progress", "role_id": "member",
 		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true, "assignee_id": "",
 		"registration_id": id.New().String(),
+		"device_id":       id.New().String(),
+		"avatar_id":       id.New().String(),
+		"image":           onePixel,
 		"preferences":     []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

@@ -171,10 +171,7 @@ func (s *suite) callAsStranger(t *testing.T, method *rpc.Method, form string, a,
 
 // answerTo sends a request as B. What may end the session gets one of its own.
 func (s *suite) answerTo(t *testing.T, form string, b tenant, r request, options ...client.Option) client.Answer {
-	who := b.owner
-	if r.method.Rule == rpc.Authenticated && !r.method.ReadOnly {
-		who = s.again(t, who)
-	}
+	who := s.apart(t, r.method, b.owner)
 	if form == "Connect" {
 		return s.sendConnect(t, who, r, options...)
 	}
@@ -256,7 +253,7 @@ func (s *suite) callAsOwner(t *testing.T, methods []*rpc.Method, a tenant) {
 		return len(y.Path) - len(x.Path)
 	})
 	for _, method := range methods {
-		if len(pathVariables(method)) == 0 {
+		if len(pathVariables(method)) == 0 || method.Rule == rpc.Public {
 			continue
 		}
 		answer := s.send(t, a.owner, makeRequest(t, method, fillTenant(a.resources)))
