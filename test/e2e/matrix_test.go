@@ -76,8 +76,8 @@ func (m *matrix) row(t *testing.T, method *rpc.Method) []string {
 
 // cell makes what the call needs, calls, and says how it went.
 func (m *matrix) cell(t *testing.T, method *rpc.Method, who *client.Person) string {
-	if who != nil && method.Rule == rpc.Authenticated && !method.ReadOnly {
-		who = m.again(t, who)
+	if who != nil {
+		who = m.apart(t, method, who)
 	}
 	r := makeRequest(t, method, m.resources(t, method, who))
 	answer, status := client.Answer{}, 0
@@ -143,6 +143,10 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 			key := m.must(t, owner, http.MethodPost, m.path+"/service-accounts/"+machine.Text("id")+"/keys", map[string]any{"displayName": "Example", "scopes": []string{"workflow.*"}})
 			made["key_id"] = key.Text("id")
 		}
+	}
+	if has("avatar_id") {
+		set := m.must(t, m.spare, http.MethodPut, "/api/v1/me/avatar", map[string]any{"image": onePixel})
+		made["avatar_id"] = idOf(set.Text("path"))
 	}
 	if has("audit_event_id") {
 		made["audit_event_id"] = m.awaitOne(t, owner, m.path+"/audit-events", "auditEvents")

@@ -22,6 +22,7 @@ import (
 var nobodys = map[string]string{
 	"role_id": "system roles are the same everywhere", "role_ids": "system roles are the same everywhere",
 	"reset_id": "for services only", "change_id": "for services only",
+	"avatar_id": "of whoever has it: it can't be guessed", "device_id": "for services only",
 	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
 	"credential_id": "a machine's, and for services only", "token_id": "of a machine's token, and for services only",
 	"id": "means nothing without its type, and is compared only", "owner_id": "is compared only",

@@ -254,6 +254,9 @@ func catalog(t require.TestingT) []*rpc.Method {
 	return list
 }
 
+// onePixel is a whole PNG file, as JSON spells bytes.
+const onePixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 // examples are values that every request may hold; they are new with every call, where they have to be unique.
 func examples() values {
 	return values{
@@ -271,6 +274,7 @@ func examples() values {
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
 		"new_email": client.NewPerson("Nobody").Email,
 		"hash":      base64.StdEncoding.EncodeToString(make([]byte, 32)), "credential_id": id.New().String(),
+		"device_id": id.New().String(), "avatar_id": id.New().String(), "image": onePixel,
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

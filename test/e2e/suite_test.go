@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/test/client"
 	"github.com/braidhq/braid/test/deployment"
 	"github.com/braidhq/braid/testkit/bustest"
@@ -208,6 +209,20 @@ func (s *suite) again(t *testing.T, who *client.Person) *client.Person {
 	copied := *who
 	require.NoError(t, s.Login(t.Context(), &copied))
 	return &copied
+}
+
+// apart is who calls a method that may end sessions: the same person with a session of its own, or, where it ends all of
+// a person's sessions, somebody else.
+func (s *suite) apart(t *testing.T, method *rpc.Method, who *client.Person) *client.Person {
+	t.Helper()
+	switch {
+	case method.Rule != rpc.Authenticated || method.ReadOnly:
+		return who
+	case method.Descriptor.Parent().Name() == "SessionService":
+		return s.signUp(t, "Somebody")
+	default:
+		return s.again(t, who)
+	}
 }
 
 func (s *suite) organization(t *testing.T, owner *client.Person, name string) string {

@@ -185,10 +185,7 @@ func (s *suite) callAsStranger(t *testing.T, method *rpc.Method, form string, a,
 
 // answerTo sends a request as B. What may end the session gets one of its own.
 func (s *suite) answerTo(t *testing.T, form string, b tenant, r request, options ...client.Option) client.Answer {
-	who := b.owner
-	if r.method.Rule == rpc.Authenticated && !r.method.ReadOnly {
-		who = s.again(t, who)
-	}
+	who := s.apart(t, r.method, b.owner)
 	send := s.send
 	if form == "Connect" {
 		send = s.sendConnect
@@ -284,7 +281,7 @@ func (s *suite) callAsOwner(t *testing.T, methods []*rpc.Method, a tenant) {
 		return len(y.Path) - len(x.Path)
 	})
 	for _, method := range methods {
-		if len(pathVariables(method)) == 0 {
+		if len(pathVariables(method)) == 0 || method.Rule == rpc.Public {
 			continue
 		}
 		answer := s.send(t, a.owner, makeRequest(t, method, fillTenant(a.resources)))
