@@ -71,19 +71,24 @@ func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
 		if !ok {
 			value, ok = known[string(field.Name())]
 		}
-		// A name may be a text's in one request and a message's in another.
-		if _, isText := value.(string); isText && field.Kind() == protoreflect.MessageKind {
+		// A name may be a text's in one request and a message's in another. Google's own are texts in JSON.
+		if _, isText := value.(string); isText && isOwn(field) {
 			ok = false
 		}
 		switch {
 		case !settable(field), ruledOut(field, fields), field.Name() == "public_key": // The example is a key with a secret.
 		case ok:
 			fields[field.JSONName()] = value
-		case field.Kind() == protoreflect.MessageKind && !field.IsList() && !strings.HasPrefix(string(field.Message().FullName()), "google."):
+		case isOwn(field) && !field.IsList():
 			fields[field.JSONName()] = fill(field.Message(), known.changeable(field.Message()))
 		}
 	}
 	return fields
+}
+
+// isOwn reports whether the field holds a message of Braid's.
+func isOwn(field protoreflect.FieldDescriptor) bool {
+	return field.Kind() == protoreflect.MessageKind && !strings.HasPrefix(string(field.Message().FullName()), "google.")
 }
 
 // ruledOut reports whether another field takes the place of this one: of those that the contract lets be only one of, the

@@ -25,6 +25,8 @@ import (
 // The suite makes in a minute what people make in a day.
 var generousLimits = []string{
 	"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
+	// The walks sign the same people in over and over.
+	"BRAID_IDENTITY_SESSIONS_PER_USER=1000",
 }
 
 func TestAllInOne(t *testing.T) {
