@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/braidhq/braid/platform/secret"
 )
 
 func newConfig() *cobra.Command {
@@ -52,26 +50,5 @@ func newConfigPrint() *cobra.Command {
 		},
 	}
 	s.registry.BindFlags(command.Flags())
-	return command
-}
-
-func newKeys() *cobra.Command {
-	s := newSettings(true)
-	command := &cobra.Command{Use: "keys", Short: "Look after the services' keys"}
-	initialize := &cobra.Command{
-		Use: "init", Short: "Make the keys that are missing; what is there stays", Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			if err := s.load(command.Flags(), need{}); err != nil {
-				return err
-			}
-			if err := secret.Init(s.Process.KeyDir, keyHolders()); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintln(command.OutOrStdout(), "keys are in", s.Process.KeyDir)
-			return err
-		},
-	}
-	s.registry.BindFlags(initialize.Flags())
-	command.AddCommand(initialize)
 	return command
 }

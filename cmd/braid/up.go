@@ -144,13 +144,16 @@ func (p *process) adoptBroker(broker *bus.Embedded) {
 	p.onEnd(broker.Close)
 }
 
+// databaseName is what the database of a service is called on the server of an up.
+func databaseName(service string) string { return "braid_" + service }
+
 // placeDatabases finds or makes one database per service.
 func (p *process) placeDatabases(ctx context.Context, server *embedded.Server) error {
 	placing, ctx := errgroup.WithContext(ctx)
 	var mu sync.Mutex
 	for _, name := range serviceNames() {
 		placing.Go(func() (err error) {
-			database, url := "braid_"+name, ""
+			database, url := databaseName(name), ""
 			if server != nil {
 				err = server.EnsureDatabase(ctx, database)
 				url = server.URL(database)

@@ -30,6 +30,7 @@ const (
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
 	exampleRole         = "0198f5a6-1d02-7a44-8b13-c2d3e4f5060d"
 	exampleAssignment   = "0198f5a6-2e13-7b55-9c24-d3e4f506170e"
+	exampleAvatar       = "5b1f8f0c-3a77-4c1e-9d52-7e6a1b2c3d0d"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
@@ -54,6 +55,10 @@ var exampleTexts = map[string]string{
 	"Project.display_name": "Web site", "CreateProjectRequest.display_name": "Web site",
 	"slug": "analytical-engines", "password": "correct horse battery staple", "code": "482915",
 	"access_token": exampleAccessToken, "refresh_token": "r1.Zm9yIHRoZSBleGFtcGxlIG9ubHk", "token_type": "Bearer",
+	"current_password": "correct horse battery staple", "new_password": "nine pink elephants dance",
+	"new_email": "lovelace@example.com", "ForgotPasswordRequest.email": "ada@example.com",
+	"ResendVerificationRequest.email": "ada@example.com", "device_token": "ZGV2aWNlLXRva2VuLWZvci1leGFtcGxl",
+	"VerifyEmailRequest.token": "", "RegisterRequest.invitation_token": "",
 	"token": "aW52aXRhdGlvbi1leGFtcGxl", "kty": "OKP", "crv": "Ed25519",
 	"x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "7f3a", "use": "sig", "alg": "EdDSA",
 	"user_agent": "Mozilla/5.0", "client_address": "203.0.113.7",
@@ -82,6 +87,9 @@ var exampleTexts = map[string]string{
 	"policy_decision_point": "https://braid.example.com", "access_evaluation_endpoint": "https://braid.example.com/access/v1/evaluation",
 	"access_evaluations_endpoint": "https://braid.example.com/access/v1/evaluations",
 	"source":                      "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"User.title": "Head of Support", "locale": "pt-PT", "time_zone": "Europe/Lisbon", "device": "Firefox on Windows",
+	"client": "Firefox", "avatar_id": exampleAvatar, "avatar_path": "/api/v1/avatars/" + exampleAvatar,
+	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
 	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
 	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
 	"otpauth_uri":   "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
@@ -90,7 +98,7 @@ var exampleTexts = map[string]string{
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
-	"page_size": 50, "backup_codes_left": 9, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
+	"page_size": 50, "backup_codes_left": 9, "version": 3, "revoked_count": 2, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
 }
 
 var exampleFlags = map[string]bool{
@@ -116,6 +124,7 @@ var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
 	"start_time":  "2026-09-01T09:30:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
+	"end_time":      "2026-11-30T09:30:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
 }
 
@@ -171,6 +180,9 @@ func exampleValue(field protoreflect.FieldDescriptor) (protoreflect.Value, error
 		if text, ok := valueFor(exampleTexts, field); ok {
 			return protoreflect.ValueOfString(text), nil
 		}
+	case protoreflect.BytesKind:
+		// How every PNG file begins.
+		return protoreflect.ValueOfBytes([]byte("\x89PNG\r\n\x1a\n")), nil
 	case protoreflect.Int32Kind:
 		return protoreflect.ValueOfInt32(int32(exampleNumber(field))), nil
 	case protoreflect.Uint32Kind:

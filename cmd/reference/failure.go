@@ -20,9 +20,11 @@ import (
 // ownReasons are the reasons of the services, by procedure: what an operation refuses beside what follows from its
 // options. A reason that no operation has, and one that is not in the contract, fail the generation.
 var ownReasons = map[string][]string{
-	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID", "FACTOR_REQUIRED"},
-	"/braid.identity.v1.AuthService/VerifyEmail": {"CODE_INVALID"},
+	"/braid.identity.v1.AuthService/Register":    {"PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL", "INVITATION_INVALID", "EMAIL_TAKEN"},
+	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "FACTOR_REQUIRED"},
+	"/braid.identity.v1.AuthService/VerifyEmail": {"CODE_INVALID", "CODE_EXPIRED", "EMAIL_TAKEN"},
 	"/braid.identity.v1.AuthService/Refresh":     {"REFRESH_TOKEN_INVALID"},
+	"/braid.identity.v1.AvatarService/SetAvatar": {"AVATAR_INVALID", "AVATAR_TOO_LARGE"},
 
 	"/braid.identity.v1.LoginService/LoginWithFactor": {"CHALLENGE_EXPIRED", "CODE_INVALID", "FACTOR_LOCKED"},
 	"/braid.identity.v1.LoginService/BeginPasskey":    {"CHALLENGE_EXPIRED", "PASSKEY_INVALID"},
@@ -35,6 +37,9 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.FactorService/DeleteFactor":              {"LAST_FACTOR"},
 	"/braid.identity.v1.FactorService/RegenerateBackupCodes":     {"FACTOR_MISSING"},
 	"/braid.identity.v1.FactorService/FinishPasskeyRegistration": {"CHALLENGE_EXPIRED", "PASSKEY_INVALID", "FACTOR_LIMIT"},
+
+	"/braid.identity.v1.PasswordService/ResetPassword":  {"CODE_INVALID", "CODE_EXPIRED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
+	"/braid.identity.v1.PasswordService/ChangePassword": {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
 
 	"/braid.notification.v1.NotificationService/UpdatePreferences": {"KIND_UNKNOWN", "CHANNEL_UNKNOWN"},
 
@@ -313,14 +318,12 @@ const errorSchemaJSON = `{
           "@type": {"type": "string", "description": "The type of the detail, such as type.googleapis.com/google.rpc.ErrorInfo."},
           "reason": {"type": "string", "description": "ErrorInfo: the stable name of what went wrong."},
           "domain": {"type": "string", "description": "ErrorInfo: always braid."},
-          "metadata": {"type": "object", "additionalProperties": {"type": "string"}, "description": "ErrorInfo: facts such as the current etag."},
+          "additionalProperties": {"type": "string"},
           "fieldViolations": {"type": "array", "description": "BadRequest: the fields that break rules.", "items": {
             "type": "object", "properties": {
               "field": {"type": "string", "description": "The field as the caller spells it."},
               "reason": {"type": "string", "description": "The rule, such as string.max_len."},
-              "description": {"type": "string", "description": "For people."}}}},
           "retryDelay": {"type": "string", "description": "RetryInfo: when to come back, such as 1s."},
-          "requestId": {"type": "string", "description": "RequestInfo: the correlation id."}}}},
       "correlationId": {"type": "string", "description": "Finds the request in logs and in the audit trail."}
     }}}
 }`

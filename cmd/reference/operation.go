@@ -357,6 +357,11 @@ func (o *operations) success(method *rpc.Method) (*object, error) {
 		content, err := o.streamContent(output)
 		return success.set("content", content), err
 	}
+	if output.FullName() == "google.api.HttpBody" {
+		// A file, which OpenAPI 3.1 describes by having nothing to say of it.
+		headers.set("ETag", newObject("description", "Names the file's bytes, for If-None-Match.", "schema", newObject("type", "string")))
+		return success.set("content", newObject("*/*", newObject())), nil
+	}
 	reference, err := o.schemas.reference(string(output.FullName()))
 	if err != nil {
 		return nil, err

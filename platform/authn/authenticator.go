@@ -36,7 +36,8 @@ const (
 	maxAnswers      = 100_000
 	maxTokenLength  = 4096
 	askTimeout      = 3 * time.Second
-	clockLeeway     = 5 * time.Second
+	// ClockLeeway is what the clocks of two processes may differ by.
+	ClockLeeway = 5 * time.Second
 )
 
 var errTokenInvalid = errs.New(errs.Unauthenticated, "TOKEN_INVALID", "The access token is not good: sign in again.")
@@ -103,8 +104,10 @@ func New(config Config) (*Authenticator, error) {
 	factory := promauto.With(config.Registerer)
 	authenticator := &Authenticator{
 		Config: config,
-		keys:   &keySet{fetch: config.UserKeys, clock: config.Clock},
-		cache:  cache,
+		keys: newKeySet(config, factory.NewCounter(prometheus.CounterOpts{
+			Name: "braid_authn_key_fetches_total", Help: "Fetches of the keys that verify access tokens.",
+		})),
+		cache: cache,
 		asked: factory.NewCounter(prometheus.CounterOpts{
 			Name: "braid_authn_session_questions_total",
 			Help: "Questions to identity about whether a session is live.",
@@ -123,7 +126,7 @@ func New(config Config) (*Authenticator, error) {
 // newParser takes EdDSA only and demands an expiry, whatever else is asked of the token.
 func newParser(clock clock.Clock, more ...jwt.ParserOption) *jwt.Parser {
 	return jwt.NewParser(append(more, jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockLeeway), jwt.WithTimeFunc(clock.Now))...)
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(ClockLeeway), jwt.WithTimeFunc(clock.Now))...)
 }
 
 // AuthenticateUser verifies an access token and that its session is live.
@@ -132,13 +135,20 @@ func (a *Authenticator) AuthenticateUser(ctx context.Context, token string) (cal
 	if err != nil {
 		return call.Actor{}, err
 	}
+	// The token was good when it was cached; its key may have been given up since.
+	if _, err := a.keys.get(ctx, known.keyID); err != nil {
+		if errs.KindOf(err) == errs.Unavailable {
+			return call.Actor{}, err
+		}
+		return call.Actor{}, errTokenInvalid.WithCause(err)
+	}
 	known.actor.Token = token
 	return known.actor, a.checkSession(ctx, known.actor.SessionID, known.issued)
 }
 
 func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified, error) {
 	claims := &Claims{}
-	_, err := a.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
+	parsed, err := a.parser.ParseWithClaims(token, claims, func(parsed *jwt.Token) (any, error) {
 		keyID, err := header(parsed, AccessTokenType)
 		if err != nil {
 			return nil, err
@@ -165,6 +175,7 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 	if claims.AuthTime != nil {
 		known.actor.AuthTime = claims.AuthTime.UTC()
 	}
+	known.keyID, _ = parsed.Header["kid"].(string)
 	if claims.IssuedAt != nil {
 		known.issued = claims.IssuedAt.UTC()
 	}

@@ -48,6 +48,8 @@ type verified struct {
 	expires time.Time
 	// issued is zero for a token that does not say.
 	issued time.Time
+	// keyID names the key of an access token.
+	keyID string
 }
 
 func newTokenCache(size int, clock clock.Clock) (*tokenCache, error) {

@@ -22,7 +22,7 @@ func (a *Authenticator) checkSession(ctx context.Context, sessionID id.ID, issue
 	a.mu.RLock()
 	_, ended := a.ended[sessionID]
 	// A token that was issued after a missed end is of a session that it was not the end of.
-	trusted := a.distrusted.IsZero() || issued.After(a.distrusted.Add(clockLeeway))
+	trusted := a.distrusted.IsZero() || issued.After(a.distrusted.Add(ClockLeeway))
 	a.mu.RUnlock()
 	if ended {
 		return errTokenInvalid
@@ -86,7 +86,7 @@ func (a *Authenticator) EndSession(sessionID id.ID) {
 		return
 	}
 	for known, at := range a.ended {
-		if now.Sub(at) > AccessTokenLife+clockLeeway {
+		if now.Sub(at) > AccessTokenLife+ClockLeeway {
 			delete(a.ended, known)
 		}
 	}
@@ -105,6 +105,8 @@ func (a *Authenticator) Distrust(lost time.Time) {
 	if lost.After(a.distrusted) {
 		a.distrusted = lost
 	}
+	// What was lost may have been a rotation as well.
+	a.keys.rotated(true)
 }
 
 // Certain returns nil, or why tokens are not taken at their word: it makes no request fail, but each costs a question.
@@ -123,14 +125,31 @@ func (a *Authenticator) distrustLeft() time.Duration {
 	if a.distrusted.IsZero() {
 		return 0
 	}
-	return max(0, a.distrusted.Add(AccessTokenLife+clockLeeway).Sub(a.Clock.Now()))
+	return max(0, a.distrusted.Add(AccessTokenLife+ClockLeeway).Sub(a.Clock.Now()))
 }
 
-// HandleEvent notes the sessions that events say have ended.
+// HandleEvent notes the sessions that events say have ended, and that keys were rotated.
 func (a *Authenticator) HandleEvent(event bus.Event) error {
-	if event.Type != "identity.session.revoked" {
+	switch event.Type {
+	case "identity.session.revoked":
+		return a.handleRevoked(event)
+	case "identity.signing_key.rotated":
+		return a.handleRotated(event)
+	default:
 		return nil
 	}
+}
+
+func (a *Authenticator) handleRotated(event bus.Event) error {
+	rotated := &identityv1.SigningKeyRotated{}
+	if err := event.Unmarshal(rotated); err != nil {
+		return fmt.Errorf("read %s: %w", event.Type, err)
+	}
+	a.keys.rotated(len(rotated.GetDroppedKeyIds()) > 0)
+	return nil
+}
+
+func (a *Authenticator) handleRevoked(event bus.Event) error {
 	revoked := &identityv1.SessionRevoked{}
 	if err := event.Unmarshal(revoked); err != nil {
 		return fmt.Errorf("read %s: %w", event.Type, err)

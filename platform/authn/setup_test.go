@@ -38,9 +38,11 @@ type world struct {
 	keys      map[string]ed25519.PublicKey
 	fetches   int
 	fetchFail error
-	ended     map[id.ID]bool
-	asked     int
-	askFail   error
+	// hold is what a fetch waits for, if anything.
+	hold    chan struct{}
+	ended   map[id.ID]bool
+	asked   int
+	askFail error
 	// delay is how long identity takes to answer, by the clock.
 	delay time.Duration
 }
@@ -79,9 +81,13 @@ func newKey(t testing.TB) ed25519.PrivateKey {
 
 func (w *world) fetch(context.Context) (map[string]ed25519.PublicKey, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.fetches++
-	return maps.Clone(w.keys), w.fetchFail
+	keys, err, hold := maps.Clone(w.keys), w.fetchFail, w.hold
+	w.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	return keys, err
 }
 
 func (w *world) live(_ context.Context, sessionID id.ID) (bool, error) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"google.golang.org/genproto/googleapis/api/httpbody"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -202,6 +203,10 @@ const counted = 2048
 
 // answer writes a message.
 func (r *restRequest) answer(w http.ResponseWriter, message proto.Message) {
+	if file, ok := message.(*httpbody.HttpBody); ok {
+		r.answerFile(w, file)
+		return
+	}
 	pooled, _ := answers.Get().(*[]byte)
 	encoded, err := appendJSON((*pooled)[:0], message)
 	if err != nil {

@@ -22,11 +22,14 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity"
@@ -45,13 +48,22 @@ type harness struct {
 	url      string
 	client   *http.Client
 	auth     identityv1connect.AuthServiceClient
+	// forwarder is what a gateway proves itself with; see from.
+	forwarder *authn.Signer
+	invited   *invited
+	keyDir    string
 	// directory speaks with a service token of notification.
 	directory     identityv1connect.DirectoryServiceClient
 	service       *service.Service
 	authenticator *authn.Authenticator
-	keys          *secret.Keys
-	signer        *authn.Signer
-	serviceKeys   map[string]authn.ServiceKey
+	material      keyMaterial
+}
+
+// keyMaterial is the keys of one installation.
+type keyMaterial struct {
+	keys        *secret.Keys
+	signer      *authn.Signer
+	serviceKeys map[string]authn.ServiceKey
 }
 
 // logBuffer holds every log line without times and durations, whose digits mean nothing.
@@ -87,7 +99,9 @@ func newLogger(into *logBuffer) *slog.Logger {
 func testConfig() identity.Config {
 	return identity.Config{
 		PasswordMemory: 64 << 10, PasswordIterations: 1, PasswordConcurrency: 4, PasswordQueue: 64,
-		SessionIdleLifetime: 30 * 24 * time.Hour,
+		PasswordRangeTimeout: time.Second, GuessesPerNetwork: 100, GuessesTotal: 10_000,
+		SessionIdleLifetime: 30 * 24 * time.Hour, SessionLifetime: 90 * 24 * time.Hour, SessionsPerUser: 50,
+		SigningKeyLifetime: 30 * 24 * time.Hour,
 	}
 }
 
@@ -99,31 +113,38 @@ func newHarness(t *testing.T) *harness {
 
 func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identity.Config) *harness {
 	t.Helper()
+	return assembleWith(t, database, db, config, clock.NewManual(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)), t.TempDir())
+}
+
+// assembleWith is one process; those that share database, clock and keys are one service.
+func assembleWith(t *testing.T, database *pgtest.Database, db *pg.DB, config identity.Config, now *clock.Manual, keyDir string) *harness {
+	t.Helper()
 	h := &harness{
-		t: t, database: database, clock: clock.NewManual(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
+		t: t, database: database, clock: now, keyDir: keyDir,
 		registry: prometheus.NewRegistry(), logs: &logBuffer{}, client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
-	t.Cleanup(h.client.CloseIdleConnections)
-	h.keys, h.signer, h.serviceKeys = makeKeys(t, h.clock)
-	h.start(db, config)
-	return h
+	h.material.keys, h.material.signer, h.material.serviceKeys = makeKeys(t, keyDir, h.clock)
+	return h.start(db, config)
 }
 
-// twin is another process of the same service: with the database, the keys and the clock of this one.
-func (h *harness) twin() *harness {
-	other := *h
-	other.registry = prometheus.NewRegistry()
-	other.start(pgtest.OpenDB(h.t, pg.Config{Service: "identity", URL: h.database.URL}, other.registry), testConfig())
-	return &other
+// twin is another process of the same installation: it shares the database, the keys and the clock.
+func (h *harness) twin(config identity.Config) *harness {
+	h.t.Helper()
+	other := &harness{
+		t: h.t, database: h.database, clock: h.clock, registry: prometheus.NewRegistry(), logs: &logBuffer{}, material: h.material,
+		client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
+	}
+	return other.start(pgtest.OpenDB(h.t, pg.Config{Service: "identity", URL: h.database.URL}, other.registry), config)
 }
 
-// start runs a process of the service.
-func (h *harness) start(db *pg.DB, config identity.Config) {
-	t, logger := h.t, newLogger(h.logs)
+func (h *harness) start(db *pg.DB, config identity.Config) *harness {
+	t := h.t
 	t.Helper()
+	t.Cleanup(h.client.CloseIdleConnections)
+	logger := newLogger(h.logs)
 	var err error
 	h.authenticator, err = authn.New(authn.Config{
-		UserKeys: h.publicKeys, ServiceKeys: h.serviceKeys,
+		UserKeys: h.publicKeys, ServiceKeys: h.material.serviceKeys,
 		SessionLive: func(context.Context, id.ID) (bool, error) { return false, errors.New("not asked for while fresh") },
 		Fresh:       func() bool { return true },
 		Clock:       h.clock, Logger: logger, Registerer: h.registry,
@@ -131,10 +152,16 @@ func (h *harness) start(db *pg.DB, config identity.Config) {
 	require.NoError(t, err)
 	view, err := h.authenticator.For("identity")
 	require.NoError(t, err)
+	h.forwarder, h.invited = h.material.signer, &invited{addresses: map[string]string{}, joined: map[string]string{}}
+	organization := http.NewServeMux()
+	organization.Handle(organizationv1connect.NewInvitedRegistrationServiceHandler(h.invited))
+	clients, err := rpc.NewClients(map[string]rpc.Target{"organization": {Handler: organization}}, h.material.signer, h.registry)
+	require.NoError(t, err)
+	t.Cleanup(clients.Close)
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
 		Topics: map[string]bus.Topic{"identity": {Name: bus.EventTopic("identity"), Partitions: 1}},
-		Keys:   h.keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Keys:   h.material.keys, Authenticator: view, Clients: clients, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
@@ -146,12 +173,14 @@ func (h *harness) start(db *pg.DB, config identity.Config) {
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	h.auth = identityv1connect.NewAuthServiceClient(h.as(""), h.url)
-	h.directory = identityv1connect.NewDirectoryServiceClient(h.asService(), h.url)
+	h.directory = identityv1connect.NewDirectoryServiceClient(bearer{h.client, func() (string, error) {
+		return h.material.signer.Token("identity")
+	}}, h.url)
+	return h
 }
 
-func makeKeys(t *testing.T, clock clock.Clock) (*secret.Keys, *authn.Signer, map[string]authn.ServiceKey) {
+func makeKeys(t *testing.T, dir string, clock clock.Clock) (*secret.Keys, *authn.Signer, map[string]authn.ServiceKey) {
 	t.Helper()
-	dir := t.TempDir()
 	require.NoError(t, secret.Init(dir, []string{"identity", "notification"}))
 	keys, err := secret.Load(dir, "identity")
 	require.NoError(t, err)
@@ -189,12 +218,55 @@ func (h *harness) as(token string) connect.HTTPClient {
 
 // asService sends a service token of notification with each call.
 func (h *harness) asService() connect.HTTPClient {
-	return bearer{h.client, func() (string, error) { return h.signer.Token("identity") }}
+	return bearer{h.client, func() (string, error) { return h.material.signer.Token("identity") }}
 }
 
 type bearer struct {
 	client *http.Client
 	token  func() (string, error)
+}
+
+// from calls as a client at another address, which the gateway vouches for.
+func (h *harness) from(address string) identityv1connect.AuthServiceClient {
+	return identityv1connect.NewAuthServiceClient(forwarded{h, address}, h.url)
+}
+
+type forwarded struct {
+	h       *harness
+	address string
+}
+
+func (f forwarded) Do(request *http.Request) (*http.Response, error) {
+	token, err := f.h.forwarder.Token("identity")
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set(rpc.ForwardedForHeader, f.address)
+	request.Header.Set(rpc.ForwardedByHeader, token)
+	return f.h.client.Do(request)
+}
+
+// invited stands for organization.
+type invited struct {
+	addresses map[string]string
+	joined    map[string]string
+	down      bool
+}
+
+func (i *invited) GetInvitedAddress(_ context.Context, request *organizationv1.GetInvitedAddressRequest) (*organizationv1.GetInvitedAddressResponse, error) {
+	email, known := i.addresses[request.GetToken()]
+	if !known {
+		return nil, connect.NewError(connect.CodeNotFound, errors.New("no such invitation"))
+	}
+	return &organizationv1.GetInvitedAddressResponse{Email: email, OrganizationDisplayName: "Analytical Engines"}, nil
+}
+
+func (i *invited) JoinInvited(_ context.Context, request *organizationv1.JoinInvitedRequest) (*organizationv1.JoinInvitedResponse, error) {
+	if i.down {
+		return nil, connect.NewError(connect.CodeUnavailable, errors.New("down"))
+	}
+	i.joined[request.GetUserId()] = request.GetToken()
+	return &organizationv1.JoinInvitedResponse{OrganizationId: "the organization"}, nil
 }
 
 func (b bearer) Do(request *http.Request) (*http.Response, error) {
@@ -285,7 +357,7 @@ type recorded struct {
 // events are the outbox's, in order: nothing publishes them here.
 func (h *harness) events() []recorded {
 	h.t.Helper()
-	rows, err := h.database.Admin.Query(h.t.Context(), `select type, schema, subject, attributes::text, key::text, payload from outbox order by position`)
+	rows, err := h.database.Admin.Query(h.t.Context(), `select type, schema, subject, attributes::text, coalesce(key::text, ''), payload from outbox order by position`)
 	require.NoError(h.t, err)
 	defer rows.Close()
 	var events []recorded
@@ -296,7 +368,7 @@ func (h *harness) events() []recorded {
 		require.NoError(h.t, rows.Scan(&event.eventType, &schema, &event.subject, &event.attributes, &key, &payload))
 		kind, err := protoregistry.GlobalTypes.FindMessageByURL(schema)
 		require.NoError(h.t, err)
-		event.key, event.message = id.MustParse(key), kind.New().Interface()
+		event.key, event.message = id.ParseOrZero(key), kind.New().Interface()
 		require.NoError(h.t, proto.Unmarshal(payload, event.message))
 		events = append(events, event)
 	}

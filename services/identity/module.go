@@ -3,18 +3,23 @@
 package identity
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1braid"
+	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
+	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity/internal/api"
 	"github.com/braidhq/braid/services/identity/internal/app"
+	"github.com/braidhq/braid/services/identity/internal/avatar"
 	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
@@ -33,6 +38,14 @@ func Migrations() []pg.MigrationSet {
 	}
 }
 
+// SigningKeys lists and rotates the keys that sign access tokens.
+type SigningKeys = app.SigningKeys
+
+// OpenSigningKeys is for an operator's command: it needs identity's database and keys, and no running process.
+func OpenSigningKeys(db *pg.DB, keys *secret.Keys, clock clock.Clock) *SigningKeys {
+	return &SigningKeys{DB: db, Keys: keys, Clock: clock}
+}
+
 // New assembles the service. Its parts get the signing key and remove what has expired; the handlers work from the
 // moment the database does.
 func New(environment service.Environment, config Config) (*service.Service, error) {
@@ -46,26 +59,43 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		return nil, fmt.Errorf("assemble identity: %w", err)
 	}
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
+	lookup := config.lookup(environment.Registerer)
 	useCases := &app.App{
-		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer, Passkeys: passkeys,
-		Authenticator: environment.Authenticator.Authenticator, SessionIdleLifetime: config.SessionIdleLifetime,
-		Clock: environment.Clock, Logger: environment.Logger,
+		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
+		Passkeys: passkeys, Avatars: avatar.New(environment.Registerer),
+		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
+		Rules: &password.Rules{Lookup: lookup}, Limits: app.Limits{Network: config.GuessesPerNetwork, Everyone: config.GuessesTotal},
+		Invitations: invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
+		Clock:       environment.Clock, Logger: environment.Logger,
 	}
+	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
+	rotation := &app.Rotation{Keys: signingKeys, Issuer: issuer, Lifetime: config.SigningKeyLifetime, Logger: environment.Logger}
 	cleanup := app.NewCleanup(useCases, environment.Registerer)
 	err = errors.Join(
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
 		identityv1braid.MountMeService(identity.Server, api.NewMe(useCases, identity.Runner)),
+		identityv1braid.MountAvatarService(identity.Server, api.NewAvatars(useCases, identity.Runner)),
+		identityv1braid.MountSessionService(identity.Server, api.NewSessions(useCases, identity.Runner)),
+		identityv1braid.MountDeviceService(identity.Server, api.NewDevices(useCases)),
 		identityv1braid.MountDirectoryService(identity.Server, api.NewDirectory(useCases)),
 		identityv1braid.MountFactorService(identity.Server, api.NewFactors(useCases, identity.Runner)),
 		identityv1braid.MountLoginService(identity.Server, api.NewLogin(useCases)),
 		identityv1braid.MountUserSecurityService(identity.Server, api.NewUserSecurity(useCases)),
+		identityv1braid.MountPasswordService(identity.Server, api.NewPassword(useCases)),
+		identityv1braid.MountEmailService(identity.Server, api.NewEmail(useCases, identity.Runner)),
+		identityv1braid.MountAccountMailService(identity.Server, api.NewAccountMail(useCases)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)
 	}
 	identity.Parts = append(identity.Parts,
-		module.Part{Name: environment.Name + ".signing-key", Start: issuer.Load},
+		module.Part{Name: environment.Name + ".signing-key", Start: issuer.Load, Run: rotation.Run},
 		module.Part{Name: environment.Name + ".cleanup", Run: cleanup.Run},
 	)
+	if lookup != nil {
+		identity.Parts = append(identity.Parts, module.Part{
+			Name: environment.Name + ".breach-lookup", Stop: func(context.Context) error { lookup.Close(); return nil },
+		})
+	}
 	return identity, nil
 }

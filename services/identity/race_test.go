@@ -65,7 +65,7 @@ func TestCodesTriedAtOnceAreLinearizable(t *testing.T) {
 		h.signUp("ada@example.com")
 		session := h.signIn("ada@example.com").GetAccessToken()
 		phone, codes := h.secure(session)
-		processes := []*harness{h, h.twin()}
+		processes := []*harness{h, h.twin(testConfig())}
 		tries := []proofTry{{totp: true}, {totp: true, step: 1}, {}}
 		paper := ""
 		for place := range codes[:6] {

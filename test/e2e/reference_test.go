@@ -25,7 +25,8 @@ var nobodys = map[string]string{
 	"parents.role_id": "fill can't fill lists: a role of nobody's as a parent is tried by organization", "role.parents.role_id": "as parents.role_id",
 	"checks.user_id": "fill can't fill lists: others are asked about one by one, too", "checks.resource.project_id": "is compared only",
 	"resource.project_id": "is compared only",
-	"registration_id":     "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
+	"reset_id":            "for services only", "change_id": "for services only",
+	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
 }
 
 // reference is a field of a request that names something.

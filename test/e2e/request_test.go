@@ -266,6 +266,9 @@ func examples() values {
 		"AuthzenResource.type": "project", "AuthzenResource.id": "none", "checks": []map[string]any{{"permission": "workflow.task.read"}},
 		"registration_id": id.New().String(), "factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
 		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
+		"reset_id": id.New().String(), "change_id": id.New().String(),
+		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
+		"new_email":   client.NewPerson("Nobody").Email,
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

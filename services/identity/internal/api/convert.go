@@ -14,7 +14,16 @@ func encodeUser(user domain.User) *identityv1.User {
 	return &identityv1.User{
 		Id: user.ID.String(), Email: user.Email, DisplayName: user.DisplayName,
 		CreateTime: timestamppb.New(user.CreatedAt), UpdateTime: timestamppb.New(user.UpdatedAt), Etag: user.Etag(),
+		Title: user.Title, Locale: user.Locale, TimeZone: user.TimeZone, AvatarPath: avatarPath(user.AvatarID),
 	}
+}
+
+// avatarPath is the REST path of GetAvatar.
+func avatarPath(avatarID id.ID) string {
+	if avatarID.IsZero() {
+		return ""
+	}
+	return "/api/v1/avatars/" + avatarID.String()
 }
 
 func encodeSession(session domain.Session, current id.ID) *identityv1.Session {
@@ -22,5 +31,6 @@ func encodeSession(session domain.Session, current id.ID) *identityv1.Session {
 		Id: session.ID.String(), UserAgent: session.UserAgent, ClientAddress: session.ClientAddress,
 		CreateTime: timestamppb.New(session.CreatedAt), LastUseTime: timestamppb.New(session.LastUsedAt),
 		ExpireTime: timestamppb.New(session.ExpiresAt), Current: session.ID == current,
+		Device: session.Device, Client: session.Client, EndTime: timestamppb.New(session.EndsAt),
 	}
 }

@@ -45,6 +45,15 @@ func (m *Me) UpdateMe(ctx context.Context, request *identityv1.UpdateMeRequest) 
 	if fields.Has("display_name") {
 		change.DisplayName = &sent.DisplayName
 	}
+	if fields.Has("title") {
+		change.Title = &sent.Title
+	}
+	if fields.Has("locale") {
+		change.Locale = &sent.Locale
+	}
+	if fields.Has("time_zone") {
+		change.TimeZone = &sent.TimeZone
+	}
 	return idempotency.Run(ctx, m.runner, func(ctx context.Context, tx *pg.Tx) (*identityv1.User, error) {
 		user, err := m.app.UpdateMe(ctx, tx, change)
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/call"
@@ -14,6 +13,8 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/secret"
+	"github.com/braidhq/braid/services/identity/internal/avatar"
+	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
@@ -24,21 +25,36 @@ type App struct {
 	DB     *pg.DB
 	Keys   *secret.Keys
 	Hasher *password.Hasher
-	Issuer *token.Issuer
 	// Passkeys asks browsers for passkeys and verifies them.
 	Passkeys *passkey.Party
+	// Avatars makes pictures of people.
+	Avatars *avatar.Encoder
+	Rules   *password.Rules
+	Issuer  *token.Issuer
+	Limits  Limits
+	// Invitations answers for those who register with an invitation's token.
+	Invitations Invitations
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
-	// SessionIdleLifetime is how long a session lives without its tokens being traded.
-	SessionIdleLifetime time.Duration
-	Clock               clock.Clock
-	Logger              *slog.Logger
+	SessionLimits domain.SessionLimits
+	Clock         clock.Clock
+	Logger        *slog.Logger
 }
 
 // Tokens are what a client holds of a session.
 type Tokens struct {
 	Access  string `json:"access"`
 	Refresh string `json:"refresh"`
+	// Device is the token of a device that the login made known; empty when none did.
+	Device string `json:"-"`
+}
+
+// Invitations is where people are invited: the organization service. It answers ErrNotFound for a token that is not good.
+type Invitations interface {
+	// Address returns the address that a token was mailed to and the organization's name.
+	Address(ctx context.Context, invitationToken string) (email, organization string, err error)
+	// Join makes a user with that address a member.
+	Join(ctx context.Context, invitationToken string, userID id.ID) (organizationID string, err error)
 }
 
 // Format implements fmt.Formatter: tokens are never shown.

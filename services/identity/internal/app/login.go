@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"time"
 
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/domain"
@@ -11,98 +14,158 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
 
-// Login begins a session, or asks for a second factor of who has one. An address without a user costs the same statements and the same hash as a wrong password.
-func (a *App) Login(ctx context.Context, email, password string) (Tokens, domain.User, error) {
-	address := domain.ParseAddress(email)
-	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), address)
+// Login begins a session, or asks for a second factor of who has one.
+func (a *App) Login(ctx context.Context, email, password, deviceToken string) (Tokens, domain.User, error) {
+	proven, err := a.provePassword(ctx, email, password, deviceToken)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
+	}
+	begun, err := a.passPassword(ctx, proven)
+	return begun.Tokens, begun.user, settled(err, nil)
+}
+
+// proven is a user whose password was right, and what the session's transaction has to write of that.
+type proven struct {
+	store.Credential
+	// replacementHash is another hash of the same password; empty when the present one is good.
+	replacementHash string
+	// deviceKnown says that the login came with a device's token that stays good.
+	deviceKnown bool
+}
+
+// provePassword returns the user whose password it is. An address without a user costs the same statements and the same
+// hash as a wrong password, and every refusal but that of a right password under a lock is the same.
+func (a *App) provePassword(ctx context.Context, email, password, deviceToken string) (proven, error) {
+	address := domain.ParseAddress(email)
+	met, err := a.meet(ctx, guessLogin, address, deviceToken)
+	if err != nil {
+		return proven{}, err
+	}
+	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), address)
+	if err != nil {
+		return proven{}, err
 	}
 	// No transaction is open here: a connection must not wait for its turn to hash.
 	right, err := a.Hasher.Verify(ctx, credential.PasswordHash, password)
 	if err != nil {
-		return Tokens{}, domain.User{}, err
+		return proven{}, err
 	}
-	if !right {
-		return Tokens{}, domain.User{}, a.refuseLogin(ctx, credential.User.ID, address)
+	if err := a.answerGuess(ctx, met, right, credential.User.ID, address); err != nil {
+		return proven{}, err
 	}
+	known := proven{Credential: credential, deviceKnown: met.deviceUserID == credential.User.ID}
 	// A hash of earlier parameters is replaced while the password is at hand.
-	replacement := ""
 	if a.Hasher.Outdated(credential.PasswordHash) {
-		if replacement, err = a.Hasher.Hash(ctx, password); err != nil {
-			return Tokens{}, domain.User{}, err
-		}
+		known.replacementHash, err = a.Hasher.Hash(ctx, password)
 	}
-	tokens, err := a.passPassword(ctx, credential.User, replacement)
-	return tokens, credential.User, err
+	return known, err
 }
 
-// refuseLogin keeps the fact and answers the same for every cause.
-func (a *App) refuseLogin(ctx context.Context, userID id.ID, address domain.Address) error {
+// answerGuess judges a password and keeps the fact of a refusal, which is told in the same way for every cause.
+func (a *App) answerGuess(ctx context.Context, met guesser, right bool, userID id.ID, address domain.Address) error {
 	// Derived in both cases, so that it takes the same time.
 	key := token.AddressKey(a.Keys, address.Key)
 	if !userID.IsZero() {
 		key = userID
 	}
-	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
+	var answer *errs.Error
+	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) (err error) {
+		if answer, err = a.judge(ctx, tx, met, right); err != nil || answer == nil {
+			return err
+		}
 		return a.loginFailed(ctx, tx, userID, key, domain.CutUserAgent(call.From(ctx).UserAgent))
 	})
-	if err != nil {
-		return err
-	}
-	return domain.ErrCredentialsInvalid
+	return settled(err, answer)
 }
 
 // passPassword goes on where the password was right: to a session, or to asking for a second factor.
-func (a *App) passPassword(ctx context.Context, user domain.User, replacementHash string) (Tokens, error) {
-	challengeToken := token.NewChallenge()
-	var tokens Tokens
+func (a *App) passPassword(ctx context.Context, known proven) (login, error) {
+	userID, challengeToken := known.User.ID, token.NewChallenge()
+	var begun login
 	var factors domain.Factors
-	err := a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) (err error) {
-		if replacementHash != "" {
-			if err := store.ReplacePasswordHash(ctx, tx, user.ID, replacementHash, a.Clock.Now()); err != nil {
+	err := a.DB.InTx(ctx, pg.Scope{UserID: userID}, func(ctx context.Context, tx *pg.Tx) (err error) {
+		if err := store.HoldPassword(ctx, tx, userID, known.PasswordRevision); err != nil {
+			return err
+		}
+		if known.replacementHash != "" {
+			if err := store.ReplacePasswordHash(ctx, tx, userID, known.replacementHash, a.Clock.Now()); err != nil {
 				return err
 			}
 		}
-		all, err := store.ListFactors(ctx, tx, user.ID)
+		all, err := store.ListFactors(ctx, tx, userID)
 		if err != nil {
 			return err
 		}
 		if factors = all.Confirmed(""); len(factors) > 0 {
-			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), a.newChallenge(ctx, domain.LoginChallenge, user.ID))
+			challenge := a.newChallenge(ctx, domain.LoginChallenge, userID)
+			challenge.PasswordRevision, challenge.DeviceKnown = known.PasswordRevision, known.deviceKnown
+			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), challenge)
 		}
-		tokens, err = a.beginSession(ctx, tx, user.ID, []string{domain.ByPassword}, false)
+		begun, err = a.beginSession(ctx, tx, opening{userID: userID, methods: []string{domain.ByPassword}, deviceKnown: known.deviceKnown})
 		return err
 	})
 	if err == nil && len(factors) > 0 {
 		err = domain.ErrFactorRequired.With("challengeToken", challengeToken).With("factors", factors.Ways())
 	}
 	if err != nil {
-		return Tokens{}, err
+		return login{}, err
 	}
-	return tokens, nil
+	return begun, nil
 }
 
-// beginSession queues a session that was proven with the methods; secured says whether its user has a second factor. The
-// transaction must act as the user.
-func (a *App) beginSession(ctx context.Context, tx *pg.Tx, userID id.ID, methods []string, secured bool) (Tokens, error) {
-	now, client := a.Clock.Now(), clientOf(ctx)
-	session := domain.Session{
-		ID: id.New(), UserID: userID, UserAgent: client.UserAgent, ClientAddress: client.Address,
-		CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(a.SessionIdleLifetime),
-		AuthenticatedAt: now, Methods: domain.Combine(methods),
-	}
-	tokens, err := a.issue(ctx, session, secured)
+// opening is what a session begins with.
+type opening struct {
+	userID id.ID
+	// methods are what was shown; secured says whether the user has a second factor.
+	methods []string
+	secured bool
+	// deviceKnown says that the client holds a device's token that stays good.
+	deviceKnown bool
+}
+
+// makeRoom ends the sessions that were not used for the longest time, so that there may be one more.
+func (a *App) makeRoom(ctx context.Context, tx *pg.Tx, userID id.ID, now time.Time) error {
+	removed, err := store.DeleteLeastUsedSessions(ctx, tx, userID, a.SessionLimits.PerUser-1, now)
 	if err != nil {
-		return Tokens{}, err
+		return err
+	}
+	return a.ended(ctx, tx, userID, removed, identityv1.SessionRevoked_TOO_MANY_SESSIONS)
+}
+
+// beginSession begins a session. The transaction must act as the user.
+func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login, error) {
+	work, now := call.From(ctx), a.Clock.Now()
+	session := a.SessionLimits.Begin(with.userID, work.UserAgent, now)
+	session.ClientAddress, session.AuthenticatedAt, session.Methods = clientOf(ctx).Address, now, domain.Combine(with.methods)
+	tokens, err := a.issue(ctx, session, with.secured)
+	if err != nil {
+		return login{}, err
+	}
+	ctx = actingAs(ctx, with.userID, session.ID)
+	// Of two logins at once the second sees the session of the first: together they must not be too many.
+	user, err := store.LockUserForSession(ctx, tx, with.userID)
+	if err != nil {
+		return login{}, err
+	}
+	if err := a.makeRoom(ctx, tx, with.userID, now); err != nil {
+		return login{}, err
+	}
+	if !with.deviceKnown {
+		tokens.Device = token.NewDevice()
+		if err := store.CreateDevice(ctx, tx, with.userID, token.HashDevice(tokens.Device), now); err != nil {
+			return login{}, err
+		}
 	}
 	if err := store.CreateSession(ctx, tx, session); err != nil {
-		return Tokens{}, err
+		return login{}, err
 	}
 	if err := store.CreateRefreshToken(ctx, tx, token.HashRefresh(tokens.Refresh), session); err != nil {
-		return Tokens{}, err
+		return login{}, err
 	}
-	return tokens, a.loginSucceeded(actingAs(ctx, userID, session.ID), tx, session)
+	if err := a.loginSucceeded(ctx, tx, session); err != nil {
+		return login{}, err
+	}
+	return login{tokens, user}, a.noteDevice(ctx, tx, session)
 }
 
 // clientOf is who asks, as far as it can be seen.

@@ -54,8 +54,9 @@ func (a *App) Refresh(ctx context.Context, refreshToken string) (Tokens, error) 
 }
 
 func (a *App) rotate(ctx context.Context, tx *pg.Tx, known domain.RefreshToken, refreshToken string, now time.Time) (Tokens, error) {
+	// The database, which knows when the session ends, does not let it live longer.
 	session := domain.Session{
-		ID: known.SessionID, UserID: known.UserID, LastUsedAt: now, ExpiresAt: now.Add(a.SessionIdleLifetime),
+		ID: known.SessionID, UserID: known.UserID, LastUsedAt: now, ExpiresAt: now.Add(a.SessionLimits.Idle),
 		AuthenticatedAt: known.AuthenticatedAt, Methods: known.Methods,
 	}
 	tokens, err := a.issue(ctx, session, known.Secured)
@@ -101,6 +102,27 @@ func (a *App) endSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID
 	if err != nil || !removed {
 		return false, err
 	}
-	tx.AfterCommit(func() { a.Authenticator.EndSession(sessionID) })
-	return true, a.sessionRevoked(ctx, tx, userID, sessionID, reason)
+	return true, a.ended(ctx, tx, userID, []id.ID{sessionID}, reason)
+}
+
+// ended tells of sessions that were removed, and has this process refuse their tokens right after the commit.
+func (a *App) ended(ctx context.Context, tx *pg.Tx, userID id.ID, sessionIDs []id.ID, reason identityv1.SessionRevoked_Reason) error {
+	if len(sessionIDs) == 0 {
+		return nil
+	}
+	tx.AfterCommit(func() {
+		for _, sessionID := range sessionIDs {
+			a.Authenticator.EndSession(sessionID)
+		}
+	})
+	return a.sessionsRevoked(ctx, tx, userID, sessionIDs, reason)
+}
+
+// endSessions ends a user's sessions but one that is kept, as endSession does each.
+func (a *App) endSessions(ctx context.Context, tx *pg.Tx, userID, kept id.ID, reason identityv1.SessionRevoked_Reason) error {
+	removed, err := store.DeleteSessions(ctx, tx, userID, kept, a.Clock.Now())
+	if err != nil {
+		return err
+	}
+	return a.ended(ctx, tx, userID, removed, reason)
 }

@@ -40,6 +40,24 @@ func (a *App) DeleteSession(ctx context.Context, tx *pg.Tx, sessionID id.ID) err
 	return err
 }
 
+// RevokeSessions ends all of the caller's sessions, or all others, in one statement, and returns how many.
+func (a *App) RevokeSessions(ctx context.Context, tx *pg.Tx, keepCurrent bool) (int, error) {
+	actor := call.From(ctx).Actor
+	kept := id.ID{}
+	if keepCurrent {
+		kept = actor.SessionID
+	}
+	// Of two at once the second waits here, where neither holds a session.
+	if _, err := store.LockUserForSession(ctx, tx, actor.UserID); err != nil {
+		return 0, err
+	}
+	removed, err := store.DeleteSessions(ctx, tx, actor.UserID, kept, a.Clock.Now())
+	if err != nil {
+		return 0, err
+	}
+	return len(removed), a.ended(ctx, tx, actor.UserID, removed, identityv1.SessionRevoked_ENDED_WITH_OTHERS)
+}
+
 // ListSessions returns a page of the caller's live sessions and the token of the next.
 func (a *App) ListSessions(ctx context.Context, request list.Request) (string, []domain.Session, error) {
 	userID := call.From(ctx).Actor.UserID
@@ -84,7 +102,7 @@ func (a *App) Validate(ctx context.Context, accessToken string) (TokenState, err
 	return TokenState{Active: true, UserID: actor.UserID, SessionID: actor.SessionID, ExpiresAt: expiresAt}, nil
 }
 
-// PublicKeys returns the keys that verify access tokens, the newest first.
-func (a *App) PublicKeys(ctx context.Context) ([]store.SigningKey, error) {
-	return store.ListPublicKeys(ctx, a.DB.Point(pg.Scope{}))
+// PublicKeys returns the keys that verify access tokens, the youngest first.
+func (a *App) PublicKeys(ctx context.Context) (domain.SigningKeys, error) {
+	return store.ListPublicKeys(ctx, a.DB.Point(pg.Scope{}), a.Clock.Now())
 }

@@ -21,12 +21,44 @@ type Session struct {
 	UserID        id.ID
 	UserAgent     string
 	ClientAddress string
-	CreatedAt     time.Time
-	LastUsedAt    time.Time
-	ExpiresAt     time.Time
+	// Device and Client are what the User-Agent says, readably.
+	Device     string
+	Client     string
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	// ExpiresAt is when it ends unless it is used before, EndsAt when it ends in any case; ExpiresAt is never later.
+	ExpiresAt time.Time
+	EndsAt    time.Time
 	// AuthenticatedAt is when the person last proved who they are, Methods all that the session was proven with.
 	AuthenticatedAt time.Time
 	Methods         []string
+}
+
+// SessionLimits are how long sessions live, and how many of them.
+type SessionLimits struct {
+	// Idle is how long a session lives without being used, Absolute how long however much it is used.
+	Idle, Absolute time.Duration
+	// PerUser is how many one person may have at once.
+	PerUser int
+}
+
+// Begin returns a session that begins now, on what a User-Agent names.
+func (l SessionLimits) Begin(userID id.ID, userAgent string, now time.Time) Session {
+	device := ParseUserAgent(userAgent)
+	session := Session{
+		ID: id.New(), UserID: userID, UserAgent: CutUserAgent(userAgent), Device: device.Name(), Client: device.Client,
+		CreatedAt: now, EndsAt: now.Add(l.Absolute),
+	}
+	return l.Use(session, now)
+}
+
+// Use returns the session as it is after being used now.
+func (l SessionLimits) Use(session Session, now time.Time) Session {
+	session.LastUsedAt, session.ExpiresAt = now, now.Add(l.Idle)
+	if session.EndsAt.Before(session.ExpiresAt) {
+		session.ExpiresAt = session.EndsAt
+	}
+	return session
 }
 
 // CutUserAgent keeps of a header what can be stored and shown: valid UTF-8, at most 256 bytes.

@@ -32,6 +32,12 @@ type User struct {
 	ID          id.ID
 	Email       string
 	DisplayName string
+	// Title, Locale (BCP 47) and TimeZone (IANA) are empty when the person has not said.
+	Title    string
+	Locale   string
+	TimeZone string
+	// AvatarID names the picture; another one has another id. Zero for none.
+	AvatarID id.ID
 	// Revision grows with every change.
 	Revision  int64
 	CreatedAt time.Time
@@ -45,33 +51,6 @@ func NewUser(email, displayName string, now time.Time) User {
 
 // Etag names the user's present state.
 func (u User) Etag() string { return strconv.FormatInt(u.Revision, 16) }
-
-// ProfileChange is what a person wants to be different. Nil and the empty etag ask for nothing.
-type ProfileChange struct {
-	DisplayName *string
-	Etag        string
-}
-
-// Change applies a change and reports whether anything is different afterwards.
-func (u User) Change(change ProfileChange, now time.Time) (User, bool, error) {
-	if err := errs.CheckETag(change.Etag, u.Etag()); err != nil {
-		return u, false, err
-	}
-	if change.DisplayName == nil {
-		return u, false, nil
-	}
-	displayName, err := ParseDisplayName(*change.DisplayName, "user.displayName")
-	if err != nil {
-		return u, false, err
-	}
-	if displayName == u.DisplayName {
-		return u, false, nil
-	}
-	u.DisplayName = displayName
-	u.Revision++
-	u.UpdatedAt = now
-	return u, true, nil
-}
 
 // ParseDisplayName trims a name and refuses one that shows nothing; field is how the caller spells it.
 func ParseDisplayName(text, field string) (string, error) {

@@ -19,6 +19,8 @@ var Sessions = list.Spec{
 	Name: "sessions",
 	Fields: map[string]list.Field{
 		"userAgent":     {Column: "user_agent", Type: list.Text},
+		"device":        {Column: "device", Type: list.Text},
+		"client":        {Column: "client", Type: list.String},
 		"clientAddress": {Column: "client_address", Type: list.String},
 		"createTime":    {Column: "created_at", Type: list.Time},
 		"lastUseTime":   {Column: "last_used_at", Type: list.Time},
@@ -38,6 +40,7 @@ func CreateSession(ctx context.Context, tx *pg.Tx, session domain.Session) error
 	return queue(tx).InsertSession(ctx, db.InsertSessionParams{
 		ID: session.ID, AccountID: session.UserID, UserAgent: session.UserAgent, ClientAddress: session.ClientAddress,
 		CreatedAt: session.CreatedAt, LastUsedAt: session.LastUsedAt, ExpiresAt: session.ExpiresAt,
+		EndsAt: session.EndsAt, Device: session.Device, Client: session.Client,
 		AuthenticatedAt: session.AuthenticatedAt, Methods: session.Methods,
 	})
 }
@@ -58,6 +61,25 @@ func RaiseSession(ctx context.Context, tx *pg.Tx, session domain.Session) error 
 	})
 }
 
+// LockUserForSession is LockUser for what changes the user's sessions: it does not wait for those who only refer to the
+// user.
+func LockUserForSession(ctx context.Context, tx *pg.Tx, userID id.ID) (domain.User, error) {
+	row, err := db.New(tx).LockAccountForSession(ctx, userID)
+	return userOf(row.Account), explain("lock user", err)
+}
+
+// DeleteSessions removes a user's live sessions with their tokens, all but one (zero: all), and names them.
+func DeleteSessions(ctx context.Context, tx *pg.Tx, userID, kept id.ID, now time.Time) ([]id.ID, error) {
+	removed, err := db.New(tx).DeleteSessions(ctx, userID, now, kept)
+	return removed, explain("delete sessions", err)
+}
+
+// DeleteLeastUsedSessions removes a user's live sessions but a number of those used last, and names them.
+func DeleteLeastUsedSessions(ctx context.Context, tx *pg.Tx, userID id.ID, kept int, now time.Time) ([]id.ID, error) {
+	removed, err := db.New(tx).DeleteLeastUsedSessions(ctx, userID, now, int32(kept))
+	return removed, explain("delete least used sessions", err)
+}
+
 // DeleteSession removes a user's live session with its tokens and reports whether there was one.
 func DeleteSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID, now time.Time) (bool, error) {
 	removed, err := db.New(tx).DeleteSession(ctx, sessionID, userID, now)
@@ -74,15 +96,15 @@ func FindSession(ctx context.Context, querier pg.Querier, sessionID id.ID) (doma
 
 // ListSessions returns a page of a user's live sessions and the token of the next.
 func ListSessions(ctx context.Context, querier pg.Querier, userID id.ID, query *list.Query, now time.Time) (string, []domain.Session, error) {
-	sql, arguments := query.Build(`select id, account_id, user_agent, client_address, created_at, last_used_at, expires_at
-from session where account_id = $1 and expires_at > $2`, userID, now)
+	sql, arguments := query.Build(`select id, account_id, user_agent, client_address, created_at, last_used_at, expires_at,
+ends_at, device, client from session where account_id = $1 and expires_at > $2`, userID, now)
 	rows, err := querier.Query(ctx, sql, arguments...)
 	if err != nil {
 		return "", nil, explain("list sessions", err)
 	}
 	sessions, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (session domain.Session, err error) {
 		err = row.Scan(&session.ID, &session.UserID, &session.UserAgent, &session.ClientAddress, &session.CreatedAt,
-			&session.LastUsedAt, &session.ExpiresAt)
+			&session.LastUsedAt, &session.ExpiresAt, &session.EndsAt, &session.Device, &session.Client)
 		return session, err
 	})
 	if err != nil {

@@ -9,52 +9,11 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/store/db"
 )
 
-// signingKeyLock is the advisory lock under which the first signing key is made. Any constant will do.
-const signingKeyLock = 0x6964656e
-
-// SigningKey is a key that signs access tokens, its private half sealed.
-type SigningKey struct {
-	ID            string
-	Public        []byte
-	SealedPrivate []byte
-	CreatedAt     time.Time
-}
-
-// LockSigningKeys returns all keys, the newest first, and makes others wait who want to add one. It needs a worker
-// transaction.
-func LockSigningKeys(ctx context.Context, tx *pg.Tx) ([]SigningKey, error) {
-	if err := queue(tx).LockSigningKeys(ctx, signingKeyLock); err != nil {
-		return nil, err
-	}
-	rows, err := db.New(tx).ListSigningKeys(ctx)
-	keys := make([]SigningKey, 0, len(rows))
-	for _, row := range rows {
-		keys = append(keys, SigningKey{row.ID, row.PublicKey, row.SealedPrivate, row.CreatedAt})
-	}
-	return keys, explain("list signing keys", err)
-}
-
-// CreateSigningKey queues a key. It needs a worker transaction.
-func CreateSigningKey(ctx context.Context, tx *pg.Tx, key SigningKey) error {
-	return queue(tx).InsertSigningKey(ctx, db.InsertSigningKeyParams{
-		ID: key.ID, PublicKey: key.Public, SealedPrivate: key.SealedPrivate, CreatedAt: key.CreatedAt,
-	})
-}
-
-// ListPublicKeys returns the public halves by key id, the newest first.
-func ListPublicKeys(ctx context.Context, querier pg.Querier) ([]SigningKey, error) {
-	rows, err := db.New(querier).ListPublicKeys(ctx)
-	keys := make([]SigningKey, 0, len(rows))
-	for _, row := range rows {
-		keys = append(keys, SigningKey{ID: row.ID, Public: row.PublicKey})
-	}
-	return keys, explain("list public keys", err)
-}
-
 // Purged counts what one round of Purge has removed.
 type Purged struct {
 	Registrations, Sessions, RefreshTokens, Answers int64
 	Challenges, UnconfirmedFactors                  int64
+	PasswordResets, EmailChanges, Devices, Budgets  int64
 }
 
 // Purge removes what time has ended, at most a number of each kind. It needs a worker transaction.
@@ -78,6 +37,19 @@ func Purge(ctx context.Context, tx *pg.Tx, now time.Time, most int32) (purged Pu
 	}
 	if purged.UnconfirmedFactors, err = queries.PurgeUnconfirmed(ctx, now.Add(-domain.ConfirmationTime), most); err != nil {
 		return Purged{}, explain("purge unconfirmed factors", err)
+	}
+	expiredBefore := now.Add(-domain.ExpiredKept)
+	if purged.PasswordResets, err = queries.PurgePasswordResets(ctx, expiredBefore, most); err != nil {
+		return Purged{}, explain("purge password resets", err)
+	}
+	if purged.EmailChanges, err = queries.PurgeEmailChanges(ctx, expiredBefore, most); err != nil {
+		return Purged{}, explain("purge email changes", err)
+	}
+	if purged.Devices, err = queries.PurgeDevices(ctx, now, most); err != nil {
+		return Purged{}, explain("purge devices", err)
+	}
+	if purged.Budgets, err = queries.PurgeBudgets(ctx, now, most); err != nil {
+		return Purged{}, explain("purge budgets", err)
 	}
 	return purged, nil
 }

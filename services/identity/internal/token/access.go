@@ -22,88 +22,107 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/store"
 )
 
-// Issuer signs access tokens with the newest key of the database. It is safe for use by several goroutines.
+// ringLife is how old the keys may be that tokens are signed with; older ones are read again first. It is less than
+// authn.KeyNotice, so every process has seen a key before it is time to sign with it.
+const ringLife = 30 * time.Second
+
+// Issuer signs access tokens with the key whose time it is. It is safe for use by several goroutines.
 type Issuer struct {
 	db      *pg.DB
 	keys    *secret.Keys
 	clock   clock.Clock
-	current atomic.Pointer[signingKey]
+	current atomic.Pointer[ring]
 }
 
-type signingKey struct {
-	id      string
-	private ed25519.PrivateKey
+// ring is the signing keys at one moment. Private holds those that sign, now or later.
+type ring struct {
+	keys    domain.SigningKeys
+	private map[string]ed25519.PrivateKey
+	read    time.Time
 }
 
-// NewIssuer returns an issuer without a key; Load, or the first Issue, gets it one.
+// NewIssuer returns an issuer without keys; Load, or the first Issue, gets it some.
 func NewIssuer(db *pg.DB, keys *secret.Keys, clock clock.Clock) *Issuer {
 	return &Issuer{db: db, keys: keys, clock: clock}
 }
 
-// Load reads the newest signing key and makes the first when there is none; of several processes that start at once
-// one makes it. A key that was sealed with other keys than the service has is an error, never replaced.
+// Load reads the signing keys and makes the first when there is none; of several processes that start at once one makes
+// it. A key that was sealed with other keys than the service has is an error, never replaced.
 func (i *Issuer) Load(ctx context.Context) error {
-	var loaded *signingKey
-	err := i.db.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
-		stored, err := store.LockSigningKeys(ctx, tx)
+	_, err := i.load(ctx)
+	return err
+}
+
+func (i *Issuer) load(ctx context.Context) (*ring, error) {
+	now := i.clock.Now()
+	stored, err := store.ListSigningKeys(ctx, i.db.WorkerRead())
+	if err == nil && len(stored) == 0 {
+		stored, err = i.createFirst(ctx, now)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load signing keys: %w", err)
+	}
+	loaded := &ring{keys: stored, private: map[string]ed25519.PrivateKey{}, read: now}
+	signing, _ := stored.Current(now)
+	for _, key := range stored {
+		if loaded.private[key.ID], err = openKey(i.keys, key); err != nil {
+			return nil, fmt.Errorf("load signing keys: %w", err)
+		}
+		if key.ID == signing.ID {
+			break
+		}
+	}
+	i.current.Store(loaded)
+	return loaded, nil
+}
+
+func (i *Issuer) createFirst(ctx context.Context, now time.Time) (stored domain.SigningKeys, err error) {
+	err = i.db.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
+		if stored, err = store.LockSigningKeys(ctx, tx); err != nil || len(stored) > 0 {
+			return err
+		}
+		first, err := NewSigningKey(i.keys, now, now)
 		if err != nil {
 			return err
 		}
-		if len(stored) > 0 {
-			loaded, err = i.open(stored[0])
-			return err
-		}
-		loaded, err = i.create(ctx, tx)
-		return err
+		stored = domain.SigningKeys{first}
+		return store.CreateSigningKey(ctx, tx, first)
 	})
-	if err != nil {
-		return fmt.Errorf("load signing key: %w", err)
+	return stored, err
+}
+
+// Keys returns the signing keys as they were read last.
+func (i *Issuer) Keys() domain.SigningKeys {
+	if current := i.current.Load(); current != nil {
+		return current.keys
 	}
-	i.current.Store(loaded)
 	return nil
 }
 
-func (i *Issuer) open(stored store.SigningKey) (*signingKey, error) {
-	seed, err := i.keys.Unseal(stored.SealedPrivate, associatedData(stored.ID))
-	if err != nil {
-		return nil, fmt.Errorf("open signing key %s: %w", stored.ID, err)
+// signer returns the key that signs now.
+func (i *Issuer) signer(ctx context.Context, now time.Time) (string, ed25519.PrivateKey, error) {
+	current := i.current.Load()
+	if current == nil || now.Sub(current.read) >= ringLife {
+		var err error
+		if current, err = i.load(ctx); err != nil {
+			return "", nil, err
+		}
 	}
-	if len(seed) != ed25519.SeedSize {
-		return nil, errors.New("open signing key: it has a wrong size")
+	key, _ := current.keys.Current(now)
+	private := current.private[key.ID]
+	if private == nil {
+		return "", nil, errors.New("sign access token: there is no key of this time")
 	}
-	private := ed25519.NewKeyFromSeed(seed)
-	if public, _ := private.Public().(ed25519.PublicKey); secret.Thumbprint(public) != stored.ID {
-		return nil, errors.New("open signing key: it is not the key it is named after")
-	}
-	return &signingKey{stored.ID, private}, nil
+	return key.ID, private, nil
 }
-
-func (i *Issuer) create(ctx context.Context, tx *pg.Tx) (*signingKey, error) {
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		return nil, fmt.Errorf("make signing key: %w", err)
-	}
-	keyID := secret.Thumbprint(public)
-	sealed, err := i.keys.Seal(private.Seed(), associatedData(keyID))
-	if err != nil {
-		return nil, fmt.Errorf("make signing key: %w", err)
-	}
-	err = store.CreateSigningKey(ctx, tx, store.SigningKey{ID: keyID, Public: public, SealedPrivate: sealed, CreatedAt: i.clock.Now()})
-	return &signingKey{keyID, private}, err
-}
-
-func associatedData(keyID string) []byte { return []byte("signing-key/" + keyID) }
 
 // Issue returns an access token for a session; secured says whether its user has a second factor.
 func (i *Issuer) Issue(ctx context.Context, session domain.Session, secured bool) (string, error) {
-	key := i.current.Load()
-	if key == nil {
-		if err := i.Load(ctx); err != nil {
-			return "", err
-		}
-		key = i.current.Load()
-	}
 	now := i.clock.Now()
+	keyID, private, err := i.signer(ctx, now)
+	if err != nil {
+		return "", err
+	}
 	claims := authn.Claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    authn.Issuer,
@@ -122,8 +141,8 @@ func (i *Issuer) Issue(ctx context.Context, session domain.Session, secured bool
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims)
 	token.Header["typ"] = authn.AccessTokenType
-	token.Header["kid"] = key.id
-	signed, err := token.SignedString(key.private)
+	token.Header["kid"] = keyID
+	signed, err := token.SignedString(private)
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}

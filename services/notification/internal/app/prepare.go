@@ -22,6 +22,7 @@ const (
 	skipInvitationGone   = "the invitation no longer waits for an answer"
 	skipNotMember        = "the person is no member any more"
 	skipUserGone         = "the person is gone"
+	skipDeviceGone       = "the device is forgotten"
 	skipMuted            = "the person has turned such mails off"
 )
 
@@ -42,10 +43,12 @@ func (d *Deliveries) prepareRegistration(ctx context.Context, delivery domain.De
 	switch {
 	case registration.GetAccountExists():
 		content, err = d.Composer.AccountExists()
+	case registration.GetNothingPending():
+		content, err = d.Composer.NothingPending()
 	case registration.GetCode() == "":
 		return mail.Message{}, skipRegistrationGone, nil
 	default:
-		content, err = d.Composer.Registration(registration.GetCode(), registration.GetExpireTime().AsTime())
+		content, err = d.Composer.Registration(registration.GetCode(), registration.GetToken(), registration.GetExpireTime().AsTime())
 	}
 	return mail.Message{Content: content, To: netmail.Address{Address: registration.GetEmail()}}, "", err
 }
@@ -67,6 +70,22 @@ func (d *Deliveries) prepareInvitation(ctx context.Context, delivery domain.Deli
 	content, err := d.Composer.Invitation(invitation.GetOrganizationDisplayName(), invitation.GetInviterDisplayName(),
 		invitation.GetToken(), expires)
 	return mail.Message{Content: content, To: netmail.Address{Address: invitation.GetEmail()}}, "", err
+}
+
+func (d *Deliveries) prepareDevice(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	device, err := d.Devices.GetNewDeviceMail(ctx, &identityv1.GetNewDeviceMailRequest{
+		UserId: delivery.UserID.String(), DeviceId: delivery.DeviceID.String(),
+	})
+	if err != nil && isGone(err) {
+		return mail.Message{}, skipDeviceGone, nil
+	}
+	if err != nil {
+		return mail.Message{}, "", fmt.Errorf("get device mail: %w", err)
+	}
+	content, err := d.Composer.NewDevice(device.GetDevice(), device.GetClientAddress(), device.GetFirstSeenTime().AsTime())
+	return mail.Message{
+		Content: content, To: netmail.Address{Name: device.GetDisplayName(), Address: device.GetEmail()},
+	}, "", err
 }
 
 // prepareTask checks once more, at the moment of sending, that the person wants to know and may.

@@ -50,6 +50,26 @@ const (
 	ErrorReason_FACTOR_MISSING ErrorReason = 36
 	// The passkey is not one of this user, is a copy, or did not sign what it was asked to.
 	ErrorReason_PASSKEY_INVALID ErrorReason = 37
+	// The picture can't be read: it is no PNG, JPEG, GIF or WebP, or it is broken.
+	ErrorReason_AVATAR_INVALID ErrorReason = 70
+	// The picture has too many bytes or pixels.
+	ErrorReason_AVATAR_TOO_LARGE ErrorReason = 71
+	// The password has fewer than 12 characters.
+	ErrorReason_PASSWORD_TOO_SHORT ErrorReason = 10
+	// The password has more than 256 characters.
+	ErrorReason_PASSWORD_TOO_LONG ErrorReason = 11
+	// The password is known from a breach.
+	ErrorReason_PASSWORD_BREACHED ErrorReason = 12
+	// The password is built from the person's name, address or organization.
+	ErrorReason_PASSWORD_PERSONAL ErrorReason = 13
+	// The mailed token was good and has expired.
+	ErrorReason_CODE_EXPIRED ErrorReason = 14
+	// The password is right, and the account is locked for this client; Retry-After says when to come back.
+	ErrorReason_ACCOUNT_LOCKED ErrorReason = 15
+	// The address to change to has become another user's.
+	ErrorReason_EMAIL_TAKEN ErrorReason = 16
+	// The invitation's token is unknown, is for another address, or its invitation no longer waits.
+	ErrorReason_INVITATION_INVALID ErrorReason = 17
 )
 
 // Enum value maps for ErrorReason.
@@ -67,6 +87,16 @@ var (
 		35: "LAST_FACTOR",
 		36: "FACTOR_MISSING",
 		37: "PASSKEY_INVALID",
+		70: "AVATAR_INVALID",
+		71: "AVATAR_TOO_LARGE",
+		10: "PASSWORD_TOO_SHORT",
+		11: "PASSWORD_TOO_LONG",
+		12: "PASSWORD_BREACHED",
+		13: "PASSWORD_PERSONAL",
+		14: "CODE_EXPIRED",
+		15: "ACCOUNT_LOCKED",
+		16: "EMAIL_TAKEN",
+		17: "INVITATION_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -81,6 +111,16 @@ var (
 		"LAST_FACTOR":              35,
 		"FACTOR_MISSING":           36,
 		"PASSKEY_INVALID":          37,
+		"AVATAR_INVALID":           70,
+		"AVATAR_TOO_LARGE":         71,
+		"PASSWORD_TOO_SHORT":       10,
+		"PASSWORD_TOO_LONG":        11,
+		"PASSWORD_BREACHED":        12,
+		"PASSWORD_PERSONAL":        13,
+		"CODE_EXPIRED":             14,
+		"ACCOUNT_LOCKED":           15,
+		"EMAIL_TAKEN":              16,
+		"INVITATION_INVALID":       17,
 	}
 )
 
@@ -115,7 +155,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xa4\x04\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xed\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -139,7 +179,28 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x0eFACTOR_MISSING\x10$\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x12+\n" +
 	"\x0fPASSKEY_INVALID\x10%\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x12*\n" +
+	"\x0eAVATAR_INVALID\x10F\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12,\n" +
+	"\x10AVATAR_TOO_LARGE\x10G\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12.\n" +
+	"\x12PASSWORD_TOO_SHORT\x10\n" +
+	"\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12-\n" +
+	"\x11PASSWORD_TOO_LONG\x10\v\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12-\n" +
+	"\x11PASSWORD_BREACHED\x10\f\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12-\n" +
+	"\x11PASSWORD_PERSONAL\x10\r\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12(\n" +
+	"\fCODE_EXPIRED\x10\x0e\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12,\n" +
+	"\x0eACCOUNT_LOCKED\x10\x0f\x1a\x18ʻ\x18\x14\n" +
+	"\x12RESOURCE_EXHAUSTED\x12%\n" +
+	"\vEMAIL_TAKEN\x10\x10\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x121\n" +
+	"\x12INVITATION_INVALID\x10\x11\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITIONB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

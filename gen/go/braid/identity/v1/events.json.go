@@ -38,6 +38,14 @@ func (x *UserUpdated) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetDisplayName())
 	dst = append(dst, `,"revision":`...)
 	dst = jsonwire.AppendInt64(dst, x.GetRevision())
+	dst = append(dst, `,"title":`...)
+	dst = jsonwire.AppendString(dst, x.GetTitle())
+	dst = append(dst, `,"locale":`...)
+	dst = jsonwire.AppendString(dst, x.GetLocale())
+	dst = append(dst, `,"timeZone":`...)
+	dst = jsonwire.AppendString(dst, x.GetTimeZone())
+	dst = append(dst, `,"avatarId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAvatarId())
 	return append(dst, '}')
 }
 
@@ -181,5 +189,73 @@ func (x *SessionRaised) AppendJSON(dst []byte) []byte {
 		dst = jsonwire.AppendString(dst, item)
 	}
 	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SigningKeyRotated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"keyId":`...)
+	dst = jsonwire.AppendString(dst, x.GetKeyId())
+	if x.SignTime != nil {
+		dst = append(dst, `,"signTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetSignTime())
+	}
+	dst = append(dst, `,"cause":`...)
+	{
+		name, known := SigningKeyRotated_Cause_name[int32(x.GetCause())]
+		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetCause()))
+	}
+	dst = append(dst, `,"droppedKeyIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetDroppedKeyIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DeviceAdded) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"deviceId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDeviceId())
+	dst = append(dst, `,"sessionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSessionId())
+	dst = append(dst, `,"device":`...)
+	dst = jsonwire.AppendString(dst, x.GetDevice())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PasswordResetRequested) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"resetId":`...)
+	dst = jsonwire.AppendString(dst, x.GetResetId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PasswordChanged) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"reset":`...)
+	dst = jsonwire.AppendBool(dst, x.GetReset_())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *EmailChangeRequested) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"changeId":`...)
+	dst = jsonwire.AppendString(dst, x.GetChangeId())
 	return append(dst, '}')
 }

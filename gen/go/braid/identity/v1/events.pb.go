@@ -10,6 +10,7 @@ import (
 	_ "github.com/braidhq/braid/gen/go/braid/options/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -34,21 +35,37 @@ const (
 	SessionRevoked_ENDED_BY_USER SessionRevoked_Reason = 2
 	// A refresh token was used twice.
 	SessionRevoked_REFRESH_TOKEN_REUSED SessionRevoked_Reason = 3
+	// The user ended all others, or all, at once.
+	SessionRevoked_ENDED_WITH_OTHERS SessionRevoked_Reason = 20
+	// The user has more sessions than one may have, and this one was not used for the longest time.
+	SessionRevoked_TOO_MANY_SESSIONS SessionRevoked_Reason = 21
+	// The user changed the password in another session.
+	SessionRevoked_PASSWORD_CHANGED SessionRevoked_Reason = 10
+	// The password was reset.
+	SessionRevoked_PASSWORD_RESET SessionRevoked_Reason = 11
 )
 
 // Enum value maps for SessionRevoked_Reason.
 var (
 	SessionRevoked_Reason_name = map[int32]string{
-		0: "REASON_UNSPECIFIED",
-		1: "LOGOUT",
-		2: "ENDED_BY_USER",
-		3: "REFRESH_TOKEN_REUSED",
+		0:  "REASON_UNSPECIFIED",
+		1:  "LOGOUT",
+		2:  "ENDED_BY_USER",
+		3:  "REFRESH_TOKEN_REUSED",
+		20: "ENDED_WITH_OTHERS",
+		21: "TOO_MANY_SESSIONS",
+		10: "PASSWORD_CHANGED",
+		11: "PASSWORD_RESET",
 	}
 	SessionRevoked_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":   0,
 		"LOGOUT":               1,
 		"ENDED_BY_USER":        2,
 		"REFRESH_TOKEN_REUSED": 3,
+		"ENDED_WITH_OTHERS":    20,
+		"TOO_MANY_SESSIONS":    21,
+		"PASSWORD_CHANGED":     10,
+		"PASSWORD_RESET":       11,
 	}
 )
 
@@ -77,6 +94,63 @@ func (x SessionRevoked_Reason) Number() protoreflect.EnumNumber {
 // Deprecated: Use SessionRevoked_Reason.Descriptor instead.
 func (SessionRevoked_Reason) EnumDescriptor() ([]byte, []int) {
 	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{5, 0}
+}
+
+// Cause says what made the key.
+type SigningKeyRotated_Cause int32
+
+const (
+	// Never sent.
+	SigningKeyRotated_CAUSE_UNSPECIFIED SigningKeyRotated_Cause = 0
+	// The schedule.
+	SigningKeyRotated_SCHEDULE SigningKeyRotated_Cause = 1
+	// An operator's command.
+	SigningKeyRotated_COMMAND SigningKeyRotated_Cause = 2
+	// An operator's command that gave up the older keys as well.
+	SigningKeyRotated_EMERGENCY SigningKeyRotated_Cause = 3
+)
+
+// Enum value maps for SigningKeyRotated_Cause.
+var (
+	SigningKeyRotated_Cause_name = map[int32]string{
+		0: "CAUSE_UNSPECIFIED",
+		1: "SCHEDULE",
+		2: "COMMAND",
+		3: "EMERGENCY",
+	}
+	SigningKeyRotated_Cause_value = map[string]int32{
+		"CAUSE_UNSPECIFIED": 0,
+		"SCHEDULE":          1,
+		"COMMAND":           2,
+		"EMERGENCY":         3,
+	}
+)
+
+func (x SigningKeyRotated_Cause) Enum() *SigningKeyRotated_Cause {
+	p := new(SigningKeyRotated_Cause)
+	*p = x
+	return p
+}
+
+func (x SigningKeyRotated_Cause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SigningKeyRotated_Cause) Descriptor() protoreflect.EnumDescriptor {
+	return file_braid_identity_v1_events_proto_enumTypes[1].Descriptor()
+}
+
+func (SigningKeyRotated_Cause) Type() protoreflect.EnumType {
+	return &file_braid_identity_v1_events_proto_enumTypes[1]
+}
+
+func (x SigningKeyRotated_Cause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SigningKeyRotated_Cause.Descriptor instead.
+func (SigningKeyRotated_Cause) EnumDescriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -199,7 +273,15 @@ type UserUpdated struct {
 	// The name others see.
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// Grows with every change of the user, so that an older event can't undo a newer one.
-	Revision      int64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision int64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What the person does: "Head of Support"; empty for none.
+	Title string `protobuf:"bytes,20,opt,name=title,proto3" json:"title,omitempty"`
+	// The language, as a BCP 47 tag; empty for none.
+	Locale string `protobuf:"bytes,21,opt,name=locale,proto3" json:"locale,omitempty"`
+	// The time zone, by its IANA name; empty for none.
+	TimeZone string `protobuf:"bytes,22,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// The picture's id, another with every picture; empty for none.
+	AvatarId      string `protobuf:"bytes,23,opt,name=avatar_id,json=avatarId,proto3" json:"avatar_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -260,6 +342,34 @@ func (x *UserUpdated) GetRevision() int64 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *UserUpdated) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *UserUpdated) GetLocale() string {
+	if x != nil {
+		return x.Locale
+	}
+	return ""
+}
+
+func (x *UserUpdated) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *UserUpdated) GetAvatarId() string {
+	if x != nil {
+		return x.AvatarId
+	}
+	return ""
 }
 
 // LoginSucceeded: a session began.
@@ -939,11 +1049,315 @@ func (x *SessionRaised) GetMethods() []string {
 	return nil
 }
 
+// SigningKeyRotated: another key signs access tokens, or will from a time on.
+type SigningKeyRotated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new key's name in token headers.
+	KeyId string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// From when on it signs; it verifies at once.
+	SignTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=sign_time,json=signTime,proto3" json:"sign_time,omitempty"`
+	// Why.
+	Cause SigningKeyRotated_Cause `protobuf:"varint,3,opt,name=cause,proto3,enum=braid.identity.v1.SigningKeyRotated_Cause" json:"cause,omitempty"`
+	// Keys that verify nothing from now on: every access token that they signed has ended.
+	DroppedKeyIds []string `protobuf:"bytes,4,rep,name=dropped_key_ids,json=droppedKeyIds,proto3" json:"dropped_key_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SigningKeyRotated) Reset() {
+	*x = SigningKeyRotated{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SigningKeyRotated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SigningKeyRotated) ProtoMessage() {}
+
+func (x *SigningKeyRotated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SigningKeyRotated.ProtoReflect.Descriptor instead.
+func (*SigningKeyRotated) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SigningKeyRotated) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *SigningKeyRotated) GetSignTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SignTime
+	}
+	return nil
+}
+
+func (x *SigningKeyRotated) GetCause() SigningKeyRotated_Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return SigningKeyRotated_CAUSE_UNSPECIFIED
+}
+
+func (x *SigningKeyRotated) GetDroppedKeyIds() []string {
+	if x != nil {
+		return x.DroppedKeyIds
+	}
+	return nil
+}
+
+// DeviceAdded: a user signed in with a device that was never seen for them, and it was not their first. Its mail is
+// fetched by GetNewDeviceMail when it is sent.
+type DeviceAdded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The device.
+	DeviceId string `protobuf:"bytes,2,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// The session that began with it.
+	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// What it is, readably: "Firefox on Windows".
+	Device        string `protobuf:"bytes,4,opt,name=device,proto3" json:"device,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceAdded) Reset() {
+	*x = DeviceAdded{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceAdded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceAdded) ProtoMessage() {}
+
+func (x *DeviceAdded) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceAdded.ProtoReflect.Descriptor instead.
+func (*DeviceAdded) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DeviceAdded) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *DeviceAdded) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *DeviceAdded) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *DeviceAdded) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+// PasswordResetRequested: someone forgot a password. Its mail is fetched by GetPasswordResetMail when it is sent.
+type PasswordResetRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reset.
+	ResetId       string `protobuf:"bytes,1,opt,name=reset_id,json=resetId,proto3" json:"reset_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasswordResetRequested) Reset() {
+	*x = PasswordResetRequested{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasswordResetRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasswordResetRequested) ProtoMessage() {}
+
+func (x *PasswordResetRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasswordResetRequested.ProtoReflect.Descriptor instead.
+func (*PasswordResetRequested) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PasswordResetRequested) GetResetId() string {
+	if x != nil {
+		return x.ResetId
+	}
+	return ""
+}
+
+// PasswordChanged: a user has another password, and is told so.
+type PasswordChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Whether it was reset with a mailed token instead of changed with the old one.
+	Reset_        bool `protobuf:"varint,2,opt,name=reset,proto3" json:"reset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasswordChanged) Reset() {
+	*x = PasswordChanged{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasswordChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasswordChanged) ProtoMessage() {}
+
+func (x *PasswordChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasswordChanged.ProtoReflect.Descriptor instead.
+func (*PasswordChanged) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PasswordChanged) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *PasswordChanged) GetReset_() bool {
+	if x != nil {
+		return x.Reset_
+	}
+	return false
+}
+
+// EmailChangeRequested: a user wants another address. Its mails, to the new address and to the old one, are fetched by
+// GetEmailChangeMail when they are sent. UserUpdated tells of the change itself.
+type EmailChangeRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The change.
+	ChangeId      string `protobuf:"bytes,2,opt,name=change_id,json=changeId,proto3" json:"change_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmailChangeRequested) Reset() {
+	*x = EmailChangeRequested{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmailChangeRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmailChangeRequested) ProtoMessage() {}
+
+func (x *EmailChangeRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmailChangeRequested.ProtoReflect.Descriptor instead.
+func (*EmailChangeRequested) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *EmailChangeRequested) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *EmailChangeRequested) GetChangeId() string {
+	if x != nil {
+		return x.ChangeId
+	}
+	return ""
+}
+
 var File_braid_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/events.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\"g\n" +
+	"\x1ebraid/identity/v1/events.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"g\n" +
 	"\x15RegistrationRequested\x12'\n" +
 	"\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId:%»\x18!\n" +
 	"\x1fidentity.registration.requested\"\x8e\x01\n" +
@@ -951,12 +1365,16 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1a\n" +
 	"\x05email\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
 	"\fdisplay_name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName:\x1e»\x18\x1a\n" +
-	"\x18identity.user.registered\"\xa4\x01\n" +
+	"\x18identity.user.registered\"\x92\x02\n" +
 	"\vUserUpdated\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1a\n" +
 	"\x05email\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
 	"\fdisplay_name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x03R\brevision:\x1b»\x18\x17\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12\x1a\n" +
+	"\x05title\x18\x14 \x01(\tB\x04\xb8\xbb\x18\x01R\x05title\x12\x16\n" +
+	"\x06locale\x18\x15 \x01(\tR\x06locale\x12\x1b\n" +
+	"\ttime_zone\x18\x16 \x01(\tR\btimeZone\x12\x1b\n" +
+	"\tavatar_id\x18\x17 \x01(\tR\bavatarId:\x1b»\x18\x17\n" +
 	"\x15identity.user.updated\"\xa1\x01\n" +
 	"\x0eLoginSucceeded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
@@ -971,18 +1389,23 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x02 \x01(\tR\tuserAgent:\x1b»\x18\x17\n" +
-	"\x15identity.login.failed\"\x85\x02\n" +
+	"\x15identity.login.failed\"\xde\x02\n" +
 	"\x0eSessionRevoked\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12@\n" +
-	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"Y\n" +
+	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xb1\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
 	"\x06LOGOUT\x10\x01\x12\x11\n" +
 	"\rENDED_BY_USER\x10\x02\x12\x18\n" +
-	"\x14REFRESH_TOKEN_REUSED\x10\x03:\x1e»\x18\x1a\n" +
+	"\x14REFRESH_TOKEN_REUSED\x10\x03\x12\x15\n" +
+	"\x11ENDED_WITH_OTHERS\x10\x14\x12\x15\n" +
+	"\x11TOO_MANY_SESSIONS\x10\x15\x12\x14\n" +
+	"\x10PASSWORD_CHANGED\x10\n" +
+	"\x12\x12\n" +
+	"\x0ePASSWORD_RESET\x10\v:\x1e»\x18\x1a\n" +
 	"\x18identity.session.revoked\"\x8e\x01\n" +
 	"\vFactorAdded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
@@ -1022,7 +1445,36 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x18\n" +
 	"\amethods\x18\x03 \x03(\tR\amethods:\x1d»\x18\x19\n" +
-	"\x17identity.session.raisedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x17identity.session.raised\"\xbb\x02\n" +
+	"\x11SigningKeyRotated\x12\x15\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x127\n" +
+	"\tsign_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bsignTime\x12@\n" +
+	"\x05cause\x18\x03 \x01(\x0e2*.braid.identity.v1.SigningKeyRotated.CauseR\x05cause\x12&\n" +
+	"\x0fdropped_key_ids\x18\x04 \x03(\tR\rdroppedKeyIds\"H\n" +
+	"\x05Cause\x12\x15\n" +
+	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bSCHEDULE\x10\x01\x12\v\n" +
+	"\aCOMMAND\x10\x02\x12\r\n" +
+	"\tEMERGENCY\x10\x03:\"»\x18\x1e\n" +
+	"\x1cidentity.signing_key.rotated\"\x97\x01\n" +
+	"\vDeviceAdded\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
+	"\tdevice_id\x18\x02 \x01(\tR\bdeviceId\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\tR\tsessionId\x12\x16\n" +
+	"\x06device\x18\x04 \x01(\tR\x06device:\x1b»\x18\x17\n" +
+	"\x15identity.device.added\"\\\n" +
+	"\x16PasswordResetRequested\x12\x19\n" +
+	"\breset_id\x18\x01 \x01(\tR\aresetId:'»\x18#\n" +
+	"!identity.password.reset_requested\"a\n" +
+	"\x0fPasswordChanged\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x14\n" +
+	"\x05reset\x18\x02 \x01(\bR\x05reset:\x1f»\x18\x1b\n" +
+	"\x19identity.password.changed\"s\n" +
+	"\x14EmailChangeRequested\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
+	"\tchange_id\x18\x02 \x01(\tR\bchangeId:%»\x18!\n" +
+	"\x1fidentity.email.change_requestedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_events_proto_rawDescOnce sync.Once
@@ -1036,32 +1488,41 @@ func file_braid_identity_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_identity_v1_events_proto_rawDescData
 }
 
-var file_braid_identity_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_braid_identity_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_braid_identity_v1_events_proto_goTypes = []any{
 	(SessionRevoked_Reason)(0),     // 0: braid.identity.v1.SessionRevoked.Reason
-	(*RegistrationRequested)(nil),  // 1: braid.identity.v1.RegistrationRequested
-	(*UserRegistered)(nil),         // 2: braid.identity.v1.UserRegistered
-	(*UserUpdated)(nil),            // 3: braid.identity.v1.UserUpdated
-	(*LoginSucceeded)(nil),         // 4: braid.identity.v1.LoginSucceeded
-	(*LoginFailed)(nil),            // 5: braid.identity.v1.LoginFailed
-	(*SessionRevoked)(nil),         // 6: braid.identity.v1.SessionRevoked
-	(*FactorAdded)(nil),            // 7: braid.identity.v1.FactorAdded
-	(*FactorUpdated)(nil),          // 8: braid.identity.v1.FactorUpdated
-	(*FactorRemoved)(nil),          // 9: braid.identity.v1.FactorRemoved
-	(*FactorSuspected)(nil),        // 10: braid.identity.v1.FactorSuspected
-	(*FactorRefused)(nil),          // 11: braid.identity.v1.FactorRefused
-	(*BackupCodesRegenerated)(nil), // 12: braid.identity.v1.BackupCodesRegenerated
-	(*BackupCodeUsed)(nil),         // 13: braid.identity.v1.BackupCodeUsed
-	(*SessionRaised)(nil),          // 14: braid.identity.v1.SessionRaised
+	(SigningKeyRotated_Cause)(0),   // 1: braid.identity.v1.SigningKeyRotated.Cause
+	(*RegistrationRequested)(nil),  // 2: braid.identity.v1.RegistrationRequested
+	(*UserRegistered)(nil),         // 3: braid.identity.v1.UserRegistered
+	(*UserUpdated)(nil),            // 4: braid.identity.v1.UserUpdated
+	(*LoginSucceeded)(nil),         // 5: braid.identity.v1.LoginSucceeded
+	(*LoginFailed)(nil),            // 6: braid.identity.v1.LoginFailed
+	(*SessionRevoked)(nil),         // 7: braid.identity.v1.SessionRevoked
+	(*FactorAdded)(nil),            // 8: braid.identity.v1.FactorAdded
+	(*FactorUpdated)(nil),          // 9: braid.identity.v1.FactorUpdated
+	(*FactorRemoved)(nil),          // 10: braid.identity.v1.FactorRemoved
+	(*FactorSuspected)(nil),        // 11: braid.identity.v1.FactorSuspected
+	(*FactorRefused)(nil),          // 12: braid.identity.v1.FactorRefused
+	(*BackupCodesRegenerated)(nil), // 13: braid.identity.v1.BackupCodesRegenerated
+	(*BackupCodeUsed)(nil),         // 14: braid.identity.v1.BackupCodeUsed
+	(*SessionRaised)(nil),          // 15: braid.identity.v1.SessionRaised
+	(*SigningKeyRotated)(nil),      // 16: braid.identity.v1.SigningKeyRotated
+	(*DeviceAdded)(nil),            // 17: braid.identity.v1.DeviceAdded
+	(*PasswordResetRequested)(nil), // 18: braid.identity.v1.PasswordResetRequested
+	(*PasswordChanged)(nil),        // 19: braid.identity.v1.PasswordChanged
+	(*EmailChangeRequested)(nil),   // 20: braid.identity.v1.EmailChangeRequested
+	(*timestamppb.Timestamp)(nil),  // 21: google.protobuf.Timestamp
 }
 var file_braid_identity_v1_events_proto_depIdxs = []int32{
-	0, // 0: braid.identity.v1.SessionRevoked.reason:type_name -> braid.identity.v1.SessionRevoked.Reason
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	0,  // 0: braid.identity.v1.SessionRevoked.reason:type_name -> braid.identity.v1.SessionRevoked.Reason
+	21, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
+	1,  // 2: braid.identity.v1.SigningKeyRotated.cause:type_name -> braid.identity.v1.SigningKeyRotated.Cause
+	3,  // [3:3] is the sub-list for method output_type
+	3,  // [3:3] is the sub-list for method input_type
+	3,  // [3:3] is the sub-list for extension type_name
+	3,  // [3:3] is the sub-list for extension extendee
+	0,  // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_braid_identity_v1_events_proto_init() }
@@ -1074,8 +1535,8 @@ func file_braid_identity_v1_events_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_identity_v1_events_proto_rawDesc), len(file_braid_identity_v1_events_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   14,
+			NumEnums:      2,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

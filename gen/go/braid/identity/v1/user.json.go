@@ -26,6 +26,14 @@ func (x *User) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"etag":`...)
 	dst = jsonwire.AppendString(dst, x.GetEtag())
+	dst = append(dst, `,"title":`...)
+	dst = jsonwire.AppendString(dst, x.GetTitle())
+	dst = append(dst, `,"locale":`...)
+	dst = jsonwire.AppendString(dst, x.GetLocale())
+	dst = append(dst, `,"timeZone":`...)
+	dst = jsonwire.AppendString(dst, x.GetTimeZone())
+	dst = append(dst, `,"avatarPath":`...)
+	dst = jsonwire.AppendString(dst, x.GetAvatarPath())
 	return append(dst, '}')
 }
 
@@ -52,6 +60,14 @@ func (x *Session) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"current":`...)
 	dst = jsonwire.AppendBool(dst, x.GetCurrent())
+	dst = append(dst, `,"device":`...)
+	dst = jsonwire.AppendString(dst, x.GetDevice())
+	dst = append(dst, `,"client":`...)
+	dst = jsonwire.AppendString(dst, x.GetClient())
+	if x.EndTime != nil {
+		dst = append(dst, `,"endTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetEndTime())
+	}
 	return append(dst, '}')
 }
 
@@ -173,5 +189,9 @@ func (x *GetRegistrationMailResponse) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"expireTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
 	}
+	dst = append(dst, `,"token":`...)
+	dst = jsonwire.AppendString(dst, x.GetToken())
+	dst = append(dst, `,"nothingPending":`...)
+	dst = jsonwire.AppendBool(dst, x.GetNothingPending())
 	return append(dst, '}')
 }

@@ -40,7 +40,15 @@ type User struct {
 	// When the user last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change; send it back to guard an update.
-	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
+	// What the person does, such as "Head of Support"; at most 100 characters, empty for none.
+	Title string `protobuf:"bytes,20,opt,name=title,proto3" json:"title,omitempty"`
+	// The language, as a BCP 47 tag such as "pt-BR"; empty for none.
+	Locale string `protobuf:"bytes,21,opt,name=locale,proto3" json:"locale,omitempty"`
+	// The time zone, by its IANA name such as "Europe/Lisbon"; empty for none.
+	TimeZone string `protobuf:"bytes,22,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// Where the picture is, below the address of the API; empty for none. Another picture has another path.
+	AvatarPath    string `protobuf:"bytes,23,opt,name=avatar_path,json=avatarPath,proto3" json:"avatar_path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -117,6 +125,34 @@ func (x *User) GetEtag() string {
 	return ""
 }
 
+func (x *User) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *User) GetLocale() string {
+	if x != nil {
+		return x.Locale
+	}
+	return ""
+}
+
+func (x *User) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *User) GetAvatarPath() string {
+	if x != nil {
+		return x.AvatarPath
+	}
+	return ""
+}
+
 // Session is one login on one device.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -133,7 +169,13 @@ type Session struct {
 	// When it ends if its tokens are not traded before.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Whether the request came with this session.
-	Current       bool `protobuf:"varint,7,opt,name=current,proto3" json:"current,omitempty"`
+	Current bool `protobuf:"varint,7,opt,name=current,proto3" json:"current,omitempty"`
+	// What it was begun with, readably: "Firefox on Windows".
+	Device string `protobuf:"bytes,20,opt,name=device,proto3" json:"device,omitempty"`
+	// The program alone: "Firefox".
+	Client string `protobuf:"bytes,21,opt,name=client,proto3" json:"client,omitempty"`
+	// When it ends however much it is used.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -215,6 +257,27 @@ func (x *Session) GetCurrent() bool {
 		return x.Current
 	}
 	return false
+}
+
+func (x *Session) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Session) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *Session) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
 }
 
 // GetMeRequest asks for the caller.
@@ -725,9 +788,13 @@ type GetRegistrationMailResponse struct {
 	// Whether the address already has an account, which the mail then says.
 	AccountExists bool `protobuf:"varint,4,opt,name=account_exists,json=accountExists,proto3" json:"account_exists,omitempty"`
 	// When the code stops working; a mail after that is not sent.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// The token for the link; empty when there is no code.
+	Token string `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"`
+	// Whether a code was asked for again and nothing waits for one, which the mail then says.
+	NothingPending bool `protobuf:"varint,7,opt,name=nothing_pending,json=nothingPending,proto3" json:"nothing_pending,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetRegistrationMailResponse) Reset() {
@@ -795,11 +862,25 @@ func (x *GetRegistrationMailResponse) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetRegistrationMailResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *GetRegistrationMailResponse) GetNothingPending() bool {
+	if x != nil {
+		return x.NothingPending
+	}
+	return false
+}
+
 var File_braid_identity_v1_user_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbraid/identity/v1/user.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n" +
+	"\x1cbraid/identity/v1/user.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x03\n" +
 	"\x04User\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x123\n" +
 	"\x05email\x18\x02 \x01(\tB\x1d\xb8\xbb\x18\x01һ\x18\x15can't be changed hereR\x05email\x125\n" +
@@ -808,7 +889,12 @@ const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"createTime\x12@\n" +
 	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
-	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xb3\x02\n" +
+	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12(\n" +
+	"\x05title\x18\x14 \x01(\tB\x12\xbaH\v\xd8\x01\x01r\x06\xc8\xc1\x18\x01\x18d\xb8\xbb\x18\x01R\x05title\x12\x1f\n" +
+	"\x06locale\x18\x15 \x01(\tB\a\xbaH\x04r\x02\x18#R\x06locale\x12$\n" +
+	"\ttime_zone\x18\x16 \x01(\tB\a\xbaH\x04r\x02\x18@R\btimeZone\x12$\n" +
+	"\vavatar_path\x18\x17 \x01(\tB\x03\xe0A\x03R\n" +
+	"avatarPath\"\x9a\x03\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -819,7 +905,10 @@ const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"\rlast_use_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vlastUseTime\x12;\n" +
 	"\vexpire_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x18\n" +
-	"\acurrent\x18\a \x01(\bR\acurrent\"\x0e\n" +
+	"\acurrent\x18\a \x01(\bR\acurrent\x12\x16\n" +
+	"\x06device\x18\x14 \x01(\tR\x06device\x12\x16\n" +
+	"\x06client\x18\x15 \x01(\tR\x06client\x125\n" +
+	"\bend_time\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x0e\n" +
 	"\fGetMeRequest\"\x83\x01\n" +
 	"\x0fUpdateMeRequest\x123\n" +
 	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserB\x06\xbaH\x03\xc8\x01\x01R\x04user\x12;\n" +
@@ -847,14 +936,16 @@ const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"\x04live\x18\x01 \x01(\bR\x04live\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\"O\n" +
 	"\x1aGetRegistrationMailRequest\x121\n" +
-	"\x0fregistration_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eregistrationId\"\xe0\x01\n" +
+	"\x0fregistration_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eregistrationId\"\xa5\x02\n" +
 	"\x1bGetRegistrationMailResponse\x12\x1a\n" +
 	"\x05email\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName\x12\x18\n" +
 	"\x04code\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x04code\x12%\n" +
 	"\x0eaccount_exists\x18\x04 \x01(\bR\raccountExists\x12;\n" +
 	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\xf1\x03\n" +
+	"expireTime\x12\x1a\n" +
+	"\x05token\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\x12'\n" +
+	"\x0fnothing_pending\x18\a \x01(\bR\x0enothingPending2\xf1\x03\n" +
 	"\tMeService\x12^\n" +
 	"\x05GetMe\x12\x1f.braid.identity.v1.GetMeRequest\x1a\x17.braid.identity.v1.User\"\x1b\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/api/v1/me\x90\x02\x01\x12g\n" +
@@ -903,29 +994,30 @@ var file_braid_identity_v1_user_proto_depIdxs = []int32{
 	13, // 2: braid.identity.v1.Session.create_time:type_name -> google.protobuf.Timestamp
 	13, // 3: braid.identity.v1.Session.last_use_time:type_name -> google.protobuf.Timestamp
 	13, // 4: braid.identity.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
-	0,  // 5: braid.identity.v1.UpdateMeRequest.user:type_name -> braid.identity.v1.User
-	14, // 6: braid.identity.v1.UpdateMeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 7: braid.identity.v1.ListSessionsResponse.sessions:type_name -> braid.identity.v1.Session
-	13, // 8: braid.identity.v1.GetRegistrationMailResponse.expire_time:type_name -> google.protobuf.Timestamp
-	2,  // 9: braid.identity.v1.MeService.GetMe:input_type -> braid.identity.v1.GetMeRequest
-	3,  // 10: braid.identity.v1.MeService.UpdateMe:input_type -> braid.identity.v1.UpdateMeRequest
-	4,  // 11: braid.identity.v1.MeService.ListSessions:input_type -> braid.identity.v1.ListSessionsRequest
-	6,  // 12: braid.identity.v1.MeService.DeleteSession:input_type -> braid.identity.v1.DeleteSessionRequest
-	8,  // 13: braid.identity.v1.DirectoryService.GetUser:input_type -> braid.identity.v1.GetUserRequest
-	9,  // 14: braid.identity.v1.DirectoryService.GetSessionState:input_type -> braid.identity.v1.GetSessionStateRequest
-	11, // 15: braid.identity.v1.DirectoryService.GetRegistrationMail:input_type -> braid.identity.v1.GetRegistrationMailRequest
-	0,  // 16: braid.identity.v1.MeService.GetMe:output_type -> braid.identity.v1.User
-	0,  // 17: braid.identity.v1.MeService.UpdateMe:output_type -> braid.identity.v1.User
-	5,  // 18: braid.identity.v1.MeService.ListSessions:output_type -> braid.identity.v1.ListSessionsResponse
-	7,  // 19: braid.identity.v1.MeService.DeleteSession:output_type -> braid.identity.v1.DeleteSessionResponse
-	0,  // 20: braid.identity.v1.DirectoryService.GetUser:output_type -> braid.identity.v1.User
-	10, // 21: braid.identity.v1.DirectoryService.GetSessionState:output_type -> braid.identity.v1.GetSessionStateResponse
-	12, // 22: braid.identity.v1.DirectoryService.GetRegistrationMail:output_type -> braid.identity.v1.GetRegistrationMailResponse
-	16, // [16:23] is the sub-list for method output_type
-	9,  // [9:16] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	13, // 5: braid.identity.v1.Session.end_time:type_name -> google.protobuf.Timestamp
+	0,  // 6: braid.identity.v1.UpdateMeRequest.user:type_name -> braid.identity.v1.User
+	14, // 7: braid.identity.v1.UpdateMeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 8: braid.identity.v1.ListSessionsResponse.sessions:type_name -> braid.identity.v1.Session
+	13, // 9: braid.identity.v1.GetRegistrationMailResponse.expire_time:type_name -> google.protobuf.Timestamp
+	2,  // 10: braid.identity.v1.MeService.GetMe:input_type -> braid.identity.v1.GetMeRequest
+	3,  // 11: braid.identity.v1.MeService.UpdateMe:input_type -> braid.identity.v1.UpdateMeRequest
+	4,  // 12: braid.identity.v1.MeService.ListSessions:input_type -> braid.identity.v1.ListSessionsRequest
+	6,  // 13: braid.identity.v1.MeService.DeleteSession:input_type -> braid.identity.v1.DeleteSessionRequest
+	8,  // 14: braid.identity.v1.DirectoryService.GetUser:input_type -> braid.identity.v1.GetUserRequest
+	9,  // 15: braid.identity.v1.DirectoryService.GetSessionState:input_type -> braid.identity.v1.GetSessionStateRequest
+	11, // 16: braid.identity.v1.DirectoryService.GetRegistrationMail:input_type -> braid.identity.v1.GetRegistrationMailRequest
+	0,  // 17: braid.identity.v1.MeService.GetMe:output_type -> braid.identity.v1.User
+	0,  // 18: braid.identity.v1.MeService.UpdateMe:output_type -> braid.identity.v1.User
+	5,  // 19: braid.identity.v1.MeService.ListSessions:output_type -> braid.identity.v1.ListSessionsResponse
+	7,  // 20: braid.identity.v1.MeService.DeleteSession:output_type -> braid.identity.v1.DeleteSessionResponse
+	0,  // 21: braid.identity.v1.DirectoryService.GetUser:output_type -> braid.identity.v1.User
+	10, // 22: braid.identity.v1.DirectoryService.GetSessionState:output_type -> braid.identity.v1.GetSessionStateResponse
+	12, // 23: braid.identity.v1.DirectoryService.GetRegistrationMail:output_type -> braid.identity.v1.GetRegistrationMailResponse
+	17, // [17:24] is the sub-list for method output_type
+	10, // [10:17] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_braid_identity_v1_user_proto_init() }

@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/identity/v1/errors.proto.
  */
 export const file_braid_identity_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKqQECgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEioKD0ZBQ1RPUl9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSLAoRQ0hBTExFTkdFX0VYUElSRUQQHxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEisKDUZBQ1RPUl9MT0NLRUQQIBoYyrsYFAoSUkVTT1VSQ0VfRVhIQVVTVEVEEisKDEZBQ1RPUl9MSU1JVBAhGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi8KEEZBQ1RPUl9DT05GSVJNRUQQIhoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIqCgtMQVNUX0ZBQ1RPUhAjGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi0KDkZBQ1RPUl9NSVNTSU5HECQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SKwoPUEFTU0tFWV9JTlZBTElEECUaFsq7GBIKEElOVkFMSURfQVJHVU1FTlRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKu0HCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEioKD0ZBQ1RPUl9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSLAoRQ0hBTExFTkdFX0VYUElSRUQQHxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEisKDUZBQ1RPUl9MT0NLRUQQIBoYyrsYFAoSUkVTT1VSQ0VfRVhIQVVTVEVEEisKDEZBQ1RPUl9MSU1JVBAhGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi8KEEZBQ1RPUl9DT05GSVJNRUQQIhoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIqCgtMQVNUX0ZBQ1RPUhAjGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi0KDkZBQ1RPUl9NSVNTSU5HECQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SKwoPUEFTU0tFWV9JTlZBTElEECUaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKgoOQVZBVEFSX0lOVkFMSUQQRhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIsChBBVkFUQVJfVE9PX0xBUkdFEEcaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSLgoSUEFTU1dPUkRfVE9PX1NIT1JUEAoaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSLQoRUEFTU1dPUkRfVE9PX0xPTkcQCxoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBItChFQQVNTV09SRF9CUkVBQ0hFRBAMGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi0KEVBBU1NXT1JEX1BFUlNPTkFMEA0aFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKAoMQ09ERV9FWFBJUkVEEA4aFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSLAoOQUNDT1VOVF9MT0NLRUQQDxoYyrsYFAoSUkVTT1VSQ0VfRVhIQVVTVEVEEiUKC0VNQUlMX1RBS0VOEBAaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEjEKEklOVklUQVRJT05fSU5WQUxJRBARGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why identity refused.
@@ -101,6 +101,76 @@ export enum ErrorReason {
    * @generated from enum value: PASSKEY_INVALID = 37;
    */
   PASSKEY_INVALID = 37,
+
+  /**
+   * The picture can't be read: it is no PNG, JPEG, GIF or WebP, or it is broken.
+   *
+   * @generated from enum value: AVATAR_INVALID = 70;
+   */
+  AVATAR_INVALID = 70,
+
+  /**
+   * The picture has too many bytes or pixels.
+   *
+   * @generated from enum value: AVATAR_TOO_LARGE = 71;
+   */
+  AVATAR_TOO_LARGE = 71,
+
+  /**
+   * The password has fewer than 12 characters.
+   *
+   * @generated from enum value: PASSWORD_TOO_SHORT = 10;
+   */
+  PASSWORD_TOO_SHORT = 10,
+
+  /**
+   * The password has more than 256 characters.
+   *
+   * @generated from enum value: PASSWORD_TOO_LONG = 11;
+   */
+  PASSWORD_TOO_LONG = 11,
+
+  /**
+   * The password is known from a breach.
+   *
+   * @generated from enum value: PASSWORD_BREACHED = 12;
+   */
+  PASSWORD_BREACHED = 12,
+
+  /**
+   * The password is built from the person's name, address or organization.
+   *
+   * @generated from enum value: PASSWORD_PERSONAL = 13;
+   */
+  PASSWORD_PERSONAL = 13,
+
+  /**
+   * The mailed token was good and has expired.
+   *
+   * @generated from enum value: CODE_EXPIRED = 14;
+   */
+  CODE_EXPIRED = 14,
+
+  /**
+   * The password is right, and the account is locked for this client; Retry-After says when to come back.
+   *
+   * @generated from enum value: ACCOUNT_LOCKED = 15;
+   */
+  ACCOUNT_LOCKED = 15,
+
+  /**
+   * The address to change to has become another user's.
+   *
+   * @generated from enum value: EMAIL_TAKEN = 16;
+   */
+  EMAIL_TAKEN = 16,
+
+  /**
+   * The invitation's token is unknown, is for another address, or its invitation no longer waits.
+   *
+   * @generated from enum value: INVITATION_INVALID = 17;
+   */
+  INVITATION_INVALID = 17,
 }
 
 /**

@@ -5,13 +5,15 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCJ+CgtVc2VyVXBkYXRlZBIPCgd1c2VyX2lkGAEgASgJEhMKBWVtYWlsGAIgASgJQgS4uxgBEhoKDGRpc3BsYXlfbmFtZRgDIAEoCUIEuLsYARIQCghyZXZpc2lvbhgEIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci51cGRhdGVkInoKDkxvZ2luU3VjY2VlZGVkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJEg8KB21ldGhvZHMYCiADKAk6HsK7GBoKGGlkZW50aXR5LmxvZ2luLnN1Y2NlZWRlZCJPCgtMb2dpbkZhaWxlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6G8K7GBcKFWlkZW50aXR5LmxvZ2luLmZhaWxlZCLqAQoOU2Vzc2lvblJldm9rZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEjgKBnJlYXNvbhgDIAEoDjIoLmJyYWlkLmlkZW50aXR5LnYxLlNlc3Npb25SZXZva2VkLlJlYXNvbiJZCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGTE9HT1VUEAESEQoNRU5ERURfQllfVVNFUhACEhgKFFJFRlJFU0hfVE9LRU5fUkVVU0VEEAM6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLJAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQiwwIKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24isQEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBUSFAoQUEFTU1dPUkRfQ0hBTkdFRBAKEhIKDlBBU1NXT1JEX1JFU0VUEAs6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQiUwoWUGFzc3dvcmRSZXNldFJlcXVlc3RlZBIQCghyZXNldF9pZBgBIAEoCTonwrsYIwohaWRlbnRpdHkucGFzc3dvcmQucmVzZXRfcmVxdWVzdGVkIlIKD1Bhc3N3b3JkQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg0KBXJlc2V0GAIgASgIOh/CuxgbChlpZGVudGl0eS5wYXNzd29yZC5jaGFuZ2VkImEKFEVtYWlsQ2hhbmdlUmVxdWVzdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJY2hhbmdlX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5lbWFpbC5jaGFuZ2VfcmVxdWVzdGVkQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -102,6 +104,34 @@ export type UserUpdated = Message<"braid.identity.v1.UserUpdated"> & {
    * @generated from field: int64 revision = 4;
    */
   revision: bigint;
+
+  /**
+   * What the person does: "Head of Support"; empty for none.
+   *
+   * @generated from field: string title = 20;
+   */
+  title: string;
+
+  /**
+   * The language, as a BCP 47 tag; empty for none.
+   *
+   * @generated from field: string locale = 21;
+   */
+  locale: string;
+
+  /**
+   * The time zone, by its IANA name; empty for none.
+   *
+   * @generated from field: string time_zone = 22;
+   */
+  timeZone: string;
+
+  /**
+   * The picture's id, another with every picture; empty for none.
+   *
+   * @generated from field: string avatar_id = 23;
+   */
+  avatarId: string;
 };
 
 /**
@@ -249,6 +279,34 @@ export enum SessionRevoked_Reason {
    * @generated from enum value: REFRESH_TOKEN_REUSED = 3;
    */
   REFRESH_TOKEN_REUSED = 3,
+
+  /**
+   * The user ended all others, or all, at once.
+   *
+   * @generated from enum value: ENDED_WITH_OTHERS = 20;
+   */
+  ENDED_WITH_OTHERS = 20,
+
+  /**
+   * The user has more sessions than one may have, and this one was not used for the longest time.
+   *
+   * @generated from enum value: TOO_MANY_SESSIONS = 21;
+   */
+  TOO_MANY_SESSIONS = 21,
+
+  /**
+   * The user changed the password in another session.
+   *
+   * @generated from enum value: PASSWORD_CHANGED = 10;
+   */
+  PASSWORD_CHANGED = 10,
+
+  /**
+   * The password was reset.
+   *
+   * @generated from enum value: PASSWORD_RESET = 11;
+   */
+  PASSWORD_RESET = 11,
 }
 
 /**
@@ -515,4 +573,208 @@ export type SessionRaised = Message<"braid.identity.v1.SessionRaised"> & {
  */
 export const SessionRaisedSchema: GenMessage<SessionRaised> = /*@__PURE__*/
   messageDesc(file_braid_identity_v1_events, 13);
+
+/**
+ * SigningKeyRotated: another key signs access tokens, or will from a time on.
+ *
+ * @generated from message braid.identity.v1.SigningKeyRotated
+ */
+export type SigningKeyRotated = Message<"braid.identity.v1.SigningKeyRotated"> & {
+  /**
+   * The new key's name in token headers.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * From when on it signs; it verifies at once.
+   *
+   * @generated from field: google.protobuf.Timestamp sign_time = 2;
+   */
+  signTime?: Timestamp | undefined;
+
+  /**
+   * Why.
+   *
+   * @generated from field: braid.identity.v1.SigningKeyRotated.Cause cause = 3;
+   */
+  cause: SigningKeyRotated_Cause;
+
+  /**
+   * Keys that verify nothing from now on: every access token that they signed has ended.
+   *
+   * @generated from field: repeated string dropped_key_ids = 4;
+   */
+  droppedKeyIds: string[];
+};
+
+/**
+ * Describes the message braid.identity.v1.SigningKeyRotated.
+ * Use `create(SigningKeyRotatedSchema)` to create a new message.
+ */
+export const SigningKeyRotatedSchema: GenMessage<SigningKeyRotated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 14);
+
+/**
+ * Cause says what made the key.
+ *
+ * @generated from enum braid.identity.v1.SigningKeyRotated.Cause
+ */
+export enum SigningKeyRotated_Cause {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CAUSE_UNSPECIFIED = 0;
+   */
+  CAUSE_UNSPECIFIED = 0,
+
+  /**
+   * The schedule.
+   *
+   * @generated from enum value: SCHEDULE = 1;
+   */
+  SCHEDULE = 1,
+
+  /**
+   * An operator's command.
+   *
+   * @generated from enum value: COMMAND = 2;
+   */
+  COMMAND = 2,
+
+  /**
+   * An operator's command that gave up the older keys as well.
+   *
+   * @generated from enum value: EMERGENCY = 3;
+   */
+  EMERGENCY = 3,
+}
+
+/**
+ * Describes the enum braid.identity.v1.SigningKeyRotated.Cause.
+ */
+export const SigningKeyRotated_CauseSchema: GenEnum<SigningKeyRotated_Cause> = /*@__PURE__*/
+  enumDesc(file_braid_identity_v1_events, 14, 0);
+
+/**
+ * DeviceAdded: a user signed in with a device that was never seen for them, and it was not their first. Its mail is
+ * fetched by GetNewDeviceMail when it is sent.
+ *
+ * @generated from message braid.identity.v1.DeviceAdded
+ */
+export type DeviceAdded = Message<"braid.identity.v1.DeviceAdded"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The device.
+   *
+   * @generated from field: string device_id = 2;
+   */
+  deviceId: string;
+
+  /**
+   * The session that began with it.
+   *
+   * @generated from field: string session_id = 3;
+   */
+  sessionId: string;
+
+  /**
+   * What it is, readably: "Firefox on Windows".
+   *
+   * @generated from field: string device = 4;
+   */
+  device: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.DeviceAdded.
+ * Use `create(DeviceAddedSchema)` to create a new message.
+ */
+export const DeviceAddedSchema: GenMessage<DeviceAdded> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 15);
+
+/**
+ * PasswordResetRequested: someone forgot a password. Its mail is fetched by GetPasswordResetMail when it is sent.
+ *
+ * @generated from message braid.identity.v1.PasswordResetRequested
+ */
+export type PasswordResetRequested = Message<"braid.identity.v1.PasswordResetRequested"> & {
+  /**
+   * The reset.
+   *
+   * @generated from field: string reset_id = 1;
+   */
+  resetId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.PasswordResetRequested.
+ * Use `create(PasswordResetRequestedSchema)` to create a new message.
+ */
+export const PasswordResetRequestedSchema: GenMessage<PasswordResetRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 16);
+
+/**
+ * PasswordChanged: a user has another password, and is told so.
+ *
+ * @generated from message braid.identity.v1.PasswordChanged
+ */
+export type PasswordChanged = Message<"braid.identity.v1.PasswordChanged"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Whether it was reset with a mailed token instead of changed with the old one.
+   *
+   * @generated from field: bool reset = 2;
+   */
+  reset: boolean;
+};
+
+/**
+ * Describes the message braid.identity.v1.PasswordChanged.
+ * Use `create(PasswordChangedSchema)` to create a new message.
+ */
+export const PasswordChangedSchema: GenMessage<PasswordChanged> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 17);
+
+/**
+ * EmailChangeRequested: a user wants another address. Its mails, to the new address and to the old one, are fetched by
+ * GetEmailChangeMail when they are sent. UserUpdated tells of the change itself.
+ *
+ * @generated from message braid.identity.v1.EmailChangeRequested
+ */
+export type EmailChangeRequested = Message<"braid.identity.v1.EmailChangeRequested"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The change.
+   *
+   * @generated from field: string change_id = 2;
+   */
+  changeId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.EmailChangeRequested.
+ * Use `create(EmailChangeRequestedSchema)` to create a new message.
+ */
+export const EmailChangeRequestedSchema: GenMessage<EmailChangeRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 18);
 

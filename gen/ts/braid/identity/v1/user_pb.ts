@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/user.proto.
  */
 export const file_braid_identity_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("ChxicmFpZC9pZGVudGl0eS92MS91c2VyLnByb3RvEhFicmFpZC5pZGVudGl0eS52MSLyAQoEVXNlchIPCgJpZBgBIAEoCUID4EEDEiwKBWVtYWlsGAIgASgJQh24uxgB0rsYFWNhbid0IGJlIGNoYW5nZWQgaGVyZRIoCgxkaXNwbGF5X25hbWUYAyABKAlCErpIC9gBAXIGyMEYARhkuLsYARI0CgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIVCgRldGFnGAYgASgJQge6SARyAhhAIucBCgdTZXNzaW9uEgoKAmlkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAkSFgoOY2xpZW50X2FkZHJlc3MYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjdXJyZW50GAcgASgIIg4KDEdldE1lUmVxdWVzdCJxCg9VcGRhdGVNZVJlcXVlc3QSLQoEdXNlchgBIAEoCzIXLmJyYWlkLmlkZW50aXR5LnYxLlVzZXJCBrpIA8gBARIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sihQEKE0xpc3RTZXNzaW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgDIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBCABKAlCCLpIBXIDGIACIl0KFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiwKCHNlc3Npb25zGAEgAygLMhouYnJhaWQuaWRlbnRpdHkudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNAoURGVsZXRlU2Vzc2lvblJlcXVlc3QSHAoKc2Vzc2lvbl9pZBgBIAEoCUIIukgFcgOwAQEiFwoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlIisKDkdldFVzZXJSZXF1ZXN0EhkKB3VzZXJfaWQYASABKAlCCLpIBXIDsAEBIjYKFkdldFNlc3Npb25TdGF0ZVJlcXVlc3QSHAoKc2Vzc2lvbl9pZBgBIAEoCUIIukgFcgOwAQEiOAoXR2V0U2Vzc2lvblN0YXRlUmVzcG9uc2USDAoEbGl2ZRgBIAEoCBIPCgd1c2VyX2lkGAIgASgJIj8KGkdldFJlZ2lzdHJhdGlvbk1haWxSZXF1ZXN0EiEKD3JlZ2lzdHJhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEiqwEKG0dldFJlZ2lzdHJhdGlvbk1haWxSZXNwb25zZRITCgVlbWFpbBgBIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAiABKAlCBLi7GAESEgoEY29kZRgDIAEoCUIEuLsYARIWCg5hY2NvdW50X2V4aXN0cxgEIAEoCBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy8QMKCU1lU2VydmljZRJeCgVHZXRNZRIfLmJyYWlkLmlkZW50aXR5LnYxLkdldE1lUmVxdWVzdBoXLmJyYWlkLmlkZW50aXR5LnYxLlVzZXIiG5ACAaq7GAIQAYLT5JMCDBIKL2FwaS92MS9tZRJnCghVcGRhdGVNZRIiLmJyYWlkLmlkZW50aXR5LnYxLlVwZGF0ZU1lUmVxdWVzdBoXLmJyYWlkLmlkZW50aXR5LnYxLlVzZXIiHqq7GAIQAYLT5JMCEjoEdXNlcjIKL2FwaS92MS9tZRKFAQoMTGlzdFNlc3Npb25zEiYuYnJhaWQuaWRlbnRpdHkudjEuTGlzdFNlc3Npb25zUmVxdWVzdBonLmJyYWlkLmlkZW50aXR5LnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIiSQAgGquxgCEAGC0+STAhUSEy9hcGkvdjEvbWUvc2Vzc2lvbnMSkgEKDURlbGV0ZVNlc3Npb24SJy5icmFpZC5pZGVudGl0eS52MS5EZWxldGVTZXNzaW9uUmVxdWVzdBooLmJyYWlkLmlkZW50aXR5LnYxLkRlbGV0ZVNlc3Npb25SZXNwb25zZSIuqrsYAhABgtPkkwIiKiAvYXBpL3YxL21lL3Nlc3Npb25zL3tzZXNzaW9uX2lkfTLaAgoQRGlyZWN0b3J5U2VydmljZRJQCgdHZXRVc2VyEiEuYnJhaWQuaWRlbnRpdHkudjEuR2V0VXNlclJlcXVlc3QaFy5icmFpZC5pZGVudGl0eS52MS5Vc2VyIgmQAgGquxgCGAEScwoPR2V0U2Vzc2lvblN0YXRlEikuYnJhaWQuaWRlbnRpdHkudjEuR2V0U2Vzc2lvblN0YXRlUmVxdWVzdBoqLmJyYWlkLmlkZW50aXR5LnYxLkdldFNlc3Npb25TdGF0ZVJlc3BvbnNlIgmQAgGquxgCGAESfwoTR2V0UmVnaXN0cmF0aW9uTWFpbBItLmJyYWlkLmlkZW50aXR5LnYxLkdldFJlZ2lzdHJhdGlvbk1haWxSZXF1ZXN0Gi4uYnJhaWQuaWRlbnRpdHkudjEuR2V0UmVnaXN0cmF0aW9uTWFpbFJlc3BvbnNlIgmQAgGquxgCGAFCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options, file_braid_options_v1_text, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChxicmFpZC9pZGVudGl0eS92MS91c2VyLnByb3RvEhFicmFpZC5pZGVudGl0eS52MSLkAgoEVXNlchIPCgJpZBgBIAEoCUID4EEDEiwKBWVtYWlsGAIgASgJQh24uxgB0rsYFWNhbid0IGJlIGNoYW5nZWQgaGVyZRIoCgxkaXNwbGF5X25hbWUYAyABKAlCErpIC9gBAXIGyMEYARhkuLsYARI0CgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIVCgRldGFnGAYgASgJQge6SARyAhhAEiEKBXRpdGxlGBQgASgJQhK6SAvYAQFyBsjBGAEYZLi7GAESFwoGbG9jYWxlGBUgASgJQge6SARyAhgjEhoKCXRpbWVfem9uZRgWIAEoCUIHukgEcgIYQBIYCgthdmF0YXJfcGF0aBgXIAEoCUID4EEDIrUCCgdTZXNzaW9uEgoKAmlkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAkSFgoOY2xpZW50X2FkZHJlc3MYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjdXJyZW50GAcgASgIEg4KBmRldmljZRgUIAEoCRIOCgZjbGllbnQYFSABKAkSLAoIZW5kX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIg4KDEdldE1lUmVxdWVzdCJxCg9VcGRhdGVNZVJlcXVlc3QSLQoEdXNlchgBIAEoCzIXLmJyYWlkLmlkZW50aXR5LnYxLlVzZXJCBrpIA8gBARIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sihQEKE0xpc3RTZXNzaW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgDIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBCABKAlCCLpIBXIDGIACIl0KFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiwKCHNlc3Npb25zGAEgAygLMhouYnJhaWQuaWRlbnRpdHkudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNAoURGVsZXRlU2Vzc2lvblJlcXVlc3QSHAoKc2Vzc2lvbl9pZBgBIAEoCUIIukgFcgOwAQEiFwoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlIisKDkdldFVzZXJSZXF1ZXN0EhkKB3VzZXJfaWQYASABKAlCCLpIBXIDsAEBIjYKFkdldFNlc3Npb25TdGF0ZVJlcXVlc3QSHAoKc2Vzc2lvbl9pZBgBIAEoCUIIukgFcgOwAQEiOAoXR2V0U2Vzc2lvblN0YXRlUmVzcG9uc2USDAoEbGl2ZRgBIAEoCBIPCgd1c2VyX2lkGAIgASgJIj8KGkdldFJlZ2lzdHJhdGlvbk1haWxSZXF1ZXN0EiEKD3JlZ2lzdHJhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEi2QEKG0dldFJlZ2lzdHJhdGlvbk1haWxSZXNwb25zZRITCgVlbWFpbBgBIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAiABKAlCBLi7GAESEgoEY29kZRgDIAEoCUIEuLsYARIWCg5hY2NvdW50X2V4aXN0cxgEIAEoCBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoFdG9rZW4YBiABKAlCBLi7GAESFwoPbm90aGluZ19wZW5kaW5nGAcgASgIMvEDCglNZVNlcnZpY2USXgoFR2V0TWUSHy5icmFpZC5pZGVudGl0eS52MS5HZXRNZVJlcXVlc3QaFy5icmFpZC5pZGVudGl0eS52MS5Vc2VyIhuQAgGquxgCEAGC0+STAgwSCi9hcGkvdjEvbWUSZwoIVXBkYXRlTWUSIi5icmFpZC5pZGVudGl0eS52MS5VcGRhdGVNZVJlcXVlc3QaFy5icmFpZC5pZGVudGl0eS52MS5Vc2VyIh6quxgCEAGC0+STAhI6BHVzZXIyCi9hcGkvdjEvbWUShQEKDExpc3RTZXNzaW9ucxImLmJyYWlkLmlkZW50aXR5LnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaJy5icmFpZC5pZGVudGl0eS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIkkAIBqrsYAhABgtPkkwIVEhMvYXBpL3YxL21lL3Nlc3Npb25zEpIBCg1EZWxldGVTZXNzaW9uEicuYnJhaWQuaWRlbnRpdHkudjEuRGVsZXRlU2Vzc2lvblJlcXVlc3QaKC5icmFpZC5pZGVudGl0eS52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2UiLqq7GAIQAYLT5JMCIiogL2FwaS92MS9tZS9zZXNzaW9ucy97c2Vzc2lvbl9pZH0y2gIKEERpcmVjdG9yeVNlcnZpY2USUAoHR2V0VXNlchIhLmJyYWlkLmlkZW50aXR5LnYxLkdldFVzZXJSZXF1ZXN0GhcuYnJhaWQuaWRlbnRpdHkudjEuVXNlciIJkAIBqrsYAhgBEnMKD0dldFNlc3Npb25TdGF0ZRIpLmJyYWlkLmlkZW50aXR5LnYxLkdldFNlc3Npb25TdGF0ZVJlcXVlc3QaKi5icmFpZC5pZGVudGl0eS52MS5HZXRTZXNzaW9uU3RhdGVSZXNwb25zZSIJkAIBqrsYAhgBEn8KE0dldFJlZ2lzdHJhdGlvbk1haWwSLS5icmFpZC5pZGVudGl0eS52MS5HZXRSZWdpc3RyYXRpb25NYWlsUmVxdWVzdBouLmJyYWlkLmlkZW50aXR5LnYxLkdldFJlZ2lzdHJhdGlvbk1haWxSZXNwb25zZSIJkAIBqrsYAhgBQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options, file_braid_options_v1_text, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * User is a person with a proven address.
@@ -66,6 +66,34 @@ export type User = Message<"braid.identity.v1.User"> & {
    * @generated from field: string etag = 6;
    */
   etag: string;
+
+  /**
+   * What the person does, such as "Head of Support"; at most 100 characters, empty for none.
+   *
+   * @generated from field: string title = 20;
+   */
+  title: string;
+
+  /**
+   * The language, as a BCP 47 tag such as "pt-BR"; empty for none.
+   *
+   * @generated from field: string locale = 21;
+   */
+  locale: string;
+
+  /**
+   * The time zone, by its IANA name such as "Europe/Lisbon"; empty for none.
+   *
+   * @generated from field: string time_zone = 22;
+   */
+  timeZone: string;
+
+  /**
+   * Where the picture is, below the address of the API; empty for none. Another picture has another path.
+   *
+   * @generated from field: string avatar_path = 23;
+   */
+  avatarPath: string;
 };
 
 /**
@@ -129,6 +157,27 @@ export type Session = Message<"braid.identity.v1.Session"> & {
    * @generated from field: bool current = 7;
    */
   current: boolean;
+
+  /**
+   * What it was begun with, readably: "Firefox on Windows".
+   *
+   * @generated from field: string device = 20;
+   */
+  device: string;
+
+  /**
+   * The program alone: "Firefox".
+   *
+   * @generated from field: string client = 21;
+   */
+  client: string;
+
+  /**
+   * When it ends however much it is used.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 22;
+   */
+  endTime?: Timestamp | undefined;
 };
 
 /**
@@ -418,6 +467,20 @@ export type GetRegistrationMailResponse = Message<"braid.identity.v1.GetRegistra
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * The token for the link; empty when there is no code.
+   *
+   * @generated from field: string token = 6;
+   */
+  token: string;
+
+  /**
+   * Whether a code was asked for again and nothing waits for one, which the mail then says.
+   *
+   * @generated from field: bool nothing_pending = 7;
+   */
+  nothingPending: boolean;
 };
 
 /**
@@ -454,8 +517,8 @@ export const MeService: GenService<{
     output: typeof UserSchema;
   },
   /**
-   * ListSessions lists the caller's live sessions, the newest first. Filter fields: userAgent:"text", clientAddress,
-   * createTime, lastUseTime, expireTime. Order: createTime, lastUseTime, expireTime.
+   * ListSessions lists the caller's live sessions, the newest first. Filter fields: userAgent:"text",
+   * device:"text", client, clientAddress, createTime, lastUseTime, expireTime. Order: createTime, lastUseTime, expireTime.
    *
    * @generated from rpc braid.identity.v1.MeService.ListSessions
    */

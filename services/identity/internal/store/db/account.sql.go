@@ -12,20 +12,37 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const getAccount = `-- name: GetAccount :one
-select id, email, display_name, revision, created_at, updated_at from account where id = $1
+const changePassword = `-- name: ChangePassword :exec
+update credential set password_hash = $1, revision = revision + 1, updated_at = $2 where account_id = $3
 `
 
-func (q *Queries) GetAccount(ctx context.Context, argID id.ID) (Account, error) {
+func (q *Queries) ChangePassword(ctx context.Context, passwordHash string, updatedAt time.Time, accountID id.ID) error {
+	_, err := q.db.Exec(ctx, changePassword, passwordHash, updatedAt, accountID)
+	return err
+}
+
+const getAccount = `-- name: GetAccount :one
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1
+`
+
+type GetAccountRow struct {
+	Account Account
+}
+
+func (q *Queries) GetAccount(ctx context.Context, argID id.ID) (GetAccountRow, error) {
 	row := q.db.QueryRow(ctx, getAccount, argID)
-	var i Account
+	var i GetAccountRow
 	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.DisplayName,
-		&i.Revision,
-		&i.CreatedAt,
-		&i.UpdatedAt,
+		&i.Account.ID,
+		&i.Account.Email,
+		&i.Account.DisplayName,
+		&i.Account.Revision,
+		&i.Account.CreatedAt,
+		&i.Account.UpdatedAt,
+		&i.Account.Title,
+		&i.Account.Locale,
+		&i.Account.TimeZone,
+		&i.Account.AvatarID,
 	)
 	return i, err
 }
@@ -79,29 +96,42 @@ func (q *Queries) InsertCredential(ctx context.Context, arg InsertCredentialPara
 }
 
 const lockAccount = `-- name: LockAccount :one
-select id, email, display_name, revision, created_at, updated_at from account where id = $1 for update
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1 for update
 `
 
-func (q *Queries) LockAccount(ctx context.Context, argID id.ID) (Account, error) {
+type LockAccountRow struct {
+	Account Account
+}
+
+func (q *Queries) LockAccount(ctx context.Context, argID id.ID) (LockAccountRow, error) {
 	row := q.db.QueryRow(ctx, lockAccount, argID)
-	var i Account
+	var i LockAccountRow
 	err := row.Scan(
-		&i.ID,
-		&i.Email,
-		&i.DisplayName,
-		&i.Revision,
-		&i.CreatedAt,
-		&i.UpdatedAt,
+		&i.Account.ID,
+		&i.Account.Email,
+		&i.Account.DisplayName,
+		&i.Account.Revision,
+		&i.Account.CreatedAt,
+		&i.Account.UpdatedAt,
+		&i.Account.Title,
+		&i.Account.Locale,
+		&i.Account.TimeZone,
+		&i.Account.AvatarID,
 	)
 	return i, err
 }
 
 const updateAccount = `-- name: UpdateAccount :exec
-update account set display_name = $1, revision = $2, updated_at = $3 where id = $4
+update account set display_name = $1, title = $2, locale = $3, time_zone = $4, avatar_id = $5,
+    revision = $6, updated_at = $7 where id = $8
 `
 
 type UpdateAccountParams struct {
 	DisplayName string
+	Title       string
+	Locale      string
+	TimeZone    string
+	AvatarID    id.ID
 	Revision    int64
 	UpdatedAt   time.Time
 	ID          id.ID
@@ -110,6 +140,10 @@ type UpdateAccountParams struct {
 func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) error {
 	_, err := q.db.Exec(ctx, updateAccount,
 		arg.DisplayName,
+		arg.Title,
+		arg.Locale,
+		arg.TimeZone,
+		arg.AvatarID,
 		arg.Revision,
 		arg.UpdatedAt,
 		arg.ID,

@@ -31,18 +31,20 @@ func (q *Queries) DeleteChallenge(ctx context.Context, hash []byte) error {
 }
 
 const insertChallenge = `-- name: InsertChallenge :exec
-insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at)
-values ($1, $2, $3, $4, $5, $6, $7)
+insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, password_revision, device_known)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type InsertChallengeParams struct {
-	Hash          []byte
-	Kind          string
-	AccountID     id.ID
-	UserAgent     string
-	ClientAddress string
-	Ceremony      []byte
-	ExpiresAt     time.Time
+	Hash             []byte
+	Kind             string
+	AccountID        id.ID
+	UserAgent        string
+	ClientAddress    string
+	Ceremony         []byte
+	ExpiresAt        time.Time
+	PasswordRevision int32
+	DeviceKnown      bool
 }
 
 func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams) error {
@@ -54,22 +56,26 @@ func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams
 		arg.ClientAddress,
 		arg.Ceremony,
 		arg.ExpiresAt,
+		arg.PasswordRevision,
+		arg.DeviceKnown,
 	)
 	return err
 }
 
 const lockChallenge = `-- name: LockChallenge :one
-select kind, account_id, user_agent, client_address, tries, ceremony, expires_at from challenge where hash = $1 for update
+select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known from challenge where hash = $1 for update
 `
 
 type LockChallengeRow struct {
-	Kind          string
-	AccountID     id.ID
-	UserAgent     string
-	ClientAddress string
-	Tries         int32
-	Ceremony      []byte
-	ExpiresAt     time.Time
+	Kind             string
+	AccountID        id.ID
+	UserAgent        string
+	ClientAddress    string
+	Tries            int32
+	Ceremony         []byte
+	ExpiresAt        time.Time
+	PasswordRevision int32
+	DeviceKnown      bool
 }
 
 func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallengeRow, error) {
@@ -83,6 +89,8 @@ func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallenge
 		&i.Tries,
 		&i.Ceremony,
 		&i.ExpiresAt,
+		&i.PasswordRevision,
+		&i.DeviceKnown,
 	)
 	return i, err
 }

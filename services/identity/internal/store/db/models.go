@@ -17,6 +17,18 @@ type Account struct {
 	Revision    int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Title       string
+	Locale      string
+	TimeZone    string
+	AvatarID    id.ID
+}
+
+type Avatar struct {
+	AccountID   id.ID
+	ID          id.ID
+	ContentType string
+	Image       []byte
+	CreatedAt   time.Time
 }
 
 type BackupCode struct {
@@ -24,15 +36,26 @@ type BackupCode struct {
 	Hash      []byte
 }
 
+type Budget struct {
+	Key          []byte
+	Spent        int32
+	WindowEndsAt time.Time
+	LockedUntil  *time.Time
+	Locks        int32
+	ExpiresAt    time.Time
+}
+
 type Challenge struct {
-	Hash          []byte
-	Kind          string
-	AccountID     id.ID
-	UserAgent     string
-	ClientAddress string
-	Tries         int32
-	Ceremony      []byte
-	ExpiresAt     time.Time
+	Hash             []byte
+	Kind             string
+	AccountID        id.ID
+	UserAgent        string
+	ClientAddress    string
+	Tries            int32
+	Ceremony         []byte
+	ExpiresAt        time.Time
+	PasswordRevision int32
+	DeviceKnown      bool
 }
 
 type Credential struct {
@@ -40,6 +63,28 @@ type Credential struct {
 	AccountID    id.ID
 	PasswordHash string
 	UpdatedAt    time.Time
+	Revision     int32
+}
+
+type Device struct {
+	Hash      []byte
+	AccountID id.ID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+type EmailChange struct {
+	ID        id.ID
+	AccountID id.ID
+	Live      bool
+	OldEmail  string
+	EmailKey  string
+	Email     string
+	Taken     bool
+	Nonce     []byte
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 type Factor struct {
@@ -58,6 +103,17 @@ type Factor struct {
 	Flags         int16
 	SignCount     int64
 	CloneWarnedAt *time.Time
+}
+
+type PasswordReset struct {
+	ID        id.ID
+	EmailKey  string
+	Email     string
+	AccountID id.ID
+	Nonce     []byte
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 type ProofBudget struct {
@@ -88,6 +144,19 @@ type Registration struct {
 	AccountExists bool
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
+	TokenHash     []byte
+	ClientKey     []byte
+	Hollow        bool
+}
+
+type SeenDevice struct {
+	ID           id.ID
+	AccountID    id.ID
+	Fingerprint  []byte
+	Name         string
+	FirstAddress string
+	FirstSeenAt  time.Time
+	LastSeenAt   time.Time
 }
 
 type Session struct {
@@ -98,6 +167,9 @@ type Session struct {
 	CreatedAt       time.Time
 	LastUsedAt      time.Time
 	ExpiresAt       time.Time
+	Device          string
+	Client          string
+	EndsAt          time.Time
 	AuthenticatedAt time.Time
 	Methods         []string
 }
@@ -107,4 +179,6 @@ type SigningKey struct {
 	PublicKey     []byte
 	SealedPrivate []byte
 	CreatedAt     time.Time
+	SignsFrom     time.Time
+	VerifiesUntil *time.Time
 }

@@ -12,6 +12,33 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
+const deleteLeastUsedSessions = `-- name: DeleteLeastUsedSessions :many
+delete from session where id in
+    (select s.id from session s where s.account_id = $1 and s.expires_at > $2
+     order by s.last_used_at desc, s.id desc offset $3)
+returning id
+`
+
+func (q *Queries) DeleteLeastUsedSessions(ctx context.Context, accountID id.ID, now time.Time, kept int32) ([]id.ID, error) {
+	rows, err := q.db.Query(ctx, deleteLeastUsedSessions, accountID, now, kept)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []id.ID
+	for rows.Next() {
+		var id id.ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteSession = `-- name: DeleteSession :execrows
 delete from session where id = $1 and account_id = $2 and expires_at > $3
 `
@@ -24,8 +51,32 @@ func (q *Queries) DeleteSession(ctx context.Context, iD id.ID, accountID id.ID, 
 	return result.RowsAffected(), nil
 }
 
+const deleteSessions = `-- name: DeleteSessions :many
+delete from session where account_id = $1 and expires_at > $2 and id is distinct from $3::uuid returning id
+`
+
+func (q *Queries) DeleteSessions(ctx context.Context, accountID id.ID, now time.Time, kept id.ID) ([]id.ID, error) {
+	rows, err := q.db.Query(ctx, deleteSessions, accountID, now, kept)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []id.ID
+	for rows.Next() {
+		var id id.ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const extendSession = `-- name: ExtendSession :exec
-update session set last_used_at = $1, expires_at = $2 where id = $3 and account_id = $4
+update session set last_used_at = $1, expires_at = least($2, ends_at) where id = $3 and account_id = $4
 `
 
 type ExtendSessionParams struct {
@@ -70,8 +121,8 @@ func (q *Queries) InsertRefreshToken(ctx context.Context, arg InsertRefreshToken
 }
 
 const insertSession = `-- name: InsertSession :exec
-insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, authenticated_at, methods)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, ends_at, device, client, authenticated_at, methods)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 `
 
 type InsertSessionParams struct {
@@ -82,6 +133,9 @@ type InsertSessionParams struct {
 	CreatedAt       time.Time
 	LastUsedAt      time.Time
 	ExpiresAt       time.Time
+	EndsAt          time.Time
+	Device          string
+	Client          string
 	AuthenticatedAt time.Time
 	Methods         []string
 }
@@ -95,10 +149,39 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.CreatedAt,
 		arg.LastUsedAt,
 		arg.ExpiresAt,
+		arg.EndsAt,
+		arg.Device,
+		arg.Client,
 		arg.AuthenticatedAt,
 		arg.Methods,
 	)
 	return err
+}
+
+const lockAccountForSession = `-- name: LockAccountForSession :one
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1 for no key update
+`
+
+type LockAccountForSessionRow struct {
+	Account Account
+}
+
+func (q *Queries) LockAccountForSession(ctx context.Context, argID id.ID) (LockAccountForSessionRow, error) {
+	row := q.db.QueryRow(ctx, lockAccountForSession, argID)
+	var i LockAccountForSessionRow
+	err := row.Scan(
+		&i.Account.ID,
+		&i.Account.Email,
+		&i.Account.DisplayName,
+		&i.Account.Revision,
+		&i.Account.CreatedAt,
+		&i.Account.UpdatedAt,
+		&i.Account.Title,
+		&i.Account.Locale,
+		&i.Account.TimeZone,
+		&i.Account.AvatarID,
+	)
+	return i, err
 }
 
 const lockSession = `-- name: LockSession :one

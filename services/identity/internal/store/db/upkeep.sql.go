@@ -10,95 +10,6 @@ import (
 	"time"
 )
 
-const insertSigningKey = `-- name: InsertSigningKey :exec
-insert into signing_key (id, public_key, sealed_private, created_at)
-values ($1, $2, $3, $4)
-`
-
-type InsertSigningKeyParams struct {
-	ID            string
-	PublicKey     []byte
-	SealedPrivate []byte
-	CreatedAt     time.Time
-}
-
-func (q *Queries) InsertSigningKey(ctx context.Context, arg InsertSigningKeyParams) error {
-	_, err := q.db.Exec(ctx, insertSigningKey,
-		arg.ID,
-		arg.PublicKey,
-		arg.SealedPrivate,
-		arg.CreatedAt,
-	)
-	return err
-}
-
-const listPublicKeys = `-- name: ListPublicKeys :many
-select id, public_key from signing_key order by created_at desc, id
-`
-
-type ListPublicKeysRow struct {
-	ID        string
-	PublicKey []byte
-}
-
-func (q *Queries) ListPublicKeys(ctx context.Context) ([]ListPublicKeysRow, error) {
-	rows, err := q.db.Query(ctx, listPublicKeys)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListPublicKeysRow
-	for rows.Next() {
-		var i ListPublicKeysRow
-		if err := rows.Scan(&i.ID, &i.PublicKey); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSigningKeys = `-- name: ListSigningKeys :many
-select id, public_key, sealed_private, created_at from signing_key order by created_at desc, id
-`
-
-func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
-	rows, err := q.db.Query(ctx, listSigningKeys)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SigningKey
-	for rows.Next() {
-		var i SigningKey
-		if err := rows.Scan(
-			&i.ID,
-			&i.PublicKey,
-			&i.SealedPrivate,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const lockSigningKeys = `-- name: LockSigningKeys :exec
-select pg_advisory_xact_lock($1::bigint)
-`
-
-func (q *Queries) LockSigningKeys(ctx context.Context, key int64) error {
-	_, err := q.db.Exec(ctx, lockSigningKeys, key)
-	return err
-}
-
 const purgeAnswers = `-- name: PurgeAnswers :execrows
 update refresh_token set sealed_answer = null where hash in
     (select t.hash from refresh_token t where t.sealed_answer is not null and t.used_at <= $1
@@ -107,6 +18,59 @@ update refresh_token set sealed_answer = null where hash in
 
 func (q *Queries) PurgeAnswers(ctx context.Context, usedBefore *time.Time, most int32) (int64, error) {
 	result, err := q.db.Exec(ctx, purgeAnswers, usedBefore, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const purgeBudgets = `-- name: PurgeBudgets :execrows
+delete from budget where budget.expires_at <= $1 and budget.key in
+    (select b.key from budget b where b.expires_at <= $1 order by b.expires_at limit $2)
+`
+
+// The time is asked for twice: a row that was spent from meanwhile stays.
+func (q *Queries) PurgeBudgets(ctx context.Context, now time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgeBudgets, now, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const purgeDevices = `-- name: PurgeDevices :execrows
+delete from device where hash in
+    (select d.hash from device d where d.expires_at <= $1 order by d.expires_at limit $2)
+`
+
+func (q *Queries) PurgeDevices(ctx context.Context, now time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgeDevices, now, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const purgeEmailChanges = `-- name: PurgeEmailChanges :execrows
+delete from email_change where id in
+    (select c.id from email_change c where c.expires_at <= $1 order by c.expires_at limit $2)
+`
+
+func (q *Queries) PurgeEmailChanges(ctx context.Context, expiredBefore time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgeEmailChanges, expiredBefore, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const purgePasswordResets = `-- name: PurgePasswordResets :execrows
+delete from password_reset where id in
+    (select r.id from password_reset r where r.expires_at <= $1 order by r.expires_at limit $2)
+`
+
+func (q *Queries) PurgePasswordResets(ctx context.Context, expiredBefore time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgePasswordResets, expiredBefore, most)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,6 @@
 -- name: InsertSession :exec
-insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, authenticated_at, methods)
-values (@id, @account_id, @user_agent, @client_address, @created_at, @last_used_at, @expires_at, @authenticated_at, @methods);
+insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, ends_at, device, client, authenticated_at, methods)
+values (@id, @account_id, @user_agent, @client_address, @created_at, @last_used_at, @expires_at, @ends_at, @device, @client, @authenticated_at, @methods);
 
 -- name: LockSession :one
 select authenticated_at, methods from session where id = @id and account_id = @account_id and expires_at > @now for update;
@@ -9,7 +9,7 @@ select authenticated_at, methods from session where id = @id and account_id = @a
 update session set authenticated_at = @authenticated_at, methods = @methods where id = @id and account_id = @account_id;
 
 -- name: ExtendSession :exec
-update session set last_used_at = @last_used_at, expires_at = @expires_at where id = @id and account_id = @account_id;
+update session set last_used_at = @last_used_at, expires_at = least(@expires_at, ends_at) where id = @id and account_id = @account_id;
 
 -- name: DeleteSession :execrows
 delete from session where id = @id and account_id = @account_id and expires_at > @now;
@@ -24,3 +24,15 @@ where session_id = @session_id and account_id = @account_id and sealed_answer is
 
 -- name: UseRefreshToken :exec
 update refresh_token set used_at = @used_at, sealed_answer = @sealed_answer where hash = @hash;
+
+-- name: LockAccountForSession :one
+select sqlc.embed(account) from account where id = @id for no key update;
+
+-- name: DeleteSessions :many
+delete from session where account_id = @account_id and expires_at > @now and id is distinct from @kept::uuid returning id;
+
+-- name: DeleteLeastUsedSessions :many
+delete from session where id in
+    (select s.id from session s where s.account_id = @account_id and s.expires_at > @now
+     order by s.last_used_at desc, s.id desc offset @kept)
+returning id;

@@ -31,6 +31,8 @@ type Delivery struct {
 	FinishedAt         *time.Time
 	AssigneeID         id.ID
 	PreviousAssigneeID id.ID
+	AccountMatterID    id.ID
+	DeviceID           id.ID
 }
 
 type MailboxMessage struct {

@@ -60,8 +60,8 @@ type MeServiceClient interface {
 	GetMe(context.Context, *v1.GetMeRequest) (*v1.User, error)
 	// UpdateMe changes the caller's own profile.
 	UpdateMe(context.Context, *v1.UpdateMeRequest) (*v1.User, error)
-	// ListSessions lists the caller's live sessions, the newest first. Filter fields: userAgent:"text", clientAddress,
-	// createTime, lastUseTime, expireTime. Order: createTime, lastUseTime, expireTime.
+	// ListSessions lists the caller's live sessions, the newest first. Filter fields: userAgent:"text",
+	// device:"text", client, clientAddress, createTime, lastUseTime, expireTime. Order: createTime, lastUseTime, expireTime.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
 	// DeleteSession ends one of the caller's sessions; its tokens are refused everywhere within a second.
 	DeleteSession(context.Context, *v1.DeleteSessionRequest) (*v1.DeleteSessionResponse, error)
@@ -157,8 +157,8 @@ type MeServiceHandler interface {
 	GetMe(context.Context, *v1.GetMeRequest) (*v1.User, error)
 	// UpdateMe changes the caller's own profile.
 	UpdateMe(context.Context, *v1.UpdateMeRequest) (*v1.User, error)
-	// ListSessions lists the caller's live sessions, the newest first. Filter fields: userAgent:"text", clientAddress,
-	// createTime, lastUseTime, expireTime. Order: createTime, lastUseTime, expireTime.
+	// ListSessions lists the caller's live sessions, the newest first. Filter fields: userAgent:"text",
+	// device:"text", client, clientAddress, createTime, lastUseTime, expireTime. Order: createTime, lastUseTime, expireTime.
 	ListSessions(context.Context, *v1.ListSessionsRequest) (*v1.ListSessionsResponse, error)
 	// DeleteSession ends one of the caller's sessions; its tokens are refused everywhere within a second.
 	DeleteSession(context.Context, *v1.DeleteSessionRequest) (*v1.DeleteSessionResponse, error)
