@@ -86,6 +86,10 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountInvitationMailService(server, handlers),
 		organizationv1braid.MountRoleService(server, handlers),
 		organizationv1braid.MountAccessService(server, handlers),
+		organizationv1braid.MountTeamService(server, handlers),
+		organizationv1braid.MountTeamMemberService(server, handlers),
+		organizationv1braid.MountSuspensionService(server, handlers),
+		organizationv1braid.MountOwnershipService(server, handlers),
 	} {
 		if err != nil {
 			return err

@@ -83,6 +83,10 @@ func (b *testBundle) dropAccess(t *testing.T) func(organizationID, userID id.ID)
 	return func(organizationID, userID id.ID) {
 		b.access.Drop(organizationID, userID)
 		_, permissions, err := b.app.GetEffectivePermissions(context.WithoutCancel(t.Context()), organizationID, userID)
+		if errors.Is(err, domain.ErrMemberSuspended) {
+			b.Roles.Suspend(organizationID, userID)
+			return
+		}
 		if err != nil {
 			t.Errorf("read permissions: %v", err)
 			return

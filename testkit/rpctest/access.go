@@ -91,7 +91,9 @@ type Roles struct {
 
 	mu    sync.RWMutex
 	held  map[membership]int
-	fault error
+	// suspended members are refused whatever their role.
+	suspended map[membership]bool
+	fault     error
 }
 
 // NewRoles returns no members: everybody is an outsider everywhere.
@@ -106,7 +108,7 @@ func NewRoles() (*Roles, error) {
 			permissions[method.Permission] = rank(method.Role)
 		}
 	}
-	return &Roles{permissions: permissions, held: map[membership]int{}}, nil
+	return &Roles{permissions: permissions, held: map[membership]int{}, suspended: map[membership]bool{}}, nil
 }
 
 // rank is a role's place among the system roles, from 1; 0 is none.
@@ -127,6 +129,14 @@ func (r *Roles) Grant(organizationID, userID id.ID, role string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held[membership{organizationID, userID}] = rank(role)
+	delete(r.suspended, membership{organizationID, userID})
+}
+
+// Suspend makes a member one who is refused everything, until they are granted a role again.
+func (r *Roles) Suspend(organizationID, userID id.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.suspended[membership{organizationID, userID}] = true
 }
 
 // Remove makes a user an outsider.
@@ -155,6 +165,8 @@ func (r *Roles) Authorize(_ context.Context, organizationID, userID id.ID, permi
 	switch {
 	case held == 0:
 		return errs.ErrNotFound
+	case r.suspended[membership{organizationID, userID}]:
+		return errs.New(errs.PermissionDenied, "MEMBER_SUSPENDED", "You are suspended in this organization.")
 	case permission == "" || (known && needed > 0 && held >= needed):
 		return nil
 	default:

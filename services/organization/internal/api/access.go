@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/services/organization/internal/domain"
 )
 
 // ListRoles lists the roles with their permissions.
@@ -38,6 +40,9 @@ func (h *Handlers) CheckAccess(ctx context.Context, request *organizationv1.Chec
 // GetEffectivePermissions answers another service with all that a user may do.
 func (h *Handlers) GetEffectivePermissions(ctx context.Context, request *organizationv1.GetEffectivePermissionsRequest) (*organizationv1.GetEffectivePermissionsResponse, error) {
 	roleIDs, permissions, err := h.app.GetEffectivePermissions(ctx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetUserId()))
+	if errors.Is(err, domain.ErrMemberSuspended) {
+		return &organizationv1.GetEffectivePermissionsResponse{Member: true, Suspended: true}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

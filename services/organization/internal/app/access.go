@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/id"
@@ -25,6 +26,9 @@ func (a *App) CheckAccess(ctx context.Context, organizationID, userID id.ID, per
 		return Access{Reason: "unknown_permission"}, nil
 	}
 	held, err := a.RecallAccess(ctx, organizationID, userID, permission, a.readPermissions)
+	if errors.Is(err, domain.ErrMemberSuspended) {
+		return Access{Reason: "suspended"}, nil
+	}
 	if err != nil {
 		return Access{}, err
 	}
@@ -58,7 +62,7 @@ func (a *App) explain(roleIDs []string, permission string) Access {
 }
 
 // GetEffectivePermissions returns a user's roles in an organization and all that they permit, sorted; no roles are no
-// membership. Other services ask it too, so the organization comes from the request. Nothing is remembered here: the
+// membership, and one who is suspended is ErrMemberSuspended. Other services ask it too, so the organization comes from the request. Nothing is remembered here: the
 // callers keep copies and are told of changes.
 func (a *App) GetEffectivePermissions(ctx context.Context, organizationID, userID id.ID) (roleIDs, permissions []string, err error) {
 	scope := pg.Scope{OrganizationID: organizationID}

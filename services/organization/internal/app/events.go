@@ -59,3 +59,7 @@ func (a *App) tellInvitationSent(ctx context.Context, tx *pg.Tx, sent domain.Inv
 func (a *App) tellInvitation(ctx context.Context, tx *pg.Tx, about domain.Invitation, fact proto.Message) error {
 	return a.tell(ctx, tx, about.OrganizationID, "invitation/"+about.ID.String(), fact)
 }
+
+func (a *App) tellTeam(ctx context.Context, tx *pg.Tx, about domain.Team, fact proto.Message) error {
+	return a.tell(ctx, tx, about.OrganizationID, "team/"+about.ID.String(), fact)
+}

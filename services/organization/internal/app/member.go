@@ -37,7 +37,7 @@ func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 		updated.RoleIDs = a.Roles.Sort(roleIDs)
 	}
 	if err := a.Roles.CheckChange(domain.Change{
-		Actor: standing.ActorRoleIDs, Before: standing.Target.RoleIDs, After: updated.RoleIDs, Owners: standing.Owners,
+		Actor: standing.ActorRoleIDs, Before: standing.Target.RoleIDs, After: updated.RoleIDs, Owners: standing.OtherOwners + 1,
 	}); err != nil {
 		return domain.Membership{}, err
 	}
@@ -62,7 +62,7 @@ func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 		return err
 	}
 	if err := a.Roles.CheckChange(domain.Change{
-		Actor: standing.ActorRoleIDs, Before: standing.Target.RoleIDs, Owners: standing.Owners,
+		Actor: standing.ActorRoleIDs, Before: standing.Target.RoleIDs, Owners: standing.OtherOwners + 1,
 		Leaving: call.From(ctx).Actor.UserID == userID,
 	}); err != nil {
 		return err
@@ -78,8 +78,12 @@ func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 // through has nothing to see here.
 func (a *App) lockStanding(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (store.Standing, error) {
 	standing, err := store.LockStanding(ctx, tx, organizationID, call.From(ctx).Actor.UserID, userID)
-	if err == nil && len(standing.ActorRoleIDs) == 0 {
+	switch {
+	case err != nil:
+	case len(standing.ActorRoleIDs) == 0:
 		err = errs.ErrNotFound
+	case standing.ActorSuspended:
+		err = domain.ErrMemberSuspended
 	}
 	return standing, err
 }

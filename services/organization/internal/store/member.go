@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -21,6 +23,10 @@ var Members = list.Spec{
 		"roleIds":     {Column: "member.role_ids", Type: list.StringSet},
 		"displayName": {Column: "profile.display_name", Type: list.Text},
 		"joinTime":    {Column: "member.joined_at", Type: list.Time},
+		"state": {
+			Column: "(case when member.suspended_at is null then 'active' else 'suspended' end)", Type: list.Enum,
+			Values: map[string]any{"ACTIVE": "active", "SUSPENDED": "suspended"},
+		},
 	},
 	Orders: map[string]list.Order{
 		"joinTime":    {Column: "member.joined_at", Type: list.Time},
@@ -30,24 +36,41 @@ var Members = list.Spec{
 	Tiebreak: list.Order{Column: "member.user_id", Type: list.ID},
 }
 
-// Roles are a user's roles in an organization; not being a member is an empty list.
+// Roles are a user's roles in an organization; not being a member is an empty list, being suspended is
+// ErrMemberSuspended: nobody takes the roles of such a member for good by forgetting to look.
 func Roles(ctx context.Context, querier pg.Querier, organizationID, userID id.ID) ([]string, error) {
-	roleIDs, err := db.New(querier).GetRoles(ctx, organizationID, userID)
-	return rolesFound(roleIDs, err)
+	row, err := db.New(querier).GetRoles(ctx, organizationID, userID)
+	return rolesFound(row.RoleIds, row.Suspended, err)
 }
 
-// ShareRoles is Roles for what is about to happen because of them: they stay as they are until the transaction ends.
+// OwnRoles is Roles for one who is not known to be a member yet: no member is ErrNotFound. The user's own membership is
+// visible to them in any scope.
+func OwnRoles(ctx context.Context, querier pg.Querier, organizationID, userID id.ID) ([]string, error) {
+	roleIDs, err := Roles(ctx, querier, organizationID, userID)
+	if err == nil && len(roleIDs) == 0 {
+		err = errs.ErrNotFound
+	}
+	return roleIDs, err
+}
+
+// ShareRoles is Roles for what is about to happen because of them: they stay as they are until the transaction ends. One
+// who is suspended gives nothing, so theirs are none.
 func ShareRoles(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) ([]string, error) {
-	roleIDs, err := db.New(tx).ShareRoles(ctx, organizationID, userID)
-	return rolesFound(roleIDs, err)
-}
-
-func rolesFound(roleIDs []string, err error) ([]string, error) {
-	if errors.Is(err, pg.ErrNoRows) {
+	row, err := db.New(tx).ShareRoles(ctx, organizationID, userID)
+	if row.Suspended {
 		return nil, nil
 	}
-	if err != nil {
+	return rolesFound(row.RoleIds, false, err)
+}
+
+func rolesFound(roleIDs []string, suspended bool, err error) ([]string, error) {
+	switch {
+	case errors.Is(err, pg.ErrNoRows):
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("read roles: %w", err)
+	case suspended:
+		return nil, domain.ErrMemberSuspended
 	}
 	return roleIDs, nil
 }
@@ -56,8 +79,10 @@ func rolesFound(roleIDs []string, err error) ([]string, error) {
 type Standing struct {
 	Target domain.Membership
 	// ActorRoleIDs are the roles of who changes, empty for one who is no member (any more).
-	ActorRoleIDs []string
-	Owners       int
+	ActorRoleIDs   []string
+	ActorSuspended bool
+	// OtherOwners counts the active owners beside the target.
+	OtherOwners int
 }
 
 // LockStanding locks the organization, so that no two changes of its members happen at once, and reads what holds
@@ -73,13 +98,18 @@ func LockStanding(ctx context.Context, tx *pg.Tx, organizationID, actorID, targe
 	}
 	return Standing{
 		Target:       membership(row.Member, row.DisplayName, row.Email),
-		ActorRoleIDs: row.ActorRoleIds,
-		Owners:       int(row.Owners),
+		ActorRoleIDs: row.ActorRoleIds, ActorSuspended: row.ActorSuspended,
+		OtherOwners: int(row.OtherOwners),
 	}, nil
 }
 
 func membership(row db.Member, displayName, email string) domain.Membership {
+	var suspendedAt time.Time
+	if row.SuspendedAt != nil {
+		suspendedAt = *row.SuspendedAt
+	}
 	return domain.Membership{
+		SuspendedAt: suspendedAt, SuspensionReason: row.SuspensionReason,
 		OrganizationID: row.OrganizationID,
 		Person:         domain.Person{UserID: row.UserID, DisplayName: displayName, Email: email},
 		RoleIDs:        row.RoleIds, JoinedAt: row.JoinedAt, Revision: row.Revision,
@@ -96,9 +126,16 @@ func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) erro
 	return keepProfile(ctx, queue(tx), member.Person)
 }
 
-// UpdateMember writes a member's roles, with the transaction's next statement.
+// UpdateMember writes a member's roles and state, with the transaction's next statement.
 func UpdateMember(ctx context.Context, tx *pg.Tx, member domain.Membership) error {
-	return queue(tx).UpdateMember(ctx, member.OrganizationID, member.UserID, member.RoleIDs, member.Revision)
+	var suspendedAt *time.Time
+	if member.Suspended() {
+		suspendedAt = &member.SuspendedAt
+	}
+	return queue(tx).UpdateMember(ctx, db.UpdateMemberParams{
+		OrganizationID: member.OrganizationID, UserID: member.UserID, RoleIds: member.RoleIDs, Revision: member.Revision,
+		SuspendedAt: suspendedAt, SuspensionReason: member.SuspensionReason,
+	})
 }
 
 // DeleteMember removes a member, with the transaction's next statement.
@@ -121,7 +158,7 @@ func keepProfile(ctx context.Context, queries *db.Queries, person domain.Person)
 // The limit keeps the look-up of a profile behind its member: in the order they joined, only the page's people are looked
 // up, while a join would read the profiles of the whole organization.
 const listMembers = `select member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision,
-    profile.display_name, profile.email
+    coalesce(member.suspended_at, '0001-01-01T00:00:00Z'), member.suspension_reason, profile.display_name, profile.email
 from member cross join lateral (
     select display_name, email from profile where profile.user_id = member.user_id limit 1
 ) as profile
@@ -131,7 +168,8 @@ where member.organization_id = $1`
 func ListMembers(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Membership, error) {
 	sql, arguments := query.Build(listMembers, organizationID)
 	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Membership) error {
-		return rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision, &row.DisplayName, &row.Email)
+		return rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision,
+			&row.SuspendedAt, &row.SuspensionReason, &row.DisplayName, &row.Email)
 	}, func(row domain.Membership, order string) any {
 		switch order {
 		case "joinTime":

@@ -88,11 +88,14 @@ type Permission struct {
 	Rule isPermission_Rule `protobuf_oneof:"rule"`
 	// The request's field that holds the organization's id; "organization_id" when empty. Only with a name.
 	OrganizationField string `protobuf:"bytes,5,opt,name=organization_field,json=organizationField,proto3" json:"organization_field,omitempty"`
-	// The least system role that holds the permission: viewer, member, admin or owner, each holding all that the ones
-	// before it hold. Methods that share a permission name the same role.
+	// The least system role that holds the permission: guest, viewer, member, admin or owner, each holding all that the
+	// ones before it hold. Methods that share a permission name the same role.
 	Role string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
 	// A field that holds a user's id: when it names the caller, being a member is enough. Only with a name.
-	SelfField     string `protobuf:"bytes,7,opt,name=self_field,json=selfField,proto3" json:"self_field,omitempty"`
+	SelfField string `protobuf:"bytes,7,opt,name=self_field,json=selfField,proto3" json:"self_field,omitempty"`
+	// Who else may call, in words ("leads of the team"). Members without the permission then reach the handler, which lets
+	// only those through and refuses the others as they would have been. Only with a name.
+	Also          string `protobuf:"bytes,8,opt,name=also,proto3" json:"also,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -187,6 +190,13 @@ func (x *Permission) GetRole() string {
 func (x *Permission) GetSelfField() string {
 	if x != nil {
 		return x.SelfField
+	}
+	return ""
+}
+
+func (x *Permission) GetAlso() string {
+	if x != nil {
+		return x.Also
 	}
 	return ""
 }
@@ -411,7 +421,7 @@ var File_braid_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xec\x01\n" +
+	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\x80\x02\n" +
 	"\n" +
 	"Permission\x12\x18\n" +
 	"\x06public\x18\x01 \x01(\bH\x00R\x06public\x12&\n" +
@@ -421,7 +431,8 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\x12organization_field\x18\x05 \x01(\tR\x11organizationField\x12\x12\n" +
 	"\x04role\x18\x06 \x01(\tR\x04role\x12\x1d\n" +
 	"\n" +
-	"self_field\x18\a \x01(\tR\tselfFieldB\x06\n" +
+	"self_field\x18\a \x01(\tR\tselfField\x12\x12\n" +
+	"\x04also\x18\b \x01(\tR\x04alsoB\x06\n" +
 	"\x04rule\"\x1b\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\" \n" +

@@ -118,5 +118,7 @@ func (x *GetEffectivePermissionsResponse) AppendJSON(dst []byte) []byte {
 		dst = jsonwire.AppendString(dst, item)
 	}
 	dst = append(dst, ']')
+	dst = append(dst, `,"suspended":`...)
+	dst = jsonwire.AppendBool(dst, x.GetSuspended())
 	return append(dst, '}')
 }

@@ -27,7 +27,7 @@ const (
 // Role is a named set of permissions.
 type Role struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role's id; a system role's id is its name: owner, admin, member, viewer.
+	// The role's id; a system role's id is its name: owner, admin, member, viewer, guest.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The name people see.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
@@ -312,7 +312,8 @@ type CheckAccessResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether the user holds the permission.
 	Allowed bool `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
-	// Why: "role:<role id>" when allowed, else "not_a_member", "no_role_with_permission" or "unknown_permission".
+	// Why: "role:<role id>" when allowed, else "not_a_member", "suspended", "no_role_with_permission" or
+	// "unknown_permission".
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -425,7 +426,9 @@ type GetEffectivePermissionsResponse struct {
 	// The names of the permissions, sorted.
 	Permissions []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	// The roles that they come from.
-	RoleIds       []string `protobuf:"bytes,3,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
+	RoleIds []string `protobuf:"bytes,3,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
+	// Whether the member is suspended: everything is refused then with MEMBER_SUSPENDED, and no permission is named.
+	Suspended     bool `protobuf:"varint,10,opt,name=suspended,proto3" json:"suspended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -481,6 +484,13 @@ func (x *GetEffectivePermissionsResponse) GetRoleIds() []string {
 	return nil
 }
 
+func (x *GetEffectivePermissionsResponse) GetSuspended() bool {
+	if x != nil {
+		return x.Suspended
+	}
+	return false
+}
+
 var File_braid_organization_v1_access_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_access_proto_rawDesc = "" +
@@ -513,11 +523,13 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"v\n" +
 	"\x1eGetEffectivePermissionsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"v\n" +
+	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"\x94\x01\n" +
 	"\x1fGetEffectivePermissionsResponse\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\bR\x06member\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x19\n" +
-	"\brole_ids\x18\x03 \x03(\tR\aroleIds2\xcc\x01\n" +
+	"\brole_ids\x18\x03 \x03(\tR\aroleIds\x12\x1c\n" +
+	"\tsuspended\x18\n" +
+	" \x01(\bR\tsuspended2\xcc\x01\n" +
 	"\vRoleService\x12\xbc\x01\n" +
 	"\tListRoles\x12'.braid.organization.v1.ListRolesRequest\x1a(.braid.organization.v1.ListRolesResponse\"\\\xaa\xbb\x18 2\x06viewer\"\x16organization.role.read\x82\xd3\xe4\x93\x02/\x12-/api/v1/organizations/{organization_id}/roles\x90\x02\x012\xf7\x02\n" +
 	"\rAccessService\x12\xcf\x01\n" +

@@ -133,3 +133,141 @@ func (x *InvitationRevoked) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetInvitationId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *MemberSuspended) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *MemberResumed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"parentTeamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetParentTeamId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"parentTeamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetParentTeamId())
+	dst = append(dst, `,"previousParentTeamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetPreviousParentTeamId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamMemberAdded) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"lead":`...)
+	dst = jsonwire.AppendBool(dst, x.GetLead())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamMemberUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"lead":`...)
+	dst = jsonwire.AppendBool(dst, x.GetLead())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamMemberRemoved) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OwnershipOffered) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"transferId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTransferId())
+	dst = append(dst, `,"ownerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOwnerId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OwnershipTransferred) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"transferId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTransferId())
+	dst = append(dst, `,"ownerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOwnerId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OwnershipTransferCanceled) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"transferId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTransferId())
+	return append(dst, '}')
+}

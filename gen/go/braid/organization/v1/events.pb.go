@@ -589,6 +589,739 @@ func (x *InvitationRevoked) GetInvitationId() string {
 	return ""
 }
 
+// MemberSuspended: a member may do nothing in the organization until they are resumed. Every process refuses the user
+// from then on. The reason stays in the organization's own records: it is a text about a person.
+type MemberSuspended struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The user.
+	UserId        string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberSuspended) Reset() {
+	*x = MemberSuspended{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberSuspended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberSuspended) ProtoMessage() {}
+
+func (x *MemberSuspended) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberSuspended.ProtoReflect.Descriptor instead.
+func (*MemberSuspended) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MemberSuspended) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *MemberSuspended) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+// MemberResumed: a suspended member may do again what their roles permit.
+type MemberResumed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The user.
+	UserId        string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberResumed) Reset() {
+	*x = MemberResumed{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberResumed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberResumed) ProtoMessage() {}
+
+func (x *MemberResumed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberResumed.ProtoReflect.Descriptor instead.
+func (*MemberResumed) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MemberResumed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *MemberResumed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+// TeamCreated: a team exists.
+type TeamCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The team.
+	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	// Its name.
+	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// The team above it; empty at the top.
+	ParentTeamId  string `protobuf:"bytes,4,opt,name=parent_team_id,json=parentTeamId,proto3" json:"parent_team_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TeamCreated) Reset() {
+	*x = TeamCreated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TeamCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TeamCreated) ProtoMessage() {}
+
+func (x *TeamCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TeamCreated.ProtoReflect.Descriptor instead.
+func (*TeamCreated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TeamCreated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *TeamCreated) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+func (x *TeamCreated) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *TeamCreated) GetParentTeamId() string {
+	if x != nil {
+		return x.ParentTeamId
+	}
+	return ""
+}
+
+// TeamUpdated: a team's name, description or place changed. It holds the values after the change.
+type TeamUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The team.
+	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	// Its name.
+	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// The team above it; empty at the top. A new place changes what its members are in.
+	ParentTeamId string `protobuf:"bytes,4,opt,name=parent_team_id,json=parentTeamId,proto3" json:"parent_team_id,omitempty"`
+	// The team that was above it before.
+	PreviousParentTeamId string `protobuf:"bytes,5,opt,name=previous_parent_team_id,json=previousParentTeamId,proto3" json:"previous_parent_team_id,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *TeamUpdated) Reset() {
+	*x = TeamUpdated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TeamUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TeamUpdated) ProtoMessage() {}
+
+func (x *TeamUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TeamUpdated.ProtoReflect.Descriptor instead.
+func (*TeamUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *TeamUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *TeamUpdated) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+func (x *TeamUpdated) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *TeamUpdated) GetParentTeamId() string {
+	if x != nil {
+		return x.ParentTeamId
+	}
+	return ""
+}
+
+func (x *TeamUpdated) GetPreviousParentTeamId() string {
+	if x != nil {
+		return x.PreviousParentTeamId
+	}
+	return ""
+}
+
+// TeamDeleted: a team is gone, and with it everybody's place in it.
+type TeamDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The team.
+	TeamId        string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TeamDeleted) Reset() {
+	*x = TeamDeleted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TeamDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TeamDeleted) ProtoMessage() {}
+
+func (x *TeamDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TeamDeleted.ProtoReflect.Descriptor instead.
+func (*TeamDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *TeamDeleted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *TeamDeleted) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+// TeamMemberAdded: a member of the organization is now in a team. Leaving the organization leaves all teams, which
+// MemberRemoved alone tells.
+type TeamMemberAdded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The team.
+	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	// The user.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Whether the user leads the team.
+	Lead          bool `protobuf:"varint,4,opt,name=lead,proto3" json:"lead,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TeamMemberAdded) Reset() {
+	*x = TeamMemberAdded{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TeamMemberAdded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TeamMemberAdded) ProtoMessage() {}
+
+func (x *TeamMemberAdded) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TeamMemberAdded.ProtoReflect.Descriptor instead.
+func (*TeamMemberAdded) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *TeamMemberAdded) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *TeamMemberAdded) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+func (x *TeamMemberAdded) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *TeamMemberAdded) GetLead() bool {
+	if x != nil {
+		return x.Lead
+	}
+	return false
+}
+
+// TeamMemberUpdated: somebody in a team leads it now, or no longer does.
+type TeamMemberUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The team.
+	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	// The user.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Whether the user leads the team.
+	Lead          bool `protobuf:"varint,4,opt,name=lead,proto3" json:"lead,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TeamMemberUpdated) Reset() {
+	*x = TeamMemberUpdated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TeamMemberUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TeamMemberUpdated) ProtoMessage() {}
+
+func (x *TeamMemberUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TeamMemberUpdated.ProtoReflect.Descriptor instead.
+func (*TeamMemberUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *TeamMemberUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *TeamMemberUpdated) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+func (x *TeamMemberUpdated) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *TeamMemberUpdated) GetLead() bool {
+	if x != nil {
+		return x.Lead
+	}
+	return false
+}
+
+// TeamMemberRemoved: a user is no longer in a team.
+type TeamMemberRemoved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The team.
+	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
+	// The user.
+	UserId        string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TeamMemberRemoved) Reset() {
+	*x = TeamMemberRemoved{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TeamMemberRemoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TeamMemberRemoved) ProtoMessage() {}
+
+func (x *TeamMemberRemoved) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TeamMemberRemoved.ProtoReflect.Descriptor instead.
+func (*TeamMemberRemoved) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *TeamMemberRemoved) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *TeamMemberRemoved) GetTeamId() string {
+	if x != nil {
+		return x.TeamId
+	}
+	return ""
+}
+
+func (x *TeamMemberRemoved) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+// OwnershipOffered: an owner offers their place to a member. Its mail is fetched by GetOwnershipMail when it is sent.
+type OwnershipOffered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The offer.
+	TransferId string `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	// Who offers.
+	OwnerId string `protobuf:"bytes,3,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
+	// Who is offered it.
+	UserId        string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnershipOffered) Reset() {
+	*x = OwnershipOffered{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnershipOffered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnershipOffered) ProtoMessage() {}
+
+func (x *OwnershipOffered) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnershipOffered.ProtoReflect.Descriptor instead.
+func (*OwnershipOffered) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *OwnershipOffered) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OwnershipOffered) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+func (x *OwnershipOffered) GetOwnerId() string {
+	if x != nil {
+		return x.OwnerId
+	}
+	return ""
+}
+
+func (x *OwnershipOffered) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+// OwnershipTransferred: the offer was accepted. What changed in the two members' roles follows as MemberRolesChanged.
+type OwnershipTransferred struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The offer.
+	TransferId string `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	// Who was an owner and is an admin now.
+	OwnerId string `protobuf:"bytes,3,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
+	// Who is an owner now.
+	UserId        string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnershipTransferred) Reset() {
+	*x = OwnershipTransferred{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnershipTransferred) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnershipTransferred) ProtoMessage() {}
+
+func (x *OwnershipTransferred) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnershipTransferred.ProtoReflect.Descriptor instead.
+func (*OwnershipTransferred) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *OwnershipTransferred) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OwnershipTransferred) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+func (x *OwnershipTransferred) GetOwnerId() string {
+	if x != nil {
+		return x.OwnerId
+	}
+	return ""
+}
+
+func (x *OwnershipTransferred) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+// OwnershipTransferCanceled: the offer was taken back, or another one took its place.
+type OwnershipTransferCanceled struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The offer.
+	TransferId    string `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnershipTransferCanceled) Reset() {
+	*x = OwnershipTransferCanceled{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnershipTransferCanceled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnershipTransferCanceled) ProtoMessage() {}
+
+func (x *OwnershipTransferCanceled) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnershipTransferCanceled.ProtoReflect.Descriptor instead.
+func (*OwnershipTransferCanceled) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *OwnershipTransferCanceled) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OwnershipTransferCanceled) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_events_proto_rawDesc = "" +
@@ -637,7 +1370,68 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\x11InvitationRevoked\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12#\n" +
 	"\rinvitation_id\x18\x02 \x01(\tR\finvitationId:%»\x18!\n" +
-	"\x1forganization.invitation.revokedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x1forganization.invitation.revoked\"x\n" +
+	"\x0fMemberSuspended\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId:#»\x18\x1f\n" +
+	"\x1dorganization.member.suspended\"t\n" +
+	"\rMemberResumed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId:!»\x18\x1d\n" +
+	"\x1borganization.member.resumed\"\xb9\x01\n" +
+	"\vTeamCreated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12!\n" +
+	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12$\n" +
+	"\x0eparent_team_id\x18\x04 \x01(\tR\fparentTeamId:\x1f»\x18\x1b\n" +
+	"\x19organization.team.created\"\xf0\x01\n" +
+	"\vTeamUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12!\n" +
+	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12$\n" +
+	"\x0eparent_team_id\x18\x04 \x01(\tR\fparentTeamId\x125\n" +
+	"\x17previous_parent_team_id\x18\x05 \x01(\tR\x14previousParentTeamId:\x1f»\x18\x1b\n" +
+	"\x19organization.team.updated\"p\n" +
+	"\vTeamDeleted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\ateam_id\x18\x02 \x01(\tR\x06teamId:\x1f»\x18\x1b\n" +
+	"\x19organization.team.deleted\"\xa6\x01\n" +
+	"\x0fTeamMemberAdded\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x12\n" +
+	"\x04lead\x18\x04 \x01(\bR\x04lead:$»\x18 \n" +
+	"\x1eorganization.team_member.added\"\xaa\x01\n" +
+	"\x11TeamMemberUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x12\n" +
+	"\x04lead\x18\x04 \x01(\bR\x04lead:&»\x18\"\n" +
+	" organization.team_member.updated\"\x96\x01\n" +
+	"\x11TeamMemberRemoved\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\tR\x06userId:&»\x18\"\n" +
+	" organization.team_member.removed\"\xb6\x01\n" +
+	"\x10OwnershipOffered\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1f\n" +
+	"\vtransfer_id\x18\x02 \x01(\tR\n" +
+	"transferId\x12\x19\n" +
+	"\bowner_id\x18\x03 \x01(\tR\aownerId\x12\x17\n" +
+	"\auser_id\x18\x04 \x01(\tR\x06userId:$»\x18 \n" +
+	"\x1eorganization.ownership.offered\"\xbe\x01\n" +
+	"\x14OwnershipTransferred\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1f\n" +
+	"\vtransfer_id\x18\x02 \x01(\tR\n" +
+	"transferId\x12\x19\n" +
+	"\bowner_id\x18\x03 \x01(\tR\aownerId\x12\x17\n" +
+	"\auser_id\x18\x04 \x01(\tR\x06userId:(»\x18$\n" +
+	"\"organization.ownership.transferred\"\x95\x01\n" +
+	"\x19OwnershipTransferCanceled\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1f\n" +
+	"\vtransfer_id\x18\x02 \x01(\tR\n" +
+	"transferId:.»\x18*\n" +
+	"(organization.ownership.transfer_canceledBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_events_proto_rawDescOnce sync.Once
@@ -651,17 +1445,28 @@ func file_braid_organization_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_braid_organization_v1_events_proto_goTypes = []any{
-	(*OrganizationCreated)(nil), // 0: braid.organization.v1.OrganizationCreated
-	(*OrganizationUpdated)(nil), // 1: braid.organization.v1.OrganizationUpdated
-	(*MemberAdded)(nil),         // 2: braid.organization.v1.MemberAdded
-	(*MemberRemoved)(nil),       // 3: braid.organization.v1.MemberRemoved
-	(*MemberRolesChanged)(nil),  // 4: braid.organization.v1.MemberRolesChanged
-	(*InvitationSent)(nil),      // 5: braid.organization.v1.InvitationSent
-	(*InvitationAccepted)(nil),  // 6: braid.organization.v1.InvitationAccepted
-	(*InvitationRejected)(nil),  // 7: braid.organization.v1.InvitationRejected
-	(*InvitationRevoked)(nil),   // 8: braid.organization.v1.InvitationRevoked
+	(*OrganizationCreated)(nil),       // 0: braid.organization.v1.OrganizationCreated
+	(*OrganizationUpdated)(nil),       // 1: braid.organization.v1.OrganizationUpdated
+	(*MemberAdded)(nil),               // 2: braid.organization.v1.MemberAdded
+	(*MemberRemoved)(nil),             // 3: braid.organization.v1.MemberRemoved
+	(*MemberRolesChanged)(nil),        // 4: braid.organization.v1.MemberRolesChanged
+	(*InvitationSent)(nil),            // 5: braid.organization.v1.InvitationSent
+	(*InvitationAccepted)(nil),        // 6: braid.organization.v1.InvitationAccepted
+	(*InvitationRejected)(nil),        // 7: braid.organization.v1.InvitationRejected
+	(*InvitationRevoked)(nil),         // 8: braid.organization.v1.InvitationRevoked
+	(*MemberSuspended)(nil),           // 9: braid.organization.v1.MemberSuspended
+	(*MemberResumed)(nil),             // 10: braid.organization.v1.MemberResumed
+	(*TeamCreated)(nil),               // 11: braid.organization.v1.TeamCreated
+	(*TeamUpdated)(nil),               // 12: braid.organization.v1.TeamUpdated
+	(*TeamDeleted)(nil),               // 13: braid.organization.v1.TeamDeleted
+	(*TeamMemberAdded)(nil),           // 14: braid.organization.v1.TeamMemberAdded
+	(*TeamMemberUpdated)(nil),         // 15: braid.organization.v1.TeamMemberUpdated
+	(*TeamMemberRemoved)(nil),         // 16: braid.organization.v1.TeamMemberRemoved
+	(*OwnershipOffered)(nil),          // 17: braid.organization.v1.OwnershipOffered
+	(*OwnershipTransferred)(nil),      // 18: braid.organization.v1.OwnershipTransferred
+	(*OwnershipTransferCanceled)(nil), // 19: braid.organization.v1.OwnershipTransferCanceled
 }
 var file_braid_organization_v1_events_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -682,7 +1487,7 @@ func file_braid_organization_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_events_proto_rawDesc), len(file_braid_organization_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -31,6 +31,17 @@ func (x *Member) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"etag":`...)
 	dst = jsonwire.AppendString(dst, x.GetEtag())
+	dst = append(dst, `,"state":`...)
+	{
+		name, known := Member_State_name[int32(x.GetState())]
+		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetState()))
+	}
+	dst = append(dst, `,"suspendReason":`...)
+	dst = jsonwire.AppendString(dst, x.GetSuspendReason())
+	if x.SuspendTime != nil {
+		dst = append(dst, `,"suspendTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetSuspendTime())
+	}
 	return append(dst, '}')
 }
 

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/options/v1/options.proto.
  */
 export const file_braid_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEioQEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIhgKBlJlYXNvbhIOCgZzdGF0dXMYASABKAkqQAoLSWRlbXBvdGVuY3kSGwoXSURFTVBPVEVOQ1lfVU5TUEVDSUZJRUQQABIUChBJREVNUE9URU5DWV9OT05FEAE6XgoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyHC5icmFpZC5vcHRpb25zLnYxLlBlcm1pc3Npb25SCnBlcm1pc3Npb246YQoLaWRlbXBvdGVuY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi2hwMgASgOMh0uYnJhaWQub3B0aW9ucy52MS5JZGVtcG90ZW5jeVILaWRlbXBvdGVuY3k6PQoJc2Vuc2l0aXZlEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi3hwMgASgIUglzZW5zaXRpdmU6NQoFZml4ZWQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLqHAyABKAlSBWZpeGVkOlAKBWV2ZW50Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGLiHAyABKAsyFy5icmFpZC5vcHRpb25zLnYxLkV2ZW50UgVldmVudDpVCgZyZWFzb24SIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxi5hwMgASgLMhguYnJhaWQub3B0aW9ucy52MS5SZWFzb25SBnJlYXNvbkI8WjpnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29wdGlvbnMvdjE7b3B0aW9uc3YxYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEirwEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSDAoEYWxzbxgIIAEoCUIGCgRydWxlIhUKBUV2ZW50EgwKBHR5cGUYASABKAkiGAoGUmVhc29uEg4KBnN0YXR1cxgBIAEoCSpACgtJZGVtcG90ZW5jeRIbChdJREVNUE9URU5DWV9VTlNQRUNJRklFRBAAEhQKEElERU1QT1RFTkNZX05PTkUQATpeCgpwZXJtaXNzaW9uEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtYcDIAEoCzIcLmJyYWlkLm9wdGlvbnMudjEuUGVybWlzc2lvblIKcGVybWlzc2lvbjphCgtpZGVtcG90ZW5jeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKA4yHS5icmFpZC5vcHRpb25zLnYxLklkZW1wb3RlbmN5UgtpZGVtcG90ZW5jeTo9CglzZW5zaXRpdmUSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLeHAyABKAhSCXNlbnNpdGl2ZTo1CgVmaXhlZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYuocDIAEoCVIFZml4ZWQ6UAoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYuIcDIAEoCzIXLmJyYWlkLm9wdGlvbnMudjEuRXZlbnRSBWV2ZW50OlUKBnJlYXNvbhIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGLmHAyABKAsyGC5icmFpZC5vcHRpb25zLnYxLlJlYXNvblIGcmVhc29uQjxaOmdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3B0aW9ucy92MTtvcHRpb25zdjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Permission says who may call an RPC. A service does not start when one of its RPCs has none.
@@ -70,8 +70,8 @@ export type Permission = Message<"braid.options.v1.Permission"> & {
   organizationField: string;
 
   /**
-   * The least system role that holds the permission: viewer, member, admin or owner, each holding all that the ones
-   * before it hold. Methods that share a permission name the same role.
+   * The least system role that holds the permission: guest, viewer, member, admin or owner, each holding all that the
+   * ones before it hold. Methods that share a permission name the same role.
    *
    * @generated from field: string role = 6;
    */
@@ -83,6 +83,14 @@ export type Permission = Message<"braid.options.v1.Permission"> & {
    * @generated from field: string self_field = 7;
    */
   selfField: string;
+
+  /**
+   * Who else may call, in words ("leads of the team"). Members without the permission then reach the handler, which lets
+   * only those through and refuses the others as they would have been. Only with a name.
+   *
+   * @generated from field: string also = 8;
+   */
+  also: string;
 };
 
 /**

@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/organization/v1/errors.proto.
  */
 export const file_braid_organization_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXJyb3JzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEqmAMKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKCkxBU1RfT1dORVIQARoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIkCgpTTFVHX1RBS0VOEAIaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEigKDFJPTEVfVU5LTk9XThADGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KEUdSQU5UX0VYQ0VFRFNfT1dOEAQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjUKFklOVklUQVRJT05fTk9UX1BFTkRJTkcQBRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChZJTlZJVEFUSU9OX09USEVSX0VNQUlMEAYaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEisKEUlOVklUQVRJT05fRVhJU1RTEAcaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEicKDU1FTUJFUl9FWElTVFMQCBoUyrsYEAoOQUxSRUFEWV9FWElTVFNCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXJyb3JzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEqzQkKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKCkxBU1RfT1dORVIQARoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIkCgpTTFVHX1RBS0VOEAIaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEigKDFJPTEVfVU5LTk9XThADGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KEUdSQU5UX0VYQ0VFRFNfT1dOEAQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjUKFklOVklUQVRJT05fTk9UX1BFTkRJTkcQBRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChZJTlZJVEFUSU9OX09USEVSX0VNQUlMEAYaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEisKEUlOVklUQVRJT05fRVhJU1RTEAcaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEicKDU1FTUJFUl9FWElTVFMQCBoUyrsYEAoOQUxSRUFEWV9FWElTVFMSLQoQTUVNQkVSX1NVU1BFTkRFRBAUGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIrCgxTVVNQRU5EX1NFTEYQFRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIsCg1MSU1JVF9SRUFDSEVEEBYaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLwoTVEVBTV9QQVJFTlRfVU5LTk9XThAXGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEikKClRFQU1fQ1lDTEUQGBoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIsCg1URUFNX1RPT19ERUVQEBkaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SMAoRVEVBTV9IQVNfQ0hJTERSRU4QGhoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIsChJURUFNX01FTUJFUl9FWElTVFMQGxoUyrsYEAoOQUxSRUFEWV9FWElTVFMSKwoPVVNFUl9OT1RfTUVNQkVSEBwaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSMwoUVFJBTlNGRVJfTk9UX1BFTkRJTkcQHRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIyChNUUkFOU0ZFUl9JTVBPU1NJQkxFEB4aGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SOQoaSU5WSVRBVElPTl9MSU5LX05PVF9BQ1RJVkUQHxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThI5ChxJTlZJVEFUSU9OX0xJTktfT1RIRVJfRE9NQUlOECAaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEicKDURPTUFJTl9FWElTVFMQIRoUyrsYEAoOQUxSRUFEWV9FWElTVFMSLgoSRE9NQUlOX05PVF9BTExPV0VEECIaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSJgoMRE9NQUlOX1RBS0VOECMaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEjIKE0RPTUFJTl9OT1RfVkVSSUZJRUQQJBoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPTkJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why organization refused.
@@ -81,6 +81,126 @@ export enum ErrorReason {
    * @generated from enum value: MEMBER_EXISTS = 8;
    */
   MEMBER_EXISTS = 8,
+
+  /**
+   * The caller is suspended in the organization: everything is refused until somebody resumes the membership.
+   *
+   * @generated from enum value: MEMBER_SUSPENDED = 20;
+   */
+  MEMBER_SUSPENDED = 20,
+
+  /**
+   * Nobody suspends themselves.
+   *
+   * @generated from enum value: SUSPEND_SELF = 21;
+   */
+  SUSPEND_SELF = 21,
+
+  /**
+   * The organization, or what the details name, has as many as it may have; the details hold the limit.
+   *
+   * @generated from enum value: LIMIT_REACHED = 22;
+   */
+  LIMIT_REACHED = 22,
+
+  /**
+   * The parent is no team of the organization.
+   *
+   * @generated from enum value: TEAM_PARENT_UNKNOWN = 23;
+   */
+  TEAM_PARENT_UNKNOWN = 23,
+
+  /**
+   * The team would be below itself.
+   *
+   * @generated from enum value: TEAM_CYCLE = 24;
+   */
+  TEAM_CYCLE = 24,
+
+  /**
+   * Teams would be nested more than 3 levels deep.
+   *
+   * @generated from enum value: TEAM_TOO_DEEP = 25;
+   */
+  TEAM_TOO_DEEP = 25,
+
+  /**
+   * The team has teams below it.
+   *
+   * @generated from enum value: TEAM_HAS_CHILDREN = 26;
+   */
+  TEAM_HAS_CHILDREN = 26,
+
+  /**
+   * The person is in the team already.
+   *
+   * @generated from enum value: TEAM_MEMBER_EXISTS = 27;
+   */
+  TEAM_MEMBER_EXISTS = 27,
+
+  /**
+   * The person is no member of the organization.
+   *
+   * @generated from enum value: USER_NOT_MEMBER = 28;
+   */
+  USER_NOT_MEMBER = 28,
+
+  /**
+   * Nothing is offered to the caller, or no longer.
+   *
+   * @generated from enum value: TRANSFER_NOT_PENDING = 29;
+   */
+  TRANSFER_NOT_PENDING = 29,
+
+  /**
+   * The person the ownership is offered to is an owner already, or suspended.
+   *
+   * @generated from enum value: TRANSFER_IMPOSSIBLE = 30;
+   */
+  TRANSFER_IMPOSSIBLE = 30,
+
+  /**
+   * The invitation link was revoked, has expired or is used up, or whoever made it may no longer give its role; the
+   * details hold its state.
+   *
+   * @generated from enum value: INVITATION_LINK_NOT_ACTIVE = 31;
+   */
+  INVITATION_LINK_NOT_ACTIVE = 31,
+
+  /**
+   * The invitation link is for addresses of another domain than the caller's.
+   *
+   * @generated from enum value: INVITATION_LINK_OTHER_DOMAIN = 32;
+   */
+  INVITATION_LINK_OTHER_DOMAIN = 32,
+
+  /**
+   * The organization has the domain already.
+   *
+   * @generated from enum value: DOMAIN_EXISTS = 33;
+   */
+  DOMAIN_EXISTS = 33,
+
+  /**
+   * The domain is no name that one organization can own: a public suffix, or one where anybody gets an address.
+   *
+   * @generated from enum value: DOMAIN_NOT_ALLOWED = 34;
+   */
+  DOMAIN_NOT_ALLOWED = 34,
+
+  /**
+   * Another organization has verified the domain.
+   *
+   * @generated from enum value: DOMAIN_TAKEN = 35;
+   */
+  DOMAIN_TAKEN = 35,
+
+  /**
+   * The domain does not show the record that verifies it; the details say what was looked for and found.
+   *
+   * @generated from enum value: DOMAIN_NOT_VERIFIED = 36;
+   */
+  DOMAIN_NOT_VERIFIED = 36,
 }
 
 /**

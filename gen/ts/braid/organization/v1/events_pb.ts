@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/organization/v1/events.proto.
  */
 export const file_braid_organization_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZEJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJgCg9NZW1iZXJTdXNwZW5kZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6I8K7GB8KHW9yZ2FuaXphdGlvbi5tZW1iZXIuc3VzcGVuZGVkIlwKDU1lbWJlclJlc3VtZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVzdW1lZCKGAQoLVGVhbUNyZWF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEhYKDnBhcmVudF90ZWFtX2lkGAQgASgJOh/CuxgbChlvcmdhbml6YXRpb24udGVhbS5jcmVhdGVkIqcBCgtUZWFtVXBkYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSFgoOcGFyZW50X3RlYW1faWQYBCABKAkSHwoXcHJldmlvdXNfcGFyZW50X3RlYW1faWQYBSABKAk6H8K7GBsKGW9yZ2FuaXphdGlvbi50ZWFtLnVwZGF0ZWQiWAoLVGVhbURlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAk6H8K7GBsKGW9yZ2FuaXphdGlvbi50ZWFtLmRlbGV0ZWQigAEKD1RlYW1NZW1iZXJBZGRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEgwKBGxlYWQYBCABKAg6JMK7GCAKHm9yZ2FuaXphdGlvbi50ZWFtX21lbWJlci5hZGRlZCKEAQoRVGVhbU1lbWJlclVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIMCgRsZWFkGAQgASgIOibCuxgiCiBvcmdhbml6YXRpb24udGVhbV9tZW1iZXIudXBkYXRlZCJ2ChFUZWFtTWVtYmVyUmVtb3ZlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJOibCuxgiCiBvcmdhbml6YXRpb24udGVhbV9tZW1iZXIucmVtb3ZlZCKJAQoQT3duZXJzaGlwT2ZmZXJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEwoLdHJhbnNmZXJfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdXNlcl9pZBgEIAEoCTokwrsYIAoeb3JnYW5pemF0aW9uLm93bmVyc2hpcC5vZmZlcmVkIpEBChRPd25lcnNoaXBUcmFuc2ZlcnJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEwoLdHJhbnNmZXJfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdXNlcl9pZBgEIAEoCToowrsYJAoib3JnYW5pemF0aW9uLm93bmVyc2hpcC50cmFuc2ZlcnJlZCJ5ChlPd25lcnNoaXBUcmFuc2ZlckNhbmNlbGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRITCgt0cmFuc2Zlcl9pZBgCIAEoCTouwrsYKgoob3JnYW5pemF0aW9uLm93bmVyc2hpcC50cmFuc2Zlcl9jYW5jZWxlZEJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * OrganizationCreated: an organization exists. Its first owner follows as MemberAdded.
@@ -320,4 +320,412 @@ export type InvitationRevoked = Message<"braid.organization.v1.InvitationRevoked
  */
 export const InvitationRevokedSchema: GenMessage<InvitationRevoked> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_events, 8);
+
+/**
+ * MemberSuspended: a member may do nothing in the organization until they are resumed. Every process refuses the user
+ * from then on. The reason stays in the organization's own records: it is a text about a person.
+ *
+ * @generated from message braid.organization.v1.MemberSuspended
+ */
+export type MemberSuspended = Message<"braid.organization.v1.MemberSuspended"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.MemberSuspended.
+ * Use `create(MemberSuspendedSchema)` to create a new message.
+ */
+export const MemberSuspendedSchema: GenMessage<MemberSuspended> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 9);
+
+/**
+ * MemberResumed: a suspended member may do again what their roles permit.
+ *
+ * @generated from message braid.organization.v1.MemberResumed
+ */
+export type MemberResumed = Message<"braid.organization.v1.MemberResumed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.MemberResumed.
+ * Use `create(MemberResumedSchema)` to create a new message.
+ */
+export const MemberResumedSchema: GenMessage<MemberResumed> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 10);
+
+/**
+ * TeamCreated: a team exists.
+ *
+ * @generated from message braid.organization.v1.TeamCreated
+ */
+export type TeamCreated = Message<"braid.organization.v1.TeamCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * The team above it; empty at the top.
+   *
+   * @generated from field: string parent_team_id = 4;
+   */
+  parentTeamId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamCreated.
+ * Use `create(TeamCreatedSchema)` to create a new message.
+ */
+export const TeamCreatedSchema: GenMessage<TeamCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 11);
+
+/**
+ * TeamUpdated: a team's name, description or place changed. It holds the values after the change.
+ *
+ * @generated from message braid.organization.v1.TeamUpdated
+ */
+export type TeamUpdated = Message<"braid.organization.v1.TeamUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * The team above it; empty at the top. A new place changes what its members are in.
+   *
+   * @generated from field: string parent_team_id = 4;
+   */
+  parentTeamId: string;
+
+  /**
+   * The team that was above it before.
+   *
+   * @generated from field: string previous_parent_team_id = 5;
+   */
+  previousParentTeamId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamUpdated.
+ * Use `create(TeamUpdatedSchema)` to create a new message.
+ */
+export const TeamUpdatedSchema: GenMessage<TeamUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 12);
+
+/**
+ * TeamDeleted: a team is gone, and with it everybody's place in it.
+ *
+ * @generated from message braid.organization.v1.TeamDeleted
+ */
+export type TeamDeleted = Message<"braid.organization.v1.TeamDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamDeleted.
+ * Use `create(TeamDeletedSchema)` to create a new message.
+ */
+export const TeamDeletedSchema: GenMessage<TeamDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 13);
+
+/**
+ * TeamMemberAdded: a member of the organization is now in a team. Leaving the organization leaves all teams, which
+ * MemberRemoved alone tells.
+ *
+ * @generated from message braid.organization.v1.TeamMemberAdded
+ */
+export type TeamMemberAdded = Message<"braid.organization.v1.TeamMemberAdded"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * Whether the user leads the team.
+   *
+   * @generated from field: bool lead = 4;
+   */
+  lead: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamMemberAdded.
+ * Use `create(TeamMemberAddedSchema)` to create a new message.
+ */
+export const TeamMemberAddedSchema: GenMessage<TeamMemberAdded> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 14);
+
+/**
+ * TeamMemberUpdated: somebody in a team leads it now, or no longer does.
+ *
+ * @generated from message braid.organization.v1.TeamMemberUpdated
+ */
+export type TeamMemberUpdated = Message<"braid.organization.v1.TeamMemberUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * Whether the user leads the team.
+   *
+   * @generated from field: bool lead = 4;
+   */
+  lead: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamMemberUpdated.
+ * Use `create(TeamMemberUpdatedSchema)` to create a new message.
+ */
+export const TeamMemberUpdatedSchema: GenMessage<TeamMemberUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 15);
+
+/**
+ * TeamMemberRemoved: a user is no longer in a team.
+ *
+ * @generated from message braid.organization.v1.TeamMemberRemoved
+ */
+export type TeamMemberRemoved = Message<"braid.organization.v1.TeamMemberRemoved"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamMemberRemoved.
+ * Use `create(TeamMemberRemovedSchema)` to create a new message.
+ */
+export const TeamMemberRemovedSchema: GenMessage<TeamMemberRemoved> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 16);
+
+/**
+ * OwnershipOffered: an owner offers their place to a member. Its mail is fetched by GetOwnershipMail when it is sent.
+ *
+ * @generated from message braid.organization.v1.OwnershipOffered
+ */
+export type OwnershipOffered = Message<"braid.organization.v1.OwnershipOffered"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The offer.
+   *
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+
+  /**
+   * Who offers.
+   *
+   * @generated from field: string owner_id = 3;
+   */
+  ownerId: string;
+
+  /**
+   * Who is offered it.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OwnershipOffered.
+ * Use `create(OwnershipOfferedSchema)` to create a new message.
+ */
+export const OwnershipOfferedSchema: GenMessage<OwnershipOffered> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 17);
+
+/**
+ * OwnershipTransferred: the offer was accepted. What changed in the two members' roles follows as MemberRolesChanged.
+ *
+ * @generated from message braid.organization.v1.OwnershipTransferred
+ */
+export type OwnershipTransferred = Message<"braid.organization.v1.OwnershipTransferred"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The offer.
+   *
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+
+  /**
+   * Who was an owner and is an admin now.
+   *
+   * @generated from field: string owner_id = 3;
+   */
+  ownerId: string;
+
+  /**
+   * Who is an owner now.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OwnershipTransferred.
+ * Use `create(OwnershipTransferredSchema)` to create a new message.
+ */
+export const OwnershipTransferredSchema: GenMessage<OwnershipTransferred> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 18);
+
+/**
+ * OwnershipTransferCanceled: the offer was taken back, or another one took its place.
+ *
+ * @generated from message braid.organization.v1.OwnershipTransferCanceled
+ */
+export type OwnershipTransferCanceled = Message<"braid.organization.v1.OwnershipTransferCanceled"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The offer.
+   *
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OwnershipTransferCanceled.
+ * Use `create(OwnershipTransferCanceledSchema)` to create a new message.
+ */
+export const OwnershipTransferCanceledSchema: GenMessage<OwnershipTransferCanceled> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 19);
 

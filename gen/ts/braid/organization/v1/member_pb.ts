@@ -2,8 +2,8 @@
 // @generated from file braid/organization/v1/member.proto (package braid.organization.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/organization/v1/member.proto.
  */
 export const file_braid_organization_v1_member: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvbWVtYmVyLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEihAIKBk1lbWJlchIUCgd1c2VyX2lkGAEgASgJQgPgQQMSPAoMZGlzcGxheV9uYW1lGAIgASgJQia4uxgB0rsYHmlzIGNoYW5nZWQgYnkgdGhlIHBlcnNvbiBhbG9uZRI1CgVlbWFpbBgDIAEoCUImuLsYAdK7GB5pcyBjaGFuZ2VkIGJ5IHRoZSBwZXJzb24gYWxvbmUSJAoIcm9sZV9pZHMYBCADKAlCErpID5IBDBAQGAEiBnIEEAEYQBIyCglqb2luX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSFQoEZXRhZxgGIAEoCUIHukgEcgIYQCKnAQoSTGlzdE1lbWJlcnNSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGIACIl4KE0xpc3RNZW1iZXJzUmVzcG9uc2USLgoHbWVtYmVycxgBIAMoCzIdLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrsBChNVcGRhdGVNZW1iZXJSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQESNQoGbWVtYmVyGAMgASgLMh0uYnJhaWQub3JnYW5pemF0aW9uLnYxLk1lbWJlckIGukgDyAEBEi8KC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJTChNSZW1vdmVNZW1iZXJSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQEiFgoUUmVtb3ZlTWVtYmVyUmVzcG9uc2UygwUKDU1lbWJlclNlcnZpY2USxgEKC0xpc3RNZW1iZXJzEikuYnJhaWQub3JnYW5pemF0aW9uLnYxLkxpc3RNZW1iZXJzUmVxdWVzdBoqLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlImCQAgGquxgiMgZ2aWV3ZXIiGG9yZ2FuaXphdGlvbi5tZW1iZXIucmVhZILT5JMCMRIvL2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L21lbWJlcnMSywEKDFVwZGF0ZU1lbWJlchIqLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5VcGRhdGVNZW1iZXJSZXF1ZXN0Gh0uYnJhaWQub3JnYW5pemF0aW9uLnYxLk1lbWJlciJwqrsYIzIFYWRtaW4iGm9yZ2FuaXphdGlvbi5tZW1iZXIudXBkYXRlgtPkkwJDOgZtZW1iZXIyOS9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS9tZW1iZXJzL3t1c2VyX2lkfRLaAQoMUmVtb3ZlTWVtYmVyEiouYnJhaWQub3JnYW5pemF0aW9uLnYxLlJlbW92ZU1lbWJlclJlcXVlc3QaKy5icmFpZC5vcmdhbml6YXRpb24udjEuUmVtb3ZlTWVtYmVyUmVzcG9uc2Uicaq7GCwyBWFkbWluOgd1c2VyX2lkIhpvcmdhbml6YXRpb24ubWVtYmVyLnJlbW92ZYLT5JMCOyo5L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L21lbWJlcnMve3VzZXJfaWR9QkZaRGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3JnYW5pemF0aW9uL3YxO29yZ2FuaXphdGlvbnYxYgZwcm90bzM", [file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvbWVtYmVyLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEi0AMKBk1lbWJlchIUCgd1c2VyX2lkGAEgASgJQgPgQQMSPAoMZGlzcGxheV9uYW1lGAIgASgJQia4uxgB0rsYHmlzIGNoYW5nZWQgYnkgdGhlIHBlcnNvbiBhbG9uZRI1CgVlbWFpbBgDIAEoCUImuLsYAdK7GB5pcyBjaGFuZ2VkIGJ5IHRoZSBwZXJzb24gYWxvbmUSJAoIcm9sZV9pZHMYBCADKAlCErpID5IBDBAQGAEiBnIEEAEYQBIyCglqb2luX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSFQoEZXRhZxgGIAEoCUIHukgEcgIYQBI3CgVzdGF0ZRgHIAEoDjIjLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5NZW1iZXIuU3RhdGVCA+BBAxIfCg5zdXNwZW5kX3JlYXNvbhgIIAEoCUIH4EEDuLsYARI1CgxzdXNwZW5kX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMiOQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIKCgZBQ1RJVkUQARINCglTVVNQRU5ERUQQAiKnAQoSTGlzdE1lbWJlcnNSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGIACIl4KE0xpc3RNZW1iZXJzUmVzcG9uc2USLgoHbWVtYmVycxgBIAMoCzIdLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrsBChNVcGRhdGVNZW1iZXJSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQESNQoGbWVtYmVyGAMgASgLMh0uYnJhaWQub3JnYW5pemF0aW9uLnYxLk1lbWJlckIGukgDyAEBEi8KC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJTChNSZW1vdmVNZW1iZXJSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQEiFgoUUmVtb3ZlTWVtYmVyUmVzcG9uc2UygwUKDU1lbWJlclNlcnZpY2USxgEKC0xpc3RNZW1iZXJzEikuYnJhaWQub3JnYW5pemF0aW9uLnYxLkxpc3RNZW1iZXJzUmVxdWVzdBoqLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlImCQAgGquxgiMgZ2aWV3ZXIiGG9yZ2FuaXphdGlvbi5tZW1iZXIucmVhZILT5JMCMRIvL2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L21lbWJlcnMSywEKDFVwZGF0ZU1lbWJlchIqLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5VcGRhdGVNZW1iZXJSZXF1ZXN0Gh0uYnJhaWQub3JnYW5pemF0aW9uLnYxLk1lbWJlciJwqrsYIzIFYWRtaW4iGm9yZ2FuaXphdGlvbi5tZW1iZXIudXBkYXRlgtPkkwJDOgZtZW1iZXIyOS9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS9tZW1iZXJzL3t1c2VyX2lkfRLaAQoMUmVtb3ZlTWVtYmVyEiouYnJhaWQub3JnYW5pemF0aW9uLnYxLlJlbW92ZU1lbWJlclJlcXVlc3QaKy5icmFpZC5vcmdhbml6YXRpb24udjEuUmVtb3ZlTWVtYmVyUmVzcG9uc2Uicaq7GCwyBWFkbWluOgd1c2VyX2lkIhpvcmdhbml6YXRpb24ubWVtYmVyLnJlbW92ZYLT5JMCOyo5L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9L21lbWJlcnMve3VzZXJfaWR9QkZaRGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3JnYW5pemF0aW9uL3YxO29yZ2FuaXphdGlvbnYxYgZwcm90bzM", [file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Member is a user in an organization.
@@ -60,11 +60,32 @@ export type Member = Message<"braid.organization.v1.Member"> & {
   joinTime?: Timestamp | undefined;
 
   /**
-   * Changes with every change of what can be changed here, the roles; send it back to guard an update.
+   * Changes with every change of the roles or the state; send it back to guard an update.
    *
    * @generated from field: string etag = 6;
    */
   etag: string;
+
+  /**
+   * Whether the member may do anything at all.
+   *
+   * @generated from field: braid.organization.v1.Member.State state = 7;
+   */
+  state: Member_State;
+
+  /**
+   * Why the member is suspended, as whoever did it wrote; empty for an active one.
+   *
+   * @generated from field: string suspend_reason = 8;
+   */
+  suspendReason: string;
+
+  /**
+   * Since when; absent for an active member.
+   *
+   * @generated from field: google.protobuf.Timestamp suspend_time = 9;
+   */
+  suspendTime?: Timestamp | undefined;
 };
 
 /**
@@ -73,6 +94,40 @@ export type Member = Message<"braid.organization.v1.Member"> & {
  */
 export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_member, 0);
+
+/**
+ * State says whether a member may do anything at all.
+ *
+ * @generated from enum braid.organization.v1.Member.State
+ */
+export enum Member_State {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  STATE_UNSPECIFIED = 0,
+
+  /**
+   * May do what the roles permit.
+   *
+   * @generated from enum value: ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * May do nothing until somebody resumes the membership.
+   *
+   * @generated from enum value: SUSPENDED = 2;
+   */
+  SUSPENDED = 2,
+}
+
+/**
+ * Describes the enum braid.organization.v1.Member.State.
+ */
+export const Member_StateSchema: GenEnum<Member_State> = /*@__PURE__*/
+  enumDesc(file_braid_organization_v1_member, 0, 0);
 
 /**
  * ListMembersRequest asks for members.
@@ -243,8 +298,8 @@ export const RemoveMemberResponseSchema: GenMessage<RemoveMemberResponse> = /*@_
  */
 export const MemberService: GenService<{
   /**
-   * ListMembers lists the members in the order they joined. Filter fields: roleIds:"x", displayName:"text", joinTime.
-   * Order: joinTime, displayName.
+   * ListMembers lists the members in the order they joined, the suspended ones too. Filter fields: roleIds:"x",
+   * displayName:"text", joinTime, state. Order: joinTime, displayName.
    *
    * @generated from rpc braid.organization.v1.MemberService.ListMembers
    */

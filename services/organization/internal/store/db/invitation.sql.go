@@ -39,7 +39,7 @@ func (q *Queries) FindInvitationByToken(ctx context.Context, hash []byte) (FindI
 
 const getInvitationForUpdate = `-- name: GetInvitationForUpdate :one
 select invitation.organization_id, invitation.id, invitation.email, invitation.email_key, invitation.role_id, invitation.state, invitation.inviter_id, invitation.created_at, invitation.updated_at, invitation.expires_at, invitation.sending,
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = $3) as actor_role_ids
+    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = $3 and m.suspended_at is null) as actor_role_ids
 from invitation where invitation.organization_id = $1 and invitation.id = $2
 for no key update of invitation
 `
@@ -72,7 +72,7 @@ func (q *Queries) GetInvitationForUpdate(ctx context.Context, organizationID id.
 const getInvitationMail = `-- name: GetInvitationMail :one
 select invitation.organization_id, invitation.id, invitation.email, invitation.email_key, invitation.role_id, invitation.state, invitation.inviter_id, invitation.created_at, invitation.updated_at, invitation.expires_at, invitation.sending, organization.display_name as organization_display_name,
     coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name,
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = invitation.inviter_id) as inviter_role_ids
+    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = invitation.inviter_id and m.suspended_at is null) as inviter_role_ids
 from invitation join organization on organization.id = invitation.organization_id
 where invitation.organization_id = $1 and invitation.id = $2
 `
@@ -108,7 +108,7 @@ func (q *Queries) GetInvitationMail(ctx context.Context, organizationID id.ID, i
 
 const getInviter = `-- name: GetInviter :one
 select
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = $3) as role_ids,
+    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = $3 and m.suspended_at is null) as role_ids,
     exists (select from member e join profile on profile.user_id = e.user_id
         where e.organization_id = $1 and profile.email_key = $2) as is_member
 `

@@ -24,18 +24,21 @@ func (q *Queries) DeleteMember(ctx context.Context, organizationID id.ID, userID
 const getActorAndTarget = `-- name: GetActorAndTarget :one
 select
     (select a.role_ids from member a where a.organization_id = $1 and a.user_id = $2) as actor_role_ids,
-    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids)) as owners,
-    member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision, profile.display_name, profile.email
+    exists (select from member a where a.organization_id = $1 and a.user_id = $2 and a.suspended_at is not null) as actor_suspended,
+    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids) and o.suspended_at is null
+        and o.user_id <> $3) as other_owners,
+    member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision, member.suspended_at, member.suspension_reason, profile.display_name, profile.email
 from member join profile on profile.user_id = member.user_id
 where member.organization_id = $1 and member.user_id = $3
 `
 
 type GetActorAndTargetRow struct {
-	ActorRoleIds []string
-	Owners       int64
-	Member       Member
-	DisplayName  string
-	Email        string
+	ActorRoleIds   []string
+	ActorSuspended bool
+	OtherOwners    int64
+	Member         Member
+	DisplayName    string
+	Email          string
 }
 
 func (q *Queries) GetActorAndTarget(ctx context.Context, organizationID id.ID, actorID id.ID, targetID id.ID) (GetActorAndTargetRow, error) {
@@ -43,12 +46,15 @@ func (q *Queries) GetActorAndTarget(ctx context.Context, organizationID id.ID, a
 	var i GetActorAndTargetRow
 	err := row.Scan(
 		&i.ActorRoleIds,
-		&i.Owners,
+		&i.ActorSuspended,
+		&i.OtherOwners,
 		&i.Member.OrganizationID,
 		&i.Member.UserID,
 		&i.Member.RoleIds,
 		&i.Member.JoinedAt,
 		&i.Member.Revision,
+		&i.Member.SuspendedAt,
+		&i.Member.SuspensionReason,
 		&i.DisplayName,
 		&i.Email,
 	)
@@ -56,14 +62,19 @@ func (q *Queries) GetActorAndTarget(ctx context.Context, organizationID id.ID, a
 }
 
 const getRoles = `-- name: GetRoles :one
-select role_ids from member where organization_id = $1 and user_id = $2
+select role_ids, (suspended_at is not null)::bool as suspended from member where organization_id = $1 and user_id = $2
 `
 
-func (q *Queries) GetRoles(ctx context.Context, organizationID id.ID, userID id.ID) ([]string, error) {
+type GetRolesRow struct {
+	RoleIds   []string
+	Suspended bool
+}
+
+func (q *Queries) GetRoles(ctx context.Context, organizationID id.ID, userID id.ID) (GetRolesRow, error) {
 	row := q.db.QueryRow(ctx, getRoles, organizationID, userID)
-	var role_ids []string
-	err := row.Scan(&role_ids)
-	return role_ids, err
+	var i GetRolesRow
+	err := row.Scan(&i.RoleIds, &i.Suspended)
+	return i, err
 }
 
 const insertMember = `-- name: InsertMember :one
@@ -95,26 +106,43 @@ func (q *Queries) LockOrganization(ctx context.Context, argID id.ID) error {
 }
 
 const shareRoles = `-- name: ShareRoles :one
-select role_ids from member where organization_id = $1 and user_id = $2 for share
+select role_ids, (suspended_at is not null)::bool as suspended from member where organization_id = $1 and user_id = $2 for share
 `
 
-func (q *Queries) ShareRoles(ctx context.Context, organizationID id.ID, userID id.ID) ([]string, error) {
+type ShareRolesRow struct {
+	RoleIds   []string
+	Suspended bool
+}
+
+func (q *Queries) ShareRoles(ctx context.Context, organizationID id.ID, userID id.ID) (ShareRolesRow, error) {
 	row := q.db.QueryRow(ctx, shareRoles, organizationID, userID)
-	var role_ids []string
-	err := row.Scan(&role_ids)
-	return role_ids, err
+	var i ShareRolesRow
+	err := row.Scan(&i.RoleIds, &i.Suspended)
+	return i, err
 }
 
 const updateMember = `-- name: UpdateMember :exec
-update member set role_ids = $3, revision = $4 where organization_id = $1 and user_id = $2
+update member set role_ids = $3, revision = $4, suspended_at = $5, suspension_reason = $6
+where organization_id = $1 and user_id = $2
 `
 
-func (q *Queries) UpdateMember(ctx context.Context, organizationID id.ID, userID id.ID, roleIds []string, revision int64) error {
+type UpdateMemberParams struct {
+	OrganizationID   id.ID
+	UserID           id.ID
+	RoleIds          []string
+	Revision         int64
+	SuspendedAt      *time.Time
+	SuspensionReason string
+}
+
+func (q *Queries) UpdateMember(ctx context.Context, arg UpdateMemberParams) error {
 	_, err := q.db.Exec(ctx, updateMember,
-		organizationID,
-		userID,
-		roleIds,
-		revision,
+		arg.OrganizationID,
+		arg.UserID,
+		arg.RoleIds,
+		arg.Revision,
+		arg.SuspendedAt,
+		arg.SuspensionReason,
 	)
 	return err
 }

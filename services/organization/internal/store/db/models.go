@@ -24,6 +24,25 @@ type Invitation struct {
 	Sending        int32
 }
 
+type InvitationLink struct {
+	OrganizationID id.ID
+	ID             id.ID
+	RoleID         string
+	CreatorID      id.ID
+	EmailDomain    string
+	MaxUses        int32
+	Uses           int32
+	CreatedAt      time.Time
+	ExpiresAt      time.Time
+	RevokedAt      *time.Time
+}
+
+type InvitationLinkToken struct {
+	Hash           []byte
+	OrganizationID id.ID
+	LinkID         id.ID
+}
+
 type InvitationToken struct {
 	Hash           []byte
 	OrganizationID id.ID
@@ -31,11 +50,13 @@ type InvitationToken struct {
 }
 
 type Member struct {
-	OrganizationID id.ID
-	UserID         id.ID
-	RoleIds        []string
-	JoinedAt       time.Time
-	Revision       int64
+	OrganizationID   id.ID
+	UserID           id.ID
+	RoleIds          []string
+	JoinedAt         time.Time
+	Revision         int64
+	SuspendedAt      *time.Time
+	SuspensionReason string
 }
 
 type Organization struct {
@@ -47,10 +68,38 @@ type Organization struct {
 	Revision    int64
 }
 
+type OwnershipTransfer struct {
+	OrganizationID id.ID
+	ID             id.ID
+	OwnerID        id.ID
+	UserID         id.ID
+	CreatedAt      time.Time
+	ExpiresAt      time.Time
+}
+
 type Profile struct {
 	UserID      id.ID
 	DisplayName string
 	Email       string
 	EmailKey    string
 	Revision    int64
+}
+
+type Team struct {
+	OrganizationID id.ID
+	ID             id.ID
+	DisplayName    string
+	Description    string
+	ParentID       id.ID
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Revision       int64
+}
+
+type TeamMember struct {
+	OrganizationID id.ID
+	TeamID         id.ID
+	UserID         id.ID
+	Role           string
+	JoinedAt       time.Time
 }

@@ -1,6 +1,6 @@
 -- name: GetInviter :one
 select
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = sqlc.arg(inviter_id)) as role_ids,
+    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = sqlc.arg(inviter_id) and m.suspended_at is null) as role_ids,
     exists (select from member e join profile on profile.user_id = e.user_id
         where e.organization_id = $1 and profile.email_key = $2) as is_member;
 
@@ -12,7 +12,7 @@ returning true;
 
 -- name: GetInvitationForUpdate :one
 select sqlc.embed(invitation),
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = sqlc.arg(actor_id)) as actor_role_ids
+    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = sqlc.arg(actor_id) and m.suspended_at is null) as actor_role_ids
 from invitation where invitation.organization_id = $1 and invitation.id = $2
 for no key update of invitation;
 
@@ -22,7 +22,7 @@ select organization_id, invitation_id from invitation_token where hash = $1;
 -- name: GetInvitationMail :one
 select sqlc.embed(invitation), organization.display_name as organization_display_name,
     coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name,
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = invitation.inviter_id) as inviter_role_ids
+    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = invitation.inviter_id and m.suspended_at is null) as inviter_role_ids
 from invitation join organization on organization.id = invitation.organization_id
 where invitation.organization_id = $1 and invitation.id = $2;
 

@@ -1,13 +1,15 @@
 -- name: GetRoles :one
-select role_ids from member where organization_id = $1 and user_id = $2;
+select role_ids, (suspended_at is not null)::bool as suspended from member where organization_id = $1 and user_id = $2;
 
 -- name: ShareRoles :one
-select role_ids from member where organization_id = $1 and user_id = $2 for share;
+select role_ids, (suspended_at is not null)::bool as suspended from member where organization_id = $1 and user_id = $2 for share;
 
 -- name: GetActorAndTarget :one
 select
     (select a.role_ids from member a where a.organization_id = $1 and a.user_id = sqlc.arg(actor_id)) as actor_role_ids,
-    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids)) as owners,
+    exists (select from member a where a.organization_id = $1 and a.user_id = sqlc.arg(actor_id) and a.suspended_at is not null) as actor_suspended,
+    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids) and o.suspended_at is null
+        and o.user_id <> sqlc.arg(target_id)) as other_owners,
     sqlc.embed(member), profile.display_name, profile.email
 from member join profile on profile.user_id = member.user_id
 where member.organization_id = $1 and member.user_id = sqlc.arg(target_id);
@@ -22,7 +24,8 @@ returning true;
 select true from organization where id = $1 for no key update;
 
 -- name: UpdateMember :exec
-update member set role_ids = $3, revision = $4 where organization_id = $1 and user_id = $2;
+update member set role_ids = $3, revision = $4, suspended_at = sqlc.narg(suspended_at), suspension_reason = sqlc.arg(suspension_reason)
+where organization_id = $1 and user_id = $2;
 
 -- name: DeleteMember :exec
 delete from member where organization_id = $1 and user_id = $2;
