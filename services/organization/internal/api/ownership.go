@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
@@ -48,4 +50,16 @@ func (h *Handlers) GetOwnershipTransfer(ctx context.Context, request *organizati
 		return nil, err
 	}
 	return encodeTransfer(open), nil
+}
+
+// GetOwnershipMail answers notification with what to mail. Nothing of an offer that is not open is told.
+func (h *Handlers) GetOwnershipMail(ctx context.Context, request *organizationv1.GetOwnershipMailRequest) (*organizationv1.GetOwnershipMailResponse, error) {
+	mail, pending, err := h.app.GetTransferMail(ctx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetTransferId()))
+	if err != nil || !pending {
+		return &organizationv1.GetOwnershipMailResponse{}, err
+	}
+	return &organizationv1.GetOwnershipMailResponse{
+		Email: mail.Email, OrganizationDisplayName: mail.OrganizationDisplayName, OwnerDisplayName: mail.OwnerDisplayName,
+		ExpireTime: timestamppb.New(mail.Transfer.ExpiresAt), Pending: true,
+	}, nil
 }

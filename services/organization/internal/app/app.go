@@ -19,6 +19,7 @@ type App struct {
 	Roles     *domain.Roles
 	Directory Directory
 	Tokens    Tokens
+	Resolver  Resolver
 	// DropAccess makes this process forget what a user may do in an organization. It is called after the commit, so
 	// that the next request here already sees the change; other processes hear the event.
 	DropAccess func(organizationID, userID id.ID)

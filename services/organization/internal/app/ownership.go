@@ -134,3 +134,13 @@ func (a *App) giveRoles(ctx context.Context, tx *pg.Tx, member domain.Membership
 	tx.AfterCommit(func() { a.DropAccess(member.OrganizationID, member.UserID) })
 	return a.tellMemberRolesChanged(ctx, tx, member, before)
 }
+
+// GetTransferMail reads what the mail of an offer says. The caller is a service, so the organization comes from the
+// request. pending is whether there is still something to accept.
+func (a *App) GetTransferMail(ctx context.Context, organizationID, transferID id.ID) (mail store.TransferMail, pending bool, err error) {
+	mail, err = store.GetTransferMail(ctx, a.DB.Point(pg.Scope{OrganizationID: organizationID}), organizationID, transferID)
+	if errors.Is(err, errs.ErrNotFound) {
+		return store.TransferMail{}, false, nil
+	}
+	return mail, err == nil && a.Clock.Now().Before(mail.Transfer.ExpiresAt), err
+}

@@ -30,6 +30,14 @@ var (
 
 	ErrTransferNotPending = errs.New(errs.FailedPrecondition, "TRANSFER_NOT_PENDING", "Nobody offers you to become an owner, or no longer.")
 	ErrTransferImpossible = errs.New(errs.FailedPrecondition, "TRANSFER_IMPOSSIBLE", "The person is an owner already, or suspended.")
+
+	ErrLinkNotActive   = errs.New(errs.FailedPrecondition, "INVITATION_LINK_NOT_ACTIVE", "The link no longer works.")
+	ErrLinkOtherDomain = errs.New(errs.PermissionDenied, "INVITATION_LINK_OTHER_DOMAIN", "The link is for addresses of another domain than yours.")
+
+	ErrDomainExists      = errs.New(errs.AlreadyExists, "DOMAIN_EXISTS", "The organization has the domain already.")
+	ErrDomainNotAllowed  = errs.New(errs.InvalidArgument, "DOMAIN_NOT_ALLOWED", "No organization can have this domain as its own.")
+	ErrDomainTaken       = errs.New(errs.AlreadyExists, "DOMAIN_TAKEN", "Another organization has verified the domain.")
+	ErrDomainNotVerified = errs.New(errs.FailedPrecondition, "DOMAIN_NOT_VERIFIED", "The domain does not show the record that verifies it.")
 )
 
 // Errors lists every refusal above, for the test that holds them against the contract.
@@ -37,5 +45,6 @@ func Errors() []*errs.Error {
 	return []*errs.Error{errs.ErrNotFound, errs.ErrETagMismatch, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
 		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists,
 		ErrMemberSuspended, ErrSuspendSelf, ErrLimitReached, ErrTeamParentUnknown, ErrTeamCycle, ErrTeamTooDeep, ErrTeamHasChildren,
-		ErrTeamMemberExists, ErrUserNotMember, ErrTransferNotPending, ErrTransferImpossible}
+		ErrTeamMemberExists, ErrUserNotMember, ErrTransferNotPending, ErrTransferImpossible,
+		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified}
 }

@@ -104,12 +104,8 @@ func LockStanding(ctx context.Context, tx *pg.Tx, organizationID, actorID, targe
 }
 
 func membership(row db.Member, displayName, email string) domain.Membership {
-	var suspendedAt time.Time
-	if row.SuspendedAt != nil {
-		suspendedAt = *row.SuspendedAt
-	}
 	return domain.Membership{
-		SuspendedAt: suspendedAt, SuspensionReason: row.SuspensionReason,
+		SuspendedAt: present(row.SuspendedAt), SuspensionReason: row.SuspensionReason,
 		OrganizationID: row.OrganizationID,
 		Person:         domain.Person{UserID: row.UserID, DisplayName: displayName, Email: email},
 		RoleIDs:        row.RoleIds, JoinedAt: row.JoinedAt, Revision: row.Revision,
@@ -128,13 +124,9 @@ func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) erro
 
 // UpdateMember writes a member's roles and state, with the transaction's next statement.
 func UpdateMember(ctx context.Context, tx *pg.Tx, member domain.Membership) error {
-	var suspendedAt *time.Time
-	if member.Suspended() {
-		suspendedAt = &member.SuspendedAt
-	}
 	return queue(tx).UpdateMember(ctx, db.UpdateMemberParams{
 		OrganizationID: member.OrganizationID, UserID: member.UserID, RoleIds: member.RoleIDs, Revision: member.Revision,
-		SuspendedAt: suspendedAt, SuspensionReason: member.SuspensionReason,
+		SuspendedAt: nullable(member.SuspendedAt), SuspensionReason: member.SuspensionReason,
 	})
 }
 
@@ -158,7 +150,7 @@ func keepProfile(ctx context.Context, queries *db.Queries, person domain.Person)
 // The limit keeps the look-up of a profile behind its member: in the order they joined, only the page's people are looked
 // up, while a join would read the profiles of the whole organization.
 const listMembers = `select member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision,
-    coalesce(member.suspended_at, '0001-01-01T00:00:00Z'), member.suspension_reason, profile.display_name, profile.email
+    member.suspended_at, member.suspension_reason, profile.display_name, profile.email
 from member cross join lateral (
     select display_name, email from profile where profile.user_id = member.user_id limit 1
 ) as profile
@@ -168,8 +160,11 @@ where member.organization_id = $1`
 func ListMembers(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Membership, error) {
 	sql, arguments := query.Build(listMembers, organizationID)
 	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Membership) error {
-		return rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision,
-			&row.SuspendedAt, &row.SuspensionReason, &row.DisplayName, &row.Email)
+		var suspendedAt *time.Time
+		err := rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision,
+			&suspendedAt, &row.SuspensionReason, &row.DisplayName, &row.Email)
+		row.SuspendedAt = present(suspendedAt)
+		return err
 	}, func(row domain.Membership, order string) any {
 		switch order {
 		case "joinTime":

@@ -25,3 +25,20 @@ func InsertTransfer(ctx context.Context, tx *pg.Tx, offered domain.Transfer) err
 func DeleteTransfer(ctx context.Context, tx *pg.Tx, organizationID id.ID) error {
 	return queue(tx).DeleteTransfer(ctx, organizationID)
 }
+
+// TransferMail is what the mail of an offer says.
+type TransferMail struct {
+	Transfer                domain.Transfer
+	OrganizationDisplayName string
+	OwnerDisplayName        string
+	Email                   string
+}
+
+// GetTransferMail reads what the mail of an offer says; for one that is not open any more it is ErrNotFound.
+func GetTransferMail(ctx context.Context, querier pg.Querier, organizationID, transferID id.ID) (TransferMail, error) {
+	row, err := db.New(querier).GetTransferMail(ctx, organizationID, transferID)
+	return TransferMail{
+		Transfer: domain.Transfer(row.OwnershipTransfer), OrganizationDisplayName: row.OrganizationDisplayName,
+		OwnerDisplayName: row.OwnerDisplayName, Email: row.Email,
+	}, one("read ownership transfer", err)
+}

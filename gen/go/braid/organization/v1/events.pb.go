@@ -1322,6 +1322,627 @@ func (x *OwnershipTransferCanceled) GetTransferId() string {
 	return ""
 }
 
+// InvitationLinkCreated: a link that lets people join was made.
+type InvitationLinkCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The link.
+	InvitationLinkId string `protobuf:"bytes,2,opt,name=invitation_link_id,json=invitationLinkId,proto3" json:"invitation_link_id,omitempty"`
+	// The role its members will have.
+	RoleId string `protobuf:"bytes,3,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
+	// How many may use it.
+	MaxUses       int32 `protobuf:"varint,4,opt,name=max_uses,json=maxUses,proto3" json:"max_uses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvitationLinkCreated) Reset() {
+	*x = InvitationLinkCreated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvitationLinkCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvitationLinkCreated) ProtoMessage() {}
+
+func (x *InvitationLinkCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvitationLinkCreated.ProtoReflect.Descriptor instead.
+func (*InvitationLinkCreated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *InvitationLinkCreated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *InvitationLinkCreated) GetInvitationLinkId() string {
+	if x != nil {
+		return x.InvitationLinkId
+	}
+	return ""
+}
+
+func (x *InvitationLinkCreated) GetRoleId() string {
+	if x != nil {
+		return x.RoleId
+	}
+	return ""
+}
+
+func (x *InvitationLinkCreated) GetMaxUses() int32 {
+	if x != nil {
+		return x.MaxUses
+	}
+	return 0
+}
+
+// InvitationLinkUsed: somebody joined by a link; MemberAdded follows.
+type InvitationLinkUsed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The link.
+	InvitationLinkId string `protobuf:"bytes,2,opt,name=invitation_link_id,json=invitationLinkId,proto3" json:"invitation_link_id,omitempty"`
+	// Who joined.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// How many have used it now.
+	Uses          int32 `protobuf:"varint,4,opt,name=uses,proto3" json:"uses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvitationLinkUsed) Reset() {
+	*x = InvitationLinkUsed{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvitationLinkUsed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvitationLinkUsed) ProtoMessage() {}
+
+func (x *InvitationLinkUsed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvitationLinkUsed.ProtoReflect.Descriptor instead.
+func (*InvitationLinkUsed) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *InvitationLinkUsed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *InvitationLinkUsed) GetInvitationLinkId() string {
+	if x != nil {
+		return x.InvitationLinkId
+	}
+	return ""
+}
+
+func (x *InvitationLinkUsed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *InvitationLinkUsed) GetUses() int32 {
+	if x != nil {
+		return x.Uses
+	}
+	return 0
+}
+
+// InvitationLinkRevoked: a link works no more.
+type InvitationLinkRevoked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The link.
+	InvitationLinkId string `protobuf:"bytes,2,opt,name=invitation_link_id,json=invitationLinkId,proto3" json:"invitation_link_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *InvitationLinkRevoked) Reset() {
+	*x = InvitationLinkRevoked{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvitationLinkRevoked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvitationLinkRevoked) ProtoMessage() {}
+
+func (x *InvitationLinkRevoked) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvitationLinkRevoked.ProtoReflect.Descriptor instead.
+func (*InvitationLinkRevoked) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *InvitationLinkRevoked) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *InvitationLinkRevoked) GetInvitationLinkId() string {
+	if x != nil {
+		return x.InvitationLinkId
+	}
+	return ""
+}
+
+// DomainCreated: an organization says that a domain is its own.
+type DomainCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainCreated) Reset() {
+	*x = DomainCreated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainCreated) ProtoMessage() {}
+
+func (x *DomainCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainCreated.ProtoReflect.Descriptor instead.
+func (*DomainCreated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *DomainCreated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainCreated) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainCreated) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// DomainUpdated: a domain is used for something else. It holds the values after the change.
+type DomainUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The role of people who join by themselves; empty when they can't.
+	AutoJoinRoleId string `protobuf:"bytes,4,opt,name=auto_join_role_id,json=autoJoinRoleId,proto3" json:"auto_join_role_id,omitempty"`
+	// Whether people sign in by the organization's own way.
+	Capture       bool `protobuf:"varint,5,opt,name=capture,proto3" json:"capture,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainUpdated) Reset() {
+	*x = DomainUpdated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainUpdated) ProtoMessage() {}
+
+func (x *DomainUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainUpdated.ProtoReflect.Descriptor instead.
+func (*DomainUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *DomainUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainUpdated) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainUpdated) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DomainUpdated) GetAutoJoinRoleId() string {
+	if x != nil {
+		return x.AutoJoinRoleId
+	}
+	return ""
+}
+
+func (x *DomainUpdated) GetCapture() bool {
+	if x != nil {
+		return x.Capture
+	}
+	return false
+}
+
+// DomainVerified: a domain is proven to be the organization's.
+type DomainVerified struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether people sign in by the organization's own way.
+	Capture       bool `protobuf:"varint,4,opt,name=capture,proto3" json:"capture,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainVerified) Reset() {
+	*x = DomainVerified{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainVerified) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainVerified) ProtoMessage() {}
+
+func (x *DomainVerified) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainVerified.ProtoReflect.Descriptor instead.
+func (*DomainVerified) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *DomainVerified) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainVerified) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainVerified) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DomainVerified) GetCapture() bool {
+	if x != nil {
+		return x.Capture
+	}
+	return false
+}
+
+// DomainLost: a domain no longer shows the record that proves it. Nobody joins or signs in by it from then on.
+type DomainLost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The organization's active owners, who are told.
+	OwnerIds      []string `protobuf:"bytes,4,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainLost) Reset() {
+	*x = DomainLost{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainLost) ProtoMessage() {}
+
+func (x *DomainLost) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainLost.ProtoReflect.Descriptor instead.
+func (*DomainLost) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DomainLost) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainLost) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainLost) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DomainLost) GetOwnerIds() []string {
+	if x != nil {
+		return x.OwnerIds
+	}
+	return nil
+}
+
+// DomainDeleted: a domain is the organization's no more.
+type DomainDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainDeleted) Reset() {
+	*x = DomainDeleted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainDeleted) ProtoMessage() {}
+
+func (x *DomainDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainDeleted.ProtoReflect.Descriptor instead.
+func (*DomainDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *DomainDeleted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainDeleted) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainDeleted) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// MemberJoined: somebody came by their address's domain; MemberAdded follows.
+type MemberJoined struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The user.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The domain.
+	DomainId      string `protobuf:"bytes,3,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberJoined) Reset() {
+	*x = MemberJoined{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberJoined) ProtoMessage() {}
+
+func (x *MemberJoined) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberJoined.ProtoReflect.Descriptor instead.
+func (*MemberJoined) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *MemberJoined) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *MemberJoined) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *MemberJoined) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_events_proto_rawDesc = "" +
@@ -1431,7 +2052,58 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1f\n" +
 	"\vtransfer_id\x18\x02 \x01(\tR\n" +
 	"transferId:.»\x18*\n" +
-	"(organization.ownership.transfer_canceledBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"(organization.ownership.transfer_canceled\"\xce\x01\n" +
+	"\x15InvitationLinkCreated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12,\n" +
+	"\x12invitation_link_id\x18\x02 \x01(\tR\x10invitationLinkId\x12\x17\n" +
+	"\arole_id\x18\x03 \x01(\tR\x06roleId\x12\x19\n" +
+	"\bmax_uses\x18\x04 \x01(\x05R\amaxUses:*»\x18&\n" +
+	"$organization.invitation_link.created\"\xc1\x01\n" +
+	"\x12InvitationLinkUsed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12,\n" +
+	"\x12invitation_link_id\x18\x02 \x01(\tR\x10invitationLinkId\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x12\n" +
+	"\x04uses\x18\x04 \x01(\x05R\x04uses:'»\x18#\n" +
+	"!organization.invitation_link.used\"\x9a\x01\n" +
+	"\x15InvitationLinkRevoked\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12,\n" +
+	"\x12invitation_link_id\x18\x02 \x01(\tR\x10invitationLinkId:*»\x18&\n" +
+	"$organization.invitation_link.revoked\"\x8c\x01\n" +
+	"\rDomainCreated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name:!»\x18\x1d\n" +
+	"\x1borganization.domain.created\"\xd1\x01\n" +
+	"\rDomainUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12)\n" +
+	"\x11auto_join_role_id\x18\x04 \x01(\tR\x0eautoJoinRoleId\x12\x18\n" +
+	"\acapture\x18\x05 \x01(\bR\acapture:!»\x18\x1d\n" +
+	"\x1borganization.domain.updated\"\xa8\x01\n" +
+	"\x0eDomainVerified\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
+	"\acapture\x18\x04 \x01(\bR\acapture:\"»\x18\x1e\n" +
+	"\x1corganization.domain.verified\"\xa3\x01\n" +
+	"\n" +
+	"DomainLost\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1b\n" +
+	"\towner_ids\x18\x04 \x03(\tR\bownerIds:\x1e»\x18\x1a\n" +
+	"\x18organization.domain.lost\"\x8c\x01\n" +
+	"\rDomainDeleted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name:!»\x18\x1d\n" +
+	"\x1borganization.domain.deleted\"\x8f\x01\n" +
+	"\fMemberJoined\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n" +
+	"\tdomain_id\x18\x03 \x01(\tR\bdomainId: »\x18\x1c\n" +
+	"\x1aorganization.member.joinedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_events_proto_rawDescOnce sync.Once
@@ -1445,7 +2117,7 @@ func file_braid_organization_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*OrganizationCreated)(nil),       // 0: braid.organization.v1.OrganizationCreated
 	(*OrganizationUpdated)(nil),       // 1: braid.organization.v1.OrganizationUpdated
@@ -1467,6 +2139,15 @@ var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*OwnershipOffered)(nil),          // 17: braid.organization.v1.OwnershipOffered
 	(*OwnershipTransferred)(nil),      // 18: braid.organization.v1.OwnershipTransferred
 	(*OwnershipTransferCanceled)(nil), // 19: braid.organization.v1.OwnershipTransferCanceled
+	(*InvitationLinkCreated)(nil),     // 20: braid.organization.v1.InvitationLinkCreated
+	(*InvitationLinkUsed)(nil),        // 21: braid.organization.v1.InvitationLinkUsed
+	(*InvitationLinkRevoked)(nil),     // 22: braid.organization.v1.InvitationLinkRevoked
+	(*DomainCreated)(nil),             // 23: braid.organization.v1.DomainCreated
+	(*DomainUpdated)(nil),             // 24: braid.organization.v1.DomainUpdated
+	(*DomainVerified)(nil),            // 25: braid.organization.v1.DomainVerified
+	(*DomainLost)(nil),                // 26: braid.organization.v1.DomainLost
+	(*DomainDeleted)(nil),             // 27: braid.organization.v1.DomainDeleted
+	(*MemberJoined)(nil),              // 28: braid.organization.v1.MemberJoined
 }
 var file_braid_organization_v1_events_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -1487,7 +2168,7 @@ func file_braid_organization_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_events_proto_rawDesc), len(file_braid_organization_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

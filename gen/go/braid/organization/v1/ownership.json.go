@@ -66,3 +66,31 @@ func (x *AcceptOwnershipRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *GetOwnershipMailRequest) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"transferId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTransferId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *GetOwnershipMailResponse) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"email":`...)
+	dst = jsonwire.AppendString(dst, x.GetEmail())
+	dst = append(dst, `,"organizationDisplayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationDisplayName())
+	dst = append(dst, `,"ownerDisplayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetOwnerDisplayName())
+	if x.ExpireTime != nil {
+		dst = append(dst, `,"expireTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
+	}
+	dst = append(dst, `,"pending":`...)
+	dst = jsonwire.AppendBool(dst, x.GetPending())
+	return append(dst, '}')
+}

@@ -337,6 +337,143 @@ func (x *AcceptOwnershipRequest) GetOrganizationId() string {
 	return ""
 }
 
+// GetOwnershipMailRequest asks what to mail.
+type GetOwnershipMailRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The offer of the event.
+	TransferId    string `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOwnershipMailRequest) Reset() {
+	*x = GetOwnershipMailRequest{}
+	mi := &file_braid_organization_v1_ownership_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOwnershipMailRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOwnershipMailRequest) ProtoMessage() {}
+
+func (x *GetOwnershipMailRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_ownership_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOwnershipMailRequest.ProtoReflect.Descriptor instead.
+func (*GetOwnershipMailRequest) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_ownership_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetOwnershipMailRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *GetOwnershipMailRequest) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+// GetOwnershipMailResponse is what the mail must say.
+type GetOwnershipMailResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the mail goes.
+	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
+	// The organization's name.
+	OrganizationDisplayName string `protobuf:"bytes,2,opt,name=organization_display_name,json=organizationDisplayName,proto3" json:"organization_display_name,omitempty"`
+	// The name of who offers.
+	OwnerDisplayName string `protobuf:"bytes,3,opt,name=owner_display_name,json=ownerDisplayName,proto3" json:"owner_display_name,omitempty"`
+	// Until when it can be accepted.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Whether it still waits for an answer; a mail for one that does not is not sent.
+	Pending       bool `protobuf:"varint,5,opt,name=pending,proto3" json:"pending,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOwnershipMailResponse) Reset() {
+	*x = GetOwnershipMailResponse{}
+	mi := &file_braid_organization_v1_ownership_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOwnershipMailResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOwnershipMailResponse) ProtoMessage() {}
+
+func (x *GetOwnershipMailResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_ownership_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOwnershipMailResponse.ProtoReflect.Descriptor instead.
+func (*GetOwnershipMailResponse) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_ownership_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetOwnershipMailResponse) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *GetOwnershipMailResponse) GetOrganizationDisplayName() string {
+	if x != nil {
+		return x.OrganizationDisplayName
+	}
+	return ""
+}
+
+func (x *GetOwnershipMailResponse) GetOwnerDisplayName() string {
+	if x != nil {
+		return x.OwnerDisplayName
+	}
+	return ""
+}
+
+func (x *GetOwnershipMailResponse) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *GetOwnershipMailResponse) GetPending() bool {
+	if x != nil {
+		return x.Pending
+	}
+	return false
+}
+
 var File_braid_organization_v1_ownership_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_ownership_proto_rawDesc = "" +
@@ -359,12 +496,25 @@ const file_braid_organization_v1_ownership_proto_rawDesc = "" +
 	"\x1bGetOwnershipTransferRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\"K\n" +
 	"\x16AcceptOwnershipRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId2\x95\a\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\"w\n" +
+	"\x17GetOwnershipMailRequest\x121\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12)\n" +
+	"\vtransfer_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\n" +
+	"transferId\"\xfd\x01\n" +
+	"\x18GetOwnershipMailResponse\x12\x1a\n" +
+	"\x05email\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12:\n" +
+	"\x19organization_display_name\x18\x02 \x01(\tR\x17organizationDisplayName\x122\n" +
+	"\x12owner_display_name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x10ownerDisplayName\x12;\n" +
+	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x12\x18\n" +
+	"\apending\x18\x05 \x01(\bR\apending2\x95\a\n" +
 	"\x10OwnershipService\x12\xe0\x01\n" +
 	"\x11TransferOwnership\x12/.braid.organization.v1.TransferOwnershipRequest\x1a(.braid.organization.v1.OwnershipTransfer\"p\xaa\xbb\x18(2\x05owner\"\x1forganization.ownership.transfer\x82\xd3\xe4\x93\x02>:\x01*\"9/api/v1/organizations/{organization_id}:transferOwnership\x12\x80\x02\n" +
 	"\x17CancelOwnershipTransfer\x125.braid.organization.v1.CancelOwnershipTransferRequest\x1a6.braid.organization.v1.CancelOwnershipTransferResponse\"v\xaa\xbb\x18(2\x05owner\"\x1forganization.ownership.transfer\x82\xd3\xe4\x93\x02D:\x01*\"?/api/v1/organizations/{organization_id}:cancelOwnershipTransfer\x12\xe3\x01\n" +
 	"\x14GetOwnershipTransfer\x122.braid.organization.v1.GetOwnershipTransferRequest\x1a(.braid.organization.v1.OwnershipTransfer\"m\xaa\xbb\x18$2\x05owner\"\x1borganization.ownership.read\x82\xd3\xe4\x93\x02<\x12:/api/v1/organizations/{organization_id}/ownership-transfer\x90\x02\x01\x12\xb4\x01\n" +
-	"\x0fAcceptOwnership\x12-.braid.organization.v1.AcceptOwnershipRequest\x1a(.braid.organization.v1.OwnershipTransfer\"H\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02<:\x01*\"7/api/v1/organizations/{organization_id}:acceptOwnershipBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x0fAcceptOwnership\x12-.braid.organization.v1.AcceptOwnershipRequest\x1a(.braid.organization.v1.OwnershipTransfer\"H\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02<:\x01*\"7/api/v1/organizations/{organization_id}:acceptOwnership2\x96\x01\n" +
+	"\x14OwnershipMailService\x12~\n" +
+	"\x10GetOwnershipMail\x12..braid.organization.v1.GetOwnershipMailRequest\x1a/.braid.organization.v1.GetOwnershipMailResponse\"\t\xaa\xbb\x18\x02\x18\x01\x90\x02\x01BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_ownership_proto_rawDescOnce sync.Once
@@ -378,7 +528,7 @@ func file_braid_organization_v1_ownership_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_ownership_proto_rawDescData
 }
 
-var file_braid_organization_v1_ownership_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_braid_organization_v1_ownership_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_braid_organization_v1_ownership_proto_goTypes = []any{
 	(*OwnershipTransfer)(nil),               // 0: braid.organization.v1.OwnershipTransfer
 	(*TransferOwnershipRequest)(nil),        // 1: braid.organization.v1.TransferOwnershipRequest
@@ -386,24 +536,29 @@ var file_braid_organization_v1_ownership_proto_goTypes = []any{
 	(*CancelOwnershipTransferResponse)(nil), // 3: braid.organization.v1.CancelOwnershipTransferResponse
 	(*GetOwnershipTransferRequest)(nil),     // 4: braid.organization.v1.GetOwnershipTransferRequest
 	(*AcceptOwnershipRequest)(nil),          // 5: braid.organization.v1.AcceptOwnershipRequest
-	(*timestamppb.Timestamp)(nil),           // 6: google.protobuf.Timestamp
+	(*GetOwnershipMailRequest)(nil),         // 6: braid.organization.v1.GetOwnershipMailRequest
+	(*GetOwnershipMailResponse)(nil),        // 7: braid.organization.v1.GetOwnershipMailResponse
+	(*timestamppb.Timestamp)(nil),           // 8: google.protobuf.Timestamp
 }
 var file_braid_organization_v1_ownership_proto_depIdxs = []int32{
-	6, // 0: braid.organization.v1.OwnershipTransfer.create_time:type_name -> google.protobuf.Timestamp
-	6, // 1: braid.organization.v1.OwnershipTransfer.expire_time:type_name -> google.protobuf.Timestamp
-	1, // 2: braid.organization.v1.OwnershipService.TransferOwnership:input_type -> braid.organization.v1.TransferOwnershipRequest
-	2, // 3: braid.organization.v1.OwnershipService.CancelOwnershipTransfer:input_type -> braid.organization.v1.CancelOwnershipTransferRequest
-	4, // 4: braid.organization.v1.OwnershipService.GetOwnershipTransfer:input_type -> braid.organization.v1.GetOwnershipTransferRequest
-	5, // 5: braid.organization.v1.OwnershipService.AcceptOwnership:input_type -> braid.organization.v1.AcceptOwnershipRequest
-	0, // 6: braid.organization.v1.OwnershipService.TransferOwnership:output_type -> braid.organization.v1.OwnershipTransfer
-	3, // 7: braid.organization.v1.OwnershipService.CancelOwnershipTransfer:output_type -> braid.organization.v1.CancelOwnershipTransferResponse
-	0, // 8: braid.organization.v1.OwnershipService.GetOwnershipTransfer:output_type -> braid.organization.v1.OwnershipTransfer
-	0, // 9: braid.organization.v1.OwnershipService.AcceptOwnership:output_type -> braid.organization.v1.OwnershipTransfer
-	6, // [6:10] is the sub-list for method output_type
-	2, // [2:6] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	8, // 0: braid.organization.v1.OwnershipTransfer.create_time:type_name -> google.protobuf.Timestamp
+	8, // 1: braid.organization.v1.OwnershipTransfer.expire_time:type_name -> google.protobuf.Timestamp
+	8, // 2: braid.organization.v1.GetOwnershipMailResponse.expire_time:type_name -> google.protobuf.Timestamp
+	1, // 3: braid.organization.v1.OwnershipService.TransferOwnership:input_type -> braid.organization.v1.TransferOwnershipRequest
+	2, // 4: braid.organization.v1.OwnershipService.CancelOwnershipTransfer:input_type -> braid.organization.v1.CancelOwnershipTransferRequest
+	4, // 5: braid.organization.v1.OwnershipService.GetOwnershipTransfer:input_type -> braid.organization.v1.GetOwnershipTransferRequest
+	5, // 6: braid.organization.v1.OwnershipService.AcceptOwnership:input_type -> braid.organization.v1.AcceptOwnershipRequest
+	6, // 7: braid.organization.v1.OwnershipMailService.GetOwnershipMail:input_type -> braid.organization.v1.GetOwnershipMailRequest
+	0, // 8: braid.organization.v1.OwnershipService.TransferOwnership:output_type -> braid.organization.v1.OwnershipTransfer
+	3, // 9: braid.organization.v1.OwnershipService.CancelOwnershipTransfer:output_type -> braid.organization.v1.CancelOwnershipTransferResponse
+	0, // 10: braid.organization.v1.OwnershipService.GetOwnershipTransfer:output_type -> braid.organization.v1.OwnershipTransfer
+	0, // 11: braid.organization.v1.OwnershipService.AcceptOwnership:output_type -> braid.organization.v1.OwnershipTransfer
+	7, // 12: braid.organization.v1.OwnershipMailService.GetOwnershipMail:output_type -> braid.organization.v1.GetOwnershipMailResponse
+	8, // [8:13] is the sub-list for method output_type
+	3, // [3:8] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_ownership_proto_init() }
@@ -417,9 +572,9 @@ func file_braid_organization_v1_ownership_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_ownership_proto_rawDesc), len(file_braid_organization_v1_ownership_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_braid_organization_v1_ownership_proto_goTypes,
 		DependencyIndexes: file_braid_organization_v1_ownership_proto_depIdxs,

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/organization/v1/events.proto.
  */
 export const file_braid_organization_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJgCg9NZW1iZXJTdXNwZW5kZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6I8K7GB8KHW9yZ2FuaXphdGlvbi5tZW1iZXIuc3VzcGVuZGVkIlwKDU1lbWJlclJlc3VtZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVzdW1lZCKGAQoLVGVhbUNyZWF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEhYKDnBhcmVudF90ZWFtX2lkGAQgASgJOh/CuxgbChlvcmdhbml6YXRpb24udGVhbS5jcmVhdGVkIqcBCgtUZWFtVXBkYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSFgoOcGFyZW50X3RlYW1faWQYBCABKAkSHwoXcHJldmlvdXNfcGFyZW50X3RlYW1faWQYBSABKAk6H8K7GBsKGW9yZ2FuaXphdGlvbi50ZWFtLnVwZGF0ZWQiWAoLVGVhbURlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAk6H8K7GBsKGW9yZ2FuaXphdGlvbi50ZWFtLmRlbGV0ZWQigAEKD1RlYW1NZW1iZXJBZGRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEgwKBGxlYWQYBCABKAg6JMK7GCAKHm9yZ2FuaXphdGlvbi50ZWFtX21lbWJlci5hZGRlZCKEAQoRVGVhbU1lbWJlclVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIMCgRsZWFkGAQgASgIOibCuxgiCiBvcmdhbml6YXRpb24udGVhbV9tZW1iZXIudXBkYXRlZCJ2ChFUZWFtTWVtYmVyUmVtb3ZlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJOibCuxgiCiBvcmdhbml6YXRpb24udGVhbV9tZW1iZXIucmVtb3ZlZCKJAQoQT3duZXJzaGlwT2ZmZXJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEwoLdHJhbnNmZXJfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdXNlcl9pZBgEIAEoCTokwrsYIAoeb3JnYW5pemF0aW9uLm93bmVyc2hpcC5vZmZlcmVkIpEBChRPd25lcnNoaXBUcmFuc2ZlcnJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEwoLdHJhbnNmZXJfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdXNlcl9pZBgEIAEoCToowrsYJAoib3JnYW5pemF0aW9uLm93bmVyc2hpcC50cmFuc2ZlcnJlZCJ5ChlPd25lcnNoaXBUcmFuc2ZlckNhbmNlbGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRITCgt0cmFuc2Zlcl9pZBgCIAEoCTouwrsYKgoob3JnYW5pemF0aW9uLm93bmVyc2hpcC50cmFuc2Zlcl9jYW5jZWxlZEJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJgCg9NZW1iZXJTdXNwZW5kZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6I8K7GB8KHW9yZ2FuaXphdGlvbi5tZW1iZXIuc3VzcGVuZGVkIlwKDU1lbWJlclJlc3VtZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVzdW1lZCKGAQoLVGVhbUNyZWF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEhYKDnBhcmVudF90ZWFtX2lkGAQgASgJOh/CuxgbChlvcmdhbml6YXRpb24udGVhbS5jcmVhdGVkIqcBCgtUZWFtVXBkYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSFgoOcGFyZW50X3RlYW1faWQYBCABKAkSHwoXcHJldmlvdXNfcGFyZW50X3RlYW1faWQYBSABKAk6H8K7GBsKGW9yZ2FuaXphdGlvbi50ZWFtLnVwZGF0ZWQiWAoLVGVhbURlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAk6H8K7GBsKGW9yZ2FuaXphdGlvbi50ZWFtLmRlbGV0ZWQigAEKD1RlYW1NZW1iZXJBZGRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEgwKBGxlYWQYBCABKAg6JMK7GCAKHm9yZ2FuaXphdGlvbi50ZWFtX21lbWJlci5hZGRlZCKEAQoRVGVhbU1lbWJlclVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIMCgRsZWFkGAQgASgIOibCuxgiCiBvcmdhbml6YXRpb24udGVhbV9tZW1iZXIudXBkYXRlZCJ2ChFUZWFtTWVtYmVyUmVtb3ZlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJOibCuxgiCiBvcmdhbml6YXRpb24udGVhbV9tZW1iZXIucmVtb3ZlZCKJAQoQT3duZXJzaGlwT2ZmZXJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEwoLdHJhbnNmZXJfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdXNlcl9pZBgEIAEoCTokwrsYIAoeb3JnYW5pemF0aW9uLm93bmVyc2hpcC5vZmZlcmVkIpEBChRPd25lcnNoaXBUcmFuc2ZlcnJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEwoLdHJhbnNmZXJfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdXNlcl9pZBgEIAEoCToowrsYJAoib3JnYW5pemF0aW9uLm93bmVyc2hpcC50cmFuc2ZlcnJlZCJ5ChlPd25lcnNoaXBUcmFuc2ZlckNhbmNlbGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRITCgt0cmFuc2Zlcl9pZBgCIAEoCTouwrsYKgoob3JnYW5pemF0aW9uLm93bmVyc2hpcC50cmFuc2Zlcl9jYW5jZWxlZCKbAQoVSW52aXRhdGlvbkxpbmtDcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJpbnZpdGF0aW9uX2xpbmtfaWQYAiABKAkSDwoHcm9sZV9pZBgDIAEoCRIQCghtYXhfdXNlcxgEIAEoBToqwrsYJgokb3JnYW5pemF0aW9uLmludml0YXRpb25fbGluay5jcmVhdGVkIpEBChJJbnZpdGF0aW9uTGlua1VzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEmludml0YXRpb25fbGlua19pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEgwKBHVzZXMYBCABKAU6J8K7GCMKIW9yZ2FuaXphdGlvbi5pbnZpdGF0aW9uX2xpbmsudXNlZCJ4ChVJbnZpdGF0aW9uTGlua1Jldm9rZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEmludml0YXRpb25fbGlua19pZBgCIAEoCToqwrsYJgokb3JnYW5pemF0aW9uLmludml0YXRpb25fbGluay5yZXZva2VkImwKDURvbWFpbkNyZWF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhEKCWRvbWFpbl9pZBgCIAEoCRIMCgRuYW1lGAMgASgJOiHCuxgdChtvcmdhbml6YXRpb24uZG9tYWluLmNyZWF0ZWQimAEKDURvbWFpblVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhEKCWRvbWFpbl9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhkKEWF1dG9fam9pbl9yb2xlX2lkGAQgASgJEg8KB2NhcHR1cmUYBSABKAg6IcK7GB0KG29yZ2FuaXphdGlvbi5kb21haW4udXBkYXRlZCJ/Cg5Eb21haW5WZXJpZmllZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEQoJZG9tYWluX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSDwoHY2FwdHVyZRgEIAEoCDoiwrsYHgocb3JnYW5pemF0aW9uLmRvbWFpbi52ZXJpZmllZCJ5CgpEb21haW5Mb3N0EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIRCglkb21haW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglvd25lcl9pZHMYBCADKAk6HsK7GBoKGG9yZ2FuaXphdGlvbi5kb21haW4ubG9zdCJsCg1Eb21haW5EZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIRCglkb21haW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCTohwrsYHQobb3JnYW5pemF0aW9uLmRvbWFpbi5kZWxldGVkIm0KDE1lbWJlckpvaW5lZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIRCglkb21haW5faWQYAyABKAk6IMK7GBwKGm9yZ2FuaXphdGlvbi5tZW1iZXIuam9pbmVkQkZaRGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3JnYW5pemF0aW9uL3YxO29yZ2FuaXphdGlvbnYxYgZwcm90bzM", [file_braid_options_v1_options]);
 
 /**
  * OrganizationCreated: an organization exists. Its first owner follows as MemberAdded.
@@ -728,4 +728,354 @@ export type OwnershipTransferCanceled = Message<"braid.organization.v1.Ownership
  */
 export const OwnershipTransferCanceledSchema: GenMessage<OwnershipTransferCanceled> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_events, 19);
+
+/**
+ * InvitationLinkCreated: a link that lets people join was made.
+ *
+ * @generated from message braid.organization.v1.InvitationLinkCreated
+ */
+export type InvitationLinkCreated = Message<"braid.organization.v1.InvitationLinkCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string invitation_link_id = 2;
+   */
+  invitationLinkId: string;
+
+  /**
+   * The role its members will have.
+   *
+   * @generated from field: string role_id = 3;
+   */
+  roleId: string;
+
+  /**
+   * How many may use it.
+   *
+   * @generated from field: int32 max_uses = 4;
+   */
+  maxUses: number;
+};
+
+/**
+ * Describes the message braid.organization.v1.InvitationLinkCreated.
+ * Use `create(InvitationLinkCreatedSchema)` to create a new message.
+ */
+export const InvitationLinkCreatedSchema: GenMessage<InvitationLinkCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 20);
+
+/**
+ * InvitationLinkUsed: somebody joined by a link; MemberAdded follows.
+ *
+ * @generated from message braid.organization.v1.InvitationLinkUsed
+ */
+export type InvitationLinkUsed = Message<"braid.organization.v1.InvitationLinkUsed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string invitation_link_id = 2;
+   */
+  invitationLinkId: string;
+
+  /**
+   * Who joined.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * How many have used it now.
+   *
+   * @generated from field: int32 uses = 4;
+   */
+  uses: number;
+};
+
+/**
+ * Describes the message braid.organization.v1.InvitationLinkUsed.
+ * Use `create(InvitationLinkUsedSchema)` to create a new message.
+ */
+export const InvitationLinkUsedSchema: GenMessage<InvitationLinkUsed> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 21);
+
+/**
+ * InvitationLinkRevoked: a link works no more.
+ *
+ * @generated from message braid.organization.v1.InvitationLinkRevoked
+ */
+export type InvitationLinkRevoked = Message<"braid.organization.v1.InvitationLinkRevoked"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string invitation_link_id = 2;
+   */
+  invitationLinkId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.InvitationLinkRevoked.
+ * Use `create(InvitationLinkRevokedSchema)` to create a new message.
+ */
+export const InvitationLinkRevokedSchema: GenMessage<InvitationLinkRevoked> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 22);
+
+/**
+ * DomainCreated: an organization says that a domain is its own.
+ *
+ * @generated from message braid.organization.v1.DomainCreated
+ */
+export type DomainCreated = Message<"braid.organization.v1.DomainCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainCreated.
+ * Use `create(DomainCreatedSchema)` to create a new message.
+ */
+export const DomainCreatedSchema: GenMessage<DomainCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 23);
+
+/**
+ * DomainUpdated: a domain is used for something else. It holds the values after the change.
+ *
+ * @generated from message braid.organization.v1.DomainUpdated
+ */
+export type DomainUpdated = Message<"braid.organization.v1.DomainUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The role of people who join by themselves; empty when they can't.
+   *
+   * @generated from field: string auto_join_role_id = 4;
+   */
+  autoJoinRoleId: string;
+
+  /**
+   * Whether people sign in by the organization's own way.
+   *
+   * @generated from field: bool capture = 5;
+   */
+  capture: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainUpdated.
+ * Use `create(DomainUpdatedSchema)` to create a new message.
+ */
+export const DomainUpdatedSchema: GenMessage<DomainUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 24);
+
+/**
+ * DomainVerified: a domain is proven to be the organization's.
+ *
+ * @generated from message braid.organization.v1.DomainVerified
+ */
+export type DomainVerified = Message<"braid.organization.v1.DomainVerified"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Whether people sign in by the organization's own way.
+   *
+   * @generated from field: bool capture = 4;
+   */
+  capture: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainVerified.
+ * Use `create(DomainVerifiedSchema)` to create a new message.
+ */
+export const DomainVerifiedSchema: GenMessage<DomainVerified> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 25);
+
+/**
+ * DomainLost: a domain no longer shows the record that proves it. Nobody joins or signs in by it from then on.
+ *
+ * @generated from message braid.organization.v1.DomainLost
+ */
+export type DomainLost = Message<"braid.organization.v1.DomainLost"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The organization's active owners, who are told.
+   *
+   * @generated from field: repeated string owner_ids = 4;
+   */
+  ownerIds: string[];
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainLost.
+ * Use `create(DomainLostSchema)` to create a new message.
+ */
+export const DomainLostSchema: GenMessage<DomainLost> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 26);
+
+/**
+ * DomainDeleted: a domain is the organization's no more.
+ *
+ * @generated from message braid.organization.v1.DomainDeleted
+ */
+export type DomainDeleted = Message<"braid.organization.v1.DomainDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainDeleted.
+ * Use `create(DomainDeletedSchema)` to create a new message.
+ */
+export const DomainDeletedSchema: GenMessage<DomainDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 27);
+
+/**
+ * MemberJoined: somebody came by their address's domain; MemberAdded follows.
+ *
+ * @generated from message braid.organization.v1.MemberJoined
+ */
+export type MemberJoined = Message<"braid.organization.v1.MemberJoined"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 3;
+   */
+  domainId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.MemberJoined.
+ * Use `create(MemberJoinedSchema)` to create a new message.
+ */
+export const MemberJoinedSchema: GenMessage<MemberJoined> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 28);
 

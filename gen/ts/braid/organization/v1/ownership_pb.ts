@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/organization/v1/ownership.proto.
  */
 export const file_braid_organization_v1_ownership: GenFile = /*@__PURE__*/
-  fileDesc("CiVicmFpZC9vcmdhbml6YXRpb24vdjEvb3duZXJzaGlwLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEipAEKEU93bmVyc2hpcFRyYW5zZmVyEgoKAmlkGAEgASgJEhAKCG93bmVyX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJYChhUcmFuc2Zlck93bmVyc2hpcFJlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIZCgd1c2VyX2lkGAIgASgJQgi6SAVyA7ABASJDCh5DYW5jZWxPd25lcnNoaXBUcmFuc2ZlclJlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABASIhCh9DYW5jZWxPd25lcnNoaXBUcmFuc2ZlclJlc3BvbnNlIkAKG0dldE93bmVyc2hpcFRyYW5zZmVyUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBIjsKFkFjY2VwdE93bmVyc2hpcFJlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABATKVBwoQT3duZXJzaGlwU2VydmljZRLgAQoRVHJhbnNmZXJPd25lcnNoaXASLy5icmFpZC5vcmdhbml6YXRpb24udjEuVHJhbnNmZXJPd25lcnNoaXBSZXF1ZXN0GiguYnJhaWQub3JnYW5pemF0aW9uLnYxLk93bmVyc2hpcFRyYW5zZmVyInCquxgoMgVvd25lciIfb3JnYW5pemF0aW9uLm93bmVyc2hpcC50cmFuc2ZlcoLT5JMCPjoBKiI5L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9OnRyYW5zZmVyT3duZXJzaGlwEoACChdDYW5jZWxPd25lcnNoaXBUcmFuc2ZlchI1LmJyYWlkLm9yZ2FuaXphdGlvbi52MS5DYW5jZWxPd25lcnNoaXBUcmFuc2ZlclJlcXVlc3QaNi5icmFpZC5vcmdhbml6YXRpb24udjEuQ2FuY2VsT3duZXJzaGlwVHJhbnNmZXJSZXNwb25zZSJ2qrsYKDIFb3duZXIiH29yZ2FuaXphdGlvbi5vd25lcnNoaXAudHJhbnNmZXKC0+STAkQ6ASoiPy9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfTpjYW5jZWxPd25lcnNoaXBUcmFuc2ZlchLjAQoUR2V0T3duZXJzaGlwVHJhbnNmZXISMi5icmFpZC5vcmdhbml6YXRpb24udjEuR2V0T3duZXJzaGlwVHJhbnNmZXJSZXF1ZXN0GiguYnJhaWQub3JnYW5pemF0aW9uLnYxLk93bmVyc2hpcFRyYW5zZmVyIm2QAgGquxgkMgVvd25lciIbb3JnYW5pemF0aW9uLm93bmVyc2hpcC5yZWFkgtPkkwI8EjovYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vb3duZXJzaGlwLXRyYW5zZmVyErQBCg9BY2NlcHRPd25lcnNoaXASLS5icmFpZC5vcmdhbml6YXRpb24udjEuQWNjZXB0T3duZXJzaGlwUmVxdWVzdBooLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Pd25lcnNoaXBUcmFuc2ZlciJIqrsYAhABgtPkkwI8OgEqIjcvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH06YWNjZXB0T3duZXJzaGlwQkZaRGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3JnYW5pemF0aW9uL3YxO29yZ2FuaXphdGlvbnYxYgZwcm90bzM", [file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("CiVicmFpZC9vcmdhbml6YXRpb24vdjEvb3duZXJzaGlwLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEipAEKEU93bmVyc2hpcFRyYW5zZmVyEgoKAmlkGAEgASgJEhAKCG93bmVyX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJYChhUcmFuc2Zlck93bmVyc2hpcFJlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIZCgd1c2VyX2lkGAIgASgJQgi6SAVyA7ABASJDCh5DYW5jZWxPd25lcnNoaXBUcmFuc2ZlclJlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABASIhCh9DYW5jZWxPd25lcnNoaXBUcmFuc2ZlclJlc3BvbnNlIkAKG0dldE93bmVyc2hpcFRyYW5zZmVyUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBIjsKFkFjY2VwdE93bmVyc2hpcFJlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABASJbChdHZXRPd25lcnNoaXBNYWlsUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEh0KC3RyYW5zZmVyX2lkGAIgASgJQgi6SAVyA7ABASK2AQoYR2V0T3duZXJzaGlwTWFpbFJlc3BvbnNlEhMKBWVtYWlsGAEgASgJQgS4uxgBEiEKGW9yZ2FuaXphdGlvbl9kaXNwbGF5X25hbWUYAiABKAkSIAoSb3duZXJfZGlzcGxheV9uYW1lGAMgASgJQgS4uxgBEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdwZW5kaW5nGAUgASgIMpUHChBPd25lcnNoaXBTZXJ2aWNlEuABChFUcmFuc2Zlck93bmVyc2hpcBIvLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5UcmFuc2Zlck93bmVyc2hpcFJlcXVlc3QaKC5icmFpZC5vcmdhbml6YXRpb24udjEuT3duZXJzaGlwVHJhbnNmZXIicKq7GCgyBW93bmVyIh9vcmdhbml6YXRpb24ub3duZXJzaGlwLnRyYW5zZmVygtPkkwI+OgEqIjkvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH06dHJhbnNmZXJPd25lcnNoaXASgAIKF0NhbmNlbE93bmVyc2hpcFRyYW5zZmVyEjUuYnJhaWQub3JnYW5pemF0aW9uLnYxLkNhbmNlbE93bmVyc2hpcFRyYW5zZmVyUmVxdWVzdBo2LmJyYWlkLm9yZ2FuaXphdGlvbi52MS5DYW5jZWxPd25lcnNoaXBUcmFuc2ZlclJlc3BvbnNlInaquxgoMgVvd25lciIfb3JnYW5pemF0aW9uLm93bmVyc2hpcC50cmFuc2ZlcoLT5JMCRDoBKiI/L2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9OmNhbmNlbE93bmVyc2hpcFRyYW5zZmVyEuMBChRHZXRPd25lcnNoaXBUcmFuc2ZlchIyLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5HZXRPd25lcnNoaXBUcmFuc2ZlclJlcXVlc3QaKC5icmFpZC5vcmdhbml6YXRpb24udjEuT3duZXJzaGlwVHJhbnNmZXIibZACAaq7GCQyBW93bmVyIhtvcmdhbml6YXRpb24ub3duZXJzaGlwLnJlYWSC0+STAjwSOi9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS9vd25lcnNoaXAtdHJhbnNmZXIStAEKD0FjY2VwdE93bmVyc2hpcBItLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5BY2NlcHRPd25lcnNoaXBSZXF1ZXN0GiguYnJhaWQub3JnYW5pemF0aW9uLnYxLk93bmVyc2hpcFRyYW5zZmVyIkiquxgCEAGC0+STAjw6ASoiNy9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfTphY2NlcHRPd25lcnNoaXAylgEKFE93bmVyc2hpcE1haWxTZXJ2aWNlEn4KEEdldE93bmVyc2hpcE1haWwSLi5icmFpZC5vcmdhbml6YXRpb24udjEuR2V0T3duZXJzaGlwTWFpbFJlcXVlc3QaLy5icmFpZC5vcmdhbml6YXRpb24udjEuR2V0T3duZXJzaGlwTWFpbFJlc3BvbnNlIgmQAgGquxgCGAFCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * OwnershipTransfer is an offer.
@@ -173,6 +173,83 @@ export const AcceptOwnershipRequestSchema: GenMessage<AcceptOwnershipRequest> = 
   messageDesc(file_braid_organization_v1_ownership, 5);
 
 /**
+ * GetOwnershipMailRequest asks what to mail.
+ *
+ * @generated from message braid.organization.v1.GetOwnershipMailRequest
+ */
+export type GetOwnershipMailRequest = Message<"braid.organization.v1.GetOwnershipMailRequest"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The offer of the event.
+   *
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.GetOwnershipMailRequest.
+ * Use `create(GetOwnershipMailRequestSchema)` to create a new message.
+ */
+export const GetOwnershipMailRequestSchema: GenMessage<GetOwnershipMailRequest> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_ownership, 6);
+
+/**
+ * GetOwnershipMailResponse is what the mail must say.
+ *
+ * @generated from message braid.organization.v1.GetOwnershipMailResponse
+ */
+export type GetOwnershipMailResponse = Message<"braid.organization.v1.GetOwnershipMailResponse"> & {
+  /**
+   * Where the mail goes.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * The organization's name.
+   *
+   * @generated from field: string organization_display_name = 2;
+   */
+  organizationDisplayName: string;
+
+  /**
+   * The name of who offers.
+   *
+   * @generated from field: string owner_display_name = 3;
+   */
+  ownerDisplayName: string;
+
+  /**
+   * Until when it can be accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 4;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Whether it still waits for an answer; a mail for one that does not is not sent.
+   *
+   * @generated from field: bool pending = 5;
+   */
+  pending: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.GetOwnershipMailResponse.
+ * Use `create(GetOwnershipMailResponseSchema)` to create a new message.
+ */
+export const GetOwnershipMailResponseSchema: GenMessage<GetOwnershipMailResponse> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_ownership, 7);
+
+/**
  * OwnershipService hands an owner's place to a member, in two steps: one offers, the other accepts.
  *
  * @generated from service braid.organization.v1.OwnershipService
@@ -222,4 +299,23 @@ export const OwnershipService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_braid_organization_v1_ownership, 0);
+
+/**
+ * OwnershipMailService answers notification at the moment it mails an offer.
+ *
+ * @generated from service braid.organization.v1.OwnershipMailService
+ */
+export const OwnershipMailService: GenService<{
+  /**
+   * GetOwnershipMail returns what such a mail must say.
+   *
+   * @generated from rpc braid.organization.v1.OwnershipMailService.GetOwnershipMail
+   */
+  getOwnershipMail: {
+    methodKind: "unary";
+    input: typeof GetOwnershipMailRequestSchema;
+    output: typeof GetOwnershipMailResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_braid_organization_v1_ownership, 1);
 

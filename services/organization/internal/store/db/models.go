@@ -49,6 +49,21 @@ type InvitationToken struct {
 	InvitationID   id.ID
 }
 
+type MailDomain struct {
+	OrganizationID id.ID
+	ID             id.ID
+	Name           string
+	Proof          string
+	State          string
+	AutoJoinRoleID string
+	Capture        bool
+	Misses         int32
+	CreatedAt      time.Time
+	VerifiedAt     *time.Time
+	CheckAt        time.Time
+	Revision       int64
+}
+
 type Member struct {
 	OrganizationID   id.ID
 	UserID           id.ID

@@ -39,6 +39,38 @@ func (q *Queries) GetTransfer(ctx context.Context, organizationID id.ID) (Owners
 	return i, err
 }
 
+const getTransferMail = `-- name: GetTransferMail :one
+select ownership_transfer.organization_id, ownership_transfer.id, ownership_transfer.owner_id, ownership_transfer.user_id, ownership_transfer.created_at, ownership_transfer.expires_at, organization.display_name as organization_display_name,
+    (select profile.display_name from profile where profile.user_id = ownership_transfer.owner_id)::text as owner_display_name,
+    (select profile.email from profile where profile.user_id = ownership_transfer.user_id)::text as email
+from ownership_transfer join organization on organization.id = ownership_transfer.organization_id
+where ownership_transfer.organization_id = $1 and ownership_transfer.id = $2
+`
+
+type GetTransferMailRow struct {
+	OwnershipTransfer       OwnershipTransfer
+	OrganizationDisplayName string
+	OwnerDisplayName        string
+	Email                   string
+}
+
+func (q *Queries) GetTransferMail(ctx context.Context, organizationID id.ID, iD id.ID) (GetTransferMailRow, error) {
+	row := q.db.QueryRow(ctx, getTransferMail, organizationID, iD)
+	var i GetTransferMailRow
+	err := row.Scan(
+		&i.OwnershipTransfer.OrganizationID,
+		&i.OwnershipTransfer.ID,
+		&i.OwnershipTransfer.OwnerID,
+		&i.OwnershipTransfer.UserID,
+		&i.OwnershipTransfer.CreatedAt,
+		&i.OwnershipTransfer.ExpiresAt,
+		&i.OrganizationDisplayName,
+		&i.OwnerDisplayName,
+		&i.Email,
+	)
+	return i, err
+}
+
 const insertTransfer = `-- name: InsertTransfer :exec
 insert into ownership_transfer (organization_id, id, owner_id, user_id, created_at, expires_at) values ($1, $2, $3, $4, $5, $6)
 `

@@ -62,3 +62,30 @@ func (s ownershipService) GetOwnershipTransfer(ctx context.Context, request *v1.
 func (s ownershipService) AcceptOwnership(ctx context.Context, request *v1.AcceptOwnershipRequest) (*v1.OwnershipTransfer, error) {
 	return s.acceptOwnership(ctx, request)
 }
+
+// OwnershipMailServiceHandler is what implements braid.organization.v1.OwnershipMailService: behind the chain, without a protocol.
+type OwnershipMailServiceHandler interface {
+	// GetOwnershipMail returns what such a mail must say.
+	GetOwnershipMail(context.Context, *v1.GetOwnershipMailRequest) (*v1.GetOwnershipMailResponse, error)
+}
+
+// MountOwnershipMailService puts handler behind the chain of server, and the chain behind every protocol. It fails when an RPC has no rule.
+func MountOwnershipMailService(server *rpc.Server, handler OwnershipMailServiceHandler) error {
+	methods, err := server.Methods(v1.File_braid_organization_v1_ownership_proto.Services().ByName("OwnershipMailService"))
+	if err != nil {
+		return err
+	}
+	chained := ownershipMailService{
+		getOwnershipMail: rpc.Unary(server, methods["GetOwnershipMail"], handler.GetOwnershipMail),
+	}
+	server.HandleConnect(organizationv1connect.NewOwnershipMailServiceHandler(chained, server.ConnectOptions()...))
+	return nil
+}
+
+type ownershipMailService struct {
+	getOwnershipMail func(context.Context, *v1.GetOwnershipMailRequest) (*v1.GetOwnershipMailResponse, error)
+}
+
+func (s ownershipMailService) GetOwnershipMail(ctx context.Context, request *v1.GetOwnershipMailRequest) (*v1.GetOwnershipMailResponse, error) {
+	return s.getOwnershipMail(ctx, request)
+}

@@ -23,6 +23,8 @@ const _ = connect.IsAtLeastVersion1_13_0
 const (
 	// OwnershipServiceName is the fully-qualified name of the OwnershipService service.
 	OwnershipServiceName = "braid.organization.v1.OwnershipService"
+	// OwnershipMailServiceName is the fully-qualified name of the OwnershipMailService service.
+	OwnershipMailServiceName = "braid.organization.v1.OwnershipMailService"
 )
 
 // These constants are the fully-qualified names of the RPCs defined in this package. They're
@@ -45,6 +47,9 @@ const (
 	// OwnershipServiceAcceptOwnershipProcedure is the fully-qualified name of the OwnershipService's
 	// AcceptOwnership RPC.
 	OwnershipServiceAcceptOwnershipProcedure = "/braid.organization.v1.OwnershipService/AcceptOwnership"
+	// OwnershipMailServiceGetOwnershipMailProcedure is the fully-qualified name of the
+	// OwnershipMailService's GetOwnershipMail RPC.
+	OwnershipMailServiceGetOwnershipMailProcedure = "/braid.organization.v1.OwnershipMailService/GetOwnershipMail"
 )
 
 // OwnershipServiceClient is a client for the braid.organization.v1.OwnershipService service.
@@ -224,4 +229,84 @@ func (UnimplementedOwnershipServiceHandler) GetOwnershipTransfer(context.Context
 
 func (UnimplementedOwnershipServiceHandler) AcceptOwnership(context.Context, *v1.AcceptOwnershipRequest) (*v1.OwnershipTransfer, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("braid.organization.v1.OwnershipService.AcceptOwnership is not implemented"))
+}
+
+// OwnershipMailServiceClient is a client for the braid.organization.v1.OwnershipMailService
+// service.
+type OwnershipMailServiceClient interface {
+	// GetOwnershipMail returns what such a mail must say.
+	GetOwnershipMail(context.Context, *v1.GetOwnershipMailRequest) (*v1.GetOwnershipMailResponse, error)
+}
+
+// NewOwnershipMailServiceClient constructs a client for the
+// braid.organization.v1.OwnershipMailService service. By default, it uses the Connect protocol with
+// the binary Protobuf Codec, asks for gzipped responses, and sends uncompressed requests. To use
+// the gRPC or gRPC-Web protocols, supply the connect.WithGRPC() or connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewOwnershipMailServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) OwnershipMailServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	ownershipMailServiceMethods := v1.File_braid_organization_v1_ownership_proto.Services().ByName("OwnershipMailService").Methods()
+	return &ownershipMailServiceClient{
+		getOwnershipMail: connect.NewClient[v1.GetOwnershipMailRequest, v1.GetOwnershipMailResponse](
+			httpClient,
+			baseURL+OwnershipMailServiceGetOwnershipMailProcedure,
+			connect.WithSchema(ownershipMailServiceMethods.ByName("GetOwnershipMail")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// ownershipMailServiceClient implements OwnershipMailServiceClient.
+type ownershipMailServiceClient struct {
+	getOwnershipMail *connect.Client[v1.GetOwnershipMailRequest, v1.GetOwnershipMailResponse]
+}
+
+// GetOwnershipMail calls braid.organization.v1.OwnershipMailService.GetOwnershipMail.
+func (c *ownershipMailServiceClient) GetOwnershipMail(ctx context.Context, req *v1.GetOwnershipMailRequest) (*v1.GetOwnershipMailResponse, error) {
+	response, err := c.getOwnershipMail.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// OwnershipMailServiceHandler is an implementation of the
+// braid.organization.v1.OwnershipMailService service.
+type OwnershipMailServiceHandler interface {
+	// GetOwnershipMail returns what such a mail must say.
+	GetOwnershipMail(context.Context, *v1.GetOwnershipMailRequest) (*v1.GetOwnershipMailResponse, error)
+}
+
+// NewOwnershipMailServiceHandler builds an HTTP handler from the service implementation. It returns
+// the path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewOwnershipMailServiceHandler(svc OwnershipMailServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	ownershipMailServiceMethods := v1.File_braid_organization_v1_ownership_proto.Services().ByName("OwnershipMailService").Methods()
+	ownershipMailServiceGetOwnershipMailHandler := connect.NewUnaryHandlerSimple(
+		OwnershipMailServiceGetOwnershipMailProcedure,
+		svc.GetOwnershipMail,
+		connect.WithSchema(ownershipMailServiceMethods.ByName("GetOwnershipMail")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/braid.organization.v1.OwnershipMailService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case OwnershipMailServiceGetOwnershipMailProcedure:
+			ownershipMailServiceGetOwnershipMailHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedOwnershipMailServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedOwnershipMailServiceHandler struct{}
+
+func (UnimplementedOwnershipMailServiceHandler) GetOwnershipMail(context.Context, *v1.GetOwnershipMailRequest) (*v1.GetOwnershipMailResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("braid.organization.v1.OwnershipMailService.GetOwnershipMail is not implemented"))
 }
