@@ -28,6 +28,10 @@ const (
 	exampleRecord       = "0198f5a4-3ca1-7bb2-9c56-d8e9fa0b1c0a"
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
+	exampleTeam         = "0198f5a6-1d2e-7f30-8a41-5b6c7d8e9f0d"
+	exampleTransfer     = "0198f5a6-2e3f-7041-9b52-6c7d8e9f0a0e"
+	exampleLink         = "0198f5a6-3f40-7152-8c63-7d8e9f0a1b0f"
+	exampleDomain       = "0198f5a6-4051-7263-9d74-8e9f0a1b2c10"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
 )
@@ -66,29 +70,42 @@ var exampleTexts = map[string]string{
 	"kind": "task_assigned", "channel": "email", "notification_ids": exampleNotification,
 	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
 	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
+	"team_id": exampleTeam, "Team.id": exampleTeam, "parent_team_id": "", "previous_parent_team_id": exampleTeam,
+	"Team.display_name": "Engine", "CreateTeamRequest.display_name": "Engine", "TeamMember.display_name": "Ben Okafor",
+	"Team.description": "Keeps it turning.", "CreateTeamRequest.description": "Keeps it turning.",
+	"suspend_reason": "", "SuspendMemberRequest.reason": "The laptop was lost.",
+	"OwnershipTransfer.id": exampleTransfer, "transfer_id": exampleTransfer, "owner_id": exampleAda, "owner_ids": exampleAda,
+	"InvitationLink.id": exampleLink, "invitation_link_id": exampleLink, "creator_id": exampleAda, "email_domain": "example.com",
+	"BatchCreateInvitationsResponse.Result.reason": "", "Result.reason": "", "message": "",
+	"Domain.id": exampleDomain, "domain_id": exampleDomain, "name": "example.com", "domain": "example.com",
+	"record_name": "_braid-challenge.example.com", "record_value": "braid-verification=k3v9q2m7x1w8t5r4n6p0s2u3yz",
+	"auto_join_role_id": "member", "organization_display_name": "Analytical Engines", "owner_display_name": "Ada Lovelace",
+	"JoinableOrganization.display_name": "Analytical Engines",
+	"last_event_id":                     "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
-	"page_size": 50,
+	"page_size": 50, "created_count": 1, "max_uses": 25, "uses": 3,
 }
 
 var exampleFlags = map[string]bool{
 	"active": true, "allowed": true, "system": true, "current": true, "unread": true, "enabled": true,
+	"capture": false, "lost": true, "lead": true, "pending": true, "suspended": false,
 	"archived": false, "erased": false,
 }
 
 var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
+	"verify_time": "2026-09-02T14:00:00Z", "suspend_time": "2026-09-02T14:00:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
 }
 
 // exampleOmits are fields that stay without a value because another one of the same message rules them out.
 var exampleOmits = map[string]bool{
 	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
-	"WatchProjectResponse.heartbeat": true,
+	"WatchProjectResponse.heartbeat": true, "Member.suspend_time": true,
 }
 
 // valueFor looks a field up in one of the tables.

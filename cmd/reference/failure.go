@@ -35,6 +35,22 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS"},
 	"/braid.organization.v1.InvitationService/RejectInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL"},
 
+	"/braid.organization.v1.TeamService/CreateTeam":                     {"TEAM_PARENT_UNKNOWN", "TEAM_TOO_DEEP", "LIMIT_REACHED"},
+	"/braid.organization.v1.TeamService/UpdateTeam":                     {"TEAM_PARENT_UNKNOWN", "TEAM_TOO_DEEP", "TEAM_CYCLE"},
+	"/braid.organization.v1.TeamService/DeleteTeam":                     {"TEAM_HAS_CHILDREN"},
+	"/braid.organization.v1.TeamMemberService/AddTeamMember":            {"TEAM_MEMBER_EXISTS", "USER_NOT_MEMBER", "LIMIT_REACHED"},
+	"/braid.organization.v1.SuspensionService/SuspendMember":            {"SUSPEND_SELF", "LAST_OWNER", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.SuspensionService/ResumeMember":             {"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.OwnershipService/TransferOwnership":         {"TRANSFER_IMPOSSIBLE"},
+	"/braid.organization.v1.OwnershipService/CancelOwnershipTransfer":   {"TRANSFER_NOT_PENDING"},
+	"/braid.organization.v1.OwnershipService/AcceptOwnership":           {"TRANSFER_NOT_PENDING", "MEMBER_SUSPENDED"},
+	"/braid.organization.v1.InvitationLinkService/CreateInvitationLink": {"ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN", "LIMIT_REACHED"},
+	"/braid.organization.v1.InvitationLinkService/AcceptInvitationLink": {"NOT_FOUND", "INVITATION_LINK_NOT_ACTIVE", "INVITATION_LINK_OTHER_DOMAIN", "MEMBER_EXISTS"},
+	"/braid.organization.v1.DomainService/CreateDomain":                 {"DOMAIN_EXISTS", "DOMAIN_NOT_ALLOWED", "LIMIT_REACHED"},
+	"/braid.organization.v1.DomainService/UpdateDomain":                 {"DOMAIN_NOT_VERIFIED", "ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.DomainService/VerifyDomain":                 {"DOMAIN_NOT_VERIFIED", "DOMAIN_TAKEN"},
+	"/braid.organization.v1.JoinService/JoinOrganization":               {"MEMBER_EXISTS"},
+
 	"/braid.workflow.v1.ProjectService/CreateProject": {"PROJECT_KEY_TAKEN"},
 	"/braid.workflow.v1.ProjectService/UpdateProject": {"PROJECT_ARCHIVED"},
 	"/braid.workflow.v1.TaskService/CreateTask":       {"PROJECT_ARCHIVED", "ASSIGNEE_NOT_MEMBER"},
@@ -51,8 +67,9 @@ var ownReasons = map[string][]string{
 var exampleFacts = map[string][2]string{
 	"PERMISSION_DENIED":      {"permission", "workflow.task.create"},
 	"ETAG_MISMATCH":          {"etag", "1d"},
-	"INVITATION_NOT_PENDING": {"state", "REVOKED"},
-	"GRANT_EXCEEDS_OWN":      {"roleId", "owner"},
+	"INVITATION_NOT_PENDING": {"state", "REVOKED"}, "INVITATION_LINK_NOT_ACTIVE": {"state", "USED_UP"},
+	"LIMIT_REACHED":     {"limit", "1000"},
+	"GRANT_EXCEEDS_OWN": {"roleId", "owner"},
 }
 
 // exampleViolations are the fields that come with a reason.
@@ -131,7 +148,7 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "TOKEN_MISSING", "TOKEN_INVALID")
 	}
 	if method.Rule == rpc.Organization {
-		reasons = append(reasons, "PERMISSION_DENIED")
+		reasons = append(reasons, "PERMISSION_DENIED", "MEMBER_SUSPENDED")
 	}
 	if method.Rule == rpc.Organization || len(pathNames(method)) > 0 {
 		reasons = append(reasons, "NOT_FOUND")

@@ -22,6 +22,7 @@ import (
 var nobodys = map[string]string{
 	"role_id": "system roles are the same everywhere", "role_ids": "system roles are the same everywhere",
 	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
+	"auto_join_role_id": "system roles are the same everywhere", "transfer_id": "for services only",
 }
 
 // reference is a field of a request that names something.

@@ -37,6 +37,8 @@ type Deliveries struct {
 	Membership  Membership
 	Directory   Directory
 	Invitations Invitations
+	Ownership   Ownership
+	Domains     Domains
 	Composer    *mail.Composer
 	Mailer      Mailer
 	From        netmail.Address
@@ -131,6 +133,10 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareRegistration(ctx, delivery)
 	case domain.Invitation:
 		message, skip, err = d.prepareInvitation(ctx, delivery)
+	case domain.OwnershipOffer:
+		message, skip, err = d.prepareOwnership(ctx, delivery)
+	case domain.DomainLost:
+		message, skip, err = d.prepareDomain(ctx, delivery)
 	default:
 		message, skip, err = d.prepareTask(ctx, delivery)
 	}

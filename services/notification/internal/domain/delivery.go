@@ -28,6 +28,8 @@ type Delivery struct {
 	ActorID        id.ID
 	RegistrationID id.ID
 	InvitationID   id.ID
+	TransferID     id.ID
+	DomainID       id.ID
 	ProjectID      id.ID
 	TaskID         id.ID
 	TaskKey        string

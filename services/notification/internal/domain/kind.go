@@ -12,6 +12,8 @@ const (
 	TaskStatusChanged Kind = "task_status_changed"
 	Invitation        Kind = "invitation"
 	Registration      Kind = "registration"
+	OwnershipOffer    Kind = "ownership_offer"
+	DomainLost        Kind = "domain_lost"
 )
 
 // Channel is a way to reach a person.

@@ -28,7 +28,7 @@ type Composer struct {
 }
 
 // templateNames are the mails there are.
-var templateNames = []string{"registration", "account_exists", "invitation", "task"}
+var templateNames = []string{"registration", "account_exists", "invitation", "task", "ownership_offer", "domain_lost"}
 
 // New returns a composer whose links begin with publicURL, which has no slash at its end.
 func New(publicURL string) (*Composer, error) {

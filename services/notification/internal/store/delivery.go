@@ -29,12 +29,13 @@ func InsertTaskDeliveries(ctx context.Context, tx *pg.Tx, fact domain.TaskFact, 
 	return ids, nil
 }
 
-// InsertMailDelivery plans the mail of a registration or an invitation. It goes out with the transaction's next
+// InsertMailDelivery plans a mail that is not about a task. It goes out with the transaction's next
 // statement; a delivery that is there stays as it is.
 func InsertMailDelivery(ctx context.Context, tx *pg.Tx, delivery domain.Delivery, eventID id.ID, created time.Time) error {
 	err := db.New(queued{tx}).InsertMailDelivery(ctx, db.InsertMailDeliveryParams{
 		ID: delivery.ID, EventID: eventID, OrganizationID: delivery.OrganizationID, Kind: string(delivery.Kind),
 		RegistrationID: delivery.RegistrationID, InvitationID: delivery.InvitationID, CreatedAt: created,
+		UserID: delivery.UserID, TransferID: delivery.TransferID, DomainID: delivery.DomainID,
 	})
 	if err != nil {
 		return fmt.Errorf("insert delivery: %w", err)
@@ -54,6 +55,7 @@ func GetDelivery(ctx context.Context, querier pg.Querier, deliveryID id.ID) (del
 	return domain.Delivery{
 		ID: row.ID, Kind: domain.Kind(row.Kind), State: domain.State(row.State), OrganizationID: row.OrganizationID,
 		UserID: row.UserID, ActorID: row.ActorID, RegistrationID: row.RegistrationID, InvitationID: row.InvitationID,
+		TransferID: row.TransferID, DomainID: row.DomainID,
 		ProjectID: row.ProjectID, TaskID: row.TaskID, TaskKey: row.TaskKey, TaskTitle: row.TaskTitle,
 		TaskStatus: row.TaskStatus, Assignment: domain.Assignment{AssigneeID: row.AssigneeID, PreviousAssigneeID: row.PreviousAssigneeID},
 		Muted: row.Muted,

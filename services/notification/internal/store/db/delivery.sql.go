@@ -60,7 +60,7 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 
 const getDelivery = `-- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
-    delivery.invitation_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
+    delivery.invitation_id, delivery.transfer_id, delivery.domain_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
     delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.state,
     coalesce(exists (
         select from preference
@@ -81,6 +81,8 @@ type GetDeliveryRow struct {
 	ActorID            id.ID
 	RegistrationID     id.ID
 	InvitationID       id.ID
+	TransferID         id.ID
+	DomainID           id.ID
 	ProjectID          id.ID
 	TaskID             id.ID
 	TaskKey            string
@@ -103,6 +105,8 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 		&i.ActorID,
 		&i.RegistrationID,
 		&i.InvitationID,
+		&i.TransferID,
+		&i.DomainID,
 		&i.ProjectID,
 		&i.TaskID,
 		&i.TaskKey,
@@ -117,9 +121,9 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 }
 
 const insertMailDelivery = `-- name: InsertMailDelivery :exec
-insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, created_at)
-values ($1, $2, $3, $4, $5,
-    $6, $7)
+insert into delivery (id, event_id, organization_id, user_id, kind, registration_id, invitation_id, transfer_id, domain_id, created_at)
+values ($1, $2, $3, $4, $5, $6,
+    $7, $8, $9, $10)
 on conflict do nothing
 `
 
@@ -127,9 +131,12 @@ type InsertMailDeliveryParams struct {
 	ID             id.ID
 	EventID        id.ID
 	OrganizationID id.ID
+	UserID         id.ID
 	Kind           string
 	RegistrationID id.ID
 	InvitationID   id.ID
+	TransferID     id.ID
+	DomainID       id.ID
 	CreatedAt      time.Time
 }
 
@@ -138,9 +145,12 @@ func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDelivery
 		arg.ID,
 		arg.EventID,
 		arg.OrganizationID,
+		arg.UserID,
 		arg.Kind,
 		arg.RegistrationID,
 		arg.InvitationID,
+		arg.TransferID,
+		arg.DomainID,
 		arg.CreatedAt,
 	)
 	return err

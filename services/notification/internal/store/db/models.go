@@ -31,6 +31,8 @@ type Delivery struct {
 	FinishedAt         *time.Time
 	AssigneeID         id.ID
 	PreviousAssigneeID id.ID
+	TransferID         id.ID
+	DomainID           id.ID
 }
 
 type MailboxMessage struct {
