@@ -74,6 +74,7 @@ func (s *suite) tenant(t *testing.T, mark string) tenant {
 	team := s.must(t, owner, http.MethodPost, path+"/teams", map[string]any{"displayName": mark}).Text("id")
 	s.must(t, owner, http.MethodPost, path+"/teams/"+team+"/members", map[string]any{"userId": second.ID})
 	link := s.must(t, owner, http.MethodPost, path+"/invitation-links", map[string]any{"roleId": "viewer"})
+	s.must(t, owner, http.MethodPost, path+":transferOwnership", map[string]any{"userId": second.ID})
 	sessions := s.get(t, owner, "/api/v1/me/sessions")
 	notification := s.awaitOne(t, owner, "/api/v1/me/notifications", "notifications")
 	record := s.awaitOne(t, owner, path+"/audit-events", "auditEvents")

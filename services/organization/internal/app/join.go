@@ -59,8 +59,15 @@ func (a *App) enterByDomain(ctx context.Context, tx *pg.Tx, person domain.Person
 	return held, err
 }
 
-// JoinOrganization makes a person a member by their address.
+// JoinOrganization makes a person a member by their address. One who is a member, which they may know, is told so.
 func (a *App) JoinOrganization(ctx context.Context, tx *pg.Tx, organizationID id.ID, person domain.Person) (domain.Membership, error) {
+	roleIDs, err := store.Roles(ctx, tx, organizationID, person.UserID)
+	if len(roleIDs) > 0 || errors.Is(err, domain.ErrMemberSuspended) {
+		return domain.Membership{}, domain.ErrMemberExists.With("userId", person.UserID.String())
+	}
+	if err != nil {
+		return domain.Membership{}, err
+	}
 	by, err := a.enterByDomain(ctx, tx, person)
 	if err != nil {
 		return domain.Membership{}, err
