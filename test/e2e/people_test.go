@@ -10,10 +10,13 @@ import (
 	"github.com/braidhq/braid/test/client"
 )
 
-// usesSpare says whether a call is about the spare member, in its path or in its body.
+// offers are the calls about the one offer of ownership that an organization can have.
+var offers = []string{"TransferOwnership", "CancelOwnershipTransfer", "GetOwnershipTransfer", "AcceptOwnership"}
+
+// usesSpare says whether a call is about the spare member, in its path, in its body or by an offer to them.
 func usesSpare(method *rpc.Method) bool {
 	name := string(method.Descriptor.Name())
-	return slices.Contains(pathVariables(method), "user_id") || name == "AddTeamMember" || name == "TransferOwnership"
+	return slices.Contains(pathVariables(method), "user_id") || name == "AddTeamMember" || slices.Contains(offers, name)
 }
 
 // peopleResources makes what calls about teams, links, domains and ownership need.
@@ -40,8 +43,8 @@ func (m *matrix) peopleResources(t *testing.T, method *rpc.Method, made values) 
 	if has("domain_id") {
 		made["domain_id"] = m.domain(t, owner, m.path)
 	}
-	if name := method.Descriptor.Name(); name == "CancelOwnershipTransfer" || name == "GetOwnershipTransfer" {
-		m.must(t, owner, http.MethodPost, m.path+":transferOwnership", map[string]any{"userId": m.people["admin"].ID})
+	if slices.Contains(offers, string(method.Descriptor.Name())) {
+		m.must(t, owner, http.MethodPost, m.path+":transferOwnership", map[string]any{"userId": m.spare.ID})
 	}
 }
 
