@@ -32,6 +32,10 @@ const (
 	exampleAssignment   = "0198f5a6-2e13-7b55-9c24-d3e4f506170e"
 	exampleAvatar       = "5b1f8f0c-3a77-4c1e-9d52-7e6a1b2c3d0d"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
+	exampleTeam         = "0198f5a6-1d2e-7f30-8a41-5b6c7d8e9f0d"
+	exampleTransfer     = "0198f5a6-2e3f-7041-9b52-6c7d8e9f0a0e"
+	exampleLink         = "0198f5a6-3f40-7152-8c63-7d8e9f0a1b0f"
+	exampleDomain       = "0198f5a6-4051-7263-9d74-8e9f0a1b2c10"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
 )
@@ -75,7 +79,7 @@ var exampleTexts = map[string]string{
 	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
 	"assignment_id": exampleAssignment, "source_assignment_id": "", "Assignment.id": exampleAssignment, "creator_id": exampleAda,
 	"owner_id": exampleAda, "Subject.id": exampleBen, "Scope.id": exampleProject, "Scope.resource_type": "", "Resource.id": exampleTask,
-	"Resource.type": "task", "team_id": "", "access_revision": "1207", "denied_permissions": "workflow.task.delete",
+	"Resource.type": "task", "HeldAssignment.team_id": "", "access_revision": "1207", "denied_permissions": "workflow.task.delete",
 	"Parent.role_id": "viewer", "Parent.condition": "", "Parent.permissions": "workflow.project.read",
 	"condition": "request.secondFactor", "expression": "request.secondFactor", "missing": "The condition must be true: request.secondFactor",
 	"permission_name": "payroll.run.approve", "Permission.name": "payroll.run.approve", "Permission.description": "Pays everybody.",
@@ -92,18 +96,32 @@ var exampleTexts = map[string]string{
 	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
 	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
 	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
-	"otpauth_uri":   "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
-	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
+	"otpauth_uri": "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
+	"team_id":     exampleTeam, "Team.id": exampleTeam, "parent_team_id": "", "previous_parent_team_id": exampleTeam,
+	"Team.display_name": "Engine", "CreateTeamRequest.display_name": "Engine", "TeamMember.display_name": "Ben Okafor",
+	"Team.description": "Keeps it turning.", "CreateTeamRequest.description": "Keeps it turning.",
+	"suspend_reason": "", "SuspendMemberRequest.reason": "The laptop was lost.",
+	"OwnershipTransfer.id": exampleTransfer, "transfer_id": exampleTransfer, "owner_ids": exampleAda,
+	"InvitationLink.id": exampleLink, "invitation_link_id": exampleLink, "email_domain": "example.com",
+	"BatchCreateInvitationsResponse.Result.reason": "", "Result.reason": "", "message": "",
+	"Domain.id": exampleDomain, "domain_id": exampleDomain, "Domain.name": "example.com", "CreateDomainRequest.name": "example.com", "JoinableOrganization.name": "example.com", "DomainCreated.name": "example.com", "domain": "example.com",
+	"record_name": "_braid-challenge.example.com", "record_value": "braid-verification=k3v9q2m7x1w8t5r4n6p0s2u3yz",
+	"auto_join_role_id": "member", "organization_display_name": "Analytical Engines", "owner_display_name": "Ada Lovelace",
+	"JoinableOrganization.display_name": "Analytical Engines",
+	"last_event_id":                     "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
 	"page_size": 50, "backup_codes_left": 9, "version": 3, "revoked_count": 2, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
+	"created_count": 1, "max_uses": 25, "uses": 3,
+	"page_size": 50, "created_count": 1, "max_uses": 25, "uses": 3,
 }
 
 var exampleFlags = map[string]bool{
 	"active": true, "allowed": true, "system": true, "current": true, "unread": true, "enabled": true,
 	"archived": false, "erased": false, "owned": false, "delegable": false, "denied": false, "service_account": false, "Role.system": false,
+	"capture": false, "lost": true, "lead": true, "pending": true, "suspended": false,
 }
 
 // exampleObjects are those that the contract leaves open.
@@ -124,7 +142,8 @@ var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
 	"start_time":  "2026-09-01T09:30:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
-	"end_time":      "2026-11-30T09:30:00Z",
+	"end_time":    "2026-11-30T09:30:00Z",
+	"verify_time": "2026-09-02T14:00:00Z", "suspend_time": "2026-09-02T14:00:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
 }
 
@@ -133,6 +152,7 @@ var exampleOmits = map[string]bool{
 	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
 	"WatchProjectResponse.heartbeat": true, "StepUpRequest.code": true, "StepUpRequest.credential": true,
 	"Factor.clone_warning_time": true, "BeginPasskeyRequest.challenge_token": true, "FinishPasskeyRequest.challenge_token": true,
+	"Member.suspend_time": true,
 }
 
 // valueFor looks a field up in one of the tables.

@@ -67,7 +67,22 @@ var ownReasons = map[string][]string{
 		"ASSIGNMENT_LIMIT", "GRANT_EXCEEDS_OWN"},
 	"/braid.organization.v1.AssignmentService/DelegateAssignment": {"NOT_DELEGABLE", "SUBJECT_UNKNOWN", "CONDITION_INVALID", "ASSIGNMENT_LIMIT",
 		"GRANT_EXCEEDS_OWN"},
-	"/braid.organization.v1.AssignmentService/DeleteAssignment": {"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.AssignmentService/DeleteAssignment":         {"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.TeamService/CreateTeam":                     {"TEAM_PARENT_UNKNOWN", "TEAM_TOO_DEEP", "LIMIT_REACHED"},
+	"/braid.organization.v1.TeamService/UpdateTeam":                     {"TEAM_PARENT_UNKNOWN", "TEAM_TOO_DEEP", "TEAM_CYCLE"},
+	"/braid.organization.v1.TeamService/DeleteTeam":                     {"TEAM_HAS_CHILDREN"},
+	"/braid.organization.v1.TeamMemberService/AddTeamMember":            {"TEAM_MEMBER_EXISTS", "USER_NOT_MEMBER", "LIMIT_REACHED"},
+	"/braid.organization.v1.SuspensionService/SuspendMember":            {"SUSPEND_SELF", "LAST_OWNER", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.SuspensionService/ResumeMember":             {"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.OwnershipService/TransferOwnership":         {"TRANSFER_IMPOSSIBLE"},
+	"/braid.organization.v1.OwnershipService/CancelOwnershipTransfer":   {"TRANSFER_NOT_PENDING"},
+	"/braid.organization.v1.OwnershipService/AcceptOwnership":           {"TRANSFER_NOT_PENDING", "MEMBER_SUSPENDED"},
+	"/braid.organization.v1.InvitationLinkService/CreateInvitationLink": {"ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN", "LIMIT_REACHED"},
+	"/braid.organization.v1.InvitationLinkService/AcceptInvitationLink": {"NOT_FOUND", "INVITATION_LINK_NOT_ACTIVE", "INVITATION_LINK_OTHER_DOMAIN", "MEMBER_EXISTS"},
+	"/braid.organization.v1.DomainService/CreateDomain":                 {"DOMAIN_EXISTS", "DOMAIN_NOT_ALLOWED", "LIMIT_REACHED"},
+	"/braid.organization.v1.DomainService/UpdateDomain":                 {"DOMAIN_NOT_VERIFIED", "ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.DomainService/VerifyDomain":                 {"DOMAIN_NOT_VERIFIED", "DOMAIN_TAKEN"},
+	"/braid.organization.v1.JoinService/JoinOrganization":               {"MEMBER_EXISTS"},
 
 	"/braid.workflow.v1.ProjectService/CreateProject": {"PROJECT_KEY_TAKEN"},
 	"/braid.workflow.v1.ProjectService/UpdateProject": {"PROJECT_ARCHIVED"},
@@ -85,15 +100,16 @@ var ownReasons = map[string][]string{
 var exampleFacts = map[string][2]string{
 	"PERMISSION_DENIED":      {"permission", "workflow.task.create"},
 	"ETAG_MISMATCH":          {"etag", "1d"},
-	"INVITATION_NOT_PENDING": {"state", "REVOKED"},
-	"GRANT_EXCEEDS_OWN":      {"roleId", "owner"},
-	"ROLE_IN_USE":            {"memberCount", "3"},
-	"PERMISSION_IN_USE":      {"roleIds", exampleRole},
-	"ROLE_LIMIT":             {"limit", "200"},
-	"PERMISSION_LIMIT":       {"limit", "500"},
-	"ASSIGNMENT_LIMIT":       {"limit", "1000"},
-	"CONDITION_INVALID":      {"position", "7"},
-	"NOT_DELEGABLE":          {"because", "it ends before"},
+	"INVITATION_NOT_PENDING": {"state", "REVOKED"}, "INVITATION_LINK_NOT_ACTIVE": {"state", "USED_UP"},
+	"LIMIT_REACHED":     {"limit", "1000"},
+	"GRANT_EXCEEDS_OWN": {"roleId", "owner"},
+	"ROLE_IN_USE":       {"memberCount", "3"},
+	"PERMISSION_IN_USE": {"roleIds", exampleRole},
+	"ROLE_LIMIT":        {"limit", "200"},
+	"PERMISSION_LIMIT":  {"limit", "500"},
+	"ASSIGNMENT_LIMIT":  {"limit", "1000"},
+	"CONDITION_INVALID": {"position", "7"},
+	"NOT_DELEGABLE":     {"because", "it ends before"},
 }
 
 // exampleLogins are the facts that say how a login goes on.
@@ -184,7 +200,7 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "STEP_UP_REQUIRED")
 	}
 	if method.Rule == rpc.Organization {
-		reasons = append(reasons, "PERMISSION_DENIED")
+		reasons = append(reasons, "PERMISSION_DENIED", "MEMBER_SUSPENDED")
 	}
 	if method.Rule == rpc.Organization || len(pathNames(method)) > 0 {
 		reasons = append(reasons, "NOT_FOUND")

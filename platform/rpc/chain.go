@@ -33,6 +33,8 @@ const (
 	defaultDeadline   = 10 * time.Second
 	maxDeadline       = 60 * time.Second
 	defaultRetryAfter = time.Second
+	// reasonLacking is that of a member who lacks the permission, unlike one who is suspended, say.
+	reasonLacking = "PERMISSION_DENIED"
 	maxKeyLength      = 255
 )
 
@@ -279,6 +281,9 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 	err := c.ask(ctx, method, work, request, organizationID, permission)
 	if err == nil || errs.KindOf(err) == errs.PermissionDenied {
 		work.OrganizationID = organizationID
+	}
+	if method.Also != "" && err != nil && errs.From(err).Reason == reasonLacking {
+		work.Lacking, err = err, nil
 	}
 	return err
 }

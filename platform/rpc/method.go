@@ -37,6 +37,8 @@ type Method struct {
 	// Permission and Role are set when Rule is Organization; Role is the least system role that holds Permission.
 	Permission string
 	Role       string
+	// Also says who else may call, in words; the handler knows them. Empty for nobody.
+	Also string
 	// ReadOnly RPCs change nothing; only they may be retried by clients without an idempotency key.
 	ReadOnly bool
 	// Idempotent RPCs honor the Idempotency-Key header.
@@ -134,6 +136,7 @@ func (m *Method) setRule(rule Rule, set bool) error {
 
 func (m *Method) readFields(permission *optionsv1.Permission) error {
 	fields := m.Descriptor.Input().Fields()
+	m.Also = permission.GetAlso()
 	name := permission.GetOrganizationField()
 	if name == "" {
 		name = "organization_id"

@@ -95,7 +95,7 @@ func (b *testBundle) readAccess(ctx context.Context, organizationID, subjectID i
 func (b *testBundle) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
 	question := access.Question{Permission: permission, Now: b.clock.Now()}
 	allows := func(held *authz.Held) bool {
-		return held.Member && (permission == "" || held.Decide(&question).Allowed)
+		return held.Member && !held.Suspended && (permission == "" || held.Decide(&question).Allowed)
 	}
 	held, err := b.access.Recall(ctx, organizationID, userID, allows, b.readAccess)
 	switch {
@@ -103,6 +103,8 @@ func (b *testBundle) Authorize(ctx context.Context, organizationID, userID id.ID
 		return err
 	case !held.Member:
 		return errs.ErrNotFound
+	case held.Suspended:
+		return domain.ErrMemberSuspended
 	case !allows(&held):
 		return errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lack the permission "+permission+".").With("permission", permission)
 	}

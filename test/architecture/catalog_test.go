@@ -112,12 +112,14 @@ var catalogRules = []catalogRule{
 			union select relation.name || '.' || opening.name from opening join relation on relation = oid
 			where tenant and (shows || takes) !~ 'current_setting\(''app\.(organization_id|user_id)'''`,
 		except: map[string]string{
-			"outbox.outbox_append":                   "writes only, of any organization or of none",
-			"river_job.river_job_append":             "writes only",
-			"signing_key.signing_key_public":         "the grants of columns leave what everybody may know",
-			"audit_body.audit_body_record":           "asks audit_record, whose own policy shows an organization's trail only",
-			"profile.profile_member":                 "asks member, whose own policies show colleagues only",
-			"invitation_token.invitation_token_find": "whoever shows the hash of a token is looking for its organization",
+			"outbox.outbox_append":                             "writes only, of any organization or of none",
+			"river_job.river_job_append":                       "writes only",
+			"signing_key.signing_key_public":                   "the grants of columns leave what everybody may know",
+			"audit_body.audit_body_record":                     "asks audit_record, whose own policy shows an organization's trail only",
+			"profile.profile_member":                           "asks member, whose own policies show colleagues only",
+			"invitation_token.invitation_token_find":           "whoever shows the hash of a token is looking for its organization",
+			"invitation_link_token.invitation_link_token_find": "the same, for links",
+			"mail_domain.mail_domain_join":                     "shows the one domain of the caller's proven address, which the transaction names",
 		},
 		examples: []string{
 			`create policy leak on task for select to {app} using (true)`,

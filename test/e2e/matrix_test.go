@@ -20,7 +20,7 @@ import (
 )
 
 // The columns of the table. Nobody is signed in as anonymous.
-var roles = []string{"owner", "admin", "member", "viewer", "outsider", "anonymous"}
+var roles = []string{"owner", "admin", "member", "viewer", "guest", "outsider", "anonymous"}
 
 // matrix is an organization with somebody in each role.
 type matrix struct {
@@ -38,7 +38,7 @@ func testPermissionMatrix(t *testing.T, s *suite) {
 	m := &matrix{suite: s, people: map[string]*client.Person{}}
 	m.people["owner"] = s.signUp(t, "Owner")
 	m.path = s.organization(t, m.people["owner"], "Matrix")
-	for _, role := range roles[1:5] {
+	for _, role := range roles[1:6] {
 		m.people[role] = s.signUp(t, role)
 		if role != "outsider" {
 			s.join(t, m.path, m.people["owner"], m.people[role], role)
@@ -63,7 +63,7 @@ func testPermissionMatrix(t *testing.T, s *suite) {
 }
 
 func (m *matrix) row(t *testing.T, method *rpc.Method) []string {
-	if slices.Contains(pathVariables(method), "user_id") {
+	if usesSpare(method) {
 		m.lock.Lock()
 		defer m.lock.Unlock()
 	}
@@ -107,7 +107,7 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	made := examples().with(values{"organization_id": idOf(m.path)})
 	variables := pathVariables(method)
 	if method.Rule == rpc.Internal {
-		for _, name := range []string{"user_id", "session_id", "invitation_id"} {
+		for _, name := range []string{"user_id", "session_id", "invitation_id", "transfer_id", "domain_id"} {
 			made[name] = id.New().String()
 		}
 	}
@@ -123,9 +123,10 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 			}
 		}
 	}
-	if has("user_id") {
+	if usesSpare(method) {
 		made["user_id"] = m.spareMember(t)
 	}
+	m.peopleResources(t, method, made)
 	if has("invitation_id") {
 		invitation := m.must(t, owner, http.MethodPost, m.path+"/invitations", map[string]any{"email": client.NewPerson("Guest").Email, "roleId": "viewer"})
 		made["invitation_id"] = invitation.Text("id")

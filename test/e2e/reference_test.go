@@ -27,6 +27,7 @@ var nobodys = map[string]string{
 	"resource.project_id": "is compared only",
 	"reset_id":            "for services only", "change_id": "for services only",
 	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
+	"auto_join_role_id": "system roles are the same everywhere", "transfer_id": "for services only",
 }
 
 // reference is a field of a request that names something.

@@ -269,6 +269,8 @@ func examples() values {
 		"reset_id": id.New().String(), "change_id": id.New().String(),
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
 		"new_email":   client.NewPerson("Nobody").Email,
+		"transfer_id": id.New().String(), "CreateDomainRequest.name": domainName(),
+		"rows":        []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

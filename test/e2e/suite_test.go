@@ -19,6 +19,7 @@ import (
 	"github.com/braidhq/braid/test/client"
 	"github.com/braidhq/braid/test/deployment"
 	"github.com/braidhq/braid/testkit/bustest"
+	"github.com/braidhq/braid/testkit/dnstest"
 )
 
 // The suite makes in a minute what people make in a day.
@@ -32,13 +33,13 @@ func TestAllInOne(t *testing.T) {
 		t.Skip("starts the whole product")
 	}
 	directory := makeDirectory(t)
-	collector := newCollector(t)
-	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: append(collector.environment(), generousLimits...)})
+	collector, names := newCollector(t), dnstest.Start(t)
+	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: environment(collector, names)})
 	if err != nil {
 		printLogs(t, findLogs(t, directory))
 	}
 	require.NoError(t, err)
-	runSuite(t, running, collector)
+	runSuite(t, running, collector, names)
 }
 
 func TestSplit(t *testing.T) {
@@ -47,8 +48,8 @@ func TestSplit(t *testing.T) {
 		t.Skip("needs Apache Kafka: run make e2e-split, which sets BRAID_TEST_SPLIT=1")
 	}
 	directory := makeDirectory(t)
-	collector := newCollector(t)
-	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: directory, Environment: append(collector.environment(), generousLimits...)})
+	collector, names := newCollector(t), dnstest.Start(t)
+	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: directory, Environment: environment(collector, names)})
 	if err != nil {
 		printLogs(t, findLogs(t, directory))
 	}
@@ -57,7 +58,12 @@ func TestSplit(t *testing.T) {
 		t.Parallel()
 		bustest.Conformance(t, bus.Connection{Brokers: running.Brokers})
 	})
-	runSuite(t, running, collector)
+	runSuite(t, running, collector, names)
+}
+
+// environment is what a deployment is configured with.
+func environment(collector *collector, names *dnstest.Server) []string {
+	return append(append(collector.environment(), generousLimits...), "BRAID_ORGANIZATION_DNS_SERVER="+names.Address)
 }
 
 // makeDirectory is not t.TempDir, whose parent the unprivileged PostgreSQL could not pass. BRAID_TEST_KEEP=1 leaves it
@@ -71,14 +77,14 @@ func makeDirectory(t *testing.T) string {
 	return directory
 }
 
-func runSuite(t *testing.T, running *deployment.Deployment, collector *collector) {
+func runSuite(t *testing.T, running *deployment.Deployment, collector *collector, names *dnstest.Server) {
 	t.Cleanup(func() {
 		assert.NoError(t, running.Stop(), "everything stops cleanly")
 		if t.Failed() {
 			printLogs(t, running.Logs())
 		}
 	})
-	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running, collector: collector}
+	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running, collector: collector, names: names}
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -162,6 +168,8 @@ type suite struct {
 	*client.Client
 	running   *deployment.Deployment
 	collector *collector
+	// names is the DNS server that domains are looked up at.
+	names *dnstest.Server
 }
 
 // do sends one request; no answer at all fails the test.

@@ -70,6 +70,11 @@ func (s *suite) tenant(t *testing.T, mark string) tenant {
 	comment := s.must(t, owner, http.MethodPost, taskPath+"/comments", map[string]any{"body": mark})
 	s.must(t, second, http.MethodPost, taskPath+"/comments", map[string]any{"body": mark})
 	invitation := s.must(t, owner, http.MethodPost, path+"/invitations", map[string]any{"email": mark + "@example.com", "roleId": "viewer"})
+	above := s.must(t, owner, http.MethodPost, path+"/teams", map[string]any{"displayName": mark, "description": mark}).Text("id")
+	team := s.must(t, owner, http.MethodPost, path+"/teams", map[string]any{"displayName": mark}).Text("id")
+	s.must(t, owner, http.MethodPost, path+"/teams/"+team+"/members", map[string]any{"userId": second.ID})
+	link := s.must(t, owner, http.MethodPost, path+"/invitation-links", map[string]any{"roleId": "viewer"})
+	s.must(t, owner, http.MethodPost, path+":transferOwnership", map[string]any{"userId": second.ID})
 	sessions := s.get(t, owner, "/api/v1/me/sessions")
 	// It waits for its first code, so the owner goes on logging in with the password.
 	factor := s.must(t, owner, http.MethodPost, "/api/v1/me/factors/totp", map[string]any{"name": mark})
@@ -80,6 +85,7 @@ func (s *suite) tenant(t *testing.T, mark string) tenant {
 		"user_id": second.ID, "assignee_id": second.ID, "invitation_id": invitation.Text("id"),
 		"session_id": sessions.List("sessions")[0]["id"], "audit_event_id": record, "notification_ids": []string{notification},
 		"factor_id": factor.Text("id"), "user_ids": []string{second.ID},
+		"team_id": team, "parent_team_id": above, "invitation_link_id": link.Text("invitationLink.id"), "domain_id": s.domain(t, owner, path),
 	}
 	var variables []string
 	for _, method := range catalog(t) {

@@ -22,6 +22,7 @@ type App struct {
 	Base      *access.Graph
 	Directory Directory
 	Tokens    Tokens
+	Resolver  Resolver
 	// DropAccess makes this process forget what a user may do in an organization. It is called after the commit, so
 	// that the next request here already sees the change; other processes hear the event.
 	DropAccess func(organizationID, userID id.ID)

@@ -86,6 +86,11 @@ func encodeHolding(catalog store.Catalog, holding store.Holding, permissions []s
 		own.Id = role.ID
 		encoded.Roles = append(encoded.Roles, own)
 	}
+	if holding.Suspended {
+		// Whoever forgets to look finds nothing that could be used.
+		encoded.Suspended, encoded.Permissions, encoded.RoleIds = true, nil, nil
+		return encoded
+	}
 	for _, held := range holding.Assignments {
 		one := &organizationv1.GetEffectivePermissionsResponse_HeldAssignment{
 			Assignment: EncodeAssignment(held.Assignment), TeamId: encodeID(held.TeamID),

@@ -107,3 +107,7 @@ func (a *App) tellAssignmentDeleted(ctx context.Context, tx *pg.Tx, deleted doma
 		OrganizationId: deleted.OrganizationID.String(), Assignment: EncodeAssignment(deleted), AccessRevision: revision,
 	})
 }
+
+func (a *App) tellTeam(ctx context.Context, tx *pg.Tx, about domain.Team, fact proto.Message) error {
+	return a.tell(ctx, tx, about.OrganizationID, "team/"+about.ID.String(), fact)
+}

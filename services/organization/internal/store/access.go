@@ -45,6 +45,8 @@ type Holding struct {
 	SubjectID id.ID
 	// RoleIDs are a member's own; none means no member.
 	RoleIDs []string
+	// Suspended members may do nothing, whatever they have.
+	Suspended bool
 	// ServiceAccount says that it is a service account of the organization.
 	ServiceAccount bool
 	Assignments    []HeldAssignment
@@ -84,7 +86,7 @@ func ReadHoldings(ctx context.Context, querier pg.Querier, organizationID id.ID,
 	}
 	holdings := make([]Holding, 0, len(rows))
 	for _, row := range rows {
-		holding := Holding{SubjectID: row.SubjectID, RoleIDs: row.RoleIds, ServiceAccount: row.ServiceAccount}
+		holding := Holding{SubjectID: row.SubjectID, RoleIDs: row.RoleIds, Suspended: row.Suspended, ServiceAccount: row.ServiceAccount}
 		if holding.Assignments, err = assignmentsFrom(row.Assignments); err != nil {
 			return Catalog{}, nil, err
 		}

@@ -143,3 +143,16 @@ func ListAssignments(ctx context.Context, querier pg.Querier, organizationID id.
 		return row.ID
 	})
 }
+
+// ListTeamAssignments returns all that teams have.
+func ListTeamAssignments(ctx context.Context, tx *pg.Tx, organizationID id.ID, teamIDs []id.ID) ([]domain.Assignment, error) {
+	rows, err := db.New(tx).ListTeamAssignments(ctx, organizationID, teamIDs)
+	if err != nil {
+		return nil, fmt.Errorf("list assignments of teams: %w", err)
+	}
+	found := make([]domain.Assignment, 0, len(rows))
+	for _, row := range rows {
+		found = append(found, assignment(row))
+	}
+	return found, nil
+}

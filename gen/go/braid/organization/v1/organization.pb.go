@@ -445,11 +445,11 @@ const file_braid_organization_v1_organization_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12O\n" +
 	"\forganization\x18\x02 \x01(\v2#.braid.organization.v1.OrganizationB\x06\xbaH\x03\xc8\x01\x01R\forganization\x12;\n" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask2\xee\x05\n" +
+	"updateMask2\xed\x05\n" +
 	"\x13OrganizationService\x12\x93\x01\n" +
 	"\x12CreateOrganization\x120.braid.organization.v1.CreateOrganizationRequest\x1a#.braid.organization.v1.Organization\"&\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/api/v1/organizations\x12\x9e\x01\n" +
-	"\x11ListOrganizations\x12/.braid.organization.v1.ListOrganizationsRequest\x1a0.braid.organization.v1.ListOrganizationsResponse\"&\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/organizations\x90\x02\x01\x12\xc5\x01\n" +
-	"\x0fGetOrganization\x12-.braid.organization.v1.GetOrganizationRequest\x1a#.braid.organization.v1.Organization\"^\xaa\xbb\x18(2\x06viewer\"\x1eorganization.organization.read\x82\xd3\xe4\x93\x02)\x12'/api/v1/organizations/{organization_id}\x90\x02\x01\x12\xd7\x01\n" +
+	"\x11ListOrganizations\x12/.braid.organization.v1.ListOrganizationsRequest\x1a0.braid.organization.v1.ListOrganizationsResponse\"&\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/organizations\x90\x02\x01\x12\xc4\x01\n" +
+	"\x0fGetOrganization\x12-.braid.organization.v1.GetOrganizationRequest\x1a#.braid.organization.v1.Organization\"]\xaa\xbb\x18'2\x05guest\"\x1eorganization.organization.read\x82\xd3\xe4\x93\x02)\x12'/api/v1/organizations/{organization_id}\x90\x02\x01\x12\xd7\x01\n" +
 	"\x12UpdateOrganization\x120.braid.organization.v1.UpdateOrganizationRequest\x1a#.braid.organization.v1.Organization\"j\xaa\xbb\x18)2\x05admin\" organization.organization.update\x82\xd3\xe4\x93\x027:\forganization2'/api/v1/organizations/{organization_id}BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
