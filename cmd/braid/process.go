@@ -273,7 +273,9 @@ func fetchPermissions(ctx context.Context, owner organizationv1connect.AccessSer
 	if err != nil {
 		return authz.Permissions{}, err
 	}
-	return authz.NewPermissions(answer.GetMember(), answer.GetRoleIds(), answer.GetPermissions()), nil
+	held := authz.NewPermissions(answer.GetMember(), answer.GetRoleIds(), answer.GetPermissions())
+	held.Frozen = authz.FrozenBy(answer.GetOrganizationState())
+	return held, nil
 }
 
 // addPart adds a part that needs the infrastructure.

@@ -41,6 +41,8 @@ type Permissions struct {
 	// RoleIDs are the roles that the names come from.
 	RoleIDs []string
 	Names   map[string]struct{}
+	// Frozen is why nothing in the organization can be changed, nil when it can.
+	Frozen *errs.Error
 }
 
 // NewPermissions returns what the owner's answer says.

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"strings"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/bus"
@@ -24,7 +25,12 @@ func (a *Access) HandleEvent(event bus.Event) error {
 		changed = &organizationv1.MemberRemoved{}
 	case "organization.member.roles_changed":
 		changed = &organizationv1.MemberRolesChanged{}
+	case "organization.organization.created", "organization.organization.updated":
+		return nil
 	default:
+		if strings.HasPrefix(event.Type, "organization.organization.") {
+			a.DropOrganization(event.OrganizationID)
+		}
 		return nil
 	}
 	if err := event.Unmarshal(changed); err != nil {

@@ -54,3 +54,10 @@ func (f *flights) forget(key key, which *flight) {
 		delete(f.flying, key)
 	}
 }
+
+// forgetAll ends every flight for those who come later.
+func (f *flights) forgetAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.flying)
+}

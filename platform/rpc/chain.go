@@ -49,6 +49,12 @@ type Authorizer interface {
 	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
 }
 
+// Lifecycle answers whether an organization can be changed: nil, FailedPrecondition when it can only be read, Unavailable
+// when it can't be sure. It is asked after the Authorizer has let a user in.
+type Lifecycle interface {
+	Changeable(ctx context.Context, organizationID, userID id.ID) error
+}
+
 // Refusals hears of members who were refused for lack of a permission; it must not block.
 type Refusals interface {
 	// Refused gets the permission and the reason that the refusal was answered with.
@@ -59,6 +65,8 @@ type Refusals interface {
 type ChainConfig struct {
 	Authenticator Authenticator
 	Authorizer    Authorizer
+	// Lifecycle may be nil: every organization can be changed then.
+	Lifecycle Lifecycle
 	// Refusals may be nil.
 	Refusals Refusals
 	// HashKeyed hashes a request's body for the idempotency store, so that the store can't be searched for guesses.
@@ -246,6 +254,9 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 		permission = ""
 	}
 	err := c.Authorizer.Authorize(ctx, organizationID, work.Actor.UserID, permission)
+	if err == nil && c.Lifecycle != nil && !method.ReadOnly && !method.InAnyState {
+		err = c.Lifecycle.Changeable(ctx, organizationID, work.Actor.UserID)
+	}
 	if err == nil || errs.KindOf(err) == errs.PermissionDenied {
 		work.OrganizationID = organizationID
 	}

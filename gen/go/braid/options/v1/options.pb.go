@@ -333,6 +333,14 @@ var file_braid_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "braid/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50110,
+		Name:          "braid.options.v1.in_any_state",
+		Tag:           "varint,50110,opt,name=in_any_state",
+		Filename:      "braid/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
 		ExtensionType: (*bool)(nil),
 		Field:         50103,
@@ -376,6 +384,10 @@ var (
 	//
 	// optional braid.options.v1.Idempotency idempotency = 50102;
 	E_Idempotency = &file_braid_options_v1_options_proto_extTypes[1]
+	// The method changes something, and may do so also while the organization is suspended or waits for its deletion.
+	//
+	// optional bool in_any_state = 50110;
+	E_InAnyState = &file_braid_options_v1_options_proto_extTypes[2]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -383,12 +395,12 @@ var (
 	// The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
 	//
 	// optional bool sensitive = 50103;
-	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[2]
+	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[3]
 	// An update can't change the field: one that asks for another value is refused with this text, which says what can.
 	// Fields that only the server writes are OUTPUT_ONLY instead, and passed over.
 	//
 	// optional string fixed = 50106;
-	E_Fixed = &file_braid_options_v1_options_proto_extTypes[3]
+	E_Fixed = &file_braid_options_v1_options_proto_extTypes[4]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -396,7 +408,7 @@ var (
 	// The message is an event's payload.
 	//
 	// optional braid.options.v1.Event event = 50104;
-	E_Event = &file_braid_options_v1_options_proto_extTypes[4]
+	E_Event = &file_braid_options_v1_options_proto_extTypes[5]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -404,7 +416,7 @@ var (
 	// The value is an error reason.
 	//
 	// optional braid.options.v1.Reason reason = 50105;
-	E_Reason = &file_braid_options_v1_options_proto_extTypes[5]
+	E_Reason = &file_braid_options_v1_options_proto_extTypes[6]
 )
 
 var File_braid_options_v1_options_proto protoreflect.FileDescriptor
@@ -433,7 +445,9 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"permission\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\v2\x1c.braid.options.v1.PermissionR\n" +
 	"permission:a\n" +
-	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:=\n" +
+	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:B\n" +
+	"\fin_any_state\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x01(\bR\n" +
+	"inAnyState:=\n" +
 	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:5\n" +
 	"\x05fixed\x12\x1d.google.protobuf.FieldOptions\x18\xba\x87\x03 \x01(\tR\x05fixed:P\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x01(\v2\x17.braid.options.v1.EventR\x05event:U\n" +
@@ -466,18 +480,19 @@ var file_braid_options_v1_options_proto_goTypes = []any{
 var file_braid_options_v1_options_proto_depIdxs = []int32{
 	4,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
 	4,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
-	5,  // 2: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
-	5,  // 3: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
-	6,  // 4: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
-	7,  // 5: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
-	1,  // 6: braid.options.v1.permission:type_name -> braid.options.v1.Permission
-	0,  // 7: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
-	2,  // 8: braid.options.v1.event:type_name -> braid.options.v1.Event
-	3,  // 9: braid.options.v1.reason:type_name -> braid.options.v1.Reason
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	6,  // [6:10] is the sub-list for extension type_name
-	0,  // [0:6] is the sub-list for extension extendee
+	4,  // 2: braid.options.v1.in_any_state:extendee -> google.protobuf.MethodOptions
+	5,  // 3: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
+	5,  // 4: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
+	6,  // 5: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
+	7,  // 6: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
+	1,  // 7: braid.options.v1.permission:type_name -> braid.options.v1.Permission
+	0,  // 8: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
+	2,  // 9: braid.options.v1.event:type_name -> braid.options.v1.Event
+	3,  // 10: braid.options.v1.reason:type_name -> braid.options.v1.Reason
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	7,  // [7:11] is the sub-list for extension type_name
+	0,  // [0:7] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -499,7 +514,7 @@ func file_braid_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_options_v1_options_proto_rawDesc), len(file_braid_options_v1_options_proto_rawDesc)),
 			NumEnums:      1,
 			NumMessages:   3,
-			NumExtensions: 6,
+			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_braid_options_v1_options_proto_goTypes,

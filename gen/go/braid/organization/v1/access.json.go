@@ -118,5 +118,10 @@ func (x *GetEffectivePermissionsResponse) AppendJSON(dst []byte) []byte {
 		dst = jsonwire.AppendString(dst, item)
 	}
 	dst = append(dst, ']')
+	dst = append(dst, `,"organizationState":`...)
+	{
+		name, known := Organization_State_name[int32(x.GetOrganizationState())]
+		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetOrganizationState()))
+	}
 	return append(dst, '}')
 }

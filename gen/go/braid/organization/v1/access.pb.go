@@ -425,9 +425,11 @@ type GetEffectivePermissionsResponse struct {
 	// The names of the permissions, sorted.
 	Permissions []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	// The roles that they come from.
-	RoleIds       []string `protobuf:"bytes,3,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RoleIds []string `protobuf:"bytes,3,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
+	// What can be done with the organization. Whoever is a member may only read it unless it is ACTIVE.
+	OrganizationState Organization_State `protobuf:"varint,11,opt,name=organization_state,json=organizationState,proto3,enum=braid.organization.v1.Organization_State" json:"organization_state,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GetEffectivePermissionsResponse) Reset() {
@@ -481,11 +483,18 @@ func (x *GetEffectivePermissionsResponse) GetRoleIds() []string {
 	return nil
 }
 
+func (x *GetEffectivePermissionsResponse) GetOrganizationState() Organization_State {
+	if x != nil {
+		return x.OrganizationState
+	}
+	return Organization_STATE_UNSPECIFIED
+}
+
 var File_braid_organization_v1_access_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/access.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x95\x01\n" +
+	"\"braid/organization/v1/access.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a(braid/organization/v1/organization.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x95\x01\n" +
 	"\x04Role\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12 \n" +
@@ -513,11 +522,12 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"v\n" +
 	"\x1eGetEffectivePermissionsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"v\n" +
+	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"\xd0\x01\n" +
 	"\x1fGetEffectivePermissionsResponse\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\bR\x06member\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x19\n" +
-	"\brole_ids\x18\x03 \x03(\tR\aroleIds2\xcc\x01\n" +
+	"\brole_ids\x18\x03 \x03(\tR\aroleIds\x12X\n" +
+	"\x12organization_state\x18\v \x01(\x0e2).braid.organization.v1.Organization.StateR\x11organizationState2\xcc\x01\n" +
 	"\vRoleService\x12\xbc\x01\n" +
 	"\tListRoles\x12'.braid.organization.v1.ListRolesRequest\x1a(.braid.organization.v1.ListRolesResponse\"\\\xaa\xbb\x18 2\x06viewer\"\x16organization.role.read\x82\xd3\xe4\x93\x02/\x12-/api/v1/organizations/{organization_id}/roles\x90\x02\x012\xf7\x02\n" +
 	"\rAccessService\x12\xcf\x01\n" +
@@ -545,20 +555,22 @@ var file_braid_organization_v1_access_proto_goTypes = []any{
 	(*CheckAccessResponse)(nil),             // 4: braid.organization.v1.CheckAccessResponse
 	(*GetEffectivePermissionsRequest)(nil),  // 5: braid.organization.v1.GetEffectivePermissionsRequest
 	(*GetEffectivePermissionsResponse)(nil), // 6: braid.organization.v1.GetEffectivePermissionsResponse
+	(Organization_State)(0),                 // 7: braid.organization.v1.Organization.State
 }
 var file_braid_organization_v1_access_proto_depIdxs = []int32{
 	0, // 0: braid.organization.v1.ListRolesResponse.roles:type_name -> braid.organization.v1.Role
-	1, // 1: braid.organization.v1.RoleService.ListRoles:input_type -> braid.organization.v1.ListRolesRequest
-	3, // 2: braid.organization.v1.AccessService.CheckAccess:input_type -> braid.organization.v1.CheckAccessRequest
-	5, // 3: braid.organization.v1.AccessService.GetEffectivePermissions:input_type -> braid.organization.v1.GetEffectivePermissionsRequest
-	2, // 4: braid.organization.v1.RoleService.ListRoles:output_type -> braid.organization.v1.ListRolesResponse
-	4, // 5: braid.organization.v1.AccessService.CheckAccess:output_type -> braid.organization.v1.CheckAccessResponse
-	6, // 6: braid.organization.v1.AccessService.GetEffectivePermissions:output_type -> braid.organization.v1.GetEffectivePermissionsResponse
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	7, // 1: braid.organization.v1.GetEffectivePermissionsResponse.organization_state:type_name -> braid.organization.v1.Organization.State
+	1, // 2: braid.organization.v1.RoleService.ListRoles:input_type -> braid.organization.v1.ListRolesRequest
+	3, // 3: braid.organization.v1.AccessService.CheckAccess:input_type -> braid.organization.v1.CheckAccessRequest
+	5, // 4: braid.organization.v1.AccessService.GetEffectivePermissions:input_type -> braid.organization.v1.GetEffectivePermissionsRequest
+	2, // 5: braid.organization.v1.RoleService.ListRoles:output_type -> braid.organization.v1.ListRolesResponse
+	4, // 6: braid.organization.v1.AccessService.CheckAccess:output_type -> braid.organization.v1.CheckAccessResponse
+	6, // 7: braid.organization.v1.AccessService.GetEffectivePermissions:output_type -> braid.organization.v1.GetEffectivePermissionsResponse
+	5, // [5:8] is the sub-list for method output_type
+	2, // [2:5] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_access_proto_init() }
@@ -566,6 +578,7 @@ func file_braid_organization_v1_access_proto_init() {
 	if File_braid_organization_v1_access_proto != nil {
 		return
 	}
+	file_braid_organization_v1_organization_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -45,20 +45,35 @@ const (
 	ErrorReason_INVITATION_EXISTS ErrorReason = 7
 	// The person is a member already.
 	ErrorReason_MEMBER_EXISTS ErrorReason = 8
+	// The organization is suspended: it can be read and not changed.
+	ErrorReason_ORGANIZATION_SUSPENDED ErrorReason = 50
+	// The organization is about to be deleted: it can be read and not changed, until an owner cancels the deletion.
+	ErrorReason_DELETION_PENDING ErrorReason = 51
+	// The deletion has begun and can't be called off any more.
+	ErrorReason_DELETION_IRREVERSIBLE ErrorReason = 52
+	// There is no deletion to be cancelled.
+	ErrorReason_DELETION_NOT_PENDING ErrorReason = 53
+	// The name that was typed is not the organization's.
+	ErrorReason_NAME_MISMATCH ErrorReason = 54
 )
 
 // Enum value maps for ErrorReason.
 var (
 	ErrorReason_name = map[int32]string{
-		0: "ERROR_REASON_UNSPECIFIED",
-		1: "LAST_OWNER",
-		2: "SLUG_TAKEN",
-		3: "ROLE_UNKNOWN",
-		4: "GRANT_EXCEEDS_OWN",
-		5: "INVITATION_NOT_PENDING",
-		6: "INVITATION_OTHER_EMAIL",
-		7: "INVITATION_EXISTS",
-		8: "MEMBER_EXISTS",
+		0:  "ERROR_REASON_UNSPECIFIED",
+		1:  "LAST_OWNER",
+		2:  "SLUG_TAKEN",
+		3:  "ROLE_UNKNOWN",
+		4:  "GRANT_EXCEEDS_OWN",
+		5:  "INVITATION_NOT_PENDING",
+		6:  "INVITATION_OTHER_EMAIL",
+		7:  "INVITATION_EXISTS",
+		8:  "MEMBER_EXISTS",
+		50: "ORGANIZATION_SUSPENDED",
+		51: "DELETION_PENDING",
+		52: "DELETION_IRREVERSIBLE",
+		53: "DELETION_NOT_PENDING",
+		54: "NAME_MISMATCH",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -70,6 +85,11 @@ var (
 		"INVITATION_OTHER_EMAIL":   6,
 		"INVITATION_EXISTS":        7,
 		"MEMBER_EXISTS":            8,
+		"ORGANIZATION_SUSPENDED":   50,
+		"DELETION_PENDING":         51,
+		"DELETION_IRREVERSIBLE":    52,
+		"DELETION_NOT_PENDING":     53,
+		"NAME_MISMATCH":            54,
 	}
 )
 
@@ -104,7 +124,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\x98\x03\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\x96\x05\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -124,7 +144,17 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x11INVITATION_EXISTS\x10\a\x1a\x14ʻ\x18\x10\n" +
 	"\x0eALREADY_EXISTS\x12'\n" +
 	"\rMEMBER_EXISTS\x10\b\x1a\x14ʻ\x18\x10\n" +
-	"\x0eALREADY_EXISTSBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x0eALREADY_EXISTS\x125\n" +
+	"\x16ORGANIZATION_SUSPENDED\x102\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
+	"\x10DELETION_PENDING\x103\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x124\n" +
+	"\x15DELETION_IRREVERSIBLE\x104\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x123\n" +
+	"\x14DELETION_NOT_PENDING\x105\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12)\n" +
+	"\rNAME_MISMATCH\x106\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENTBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_errors_proto_rawDescOnce sync.Once

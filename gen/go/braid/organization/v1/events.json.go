@@ -133,3 +133,93 @@ func (x *InvitationRevoked) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetInvitationId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationSuspended) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationResumed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeletionRequested) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"requesterId":`...)
+	dst = jsonwire.AppendString(dst, x.GetRequesterId())
+	if x.StartTime != nil {
+		dst = append(dst, `,"startTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetStartTime())
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeletionCancelled) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeletionStarted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeletionFailed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"service":`...)
+	dst = jsonwire.AppendString(dst, x.GetService())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationErasureStarted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"erasedRows":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetErasedRows())
+	return append(dst, '}')
+}

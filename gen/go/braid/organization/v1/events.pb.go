@@ -10,6 +10,7 @@ import (
 	_ "github.com/braidhq/braid/gen/go/braid/options/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -589,11 +590,490 @@ func (x *InvitationRevoked) GetInvitationId() string {
 	return ""
 }
 
+// OrganizationSuspended: the organization can only be read.
+type OrganizationSuspended struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationSuspended) Reset() {
+	*x = OrganizationSuspended{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationSuspended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationSuspended) ProtoMessage() {}
+
+func (x *OrganizationSuspended) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationSuspended.ProtoReflect.Descriptor instead.
+func (*OrganizationSuspended) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *OrganizationSuspended) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationSuspended) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrganizationResumed: the organization is no longer suspended.
+type OrganizationResumed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *OrganizationResumed) Reset() {
+	*x = OrganizationResumed{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationResumed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationResumed) ProtoMessage() {}
+
+func (x *OrganizationResumed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationResumed.ProtoReflect.Descriptor instead.
+func (*OrganizationResumed) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *OrganizationResumed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+// OrganizationDeletionRequested: an owner wants the organization deleted. It can only be read from now on.
+type OrganizationDeletionRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// This try to delete it; each has an id of its own.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// The owner.
+	RequesterId string `protobuf:"bytes,3,opt,name=requester_id,json=requesterId,proto3" json:"requester_id,omitempty"`
+	// When the deletion begins, unless it is cancelled before.
+	StartTime     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationDeletionRequested) Reset() {
+	*x = OrganizationDeletionRequested{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationDeletionRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationDeletionRequested) ProtoMessage() {}
+
+func (x *OrganizationDeletionRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationDeletionRequested.ProtoReflect.Descriptor instead.
+func (*OrganizationDeletionRequested) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *OrganizationDeletionRequested) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationDeletionRequested) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *OrganizationDeletionRequested) GetRequesterId() string {
+	if x != nil {
+		return x.RequesterId
+	}
+	return ""
+}
+
+func (x *OrganizationDeletionRequested) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+// OrganizationDeletionCancelled: the organization stays, and is what it was before.
+type OrganizationDeletionCancelled struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The try to delete it.
+	AttemptId     string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationDeletionCancelled) Reset() {
+	*x = OrganizationDeletionCancelled{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationDeletionCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationDeletionCancelled) ProtoMessage() {}
+
+func (x *OrganizationDeletionCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationDeletionCancelled.ProtoReflect.Descriptor instead.
+func (*OrganizationDeletionCancelled) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *OrganizationDeletionCancelled) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationDeletionCancelled) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+// OrganizationDeletionStarted: the grace is over. Every service says by platform.organization.prepared whether it can
+// erase what it holds; it may be asked again.
+type OrganizationDeletionStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The try to delete it.
+	AttemptId     string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationDeletionStarted) Reset() {
+	*x = OrganizationDeletionStarted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationDeletionStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationDeletionStarted) ProtoMessage() {}
+
+func (x *OrganizationDeletionStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationDeletionStarted.ProtoReflect.Descriptor instead.
+func (*OrganizationDeletionStarted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *OrganizationDeletionStarted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationDeletionStarted) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+// OrganizationDeletionFailed: a service can't erase what it holds, so nothing is erased. The organization is what it was
+// before, and every service restores what it had prepared.
+type OrganizationDeletionFailed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The try to delete it.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// The service that can't.
+	Service string `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationDeletionFailed) Reset() {
+	*x = OrganizationDeletionFailed{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationDeletionFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationDeletionFailed) ProtoMessage() {}
+
+func (x *OrganizationDeletionFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationDeletionFailed.ProtoReflect.Descriptor instead.
+func (*OrganizationDeletionFailed) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *OrganizationDeletionFailed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationDeletionFailed) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *OrganizationDeletionFailed) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *OrganizationDeletionFailed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrganizationErasureStarted: there is no way back. Every service erases what it holds of the organization, confirms it by
+// platform.organization.erased, and drops what it hears of the organization later; it may be asked again.
+type OrganizationErasureStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The try to delete it.
+	AttemptId     string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationErasureStarted) Reset() {
+	*x = OrganizationErasureStarted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationErasureStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationErasureStarted) ProtoMessage() {}
+
+func (x *OrganizationErasureStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationErasureStarted.ProtoReflect.Descriptor instead.
+func (*OrganizationErasureStarted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *OrganizationErasureStarted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationErasureStarted) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+// OrganizationDeleted: no service holds anything of the organization any more.
+type OrganizationDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The try to delete it.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// How many rows were erased.
+	ErasedRows    int64 `protobuf:"varint,3,opt,name=erased_rows,json=erasedRows,proto3" json:"erased_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationDeleted) Reset() {
+	*x = OrganizationDeleted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationDeleted) ProtoMessage() {}
+
+func (x *OrganizationDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationDeleted.ProtoReflect.Descriptor instead.
+func (*OrganizationDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *OrganizationDeleted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationDeleted) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *OrganizationDeleted) GetErasedRows() int64 {
+	if x != nil {
+		return x.ErasedRows
+	}
+	return 0
+}
+
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/events.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\"\x9e\x01\n" +
+	"\"braid/organization/v1/events.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x01\n" +
 	"\x13OrganizationCreated\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x12\n" +
@@ -637,7 +1117,51 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\x11InvitationRevoked\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12#\n" +
 	"\rinvitation_id\x18\x02 \x01(\tR\finvitationId:%»\x18!\n" +
-	"\x1forganization.invitation.revokedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x1forganization.invitation.revoked\"\x83\x01\n" +
+	"\x15OrganizationSuspended\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason:)»\x18%\n" +
+	"#organization.organization.suspended\"g\n" +
+	"\x13OrganizationResumed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId:'»\x18#\n" +
+	"!organization.organization.resumed\"\xf9\x01\n" +
+	"\x1dOrganizationDeletionRequested\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12!\n" +
+	"\frequester_id\x18\x03 \x01(\tR\vrequesterId\x129\n" +
+	"\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime:2»\x18.\n" +
+	",organization.organization.deletion_requested\"\x9b\x01\n" +
+	"\x1dOrganizationDeletionCancelled\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId:2»\x18.\n" +
+	",organization.organization.deletion_cancelled\"\x97\x01\n" +
+	"\x1bOrganizationDeletionStarted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId:0»\x18,\n" +
+	"*organization.organization.deletion_started\"\xc7\x01\n" +
+	"\x1aOrganizationDeletionFailed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x18\n" +
+	"\aservice\x18\x03 \x01(\tR\aservice\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason:/»\x18+\n" +
+	")organization.organization.deletion_failed\"\x95\x01\n" +
+	"\x1aOrganizationErasureStarted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId:/»\x18+\n" +
+	")organization.organization.erasure_started\"\xa7\x01\n" +
+	"\x13OrganizationDeleted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1f\n" +
+	"\verased_rows\x18\x03 \x01(\x03R\n" +
+	"erasedRows:'»\x18#\n" +
+	"!organization.organization.deletedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_events_proto_rawDescOnce sync.Once
@@ -651,24 +1175,34 @@ func file_braid_organization_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_braid_organization_v1_events_proto_goTypes = []any{
-	(*OrganizationCreated)(nil), // 0: braid.organization.v1.OrganizationCreated
-	(*OrganizationUpdated)(nil), // 1: braid.organization.v1.OrganizationUpdated
-	(*MemberAdded)(nil),         // 2: braid.organization.v1.MemberAdded
-	(*MemberRemoved)(nil),       // 3: braid.organization.v1.MemberRemoved
-	(*MemberRolesChanged)(nil),  // 4: braid.organization.v1.MemberRolesChanged
-	(*InvitationSent)(nil),      // 5: braid.organization.v1.InvitationSent
-	(*InvitationAccepted)(nil),  // 6: braid.organization.v1.InvitationAccepted
-	(*InvitationRejected)(nil),  // 7: braid.organization.v1.InvitationRejected
-	(*InvitationRevoked)(nil),   // 8: braid.organization.v1.InvitationRevoked
+	(*OrganizationCreated)(nil),           // 0: braid.organization.v1.OrganizationCreated
+	(*OrganizationUpdated)(nil),           // 1: braid.organization.v1.OrganizationUpdated
+	(*MemberAdded)(nil),                   // 2: braid.organization.v1.MemberAdded
+	(*MemberRemoved)(nil),                 // 3: braid.organization.v1.MemberRemoved
+	(*MemberRolesChanged)(nil),            // 4: braid.organization.v1.MemberRolesChanged
+	(*InvitationSent)(nil),                // 5: braid.organization.v1.InvitationSent
+	(*InvitationAccepted)(nil),            // 6: braid.organization.v1.InvitationAccepted
+	(*InvitationRejected)(nil),            // 7: braid.organization.v1.InvitationRejected
+	(*InvitationRevoked)(nil),             // 8: braid.organization.v1.InvitationRevoked
+	(*OrganizationSuspended)(nil),         // 9: braid.organization.v1.OrganizationSuspended
+	(*OrganizationResumed)(nil),           // 10: braid.organization.v1.OrganizationResumed
+	(*OrganizationDeletionRequested)(nil), // 11: braid.organization.v1.OrganizationDeletionRequested
+	(*OrganizationDeletionCancelled)(nil), // 12: braid.organization.v1.OrganizationDeletionCancelled
+	(*OrganizationDeletionStarted)(nil),   // 13: braid.organization.v1.OrganizationDeletionStarted
+	(*OrganizationDeletionFailed)(nil),    // 14: braid.organization.v1.OrganizationDeletionFailed
+	(*OrganizationErasureStarted)(nil),    // 15: braid.organization.v1.OrganizationErasureStarted
+	(*OrganizationDeleted)(nil),           // 16: braid.organization.v1.OrganizationDeleted
+	(*timestamppb.Timestamp)(nil),         // 17: google.protobuf.Timestamp
 }
 var file_braid_organization_v1_events_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	17, // 0: braid.organization.v1.OrganizationDeletionRequested.start_time:type_name -> google.protobuf.Timestamp
+	1,  // [1:1] is the sub-list for method output_type
+	1,  // [1:1] is the sub-list for method input_type
+	1,  // [1:1] is the sub-list for extension type_name
+	1,  // [1:1] is the sub-list for extension extendee
+	0,  // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_events_proto_init() }
@@ -682,7 +1216,7 @@ func file_braid_organization_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_events_proto_rawDesc), len(file_braid_organization_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

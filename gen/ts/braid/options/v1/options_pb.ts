@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/options/v1/options.proto.
  */
 export const file_braid_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEioQEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIhgKBlJlYXNvbhIOCgZzdGF0dXMYASABKAkqQAoLSWRlbXBvdGVuY3kSGwoXSURFTVBPVEVOQ1lfVU5TUEVDSUZJRUQQABIUChBJREVNUE9URU5DWV9OT05FEAE6XgoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyHC5icmFpZC5vcHRpb25zLnYxLlBlcm1pc3Npb25SCnBlcm1pc3Npb246YQoLaWRlbXBvdGVuY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi2hwMgASgOMh0uYnJhaWQub3B0aW9ucy52MS5JZGVtcG90ZW5jeVILaWRlbXBvdGVuY3k6PQoJc2Vuc2l0aXZlEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi3hwMgASgIUglzZW5zaXRpdmU6NQoFZml4ZWQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLqHAyABKAlSBWZpeGVkOlAKBWV2ZW50Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGLiHAyABKAsyFy5icmFpZC5vcHRpb25zLnYxLkV2ZW50UgVldmVudDpVCgZyZWFzb24SIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxi5hwMgASgLMhguYnJhaWQub3B0aW9ucy52MS5SZWFzb25SBnJlYXNvbkI8WjpnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29wdGlvbnMvdjE7b3B0aW9uc3YxYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEioQEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIhgKBlJlYXNvbhIOCgZzdGF0dXMYASABKAkqQAoLSWRlbXBvdGVuY3kSGwoXSURFTVBPVEVOQ1lfVU5TUEVDSUZJRUQQABIUChBJREVNUE9URU5DWV9OT05FEAE6XgoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyHC5icmFpZC5vcHRpb25zLnYxLlBlcm1pc3Npb25SCnBlcm1pc3Npb246YQoLaWRlbXBvdGVuY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi2hwMgASgOMh0uYnJhaWQub3B0aW9ucy52MS5JZGVtcG90ZW5jeVILaWRlbXBvdGVuY3k6QgoMaW5fYW55X3N0YXRlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYvocDIAEoCFIKaW5BbnlTdGF0ZTo9CglzZW5zaXRpdmUSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLeHAyABKAhSCXNlbnNpdGl2ZTo1CgVmaXhlZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYuocDIAEoCVIFZml4ZWQ6UAoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYuIcDIAEoCzIXLmJyYWlkLm9wdGlvbnMudjEuRXZlbnRSBWV2ZW50OlUKBnJlYXNvbhIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGLmHAyABKAsyGC5icmFpZC5vcHRpb25zLnYxLlJlYXNvblIGcmVhc29uQjxaOmdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3B0aW9ucy92MTtvcHRpb25zdjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Permission says who may call an RPC. A service does not start when one of its RPCs has none.
@@ -178,12 +178,20 @@ export const idempotency: GenExtension<MethodOptions, Idempotency> = /*@__PURE__
   extDesc(file_braid_options_v1_options, 1);
 
 /**
+ * The method changes something, and may do so also while the organization is suspended or waits for its deletion.
+ *
+ * @generated from extension: bool in_any_state = 50110;
+ */
+export const in_any_state: GenExtension<MethodOptions, boolean> = /*@__PURE__*/
+  extDesc(file_braid_options_v1_options, 2);
+
+/**
  * The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
  *
  * @generated from extension: bool sensitive = 50103;
  */
 export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 2);
+  extDesc(file_braid_options_v1_options, 3);
 
 /**
  * An update can't change the field: one that asks for another value is refused with this text, which says what can.
@@ -192,7 +200,7 @@ export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
  * @generated from extension: string fixed = 50106;
  */
 export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 3);
+  extDesc(file_braid_options_v1_options, 4);
 
 /**
  * The message is an event's payload.
@@ -200,7 +208,7 @@ export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Event event = 50104;
  */
 export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 4);
+  extDesc(file_braid_options_v1_options, 5);
 
 /**
  * The value is an error reason.
@@ -208,5 +216,5 @@ export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Reason reason = 50105;
  */
 export const reason: GenExtension<EnumValueOptions, Reason> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 5);
+  extDesc(file_braid_options_v1_options, 6);
 

@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/organization/v1/errors.proto.
  */
 export const file_braid_organization_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXJyb3JzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEqmAMKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKCkxBU1RfT1dORVIQARoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIkCgpTTFVHX1RBS0VOEAIaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEigKDFJPTEVfVU5LTk9XThADGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KEUdSQU5UX0VYQ0VFRFNfT1dOEAQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjUKFklOVklUQVRJT05fTk9UX1BFTkRJTkcQBRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChZJTlZJVEFUSU9OX09USEVSX0VNQUlMEAYaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEisKEUlOVklUQVRJT05fRVhJU1RTEAcaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEicKDU1FTUJFUl9FWElTVFMQCBoUyrsYEAoOQUxSRUFEWV9FWElTVFNCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXJyb3JzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEqlgUKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKCkxBU1RfT1dORVIQARoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIkCgpTTFVHX1RBS0VOEAIaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEigKDFJPTEVfVU5LTk9XThADGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KEUdSQU5UX0VYQ0VFRFNfT1dOEAQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjUKFklOVklUQVRJT05fTk9UX1BFTkRJTkcQBRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChZJTlZJVEFUSU9OX09USEVSX0VNQUlMEAYaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEisKEUlOVklUQVRJT05fRVhJU1RTEAcaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEicKDU1FTUJFUl9FWElTVFMQCBoUyrsYEAoOQUxSRUFEWV9FWElTVFMSNQoWT1JHQU5JWkFUSU9OX1NVU1BFTkRFRBAyGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi8KEERFTEVUSU9OX1BFTkRJTkcQMxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThI0ChVERUxFVElPTl9JUlJFVkVSU0lCTEUQNBoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChRERUxFVElPTl9OT1RfUEVORElORxA1GhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEikKDU5BTUVfTUlTTUFUQ0gQNhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVEJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why organization refused.
@@ -81,6 +81,41 @@ export enum ErrorReason {
    * @generated from enum value: MEMBER_EXISTS = 8;
    */
   MEMBER_EXISTS = 8,
+
+  /**
+   * The organization is suspended: it can be read and not changed.
+   *
+   * @generated from enum value: ORGANIZATION_SUSPENDED = 50;
+   */
+  ORGANIZATION_SUSPENDED = 50,
+
+  /**
+   * The organization is about to be deleted: it can be read and not changed, until an owner cancels the deletion.
+   *
+   * @generated from enum value: DELETION_PENDING = 51;
+   */
+  DELETION_PENDING = 51,
+
+  /**
+   * The deletion has begun and can't be called off any more.
+   *
+   * @generated from enum value: DELETION_IRREVERSIBLE = 52;
+   */
+  DELETION_IRREVERSIBLE = 52,
+
+  /**
+   * There is no deletion to be cancelled.
+   *
+   * @generated from enum value: DELETION_NOT_PENDING = 53;
+   */
+  DELETION_NOT_PENDING = 53,
+
+  /**
+   * The name that was typed is not the organization's.
+   *
+   * @generated from enum value: NAME_MISMATCH = 54;
+   */
+  NAME_MISMATCH = 54,
 }
 
 /**

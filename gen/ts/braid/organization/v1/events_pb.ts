@@ -5,13 +5,15 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file braid/organization/v1/events.proto.
  */
 export const file_braid_organization_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZEJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJrChVPcmdhbml6YXRpb25TdXNwZW5kZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCTopwrsYJQojb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi5zdXNwZW5kZWQiVwoTT3JnYW5pemF0aW9uUmVzdW1lZBIXCg9vcmdhbml6YXRpb25faWQYASABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24ucmVzdW1lZCLGAQodT3JnYW5pemF0aW9uRGVsZXRpb25SZXF1ZXN0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSFAoMcmVxdWVzdGVyX2lkGAMgASgJEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOjLCuxguCixvcmdhbml6YXRpb24ub3JnYW5pemF0aW9uLmRlbGV0aW9uX3JlcXVlc3RlZCKAAQodT3JnYW5pemF0aW9uRGVsZXRpb25DYW5jZWxsZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAk6MsK7GC4KLG9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uZGVsZXRpb25fY2FuY2VsbGVkInwKG09yZ2FuaXphdGlvbkRlbGV0aW9uU3RhcnRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCTowwrsYLAoqb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi5kZWxldGlvbl9zdGFydGVkIpsBChpPcmdhbml6YXRpb25EZWxldGlvbkZhaWxlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIPCgdzZXJ2aWNlGAMgASgJEg4KBnJlYXNvbhgEIAEoCTovwrsYKwopb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi5kZWxldGlvbl9mYWlsZWQiegoaT3JnYW5pemF0aW9uRXJhc3VyZVN0YXJ0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAk6L8K7GCsKKW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uZXJhc3VyZV9zdGFydGVkIoABChNPcmdhbml6YXRpb25EZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJEhMKC2VyYXNlZF9yb3dzGAMgASgDOifCuxgjCiFvcmdhbml6YXRpb24ub3JnYW5pemF0aW9uLmRlbGV0ZWRCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * OrganizationCreated: an organization exists. Its first owner follows as MemberAdded.
@@ -320,4 +322,259 @@ export type InvitationRevoked = Message<"braid.organization.v1.InvitationRevoked
  */
 export const InvitationRevokedSchema: GenMessage<InvitationRevoked> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_events, 8);
+
+/**
+ * OrganizationSuspended: the organization can only be read.
+ *
+ * @generated from message braid.organization.v1.OrganizationSuspended
+ */
+export type OrganizationSuspended = Message<"braid.organization.v1.OrganizationSuspended"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationSuspended.
+ * Use `create(OrganizationSuspendedSchema)` to create a new message.
+ */
+export const OrganizationSuspendedSchema: GenMessage<OrganizationSuspended> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 9);
+
+/**
+ * OrganizationResumed: the organization is no longer suspended.
+ *
+ * @generated from message braid.organization.v1.OrganizationResumed
+ */
+export type OrganizationResumed = Message<"braid.organization.v1.OrganizationResumed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationResumed.
+ * Use `create(OrganizationResumedSchema)` to create a new message.
+ */
+export const OrganizationResumedSchema: GenMessage<OrganizationResumed> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 10);
+
+/**
+ * OrganizationDeletionRequested: an owner wants the organization deleted. It can only be read from now on.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeletionRequested
+ */
+export type OrganizationDeletionRequested = Message<"braid.organization.v1.OrganizationDeletionRequested"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * This try to delete it; each has an id of its own.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * The owner.
+   *
+   * @generated from field: string requester_id = 3;
+   */
+  requesterId: string;
+
+  /**
+   * When the deletion begins, unless it is cancelled before.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeletionRequested.
+ * Use `create(OrganizationDeletionRequestedSchema)` to create a new message.
+ */
+export const OrganizationDeletionRequestedSchema: GenMessage<OrganizationDeletionRequested> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 11);
+
+/**
+ * OrganizationDeletionCancelled: the organization stays, and is what it was before.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeletionCancelled
+ */
+export type OrganizationDeletionCancelled = Message<"braid.organization.v1.OrganizationDeletionCancelled"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeletionCancelled.
+ * Use `create(OrganizationDeletionCancelledSchema)` to create a new message.
+ */
+export const OrganizationDeletionCancelledSchema: GenMessage<OrganizationDeletionCancelled> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 12);
+
+/**
+ * OrganizationDeletionStarted: the grace is over. Every service says by platform.organization.prepared whether it can
+ * erase what it holds; it may be asked again.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeletionStarted
+ */
+export type OrganizationDeletionStarted = Message<"braid.organization.v1.OrganizationDeletionStarted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeletionStarted.
+ * Use `create(OrganizationDeletionStartedSchema)` to create a new message.
+ */
+export const OrganizationDeletionStartedSchema: GenMessage<OrganizationDeletionStarted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 13);
+
+/**
+ * OrganizationDeletionFailed: a service can't erase what it holds, so nothing is erased. The organization is what it was
+ * before, and every service restores what it had prepared.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeletionFailed
+ */
+export type OrganizationDeletionFailed = Message<"braid.organization.v1.OrganizationDeletionFailed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * The service that can't.
+   *
+   * @generated from field: string service = 3;
+   */
+  service: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeletionFailed.
+ * Use `create(OrganizationDeletionFailedSchema)` to create a new message.
+ */
+export const OrganizationDeletionFailedSchema: GenMessage<OrganizationDeletionFailed> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 14);
+
+/**
+ * OrganizationErasureStarted: there is no way back. Every service erases what it holds of the organization, confirms it by
+ * platform.organization.erased, and drops what it hears of the organization later; it may be asked again.
+ *
+ * @generated from message braid.organization.v1.OrganizationErasureStarted
+ */
+export type OrganizationErasureStarted = Message<"braid.organization.v1.OrganizationErasureStarted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationErasureStarted.
+ * Use `create(OrganizationErasureStartedSchema)` to create a new message.
+ */
+export const OrganizationErasureStartedSchema: GenMessage<OrganizationErasureStarted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 15);
+
+/**
+ * OrganizationDeleted: no service holds anything of the organization any more.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeleted
+ */
+export type OrganizationDeleted = Message<"braid.organization.v1.OrganizationDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * How many rows were erased.
+   *
+   * @generated from field: int64 erased_rows = 3;
+   */
+  erasedRows: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeleted.
+ * Use `create(OrganizationDeletedSchema)` to create a new message.
+ */
+export const OrganizationDeletedSchema: GenMessage<OrganizationDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 16);
 
