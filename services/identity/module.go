@@ -9,6 +9,7 @@ import (
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1braid"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
@@ -28,7 +29,7 @@ var migrations embed.FS
 // Migrations returns what identity's database is made of.
 func Migrations() []pg.MigrationSet {
 	return []pg.MigrationSet{
-		outbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: "identity", FS: migrations},
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: "identity", FS: migrations},
 	}
 }
 

@@ -6,6 +6,8 @@ package organization
 import (
 	"embed"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1braid"
@@ -35,7 +37,7 @@ func Migrations() []pg.MigrationSet {
 }
 
 // New builds the service. Its relay promises watermarks: every process must hear within a second who may do what.
-func New(environment service.Environment, _ Config) (*service.Service, error) {
+func New(environment service.Environment, config Config) (*service.Service, error) {
 	built, err := service.New(environment, service.Options{Watermark: true})
 	if err != nil {
 		return nil, err
@@ -49,6 +51,7 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 		Directory:  directory{identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity"))},
 		Tokens:     app.Tokens{Keys: environment.Keys},
 		DropAccess: environment.Access.Drop, RecallAccess: environment.Access.Recall,
+		DropOrganization: environment.Access.DropOrganization, DeletionGrace: config.DeletionGrace,
 	}
 	if err := mount(built.Server, api.New(useCases, built.Runner)); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
@@ -56,7 +59,18 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 	if err := built.Consume([]string{"identity"}, consumer.Identity(useCases)); err != nil {
 		return nil, err
 	}
-	return built, nil
+	return built, addDeletion(environment, built, useCases)
+}
+
+// addDeletion adds the deletion of organizations. Every service that there is takes part in it, because each has a topic;
+// its answers are heard also after this service has erased the organization.
+func addDeletion(environment service.Environment, built *service.Service, useCases *app.App) error {
+	services := slices.Sorted(maps.Keys(environment.Topics))
+	saga := app.NewSaga(useCases, services, environment.Logger, environment.Registerer)
+	answers := consumer.Answers(saga)
+	built.Remember(slices.Collect(maps.Keys(answers))...)
+	built.Parts = append(built.Parts, saga.Part(Name))
+	return built.Consume(services, answers)
 }
 
 // rolesOfContract gives the system roles the permissions that the contract's methods ask for; there are no others.
@@ -86,6 +100,8 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountInvitationMailService(server, handlers),
 		organizationv1braid.MountRoleService(server, handlers),
 		organizationv1braid.MountAccessService(server, handlers),
+		organizationv1braid.MountDeletionService(server, handlers),
+		organizationv1braid.MountSuspensionService(server, handlers),
 	} {
 		if err != nil {
 			return err

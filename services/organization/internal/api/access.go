@@ -7,6 +7,7 @@ import (
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/services/organization/internal/domain"
 )
 
 // ListRoles lists the roles with their permissions.
@@ -37,9 +38,17 @@ func (h *Handlers) CheckAccess(ctx context.Context, request *organizationv1.Chec
 
 // GetEffectivePermissions answers another service with all that a user may do.
 func (h *Handlers) GetEffectivePermissions(ctx context.Context, request *organizationv1.GetEffectivePermissionsRequest) (*organizationv1.GetEffectivePermissionsResponse, error) {
-	roleIDs, permissions, err := h.app.GetEffectivePermissions(ctx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetUserId()))
-	if err != nil {
-		return nil, err
+	organizationID := id.ParseOrZero(request.GetOrganizationId())
+	roleIDs, permissions, err := h.app.GetEffectivePermissions(ctx, organizationID, id.ParseOrZero(request.GetUserId()))
+	if err != nil || len(roleIDs) == 0 {
+		return &organizationv1.GetEffectivePermissionsResponse{}, err
 	}
-	return &organizationv1.GetEffectivePermissionsResponse{Member: len(roleIDs) > 0, RoleIds: roleIDs, Permissions: permissions}, nil
+	state, err := h.app.OrganizationState(ctx, organizationID)
+	if err != nil || state == domain.Deleting {
+		// Nobody is a member of what is being erased.
+		return &organizationv1.GetEffectivePermissionsResponse{}, err
+	}
+	return &organizationv1.GetEffectivePermissionsResponse{
+		Member: true, RoleIds: roleIDs, Permissions: permissions, OrganizationState: organizationStates[state],
+	}, nil
 }

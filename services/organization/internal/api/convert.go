@@ -11,8 +11,16 @@ func encodeOrganization(organization domain.Organization) *organizationv1.Organi
 	return &organizationv1.Organization{
 		Id: organization.ID.String(), DisplayName: organization.DisplayName, Slug: organization.Slug,
 		CreateTime: timestamppb.New(organization.CreatedAt), UpdateTime: timestamppb.New(organization.UpdatedAt),
-		Etag: domain.Etag(organization.Revision),
+		Etag: domain.Etag(organization.Revision), State: organizationStates[organization.State],
+		SuspensionReason: organization.SuspensionReason,
 	}
+}
+
+var organizationStates = map[domain.OrganizationState]organizationv1.Organization_State{
+	domain.Active:          organizationv1.Organization_ACTIVE,
+	domain.Suspended:       organizationv1.Organization_SUSPENDED,
+	domain.DeletionPending: organizationv1.Organization_PENDING_DELETION,
+	domain.Deleting:        organizationv1.Organization_DELETING,
 }
 
 func encodeMember(member domain.Membership) *organizationv1.Member {

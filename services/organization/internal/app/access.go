@@ -44,7 +44,16 @@ func (a *App) ListRoles(ctx context.Context, organizationID id.ID, request list.
 // readPermissions is GetEffectivePermissions in the form in which it is remembered.
 func (a *App) readPermissions(ctx context.Context, organizationID, userID id.ID) (authz.Permissions, error) {
 	roleIDs, permissions, err := a.GetEffectivePermissions(ctx, organizationID, userID)
-	return authz.NewPermissions(len(roleIDs) > 0, roleIDs, permissions), err
+	if err != nil || len(roleIDs) == 0 {
+		return authz.Permissions{}, err
+	}
+	state, err := a.OrganizationState(ctx, organizationID)
+	if err != nil || state == domain.Deleting {
+		return authz.Permissions{}, err
+	}
+	held := authz.NewPermissions(true, roleIDs, permissions)
+	held.Frozen = state.Frozen()
+	return held, nil
 }
 
 func (a *App) explain(roleIDs []string, permission string) Access {
@@ -66,4 +75,10 @@ func (a *App) GetEffectivePermissions(ctx context.Context, organizationID, userI
 		return nil, nil, err
 	}
 	return roleIDs, a.Roles.Permissions(roleIDs), nil
+}
+
+// OrganizationState returns what can be done with an organization, for whoever may do something in it. One that is not
+// there is being deleted, as far as they are concerned.
+func (a *App) OrganizationState(ctx context.Context, organizationID id.ID) (domain.OrganizationState, error) {
+	return store.OrganizationState(ctx, a.DB.Point(pg.Scope{OrganizationID: organizationID}), organizationID)
 }

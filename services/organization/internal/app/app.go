@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/clock"
@@ -22,6 +23,10 @@ type App struct {
 	// DropAccess makes this process forget what a user may do in an organization. It is called after the commit, so
 	// that the next request here already sees the change; other processes hear the event.
 	DropAccess func(organizationID, userID id.ID)
+	// DropOrganization is DropAccess for everybody in an organization.
+	DropOrganization func(organizationID id.ID)
+	// DeletionGrace is how long a deletion can be cancelled.
+	DeletionGrace time.Duration
 	// RecallAccess is what this process remembers of a user's access, or what read finds: authz.Access.Recall.
 	RecallAccess func(ctx context.Context, organizationID, userID id.ID, permission string, read authz.Source) (authz.Permissions, error)
 }

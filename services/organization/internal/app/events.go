@@ -59,3 +59,14 @@ func (a *App) tellInvitationSent(ctx context.Context, tx *pg.Tx, sent domain.Inv
 func (a *App) tellInvitation(ctx context.Context, tx *pg.Tx, about domain.Invitation, fact proto.Message) error {
 	return a.tell(ctx, tx, about.OrganizationID, "invitation/"+about.ID.String(), fact)
 }
+
+// lifecycleFact is a fact that changes what everybody may do in an organization.
+type lifecycleFact interface {
+	proto.Message
+	GetOrganizationId() string
+}
+
+func (a *App) tellLifecycle(ctx context.Context, tx *pg.Tx, organizationID id.ID, fact lifecycleFact) error {
+	tx.AfterCommit(func() { a.DropOrganization(organizationID) })
+	return a.tell(ctx, tx, organizationID, "organization/"+organizationID.String(), fact)
+}

@@ -16,10 +16,18 @@ var (
 	ErrInvitationOtherEmail = errs.New(errs.PermissionDenied, "INVITATION_OTHER_EMAIL", "The invitation is for another address than yours.")
 	ErrInvitationExists     = errs.New(errs.AlreadyExists, "INVITATION_EXISTS", "The address is already invited.")
 	ErrMemberExists         = errs.New(errs.AlreadyExists, "MEMBER_EXISTS", "The person is a member already.")
+
+	ErrSuspended          = errs.New(errs.FailedPrecondition, "ORGANIZATION_SUSPENDED", "The organization is suspended: it can be read and not changed.")
+	ErrDeletionPending    = errs.New(errs.FailedPrecondition, "DELETION_PENDING", "The organization is about to be deleted: it can be read and not changed.")
+	ErrDeletionBegun      = errs.New(errs.FailedPrecondition, "DELETION_IRREVERSIBLE", "The deletion has begun and can't be called off any more.")
+	ErrDeletionNotPending = errs.New(errs.FailedPrecondition, "DELETION_NOT_PENDING", "There is no deletion that could be cancelled.")
+	ErrNameMismatch       = errs.New(errs.InvalidArgument, "NAME_MISMATCH", "That is not the organization's name.").WithViolation(
+		errs.Violation{Field: "confirmName", Rule: "name", Message: "must be the organization's display name"})
 )
 
 // Errors lists every refusal above, for the test that holds them against the contract.
 func Errors() []*errs.Error {
 	return []*errs.Error{errs.ErrNotFound, errs.ErrETagMismatch, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
-		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists}
+		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists, ErrSuspended, ErrDeletionPending, ErrDeletionBegun, ErrDeletionNotPending,
+		ErrNameMismatch}
 }

@@ -10,6 +10,32 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
+type Deletion struct {
+	ID            id.ID
+	AttemptID     id.ID
+	State         string
+	RequesterID   id.ID
+	ReaderIds     []id.ID
+	PreviousState string
+	RequestedAt   time.Time
+	StartedAt     time.Time
+	ErasingAt     *time.Time
+	EndedAt       *time.Time
+	FailureReason string
+}
+
+type DeletionStep struct {
+	DeletionID id.ID
+	Service    string
+	State      string
+	Attempts   int32
+	AskedAt    time.Time
+	AnsweredAt *time.Time
+	Failures   int32
+	LastError  string
+	ErasedRows int64
+}
+
 type Invitation struct {
 	OrganizationID id.ID
 	ID             id.ID
@@ -39,12 +65,14 @@ type Member struct {
 }
 
 type Organization struct {
-	ID          id.ID
-	DisplayName string
-	Slug        string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Revision    int64
+	ID               id.ID
+	DisplayName      string
+	Slug             string
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	Revision         int64
+	State            string
+	SuspensionReason string
 }
 
 type Profile struct {

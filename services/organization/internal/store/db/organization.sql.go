@@ -22,7 +22,7 @@ func (q *Queries) EnterOrganization(ctx context.Context, organizationID string) 
 }
 
 const getOrganization = `-- name: GetOrganization :one
-select id, display_name, slug, created_at, updated_at, revision from organization where id = $1
+select id, display_name, slug, created_at, updated_at, revision, state, suspension_reason from organization where id = $1
 `
 
 func (q *Queries) GetOrganization(ctx context.Context, argID id.ID) (Organization, error) {
@@ -35,12 +35,14 @@ func (q *Queries) GetOrganization(ctx context.Context, argID id.ID) (Organizatio
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Revision,
+		&i.State,
+		&i.SuspensionReason,
 	)
 	return i, err
 }
 
 const getOrganizationForUpdate = `-- name: GetOrganizationForUpdate :one
-select id, display_name, slug, created_at, updated_at, revision from organization where id = $1 for no key update
+select id, display_name, slug, created_at, updated_at, revision, state, suspension_reason from organization where id = $1 for no key update
 `
 
 func (q *Queries) GetOrganizationForUpdate(ctx context.Context, argID id.ID) (Organization, error) {
@@ -53,6 +55,8 @@ func (q *Queries) GetOrganizationForUpdate(ctx context.Context, argID id.ID) (Or
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Revision,
+		&i.State,
+		&i.SuspensionReason,
 	)
 	return i, err
 }
