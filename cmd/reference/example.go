@@ -66,12 +66,13 @@ var exampleTexts = map[string]string{
 	"kind": "task_assigned", "channel": "email", "notification_ids": exampleNotification,
 	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
 	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"confirm_name": "Analytical Engines", "requester_id": exampleAda, "service": "workflow",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
-	"page_size": 50,
+	"page_size": 50, "attempts": 1, "failures": 0, "erased_rows": 0,
 }
 
 var exampleFlags = map[string]bool{
@@ -83,12 +84,14 @@ var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
+	"request_time": "2026-09-08T09:30:00Z", "start_time": "2026-09-15T09:30:00Z", "ask_time": "2026-09-15T09:30:00.218405Z",
 }
 
 // exampleOmits are fields that stay without a value because another one of the same message rules them out.
 var exampleOmits = map[string]bool{
 	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
-	"WatchProjectResponse.heartbeat": true,
+	"WatchProjectResponse.heartbeat": true, "Organization.suspension_reason": true, "Deletion.erase_time": true, "Deletion.end_time": true,
+	"Deletion.failure_reason": true, "DeletionStep.answer_time": true, "DeletionStep.last_error": true,
 }
 
 // valueFor looks a field up in one of the tables.

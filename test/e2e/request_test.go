@@ -228,7 +228,7 @@ func examples() values {
 		"code": "000000", "refresh_token": "no-such-token", "access_token": "no-such-token", "token": "no-such-token",
 		"key": projectKey(), "title": "Example", "body": "Example", "status": "in_progress", "role_id": "member",
 		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true, "assignee_id": "",
-		"registration_id": id.New().String(),
-		"preferences":     []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
+		"registration_id": id.New().String(), "confirm_name": "Example", "reason": "Example",
+		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }
