@@ -179,4 +179,3 @@ func (p *process) next(t *testing.T) bool {
 	require.NoError(t, err)
 	return found
 }
-
