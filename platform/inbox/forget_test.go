@@ -2,6 +2,7 @@ package inbox_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,10 +61,12 @@ func TestForgettingWaitsForWhatIsBeingApplied(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)
 	gone := id.New()
-	entered, release := make(chan struct{}), make(chan struct{})
+	entered, released := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	defer release()
 	bundle.consume(t, func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 		close(entered)
-		<-release
+		<-released
 		return store(ctx, tx, event)
 	}, nil)
 	bundle.publish(t, bundle.recordOf(t, gone, bustest.EventType, "under way"))
@@ -79,6 +82,6 @@ func TestForgettingWaitsForWhatIsBeingApplied(t *testing.T) {
 		err := bundle.Admin.QueryRow(t.Context(), `select count(*) from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`).Scan(&waiting)
 		return err == nil && waiting > 0
 	}, patience, tick)
-	close(release)
+	release()
 	require.Equal(t, []string{"under way"}, <-forgotten)
 }
