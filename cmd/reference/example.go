@@ -90,8 +90,7 @@ var exampleTexts = map[string]string{
 	"AuthzenResource.type": "task", "AuthzenResource.id": exampleTask, "evaluations_semantic": "deny_on_first_deny",
 	"policy_decision_point": "https://braid.example.com", "access_evaluation_endpoint": "https://braid.example.com/access/v1/evaluation",
 	"access_evaluations_endpoint": "https://braid.example.com/access/v1/evaluations",
-	"source":                      "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-	"User.title": "Head of Support", "locale": "pt-PT", "time_zone": "Europe/Lisbon", "device": "Firefox on Windows",
+	"User.title":                  "Head of Support", "locale": "pt-PT", "time_zone": "Europe/Lisbon", "device": "Firefox on Windows",
 	"client": "Firefox", "avatar_id": exampleAvatar, "avatar_path": "/api/v1/avatars/" + exampleAvatar,
 	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
 	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
@@ -109,13 +108,15 @@ var exampleTexts = map[string]string{
 	"auto_join_role_id": "member", "organization_display_name": "Analytical Engines", "owner_display_name": "Ada Lovelace",
 	"JoinableOrganization.display_name": "Analytical Engines",
 	"last_event_id":                     "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
+	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"confirm_name": "Analytical Engines", "requester_id": exampleAda, "service": "workflow",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
 	"page_size": 50, "backup_codes_left": 9, "version": 3, "revoked_count": 2, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
 	"created_count": 1, "max_uses": 25, "uses": 3,
-	"page_size": 50, "created_count": 1, "max_uses": 25, "uses": 3,
+	"attempts": 1, "failures": 0, "erased_rows": 0,
 }
 
 var exampleFlags = map[string]bool{
@@ -145,6 +146,7 @@ var exampleTimes = map[string]string{
 	"end_time":    "2026-11-30T09:30:00Z",
 	"verify_time": "2026-09-02T14:00:00Z", "suspend_time": "2026-09-02T14:00:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
+	"request_time": "2026-09-08T09:30:00Z", "Deletion.start_time": "2026-09-15T09:30:00Z", "ask_time": "2026-09-15T09:30:00.218405Z",
 }
 
 // exampleOmits are fields that stay without a value because another one of the same message rules them out.
@@ -152,7 +154,9 @@ var exampleOmits = map[string]bool{
 	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
 	"WatchProjectResponse.heartbeat": true, "StepUpRequest.code": true, "StepUpRequest.credential": true,
 	"Factor.clone_warning_time": true, "BeginPasskeyRequest.challenge_token": true, "FinishPasskeyRequest.challenge_token": true,
-	"Member.suspend_time": true,
+	"Member.suspend_time":            true,
+	"Organization.suspension_reason": true, "Deletion.erase_time": true, "Deletion.end_time": true,
+	"Deletion.failure_reason": true, "DeletionStep.answer_time": true, "DeletionStep.last_error": true,
 }
 
 // valueFor looks a field up in one of the tables.

@@ -50,8 +50,11 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.InvitationService/CreateInvitation":     {"ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN", "INVITATION_EXISTS", "MEMBER_EXISTS"},
 	"/braid.organization.v1.InvitationService/RevokeInvitation":     {"INVITATION_NOT_PENDING"},
 	"/braid.organization.v1.InvitationService/ResendInvitation":     {"INVITATION_NOT_PENDING", "GRANT_EXCEEDS_OWN"},
-	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS"},
+	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS", "ORGANIZATION_SUSPENDED", "DELETION_PENDING"},
 	"/braid.organization.v1.InvitationService/RejectInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL"},
+	"/braid.organization.v1.DeletionService/DeleteOrganization":     {"DELETION_PENDING", "NAME_MISMATCH"},
+	"/braid.organization.v1.DeletionService/CancelDeletion":         {"DELETION_NOT_PENDING", "DELETION_IRREVERSIBLE"},
+	"/braid.organization.v1.DeletionService/GetDeletion":            {"PERMISSION_DENIED"},
 
 	"/braid.organization.v1.RoleService/CreateRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "CONDITION_INVALID", "ROLE_TOO_DEEP", "ROLE_TOO_COMPLEX",
 		"ROLE_LIMIT", "GRANT_EXCEEDS_OWN"},
@@ -121,6 +124,7 @@ var exampleLogins = map[string]map[string]string{
 // exampleViolations are the fields that come with a reason.
 var exampleViolations = map[string]errs.Violation{
 	"INVALID_ARGUMENT": {Field: "title", Rule: "string.max_len", Message: "must be at most 200 characters"},
+	"NAME_MISMATCH":    {Field: "confirmName", Rule: "name", Message: "must be the organization's display name"},
 }
 
 // exampleRetries are the times after which to come back, where that is not a second.
@@ -202,6 +206,9 @@ func reasonsOf(method *rpc.Method) []string {
 	if method.Rule == rpc.Organization {
 		reasons = append(reasons, "PERMISSION_DENIED", "MEMBER_SUSPENDED")
 	}
+	if method.Rule == rpc.Organization && !method.ReadOnly && !method.InAnyState {
+		reasons = append(reasons, "ORGANIZATION_SUSPENDED", "DELETION_PENDING")
+	}
 	if method.Rule == rpc.Organization || len(pathNames(method)) > 0 {
 		reasons = append(reasons, "NOT_FOUND")
 	}
@@ -248,6 +255,11 @@ func checkReasons(methods []*rpc.Method, rendered map[string]failure) error {
 			if _, known := rendered[name]; !known {
 				return fmt.Errorf("cmd/reference/failure.go names the reason %s, which is not in the contract", name)
 			}
+			used[name] = true
+		}
+	}
+	for _, method := range methods {
+		for _, name := range reasonsOf(method) {
 			used[name] = true
 		}
 	}

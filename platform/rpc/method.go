@@ -41,6 +41,8 @@ type Method struct {
 	Also string
 	// ReadOnly RPCs change nothing; only they may be retried by clients without an idempotency key.
 	ReadOnly bool
+	// InAnyState RPCs may change an organization also while it is suspended or waits for its deletion.
+	InAnyState bool
 	// Idempotent RPCs honor the Idempotency-Key header.
 	Idempotent bool
 	Stream     bool
@@ -79,6 +81,7 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 
 		checks: shortChecksOf(descriptor.Input()),
 	}
+	method.InAnyState, _ = proto.GetExtension(options, optionsv1.E_InAnyState).(bool)
 	if err := method.readPermission(options); err != nil {
 		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
 	}

@@ -188,7 +188,9 @@ func TestPeopleJoinByTheirAddress(t *testing.T) {
 		require.Equal(t, 200, answer.Status, answer.Text)
 		return answer.Body["organizations"].([]any)
 	}
-	join := func(who person, path string) string { return bundle.REST("POST", path+":join", who.token, map[string]any{}).Reason() }
+	join := func(who person, path string) string {
+		return bundle.REST("POST", path+":join", who.token, map[string]any{}).Reason()
+	}
 	require.Empty(t, bundle.verify(ada, domainPath))
 	require.Empty(t, joinable(ben), "not until a role is named")
 	require.Equal(t, "NOT_FOUND", join(ben, path))

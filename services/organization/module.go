@@ -6,6 +6,8 @@ package organization
 import (
 	"embed"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1braid"
@@ -60,7 +62,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Directory: directory{identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity"))},
 		Tokens:    app.Tokens{Keys: environment.Keys}, Resolver: newResolver(config.DNSServer),
 		DropAccess: environment.Access.Drop, RecallAccess: environment.Access.Recall,
-		DropOrganization: environment.Access.DropOrganization, Authorize: environment.Access.Authorize,
+		DropOrganization: environment.Access.DropOrganization, Authorize: environment.Access.Authorize, DeletionGrace: config.DeletionGrace,
 	}
 	if err := mount(built.Server, api.New(useCases, built.Runner, environment.PublicURL)); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
@@ -73,7 +75,18 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		return nil, err
 	}
 	built.Parts = append(built.Parts, jobs.Part())
-	return built, nil
+	return built, addDeletion(environment, built, useCases)
+}
+
+// addDeletion adds the deletion of organizations. Every service that there is takes part in it, because each has a topic;
+// its answers are heard also after this service has erased the organization.
+func addDeletion(environment service.Environment, built *service.Service, useCases *app.App) error {
+	services := slices.Sorted(maps.Keys(environment.Topics))
+	saga := app.NewSaga(useCases, services, environment.Logger, environment.Registerer)
+	answers := consumer.Answers(saga)
+	built.Remember(slices.Collect(maps.Keys(answers))...)
+	built.Parts = append(built.Parts, saga.Part(Name))
+	return built.Consume(services, answers)
 }
 
 // newJobs returns what the service does without having been asked.
@@ -130,6 +143,8 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountDomainService(server, handlers),
 		organizationv1braid.MountDomainMailService(server, handlers),
 		organizationv1braid.MountJoinService(server, handlers),
+		organizationv1braid.MountDeletionService(server, handlers),
+		organizationv1braid.MountOrganizationSuspensionService(server, handlers),
 	} {
 		if err != nil {
 			return err

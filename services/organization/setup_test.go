@@ -43,6 +43,9 @@ type testBundle struct {
 	stale  atomic.Bool
 }
 
+// grace is how long deletions can be cancelled here.
+const grace = time.Hour
+
 func setup(t *testing.T) *testBundle {
 	t.Helper()
 	database := pgtest.Open(t, Name, Migrations()...)
@@ -72,7 +75,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	bundle.app = &app.App{
 		DB: db, Clock: bundle.clock, Roles: roles, Base: base, Directory: bundle.people,
 		Tokens: app.Tokens{Keys: keys}, DropAccess: bundle.access.Drop, RecallAccess: bundle.access.Recall,
-		DropOrganization: bundle.access.DropOrganization, Authorize: bundle.Authorize,
+		DropOrganization: bundle.access.DropOrganization, Authorize: bundle.Authorize, DeletionGrace: grace,
 	}
 	runner := idempotency.Runner{DB: db, Clock: bundle.clock}
 	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error {

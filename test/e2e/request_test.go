@@ -270,7 +270,8 @@ func examples() values {
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
 		"new_email":   client.NewPerson("Nobody").Email,
 		"transfer_id": id.New().String(), "CreateDomainRequest.name": domainName(),
-		"rows":        []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
+		"rows":         []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
+		"confirm_name": "Example", "reason": "Example",
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

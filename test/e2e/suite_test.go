@@ -25,6 +25,7 @@ import (
 // The suite makes in a minute what people make in a day.
 var generousLimits = []string{
 	"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
+	"BRAID_ORGANIZATION_DELETION_GRACE=5s",
 }
 
 func TestAllInOne(t *testing.T) {
@@ -101,6 +102,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Protocol", testProtocol},
 		{"Input", testInput},
 		{"Audit", testAudit},
+		{"Deletion", testDeletion},
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},
 		{"Metrics", testMetrics},

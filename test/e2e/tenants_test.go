@@ -272,6 +272,17 @@ func indent(raw []byte) string {
 // wrongly made request would prove nothing.
 func (s *suite) callAsOwner(t *testing.T, methods []*rpc.Method, a tenant) {
 	order := map[string]int{http.MethodGet: 0, http.MethodPatch: 1, http.MethodPost: 2, http.MethodDelete: 3}
+	// The organization's deletion is asked for, looked at and called off before anything in it is deleted.
+	ending := []string{"DeleteOrganization", "GetDeletion", "CancelDeletion"}
+	place := func(method *rpc.Method) int {
+		if at := slices.Index(ending, string(method.Descriptor.Name())); at >= 0 {
+			return order[http.MethodDelete] + at
+		}
+		if method.HTTPMethod == http.MethodDelete {
+			return order[http.MethodDelete] + len(ending)
+		}
+		return order[method.HTTPMethod]
+	}
 	methods = slices.Clone(methods)
 	// What ends the session of the calls goes last.
 	ends := func(method *rpc.Method) int { return strings.Count(method.Path, "{session_id}") }
@@ -279,8 +290,8 @@ func (s *suite) callAsOwner(t *testing.T, methods []*rpc.Method, a tenant) {
 		if ends(x) != ends(y) {
 			return ends(x) - ends(y)
 		}
-		if x.HTTPMethod != y.HTTPMethod {
-			return order[x.HTTPMethod] - order[y.HTTPMethod]
+		if place(x) != place(y) {
+			return place(x) - place(y)
 		}
 		// Comments go before their task.
 		return len(y.Path) - len(x.Path)

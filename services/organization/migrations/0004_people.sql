@@ -39,12 +39,18 @@ create index team_member_user on team_member (organization_id, user_id);
 
 -- The teams that a person is in: their own and those above these, as many as there may be levels.
 create view reached_team with (security_invoker = true) as
-    select distinct team_member.organization_id, team_member.user_id, reached.team_id
-    from team_member
-    join team own on own.organization_id = team_member.organization_id and own.id = team_member.team_id
-    left join team above on above.organization_id = own.organization_id and above.id = own.parent_id
-    cross join lateral (values (own.id), (above.id), (above.parent_id)) as reached (team_id)
-    where reached.team_id is not null;
+    select place.organization_id, place.user_id, place.team_id from team_member place
+    union
+    select place.organization_id, place.user_id, own.parent_id
+    from team_member place
+    join team own on own.organization_id = place.organization_id and own.id = place.team_id
+    where own.parent_id is not null
+    union
+    select place.organization_id, place.user_id, above.parent_id
+    from team_member place
+    join team own on own.organization_id = place.organization_id and own.id = place.team_id
+    join team above on above.organization_id = own.organization_id and above.id = own.parent_id
+    where above.parent_id is not null;
 
 -- The open offer of an owner's place: one at a time, gone with either of the two.
 create table ownership_transfer (

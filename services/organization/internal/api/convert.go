@@ -12,7 +12,8 @@ func encodeOrganization(organization domain.Organization) *organizationv1.Organi
 	return &organizationv1.Organization{
 		Id: organization.ID.String(), DisplayName: organization.DisplayName, Slug: organization.Slug,
 		CreateTime: timestamppb.New(organization.CreatedAt), UpdateTime: timestamppb.New(organization.UpdatedAt),
-		Etag: domain.Etag(organization.Revision),
+		Etag: domain.Etag(organization.Revision), State: app.OrganizationStates[organization.State],
+		SuspensionReason: organization.SuspensionReason,
 	}
 }
 

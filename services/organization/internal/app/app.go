@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/authz"
@@ -28,6 +29,8 @@ type App struct {
 	DropAccess func(organizationID, userID id.ID)
 	// DropOrganization is DropAccess for all who are in an organization.
 	DropOrganization func(organizationID id.ID)
+	// DeletionGrace is how long a deletion can be cancelled.
+	DeletionGrace time.Duration
 	// RecallAccess is what this process remembers of a user's access, or what read finds: authz.Access.Recall.
 	RecallAccess func(ctx context.Context, organizationID, userID id.ID, enough func(*authz.Held) bool, read authz.Source) (authz.Held, error)
 	// Authorize says whether a user may do something in the whole organization: authz.Access.Authorize.

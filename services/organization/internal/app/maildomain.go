@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
-	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"

@@ -55,6 +55,13 @@ var (
 	ErrDomainNotAllowed  = errs.New(errs.InvalidArgument, "DOMAIN_NOT_ALLOWED", "No organization can have this domain as its own.")
 	ErrDomainTaken       = errs.New(errs.AlreadyExists, "DOMAIN_TAKEN", "Another organization has verified the domain.")
 	ErrDomainNotVerified = errs.New(errs.FailedPrecondition, "DOMAIN_NOT_VERIFIED", "The domain does not show the record that verifies it.")
+
+	ErrSuspended          = errs.New(errs.FailedPrecondition, "ORGANIZATION_SUSPENDED", "The organization is suspended: it can be read and not changed.")
+	ErrDeletionPending    = errs.New(errs.FailedPrecondition, "DELETION_PENDING", "The organization is about to be deleted: it can be read and not changed.")
+	ErrDeletionBegun      = errs.New(errs.FailedPrecondition, "DELETION_IRREVERSIBLE", "The deletion has begun and can't be called off any more.")
+	ErrDeletionNotPending = errs.New(errs.FailedPrecondition, "DELETION_NOT_PENDING", "There is no deletion that could be cancelled.")
+	ErrNameMismatch       = errs.New(errs.InvalidArgument, "NAME_MISMATCH", "That is not the organization's name.").WithViolation(
+		errs.Violation{Field: "confirmName", Rule: "name", Message: "must be the organization's display name"})
 )
 
 // Errors lists every refusal above, for the test that holds them against the contract.
@@ -66,5 +73,6 @@ func Errors() []*errs.Error {
 		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable,
 		ErrMemberSuspended, ErrSuspendSelf, ErrLimitReached, ErrTeamParentUnknown, ErrTeamCycle, ErrTeamTooDeep, ErrTeamHasChildren,
 		ErrTeamMemberExists, ErrUserNotMember, ErrTransferNotPending, ErrTransferImpossible,
-		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified}
+		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified,
+		ErrSuspended, ErrDeletionPending, ErrDeletionBegun, ErrDeletionNotPending, ErrNameMismatch}
 }

@@ -34,6 +34,7 @@ func RaiseAccess(ctx context.Context, tx *pg.Tx, organizationID id.ID) (int64, e
 type Catalog struct {
 	// AccessRevision is 0 when there is no such organization.
 	AccessRevision, RolesRevision int64
+	State                         domain.OrganizationState
 	// Read says that the rest was read: the asker knows another revision.
 	Read        bool
 	Roles       []domain.Role
@@ -76,7 +77,7 @@ func ReadHoldings(ctx context.Context, querier pg.Querier, organizationID id.ID,
 		return Catalog{}, holdings, nil
 	}
 	catalog := Catalog{
-		AccessRevision: rows[0].AccessRevision, RolesRevision: rows[0].RolesRevision,
+		State: domain.OrganizationState(rows[0].State), AccessRevision: rows[0].AccessRevision, RolesRevision: rows[0].RolesRevision,
 		Read: rows[0].RolesRevision != knownRoles, Permissions: rows[0].Permissions,
 	}
 	if catalog.Read {

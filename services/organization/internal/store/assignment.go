@@ -19,7 +19,7 @@ var Assignments = list.Spec{
 	Name: "assignments",
 	Fields: map[string]list.Field{
 		"subject.type": {Column: "subject_type", Type: list.Enum, Values: map[string]any{
-			"USER": string(domain.User), "TEAM": string(domain.Team), "SERVICE_ACCOUNT": string(domain.ServiceAccount),
+			"USER": string(domain.User), "TEAM": string(domain.TeamSubject), "SERVICE_ACCOUNT": string(domain.ServiceAccount),
 		}},
 		"subject.id": {Column: "subject_id", Type: list.ID},
 		"roleId":     {Column: "role_id", Type: list.String},

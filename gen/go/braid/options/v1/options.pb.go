@@ -88,8 +88,8 @@ type Permission struct {
 	Rule isPermission_Rule `protobuf_oneof:"rule"`
 	// The request's field that holds the organization's id; "organization_id" when empty. Only with a name.
 	OrganizationField string `protobuf:"bytes,5,opt,name=organization_field,json=organizationField,proto3" json:"organization_field,omitempty"`
-	// The least system role that holds the permission: viewer, member, admin or owner, each holding all that the ones
-	// before it hold. Methods that share a permission name the same role.
+	// The least system role that holds the permission: guest, viewer, member, admin or owner, each holding all that the
+	// ones before it hold. Methods that share a permission name the same role.
 	Role string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
 	// A field that holds a user's id: when it names the caller, being a member is enough. Only with a name.
 	SelfField string `protobuf:"bytes,7,opt,name=self_field,json=selfField,proto3" json:"self_field,omitempty"`
@@ -102,7 +102,10 @@ type Permission struct {
 	// refused.
 	ResourceField string `protobuf:"bytes,9,opt,name=resource_field,json=resourceField,proto3" json:"resource_field,omitempty"`
 	// The request's field that holds the project's id.
-	ProjectField  string `protobuf:"bytes,10,opt,name=project_field,json=projectField,proto3" json:"project_field,omitempty"`
+	ProjectField string `protobuf:"bytes,10,opt,name=project_field,json=projectField,proto3" json:"project_field,omitempty"`
+	// Who else may call, in words ("leads of the team"). Members without the permission then reach the handler, which lets
+	// only those through and refuses the others as they would have been. Only with a name.
+	Also          string `protobuf:"bytes,11,opt,name=also,proto3" json:"also,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -218,6 +221,13 @@ func (x *Permission) GetResourceField() string {
 func (x *Permission) GetProjectField() string {
 	if x != nil {
 		return x.ProjectField
+	}
+	return ""
+}
+
+func (x *Permission) GetAlso() string {
+	if x != nil {
+		return x.Also
 	}
 	return ""
 }
@@ -428,6 +438,14 @@ var file_braid_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "braid/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50110,
+		Name:          "braid.options.v1.in_any_state",
+		Tag:           "varint,50110,opt,name=in_any_state",
+		Filename:      "braid/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
 		ExtensionType: (*bool)(nil),
 		Field:         50103,
@@ -475,6 +493,10 @@ var (
 	//
 	// optional braid.options.v1.StepUp step_up = 50107;
 	E_StepUp = &file_braid_options_v1_options_proto_extTypes[2]
+	// The method changes something, and may do so also while the organization is suspended or waits for its deletion.
+	//
+	// optional bool in_any_state = 50110;
+	E_InAnyState = &file_braid_options_v1_options_proto_extTypes[3]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -482,12 +504,12 @@ var (
 	// The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
 	//
 	// optional bool sensitive = 50103;
-	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[3]
+	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[4]
 	// An update can't change the field: one that asks for another value is refused with this text, which says what can.
 	// Fields that only the server writes are OUTPUT_ONLY instead, and passed over.
 	//
 	// optional string fixed = 50106;
-	E_Fixed = &file_braid_options_v1_options_proto_extTypes[4]
+	E_Fixed = &file_braid_options_v1_options_proto_extTypes[5]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -495,7 +517,7 @@ var (
 	// The message is an event's payload.
 	//
 	// optional braid.options.v1.Event event = 50104;
-	E_Event = &file_braid_options_v1_options_proto_extTypes[5]
+	E_Event = &file_braid_options_v1_options_proto_extTypes[6]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -503,14 +525,14 @@ var (
 	// The value is an error reason.
 	//
 	// optional braid.options.v1.Reason reason = 50105;
-	E_Reason = &file_braid_options_v1_options_proto_extTypes[6]
+	E_Reason = &file_braid_options_v1_options_proto_extTypes[7]
 )
 
 var File_braid_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xdd\x02\n" +
+	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xf1\x02\n" +
 	"\n" +
 	"Permission\x12\x18\n" +
 	"\x06public\x18\x01 \x01(\bH\x00R\x06public\x12&\n" +
@@ -524,7 +546,8 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\rresource_type\x18\b \x01(\tR\fresourceType\x12%\n" +
 	"\x0eresource_field\x18\t \x01(\tR\rresourceField\x12#\n" +
 	"\rproject_field\x18\n" +
-	" \x01(\tR\fprojectFieldB\x06\n" +
+	" \x01(\tR\fprojectField\x12\x12\n" +
+	"\x04also\x18\v \x01(\tR\x04alsoB\x06\n" +
 	"\x04rule\"\x1b\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\"9\n" +
@@ -540,7 +563,9 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"permission\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\v2\x1c.braid.options.v1.PermissionR\n" +
 	"permission:a\n" +
 	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:S\n" +
-	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:=\n" +
+	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:B\n" +
+	"\fin_any_state\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x01(\bR\n" +
+	"inAnyState:=\n" +
 	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:5\n" +
 	"\x05fixed\x12\x1d.google.protobuf.FieldOptions\x18\xba\x87\x03 \x01(\tR\x05fixed:P\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x01(\v2\x17.braid.options.v1.EventR\x05event:U\n" +
@@ -575,19 +600,20 @@ var file_braid_options_v1_options_proto_depIdxs = []int32{
 	5,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
 	5,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
 	5,  // 2: braid.options.v1.step_up:extendee -> google.protobuf.MethodOptions
-	6,  // 3: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
-	6,  // 4: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
-	7,  // 5: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
-	8,  // 6: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
-	1,  // 7: braid.options.v1.permission:type_name -> braid.options.v1.Permission
-	0,  // 8: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
-	3,  // 9: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
-	2,  // 10: braid.options.v1.event:type_name -> braid.options.v1.Event
-	4,  // 11: braid.options.v1.reason:type_name -> braid.options.v1.Reason
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	7,  // [7:12] is the sub-list for extension type_name
-	0,  // [0:7] is the sub-list for extension extendee
+	5,  // 3: braid.options.v1.in_any_state:extendee -> google.protobuf.MethodOptions
+	6,  // 4: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
+	6,  // 5: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
+	7,  // 6: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
+	8,  // 7: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
+	1,  // 8: braid.options.v1.permission:type_name -> braid.options.v1.Permission
+	0,  // 9: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
+	3,  // 10: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
+	2,  // 11: braid.options.v1.event:type_name -> braid.options.v1.Event
+	4,  // 12: braid.options.v1.reason:type_name -> braid.options.v1.Reason
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	8,  // [8:13] is the sub-list for extension type_name
+	0,  // [0:8] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -609,7 +635,7 @@ func file_braid_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_options_v1_options_proto_rawDesc), len(file_braid_options_v1_options_proto_rawDesc)),
 			NumEnums:      1,
 			NumMessages:   4,
-			NumExtensions: 7,
+			NumExtensions: 8,
 			NumServices:   0,
 		},
 		GoTypes:           file_braid_options_v1_options_proto_goTypes,

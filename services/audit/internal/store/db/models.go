@@ -46,6 +46,11 @@ type AuditRecord struct {
 	BodyHash       []byte
 }
 
+type ForgottenOrganization struct {
+	ID          id.ID
+	ForgottenAt time.Time
+}
+
 type MembershipChange struct {
 	OrganizationID id.ID
 	UserID         id.ID

@@ -140,14 +140,7 @@ func (q *Queries) GetTeamMember(ctx context.Context, organizationID id.ID, teamI
 }
 
 const getTeamsOf = `-- name: GetTeamsOf :many
-with recursive mine as (
-    select team.id, team.parent_id
-    from team_member join team on team.organization_id = $1 and team.id = team_member.team_id
-    where team_member.organization_id = $1 and team_member.user_id = $2
-    union
-    select above.id, above.parent_id from mine join team above on above.organization_id = $1 and above.id = mine.parent_id
-)
-select id from mine
+select team_id from reached_team where organization_id = $1 and user_id = $2
 `
 
 func (q *Queries) GetTeamsOf(ctx context.Context, organizationID id.ID, userID id.ID) ([]id.ID, error) {
@@ -158,11 +151,11 @@ func (q *Queries) GetTeamsOf(ctx context.Context, organizationID id.ID, userID i
 	defer rows.Close()
 	var items []id.ID
 	for rows.Next() {
-		var id id.ID
-		if err := rows.Scan(&id); err != nil {
+		var team_id id.ID
+		if err := rows.Scan(&team_id); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, team_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -232,6 +225,18 @@ func (q *Queries) InsertTeamMember(ctx context.Context, arg InsertTeamMemberPara
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const isOwnerReached = `-- name: IsOwnerReached :one
+select exists (select from reached_team join member on member.organization_id = reached_team.organization_id and member.user_id = reached_team.user_id
+    where reached_team.organization_id = $1 and reached_team.team_id = $2 and 'owner' = any (member.role_ids)) as reached
+`
+
+func (q *Queries) IsOwnerReached(ctx context.Context, organizationID id.ID, teamID id.ID) (bool, error) {
+	row := q.db.QueryRow(ctx, isOwnerReached, organizationID, teamID)
+	var reached bool
+	err := row.Scan(&reached)
+	return reached, err
 }
 
 const lockTeam = `-- name: LockTeam :one

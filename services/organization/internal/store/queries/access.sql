@@ -8,7 +8,7 @@ update organization set access_revision = access_revision + 1 where id = $1 retu
 -- own roles and permissions, unless the asker knows this revision of them. Whoever has expired assignments only, has none.
 -- name: ReadHoldings :many
 select
-    subject.id::uuid as subject_id, organization.access_revision, organization.roles_revision,
+    subject.id::uuid as subject_id, organization.state, organization.access_revision, organization.roles_revision,
     member.role_ids, (member.suspended_at is not null)::boolean as suspended, (service_account.id is not null)::boolean as service_account,
     (case when subject.number = 1 and organization.roles_revision <> sqlc.arg(known_roles_revision)::bigint then coalesce((
         select jsonb_agg(jsonb_build_object('id', role.id, 'allowed', role.allowed, 'denied', role.denied, 'parents', role.parents))
@@ -16,16 +16,11 @@ select
     (case when subject.number = 1 and organization.roles_revision <> sqlc.arg(known_roles_revision)::bigint then coalesce((
         select array_agg(permission.name order by permission.name)
         from permission where permission.organization_id = organization.id), '{}') end)::text[] as permissions,
-    (select jsonb_agg(jsonb_build_object('assignment', to_jsonb(assignment), 'team_id', holder.team_id, 'source', to_jsonb(source)))
-        from (
-            select subject.id as id, null::uuid as team_id
-            union all
-            select reached_team.team_id, reached_team.team_id from reached_team
-            where reached_team.organization_id = organization.id and reached_team.user_id = subject.id
-        ) as holder
-        join assignment on assignment.organization_id = organization.id and assignment.subject_id = holder.id
-        left join assignment source on source.organization_id = assignment.organization_id and source.id = assignment.source_id
-        where true
+    (select jsonb_agg(jsonb_build_object('assignment', to_jsonb(assignment), 'team_id', nullif(assignment.subject_id, subject.id), 'source', to_jsonb(source)))
+        from assignment left join assignment source on source.organization_id = assignment.organization_id and source.id = assignment.source_id
+        where assignment.organization_id = organization.id
+            and assignment.subject_id = any (array(select reached_team.team_id from reached_team
+                where reached_team.organization_id = organization.id and reached_team.user_id = subject.id) || subject.id::uuid)
             and (assignment.expires_at is null or assignment.expires_at > sqlc.arg(now)::timestamptz)
             and (source.expires_at is null or source.expires_at > sqlc.arg(now)::timestamptz)) as assignments
 from organization
