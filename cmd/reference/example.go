@@ -33,6 +33,10 @@ const (
 	exampleRole         = "0198f5a6-1d02-7a44-8b13-c2d3e4f5060d"
 	exampleAssignment   = "0198f5a6-2e13-7b55-9c24-d3e4f506170e"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
+	exampleTeam         = "0198f5a6-1d2e-7f30-8a41-5b6c7d8e9f0d"
+	exampleTransfer     = "0198f5a6-2e3f-7041-9b52-6c7d8e9f0a0e"
+	exampleLink         = "0198f5a6-3f40-7152-8c63-7d8e9f0a1b0f"
+	exampleDomain       = "0198f5a6-4051-7263-9d74-8e9f0a1b2c10"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
 	exampleToken        = "0198f5a6-1a2b-7c3d-8e4f-5a6b7c8d9e0d"
 	exampleMachine      = "0198f5a6-2b3c-7d4e-9f50-6b7c8d9eaf0e"
@@ -78,13 +82,9 @@ var exampleTexts = map[string]string{
 	"etag": "1c", "next_page_token": examplePageToken, "page_token": examplePageToken,
 	"kind": "task_assigned", "channel": "email", "notification_ids": exampleNotification,
 	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
-	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-	"User.title": "Head of Support", "locale": "pt-PT", "time_zone": "Europe/Lisbon", "device": "Firefox on Windows",
-	"client": "Firefox", "avatar_id": exampleAvatar, "avatar_path": "/api/v1/avatars/" + exampleAvatar,
-	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
 	"assignment_id": exampleAssignment, "source_assignment_id": "", "Assignment.id": exampleAssignment, "creator_id": exampleAda,
 	"owner_id": exampleAda, "Subject.id": exampleBen, "Scope.id": exampleProject, "Scope.resource_type": "", "Resource.id": exampleTask,
-	"Resource.type": "task", "team_id": "", "access_revision": "1207", "denied_permissions": "workflow.task.delete",
+	"Resource.type": "task", "HeldAssignment.team_id": "", "access_revision": "1207", "denied_permissions": "workflow.task.delete",
 	"Parent.role_id": "viewer", "Parent.condition": "", "Parent.permissions": "workflow.project.read",
 	"condition": "request.secondFactor", "expression": "request.secondFactor", "missing": "The condition must be true: request.secondFactor",
 	"permission_name": "payroll.run.approve", "Permission.name": "payroll.run.approve", "Permission.description": "Pays everybody.",
@@ -95,28 +95,45 @@ var exampleTexts = map[string]string{
 	"AuthzenResource.type": "task", "AuthzenResource.id": exampleTask, "evaluations_semantic": "deny_on_first_deny",
 	"policy_decision_point": "https://braid.example.com", "access_evaluation_endpoint": "https://braid.example.com/access/v1/evaluation",
 	"access_evaluations_endpoint": "https://braid.example.com/access/v1/evaluations",
-	"Factor.id":                   exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
+	"User.title":                  "Head of Support", "locale": "pt-PT", "time_zone": "Europe/Lisbon", "device": "Firefox on Windows",
+	"client": "Firefox", "avatar_id": exampleAvatar, "avatar_path": "/api/v1/avatars/" + exampleAvatar,
+	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
+	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
 	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
-	"otpauth_uri":     "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
+	"otpauth_uri": "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
+	"team_id":     exampleTeam, "Team.id": exampleTeam, "parent_team_id": "", "previous_parent_team_id": exampleTeam,
+	"Team.display_name": "Engine", "CreateTeamRequest.display_name": "Engine", "TeamMember.display_name": "Ben Okafor",
+	"Team.description": "Keeps it turning.", "CreateTeamRequest.description": "Keeps it turning.",
+	"suspend_reason": "", "SuspendMemberRequest.reason": "The laptop was lost.",
+	"OwnershipTransfer.id": exampleTransfer, "transfer_id": exampleTransfer, "owner_ids": exampleAda,
+	"InvitationLink.id": exampleLink, "invitation_link_id": exampleLink, "email_domain": "example.com",
+	"BatchCreateInvitationsResponse.Result.reason": "", "Result.reason": "", "message": "",
+	"Domain.id": exampleDomain, "domain_id": exampleDomain, "Domain.name": "example.com", "CreateDomainRequest.name": "example.com", "JoinableOrganization.name": "example.com", "DomainCreated.name": "example.com", "domain": "example.com",
+	"record_name": "_braid-challenge.example.com", "record_value": "braid-verification=k3v9q2m7x1w8t5r4n6p0s2u3yz",
+	"auto_join_role_id": "member", "organization_display_name": "Analytical Engines", "owner_display_name": "Ada Lovelace",
+	"JoinableOrganization.display_name": "Analytical Engines",
+	"last_event_id":                     "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
+	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	"confirm_name": "Analytical Engines", "requester_id": exampleAda, "service": "workflow",
 	"access_token_id": exampleToken, "AccessToken.id": exampleToken, "service_account_id": exampleMachine, "ServiceAccount.id": exampleMachine,
 	"key_id": exampleKey, "ApiKey.id": exampleKey, "scopes": "workflow.task.read",
 	"allowed_networks": "203.0.113.0/24", "last_use_address": "203.0.113.7", "AccessToken.token": exampleSecret,
 	"ApiKey.secret": "braid_key_" + "…", "AccessToken.display_name": "Nightly backup", "CreateAccessTokenRequest.display_name": "Nightly backup",
 	"ServiceAccount.display_name": "Importer", "CreateServiceAccountRequest.display_name": "Importer", "ApiKey.display_name": "Importer in Berlin",
 	"CreateApiKeyRequest.display_name": "Importer in Berlin", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "credential_id": "",
-	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "revoked_count": 2, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
-	"page_size":         50,
-	"backup_codes_left": 9,
-	"version":           3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
+	"page_size": 50, "backup_codes_left": 9, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
+	"created_count": 1, "max_uses": 25, "uses": 3,
+	"attempts": 1, "failures": 0, "erased_rows": 0,
 }
 
 var exampleFlags = map[string]bool{
 	"active": true, "allowed": true, "system": true, "current": true, "unread": true, "enabled": true,
 	"archived": false, "erased": false, "owned": false, "delegable": false, "denied": false, "service_account": false, "Role.system": false,
+	"capture": false, "lost": true, "lead": true, "pending": true, "suspended": false,
 }
 
 // exampleObjects are those that the contract leaves open.
@@ -137,8 +154,10 @@ var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
 	"start_time":  "2026-09-01T09:30:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
-	"end_time":      "2026-11-30T09:30:00Z",
+	"end_time":    "2026-11-30T09:30:00Z",
+	"verify_time": "2026-09-02T14:00:00Z", "suspend_time": "2026-09-02T14:00:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
+	"request_time": "2026-09-08T09:30:00Z", "Deletion.start_time": "2026-09-15T09:30:00Z", "ask_time": "2026-09-15T09:30:00.218405Z",
 }
 
 // exampleOmits are fields that stay without a value because another one of the same message rules them out.
@@ -146,6 +165,9 @@ var exampleOmits = map[string]bool{
 	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
 	"WatchProjectResponse.heartbeat": true, "StepUpRequest.code": true, "StepUpRequest.credential": true,
 	"Factor.clone_warning_time": true, "BeginPasskeyRequest.challenge_token": true, "FinishPasskeyRequest.challenge_token": true,
+	"Member.suspend_time":            true,
+	"Organization.suspension_reason": true, "Deletion.erase_time": true, "Deletion.end_time": true,
+	"Deletion.failure_reason": true, "DeletionStep.answer_time": true, "DeletionStep.last_error": true,
 }
 
 // valueFor looks a field up in one of the tables.

@@ -56,8 +56,11 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.InvitationService/CreateInvitation":     {"ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN", "INVITATION_EXISTS", "MEMBER_EXISTS"},
 	"/braid.organization.v1.InvitationService/RevokeInvitation":     {"INVITATION_NOT_PENDING"},
 	"/braid.organization.v1.InvitationService/ResendInvitation":     {"INVITATION_NOT_PENDING", "GRANT_EXCEEDS_OWN"},
-	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS"},
+	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS", "ORGANIZATION_SUSPENDED", "DELETION_PENDING"},
 	"/braid.organization.v1.InvitationService/RejectInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL"},
+	"/braid.organization.v1.DeletionService/DeleteOrganization":     {"DELETION_PENDING", "NAME_MISMATCH"},
+	"/braid.organization.v1.DeletionService/CancelDeletion":         {"DELETION_NOT_PENDING", "DELETION_IRREVERSIBLE"},
+	"/braid.organization.v1.DeletionService/GetDeletion":            {"PERMISSION_DENIED"},
 
 	"/braid.organization.v1.RoleService/CreateRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "CONDITION_INVALID", "ROLE_TOO_DEEP", "ROLE_TOO_COMPLEX",
 		"ROLE_LIMIT", "GRANT_EXCEEDS_OWN"},
@@ -73,7 +76,22 @@ var ownReasons = map[string][]string{
 		"ASSIGNMENT_LIMIT", "GRANT_EXCEEDS_OWN"},
 	"/braid.organization.v1.AssignmentService/DelegateAssignment": {"NOT_DELEGABLE", "SUBJECT_UNKNOWN", "CONDITION_INVALID", "ASSIGNMENT_LIMIT",
 		"GRANT_EXCEEDS_OWN"},
-	"/braid.organization.v1.AssignmentService/DeleteAssignment": {"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.AssignmentService/DeleteAssignment":         {"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.TeamService/CreateTeam":                     {"TEAM_PARENT_UNKNOWN", "TEAM_TOO_DEEP", "LIMIT_REACHED"},
+	"/braid.organization.v1.TeamService/UpdateTeam":                     {"TEAM_PARENT_UNKNOWN", "TEAM_TOO_DEEP", "TEAM_CYCLE"},
+	"/braid.organization.v1.TeamService/DeleteTeam":                     {"TEAM_HAS_CHILDREN"},
+	"/braid.organization.v1.TeamMemberService/AddTeamMember":            {"TEAM_MEMBER_EXISTS", "USER_NOT_MEMBER", "LIMIT_REACHED"},
+	"/braid.organization.v1.SuspensionService/SuspendMember":            {"SUSPEND_SELF", "LAST_OWNER", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.SuspensionService/ResumeMember":             {"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.OwnershipService/TransferOwnership":         {"TRANSFER_IMPOSSIBLE"},
+	"/braid.organization.v1.OwnershipService/CancelOwnershipTransfer":   {"TRANSFER_NOT_PENDING"},
+	"/braid.organization.v1.OwnershipService/AcceptOwnership":           {"TRANSFER_NOT_PENDING", "MEMBER_SUSPENDED"},
+	"/braid.organization.v1.InvitationLinkService/CreateInvitationLink": {"ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN", "LIMIT_REACHED"},
+	"/braid.organization.v1.InvitationLinkService/AcceptInvitationLink": {"NOT_FOUND", "INVITATION_LINK_NOT_ACTIVE", "INVITATION_LINK_OTHER_DOMAIN", "MEMBER_EXISTS"},
+	"/braid.organization.v1.DomainService/CreateDomain":                 {"DOMAIN_EXISTS", "DOMAIN_NOT_ALLOWED", "LIMIT_REACHED"},
+	"/braid.organization.v1.DomainService/UpdateDomain":                 {"DOMAIN_NOT_VERIFIED", "ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.DomainService/VerifyDomain":                 {"DOMAIN_NOT_VERIFIED", "DOMAIN_TAKEN"},
+	"/braid.organization.v1.JoinService/JoinOrganization":               {"MEMBER_EXISTS"},
 
 	"/braid.workflow.v1.ProjectService/CreateProject": {"PROJECT_KEY_TAKEN"},
 	"/braid.workflow.v1.ProjectService/UpdateProject": {"PROJECT_ARCHIVED"},
@@ -92,15 +110,16 @@ var exampleFacts = map[string][2]string{
 	"PERMISSION_DENIED":      {"permission", "workflow.task.create"},
 	"SCOPE_MISSING":          {"permission", "workflow.task.create"},
 	"ETAG_MISMATCH":          {"etag", "1d"},
-	"INVITATION_NOT_PENDING": {"state", "REVOKED"},
-	"GRANT_EXCEEDS_OWN":      {"roleId", "owner"},
-	"ROLE_IN_USE":            {"memberCount", "3"},
-	"PERMISSION_IN_USE":      {"roleIds", exampleRole},
-	"ROLE_LIMIT":             {"limit", "200"},
-	"PERMISSION_LIMIT":       {"limit", "500"},
-	"ASSIGNMENT_LIMIT":       {"limit", "1000"},
-	"CONDITION_INVALID":      {"position", "7"},
-	"NOT_DELEGABLE":          {"because", "it ends before"},
+	"INVITATION_NOT_PENDING": {"state", "REVOKED"}, "INVITATION_LINK_NOT_ACTIVE": {"state", "USED_UP"},
+	"LIMIT_REACHED":     {"limit", "1000"},
+	"GRANT_EXCEEDS_OWN": {"roleId", "owner"},
+	"ROLE_IN_USE":       {"memberCount", "3"},
+	"PERMISSION_IN_USE": {"roleIds", exampleRole},
+	"ROLE_LIMIT":        {"limit", "200"},
+	"PERMISSION_LIMIT":  {"limit", "500"},
+	"ASSIGNMENT_LIMIT":  {"limit", "1000"},
+	"CONDITION_INVALID": {"position", "7"},
+	"NOT_DELEGABLE":     {"because", "it ends before"},
 }
 
 // exampleLogins are the facts that say how a login goes on.
@@ -112,6 +131,7 @@ var exampleLogins = map[string]map[string]string{
 // exampleViolations are the fields that come with a reason.
 var exampleViolations = map[string]errs.Violation{
 	"INVALID_ARGUMENT": {Field: "title", Rule: "string.max_len", Message: "must be at most 200 characters"},
+	"NAME_MISMATCH":    {Field: "confirmName", Rule: "name", Message: "must be the organization's display name"},
 }
 
 // exampleRetries are the times after which to come back, where that is not a second.
@@ -191,7 +211,10 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "STEP_UP_REQUIRED")
 	}
 	if method.Rule == rpc.Organization {
-		reasons = append(reasons, "PERMISSION_DENIED")
+		reasons = append(reasons, "PERMISSION_DENIED", "MEMBER_SUSPENDED")
+	}
+	if method.Rule == rpc.Organization && !method.ReadOnly && !method.InAnyState {
+		reasons = append(reasons, "ORGANIZATION_SUSPENDED", "DELETION_PENDING")
 	}
 	switch {
 	case method.Machines && method.Rule == rpc.Organization:
@@ -247,6 +270,11 @@ func checkReasons(methods []*rpc.Method, rendered map[string]failure) error {
 			if _, known := rendered[name]; !known {
 				return fmt.Errorf("cmd/reference/failure.go names the reason %s, which is not in the contract", name)
 			}
+			used[name] = true
+		}
+	}
+	for _, method := range methods {
+		for _, name := range reasonsOf(method) {
 			used[name] = true
 		}
 	}

@@ -121,6 +121,9 @@ func (o *operations) description(method *rpc.Method) string {
 		if self := selfField(method); self != "" {
 			text += fmt.Sprintf(" With one's own id as `%s` being a member is enough.", camelCase(self))
 		}
+		if method.Also != "" {
+			text += " Also for " + method.Also + "."
+		}
 	}
 	if step := stepUpText(method); step != "" {
 		text += "\n\nNeeds " + step + "; else it answers `STEP_UP_REQUIRED`."
@@ -264,6 +267,8 @@ var exampleFilters = map[string]string{
 	"ListAccessTokens":    `scopes:"workflow.*"`,
 	"ListApiKeys":         `expireTime < "2026-12-01T00:00:00Z"`,
 	"ListServiceAccounts": `displayName:"import"`,
+	"ListAssignments":     `subject.type = USER AND roleId = "member"`,
+	"ListPermissions":     `system = false`,
 	"ListTasks":           `status = "todo" AND assigneeId = "` + exampleBen + `"`,
 	"ListProjects":        `archived = false`,
 	"ListNotifications":   `unread = true`,
@@ -272,10 +277,12 @@ var exampleFilters = map[string]string{
 	"ListMembers":         `roleIds:"admin" AND displayName:"ada"`,
 	"ListInvitations":     `state = PENDING AND roleId = "member"`,
 	"ListRoles":           `permissions:"workflow.task.create"`,
+	"ListTeams":           `displayName:"engine"`,
+	"ListTeamMembers":     `role = LEAD`,
+	"ListInvitationLinks": `state = ACTIVE`,
+	"ListDomains":         `state = VERIFIED`,
 	"ListSessions":        `lastUseTime < 2026-01-01T00:00:00Z`,
 	"ListComments":        `createTime > 2026-01-01T00:00:00Z`,
-	"ListAssignments":     `subject.type = USER AND roleId = "member"`,
-	"ListPermissions":     `system = false`,
 }
 
 // requestBody describes a body with an example, which must pass the contract's own rules.

@@ -13,7 +13,7 @@ import (
 // process hears every event, more than once perhaps. What is about one member or one assignment of a single subject
 // drops that subject; everything else that can change who may do what drops the organization.
 func (a *Access) HandleEvent(event bus.Event) error {
-	entity, _, ok := strings.Cut(strings.TrimPrefix(event.Type, "organization."), ".")
+	entity, action, ok := strings.Cut(strings.TrimPrefix(event.Type, "organization."), ".")
 	if !ok || !strings.HasPrefix(event.Type, "organization.") {
 		return nil
 	}
@@ -21,6 +21,11 @@ func (a *Access) HandleEvent(event bus.Event) error {
 		return fmt.Errorf("read %s: it names no organization", event.Type)
 	}
 	switch entity {
+	case "organization":
+		// A new name changes nobody's access; a new state changes everybody's.
+		if action != "created" && action != "updated" {
+			a.DropOrganization(event.OrganizationID)
+		}
 	case "member":
 		userID, err := id.Parse(strings.TrimPrefix(event.Subject, "member/"))
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/access"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
 )
@@ -18,6 +19,8 @@ type Answer struct {
 	ServiceAccount bool
 	// Suspended says that the member may do nothing for now.
 	Suspended bool
+	// Frozen is why nothing in the organization can be changed, nil when it can.
+	Frozen *errs.Error
 	// RoleIDs are a member's own roles, which hold in the whole organization.
 	RoleIDs []string
 	// Revision is the organization's access revision that all of this holds for.
@@ -35,6 +38,7 @@ type Answer struct {
 type Held struct {
 	Member    bool
 	Suspended bool
+	Frozen    *errs.Error
 	RoleIDs   []string
 	Revision  int64
 	*access.Holdings
@@ -96,7 +100,7 @@ func NewGraph(base *access.Graph, roles []access.Role, permissions []string) (*a
 
 // Hold compiles what a subject has against the organization's graph.
 func Hold(compiled *access.Graph, subjectID id.ID, answer Answer) (Held, error) {
-	held := Held{Member: answer.Member, Suspended: answer.Suspended, RoleIDs: answer.RoleIDs, Revision: answer.Revision}
+	held := Held{Member: answer.Member, Suspended: answer.Suspended, Frozen: answer.Frozen, RoleIDs: answer.RoleIDs, Revision: answer.Revision}
 	if !answer.Member {
 		return held, nil
 	}
@@ -119,7 +123,8 @@ func Hold(compiled *access.Graph, subjectID id.ID, answer Answer) (Held, error) 
 // AnswerOf reads the owner's answer as it came over the wire.
 func AnswerOf(sent *organizationv1.GetEffectivePermissionsResponse) Answer {
 	answer := Answer{
-		Member: sent.GetMember(), ServiceAccount: sent.GetServiceAccount(), RoleIDs: sent.GetRoleIds(), Revision: sent.GetAccessRevision(), RolesRevision: sent.GetRolesRevision(),
+		Member: sent.GetMember(), ServiceAccount: sent.GetServiceAccount(), Suspended: sent.GetSuspended(),
+		Frozen: FrozenBy(sent.GetOrganizationState()), RoleIDs: sent.GetRoleIds(), Revision: sent.GetAccessRevision(), RolesRevision: sent.GetRolesRevision(),
 		Permissions: sent.GetCustomPermissions(),
 	}
 	for _, role := range sent.GetRoles() {

@@ -60,6 +60,9 @@ type Call struct {
 	IdempotencyKey string
 	// IdempotencyHash is the keyed hash of the request's body; set when IdempotencyKey is.
 	IdempotencyHash []byte
+	// Lacking is what the caller was to be refused with, where the contract lets others than the holders of the permission
+	// call, too: the handler lets those through and answers everybody else with it.
+	Lacking error
 	// Replayed is set by the idempotency helper when the answer is a stored one.
 	Replayed bool
 	// LeastAccessRevision is the organization's access revision that the answer must not be older than; 0 when the

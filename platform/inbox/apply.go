@@ -12,19 +12,23 @@ import (
 	"github.com/braidhq/braid/platform/pg"
 )
 
-const insertRows = `insert into inbox (consumer, event_id, processed_at)
-select $1, event_id, $3 from unnest($2::uuid[]) as event_id on conflict do nothing returning event_id`
+const insertRows = `with told as materialized (
+    select unnest($2::uuid[]) as event_id, unnest($4::uuid[]) as organization_id
+), fresh as (
+    insert into inbox (consumer, event_id, processed_at) select $1, event_id, $3 from told on conflict do nothing returning event_id
+)
+select fresh.event_id, (told.organization_id in (select id from forgotten_organization)) is true from fresh join told using (event_id)`
 
 // apply is one transaction: the inbox rows of items, and the effects of those that were not there yet, in order.
 func (c *Consumer) apply(ctx context.Context, items []item) error {
 	started := c.clock.Now()
-	var applied int
+	var applied, forgotten int
 	err := c.database.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
-		fresh, err := c.insertRows(ctx, tx, items)
+		fresh, dropped, err := c.insertRows(ctx, tx, items)
 		if err != nil {
 			return err
 		}
-		applied = len(fresh)
+		applied, forgotten = len(fresh), dropped
 		for _, run := range runsOf(items, fresh) {
 			if err := c.handle(ctx, tx, run); err != nil {
 				return err
@@ -37,7 +41,8 @@ func (c *Consumer) apply(ctx context.Context, items []item) error {
 	}
 	now := c.clock.Now()
 	c.metrics.applied.Add(float64(applied))
-	c.metrics.duplicates.Add(float64(len(items) - applied))
+	c.metrics.forgotten.Add(float64(forgotten))
+	c.metrics.duplicates.Add(float64(len(items) - applied - forgotten))
 	c.metrics.handled.Observe(now.Sub(started).Seconds())
 	c.metrics.batch.Observe(float64(applied))
 	for _, item := range items {
@@ -46,32 +51,45 @@ func (c *Consumer) apply(ctx context.Context, items []item) error {
 	return nil
 }
 
-// insertRows returns the events that were not in the inbox yet. It writes in the order of the ids, so that two members
-// with the same events, after one lost its partitions unawares, wait for and do not deadlock each other.
-func (c *Consumer) insertRows(ctx context.Context, tx *pg.Tx, items []item) (map[id.ID]bool, error) {
-	eventIDs := make([]id.ID, 0, len(items))
-	for _, item := range items {
+// insertRows returns the events that were not in the inbox yet, but for those of forgotten organizations, and how many
+// the latter are. It writes in the order of the ids,
+// so that two members with the same events, after one lost its partitions unawares, wait for and do not deadlock each
+// other.
+func (c *Consumer) insertRows(ctx context.Context, tx *pg.Tx, items []item) (fresh map[id.ID]bool, forgotten int, err error) {
+	sorted := slices.SortedFunc(slices.Values(items), func(a, b item) int { return bytes.Compare(a.event.ID[:], b.event.ID[:]) })
+	sorted = slices.CompactFunc(sorted, func(a, b item) bool { return a.event.ID == b.event.ID })
+	eventIDs, organizationIDs := make([]id.ID, 0, len(sorted)), make([]id.ID, 0, len(sorted))
+	for _, item := range sorted {
 		eventIDs = append(eventIDs, item.event.ID)
+		// What is remembered is as if it were of no organization.
+		var organizationID id.ID
+		if !slices.Contains(c.config.Remembered, item.handler) {
+			organizationID = item.event.OrganizationID
+		}
+		organizationIDs = append(organizationIDs, organizationID)
 	}
-	slices.SortFunc(eventIDs, func(a, b id.ID) int { return bytes.Compare(a[:], b[:]) })
-	eventIDs = slices.Compact(eventIDs)
-	rows, err := tx.Query(ctx, insertRows, c.config.Service, eventIDs, c.clock.Now())
+	rows, err := tx.Query(ctx, insertRows, c.config.Service, eventIDs, c.clock.Now(), organizationIDs)
 	if err != nil {
-		return nil, fmt.Errorf("insert inbox rows: %w", err)
+		return nil, 0, fmt.Errorf("insert inbox rows: %w", err)
 	}
 	defer rows.Close()
-	fresh := make(map[id.ID]bool, len(eventIDs))
+	fresh = make(map[id.ID]bool, len(eventIDs))
 	for rows.Next() {
 		var eventID id.ID
-		if err := rows.Scan(&eventID); err != nil {
-			return nil, fmt.Errorf("insert inbox rows: %w", err)
+		var drop bool
+		if err := rows.Scan(&eventID, &drop); err != nil {
+			return nil, 0, fmt.Errorf("insert inbox rows: %w", err)
+		}
+		if drop {
+			forgotten++
+			continue
 		}
 		fresh[eventID] = true
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("insert inbox rows: %w", err)
+		return nil, 0, fmt.Errorf("insert inbox rows: %w", err)
 	}
-	return fresh, nil
+	return fresh, forgotten, nil
 }
 
 // run is events in a row with the same handler.

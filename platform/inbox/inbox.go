@@ -46,6 +46,8 @@ type Config struct {
 	Handlers map[string]Handler
 	// Single lists the types whose events get a transaction of their own, because they lock much or take long.
 	Single []string
+	// Remembered lists the types that are applied also when they are of an organization that was forgotten (Forget).
+	Remembered []string
 	// BatchEvents bounds what is applied in one transaction (500).
 	BatchEvents int
 	// Attempts is how often an event's own failure is tried before it is a dead letter (3).
@@ -75,6 +77,11 @@ func (c Config) validate() error {
 	for _, eventType := range c.Single {
 		if c.Handlers[eventType] == nil {
 			problems = append(problems, fmt.Errorf("%s is to be single but has no handler", eventType))
+		}
+	}
+	for _, eventType := range c.Remembered {
+		if c.Handlers[eventType] == nil {
+			problems = append(problems, fmt.Errorf("%s is to be remembered but has no handler", eventType))
 		}
 	}
 	return errors.Join(problems...)

@@ -9,6 +9,7 @@ type metrics struct {
 	lag         *prometheus.GaugeVec
 	applied     prometheus.Counter
 	duplicates  prometheus.Counter
+	forgotten   prometheus.Counter
 	retries     *prometheus.CounterVec
 	deadLetters prometheus.Counter
 	handled     prometheus.Histogram
@@ -27,6 +28,9 @@ func newMetrics(service string, registerer prometheus.Registerer) *metrics {
 		}),
 		duplicates: factory.NewCounter(prometheus.CounterOpts{
 			Name: "braid_consumer_duplicates_total", Help: "Events that came again and were passed over.",
+		}),
+		forgotten: factory.NewCounter(prometheus.CounterOpts{
+			Name: "braid_consumer_forgotten_total", Help: "Events dropped because their organization was erased here.",
 		}),
 		retries: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "braid_consumer_retries_total", Help: "Tries after a failure, by cause: infrastructure, event.",

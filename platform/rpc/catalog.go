@@ -41,4 +41,4 @@ func Catalog() (map[string]*Method, error) {
 }
 
 // SystemRoles are the roles that hold a permission, the least first; each holds what the ones before it hold.
-var SystemRoles = []string{"viewer", "member", "admin", "owner"}
+var SystemRoles = []string{"guest", "viewer", "member", "admin", "owner"}

@@ -33,6 +33,8 @@ const (
 	defaultDeadline   = 10 * time.Second
 	maxDeadline       = 60 * time.Second
 	defaultRetryAfter = time.Second
+	// reasonLacking is that of a member who lacks the permission, unlike one who is suspended, say.
+	reasonLacking = "PERMISSION_DENIED"
 	maxKeyLength      = 255
 )
 
@@ -63,6 +65,12 @@ type Asked struct {
 	Complete bool
 }
 
+// Lifecycle answers whether an organization can be changed: nil, FailedPrecondition when it can only be read, Unavailable
+// when it can't be sure. It is asked after the Authorizer has let a user in.
+type Lifecycle interface {
+	Changeable(ctx context.Context, organizationID, userID id.ID) error
+}
+
 // Refusals hears of members who were refused for lack of a permission; it must not block.
 type Refusals interface {
 	// Refused gets the permission and the reason that the refusal was answered with.
@@ -73,6 +81,8 @@ type Refusals interface {
 type ChainConfig struct {
 	Authenticator Authenticator
 	Authorizer    Authorizer
+	// Lifecycle may be nil: every organization can be changed then.
+	Lifecycle Lifecycle
 	// Refusals may be nil.
 	Refusals Refusals
 	// HashKeyed hashes a request's body for the idempotency store, so that the store can't be searched for guesses.
@@ -291,6 +301,12 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 	}
 	if err == nil || errs.KindOf(err) == errs.PermissionDenied {
 		work.OrganizationID = organizationID
+	}
+	if method.Also != "" && err != nil && errs.From(err).Reason == reasonLacking {
+		work.Lacking, err = err, nil
+	}
+	if err == nil && c.Lifecycle != nil && !method.ReadOnly && !method.InAnyState {
+		err = c.Lifecycle.Changeable(ctx, organizationID, work.Actor.UserID)
 	}
 	return err
 }

@@ -37,8 +37,12 @@ type Method struct {
 	// Permission and Role are set when Rule is Organization; Role is the least system role that holds Permission.
 	Permission string
 	Role       string
+	// Also says who else may call, in words; the handler knows them. Empty for nobody.
+	Also string
 	// ReadOnly RPCs change nothing; only they may be retried by clients without an idempotency key.
 	ReadOnly bool
+	// InAnyState RPCs may change an organization also while it is suspended or waits for its deletion.
+	InAnyState bool
 	// Idempotent RPCs honor the Idempotency-Key header.
 	Idempotent bool
 	// Machines says that the credentials of machines are good for it.
@@ -81,6 +85,7 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 
 		checks: shortChecksOf(descriptor.Input()),
 	}
+	method.InAnyState, _ = proto.GetExtension(options, optionsv1.E_InAnyState).(bool)
 	if err := method.readPermission(options); err != nil {
 		return nil, fmt.Errorf("%s: %w", method.Procedure, err)
 	}
@@ -139,6 +144,7 @@ func (m *Method) setRule(rule Rule, set bool) error {
 
 func (m *Method) readFields(permission *optionsv1.Permission) error {
 	fields := m.Descriptor.Input().Fields()
+	m.Also = permission.GetAlso()
 	name := permission.GetOrganizationField()
 	if name == "" {
 		name = "organization_id"

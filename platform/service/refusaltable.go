@@ -21,7 +21,7 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrations returns the table of refused accesses, for the database of every service.
+// Migrations returns the tables of refused accesses and of erasures, for the database of every service.
 func Migrations() pg.MigrationSet {
 	return pg.MigrationSet{Name: "refusal", FS: migrations, Table: "refusal_migration"}
 }

@@ -3,9 +3,14 @@
 package service
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,6 +18,7 @@ import (
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/module"
@@ -49,6 +55,8 @@ type Options struct {
 	// Watermark makes the service's relay promise up to when everything is published: for those whose events every
 	// process must hear within a second.
 	Watermark bool
+	// Erasure is what the service has to say about the deletion of an organization.
+	Erasure erasure.Own
 }
 
 // Service is one assembled bounded context.
@@ -63,6 +71,9 @@ type Service struct {
 	Parts []module.Part
 	// Pages are the service's own pages for the admin port, by pattern.
 	Pages map[string]http.Handler
+
+	consuming inbox.Config
+	consumer  atomic.Pointer[inbox.Consumer]
 }
 
 // New assembles the common parts; the service's module mounts its handlers and adds its consumers and jobs.
@@ -71,6 +82,7 @@ func New(environment Environment, options Options) (*Service, error) {
 	chain, err := rpc.NewChain(rpc.ChainConfig{
 		Authenticator: environment.Authenticator,
 		Authorizer:    environment.Access,
+		Lifecycle:     environment.Access,
 		Refusals:      refusals,
 		HashKeyed:     func(data []byte) []byte { return environment.Keys.HashKeyed("idempotency", data) },
 		Clock:         environment.Clock,
@@ -91,7 +103,11 @@ func New(environment Environment, options Options) (*Service, error) {
 		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
 	}
 	runner := idempotency.Runner{DB: environment.DB, Clock: environment.Clock}
-	return &Service{
+	eraser := erasure.New(erasure.Config{
+		Service: environment.Name, DB: environment.DB, Own: options.Erasure, Clock: environment.Clock, Logger: environment.Logger,
+		Registerer: environment.Registerer,
+	})
+	built := &Service{
 		Name:        environment.Name,
 		environment: environment,
 		Server:      rpc.NewServer(chain),
@@ -100,24 +116,83 @@ func New(environment Environment, options Options) (*Service, error) {
 			{Name: environment.Name + ".relay", Optional: true, Run: relay.Run, Ready: relay.Ready},
 			refusals.part(environment.Name),
 			runner.Part(environment.Name),
+			eraser.Part(),
 		},
 		Pages: map[string]http.Handler{},
-	}, nil
+		// Every service hears of deletions, also one that consumes nothing else.
+		consuming: inbox.Config{
+			Service: environment.Name, Topics: []bus.Topic{environment.Topics[erasure.Publisher]}, Handlers: eraser.Handlers(),
+			Single: eraser.Types(), Remembered: eraser.Types(),
+		},
+	}
+	built.Parts = append(built.Parts, built.consumerPart())
+	return built, nil
 }
 
-// Consume adds the service's one consumer: handlers by event type, for the event topics of the services named. Events of
-// the single types get a transaction of their own.
+var errNotConsuming = errors.New("the consumer has not begun")
+
+// consumerPart is the service's one consumer. It is made when it begins, because until then the module says what it
+// consumes.
+func (s *Service) consumerPart() module.Part {
+	return module.Part{
+		Name: s.Name + ".consumer",
+		Run: func(ctx context.Context) error {
+			consumer, err := inbox.NewConsumer(s.environment.DB, s.environment.Bus, s.consuming, s.environment.Clock,
+				s.environment.Logger, s.environment.Registerer)
+			if err != nil {
+				return err
+			}
+			s.consumer.Store(consumer)
+			return consumer.Run(ctx)
+		},
+		Ready: func() error {
+			if consumer := s.consumer.Load(); consumer != nil {
+				return consumer.Ready()
+			}
+			return errNotConsuming
+		},
+	}
+}
+
+// Consume adds to what the service's one consumer does: handlers by event type, for the event topics of the services
+// named. Events of the single types get a transaction of their own.
 func (s *Service) Consume(from []string, handlers map[string]inbox.Handler, single ...string) error {
-	topics := make([]bus.Topic, 0, len(from))
 	for _, publisher := range from {
-		topics = append(topics, s.environment.Topics[publisher])
+		topic, ok := s.environment.Topics[publisher]
+		if !ok {
+			return fmt.Errorf("assemble %s: there is no topic of %q", s.Name, publisher)
+		}
+		if !slices.ContainsFunc(s.consuming.Topics, func(known bus.Topic) bool { return known.Name == topic.Name }) {
+			s.consuming.Topics = append(s.consuming.Topics, topic)
+		}
 	}
-	consumer, err := inbox.NewConsumer(s.environment.DB, s.environment.Bus, inbox.Config{
-		Service: s.Name, Topics: topics, Handlers: handlers, Single: single,
-	}, s.environment.Clock, s.environment.Logger, s.environment.Registerer)
-	if err != nil {
-		return fmt.Errorf("assemble %s: %w", s.Name, err)
+	own := s.consuming.Handlers
+	s.consuming.Handlers = maps.Clone(handlers)
+	for eventType, handler := range own {
+		theirs, ok := handlers[eventType]
+		if !ok {
+			theirs, ok = handlers[inbox.Any]
+		}
+		if ok {
+			handler = oneByOne(theirs, handler)
+		}
+		s.consuming.Handlers[eventType] = handler
 	}
-	s.Parts = append(s.Parts, module.Part{Name: s.Name + ".consumer", Run: consumer.Run, Ready: consumer.Ready})
+	s.consuming.Single = append(s.consuming.Single, single...)
 	return nil
+}
+
+// oneByOne gives events to one handler and then to another.
+func oneByOne(first, second inbox.Handler) inbox.Handler {
+	return func(ctx context.Context, tx *pg.Tx, events []bus.Event) error {
+		if err := first(ctx, tx, events); err != nil {
+			return err
+		}
+		return second(ctx, tx, events)
+	}
+}
+
+// Remember makes the consumer apply events of these types also when they are of an organization that was erased here.
+func (s *Service) Remember(types ...string) {
+	s.consuming.Remembered = append(s.consuming.Remembered, types...)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/braidhq/braid/gen/go/braid/audit/v1/auditv1braid"
+	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/outbox"
@@ -33,12 +34,17 @@ func Migrations() []pg.MigrationSet {
 
 // New builds the service.
 func New(environment service.Environment, _ Config) (*service.Service, error) {
-	built, err := service.New(environment, service.Options{})
+	useCases := &app.App{DB: environment.DB, Clock: environment.Clock}
+	built, err := service.New(environment, service.Options{Erasure: erasure.Own{
+		Keep:   []string{"audit_record", "audit_entry"},
+		Sweeps: []erasure.Sweep{{Name: "audit_body", Erase: useCases.EraseOrganizationBodies}},
+	}})
 	if err != nil {
 		return nil, err
 	}
-	useCases := &app.App{DB: environment.DB, Clock: environment.Clock}
 	recorder := consumer.New(useCases, environment.Logger, environment.Registerer)
+	// What is told of an organization that was erased is recorded as well: that it was, above all.
+	built.Remember(inbox.Any)
 	if err := built.Consume(consumer.Sources(environment.Topics, Name), recorder.Handlers()); err != nil {
 		return nil, err
 	}

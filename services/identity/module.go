@@ -12,6 +12,7 @@ import (
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
@@ -35,7 +36,7 @@ var migrations embed.FS
 // Migrations returns what identity's database is made of.
 func Migrations() []pg.MigrationSet {
 	return []pg.MigrationSet{
-		outbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: "identity", FS: migrations},
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: "identity", FS: migrations},
 	}
 }
 

@@ -136,6 +136,8 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 		Devices:     identityv1connect.NewDeviceServiceClient(environment.Clients.Dial("identity")),
 		Accounts:    identityv1connect.NewAccountMailServiceClient(environment.Clients.Dial("identity")),
 		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
+		Ownership:   organizationv1connect.NewOwnershipMailServiceClient(environment.Clients.Dial("organization")),
+		Domains:     organizationv1connect.NewDomainMailServiceClient(environment.Clients.Dial("organization")),
 		Composer:    composer, Mailer: mailer, From: *from, Metrics: app.NewMetrics(environment.Registerer),
 	}, nil
 }

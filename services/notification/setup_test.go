@@ -61,8 +61,9 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{
 		Database: pgtest.Open(t, "notification", notification.Migrations()...), t: t,
-		clock:  clock.NewManual(time.Now()),
-		owners: &owners{users: map[string]*identityv1.User{}, registrations: map[string]*identityv1.GetRegistrationMailResponse{}, resets: map[string]*identityv1.GetPasswordResetMailResponse{}, changes: map[string]*identityv1.GetEmailChangeMailResponse{}, devices: map[string]*identityv1.GetNewDeviceMailResponse{}, invitations: map[string]*organizationv1.GetInvitationMailResponse{}},
+		clock: clock.NewManual(time.Now()),
+		owners: &owners{users: map[string]*identityv1.User{}, registrations: map[string]*identityv1.GetRegistrationMailResponse{}, resets: map[string]*identityv1.GetPasswordResetMailResponse{}, changes: map[string]*identityv1.GetEmailChangeMailResponse{}, devices: map[string]*identityv1.GetNewDeviceMailResponse{}, invitations: map[string]*organizationv1.GetInvitationMailResponse{},
+			offers: map[string]*organizationv1.GetOwnershipMailResponse{}, domains: map[string]*organizationv1.GetDomainMailResponse{}},
 		mailer: &mailer{}, logs: &logBuffer{},
 	}
 	b.rest = rpctest.NewServer(t, func(server *rpc.Server) error {
@@ -77,6 +78,7 @@ func newBench(t *testing.T) *bench {
 	require.NoError(t, err)
 	b.delivery = &app.Deliveries{
 		DB: b.DB, Clock: b.clock, Logger: logger, Membership: b.rest.Roles, Directory: b.owners, Devices: b.owners, Invitations: b.owners, Accounts: b.owners,
+		Ownership: b.owners, Domains: b.owners,
 		Composer: composer, Mailer: b.mailer, From: netmail.Address{Name: "Braid", Address: "braid@example.com"}, Metrics: app.NewMetrics(b.Registry),
 	}
 	handlers := job.NewHandlers()
@@ -181,6 +183,8 @@ type owners struct {
 	devices       map[string]*identityv1.GetNewDeviceMailResponse
 	resets        map[string]*identityv1.GetPasswordResetMailResponse
 	changes       map[string]*identityv1.GetEmailChangeMailResponse
+	offers        map[string]*organizationv1.GetOwnershipMailResponse
+	domains       map[string]*organizationv1.GetDomainMailResponse
 	fault         error
 }
 
@@ -224,6 +228,14 @@ func (o *owners) GetEmailChangeMail(_ context.Context, request *identityv1.GetEm
 
 func (o *owners) GetInvitationMail(_ context.Context, request *organizationv1.GetInvitationMailRequest) (*organizationv1.GetInvitationMailResponse, error) {
 	return lookUp(o, o.invitations, request.GetOrganizationId()+"/"+request.GetInvitationId())
+}
+
+func (o *owners) GetOwnershipMail(_ context.Context, request *organizationv1.GetOwnershipMailRequest) (*organizationv1.GetOwnershipMailResponse, error) {
+	return lookUp(o, o.offers, request.GetOrganizationId()+"/"+request.GetTransferId())
+}
+
+func (o *owners) GetDomainMail(_ context.Context, request *organizationv1.GetDomainMailRequest) (*organizationv1.GetDomainMailResponse, error) {
+	return lookUp(o, o.domains, request.GetOrganizationId()+"/"+request.GetDomainId())
 }
 
 // mailer remembers mails and answers with its faults, one after the other, then with nil.

@@ -87,8 +87,8 @@ func TestRowsOfAnotherOrganizationAreNotWritten(t *testing.T) {
 	require.Equal(t, "invitation_token_organization_id_invitation_id_fkey", pg.ConstraintOf(err))
 }
 
-// The worker role applies identity's events and nothing else: of an organization it sees the revisions, so that it can
-// raise them.
+// The worker role applies identity's events and takes deletions through their states, for which it need not know what an
+// organization holds: it sees the revisions, so that it can raise them, and the state.
 func TestTheWorkerSeesNoTenantTable(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)

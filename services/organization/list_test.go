@@ -163,9 +163,9 @@ func TestRolesAreFilteredAndSorted(t *testing.T) {
 	ada := bundle.meet("ada")
 	_, path := bundle.found(t, ada, "Acme")
 	for query, want := range map[[2]string][]any{
-		{"", ""}:                 {"viewer", "member", "admin", "owner"},
-		{"", "id"}:               {"admin", "member", "owner", "viewer"},
-		{"", "displayName desc"}: {"viewer", "owner", "member", "admin"},
+		{"", ""}:                 {"guest", "viewer", "member", "admin", "owner"},
+		{"", "id"}:               {"admin", "guest", "member", "owner", "viewer"},
+		{"", "displayName desc"}: {"viewer", "owner", "member", "guest", "admin"},
 		{`permissions:"organization.invitation.create"`, ""}: {"admin", "owner"},
 		{`id = "*er" AND NOT id = owner`, "id desc"}:         {"viewer", "member"},
 		{`displayName:"ADM"`, ""}:                            {"admin"},

@@ -6,12 +6,15 @@ package organization
 import (
 	"embed"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1braid"
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
+	"github.com/braidhq/braid/platform/job"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/rpc"
@@ -30,13 +33,18 @@ var migrations embed.FS
 
 // Migrations returns what makes the service's database, in order.
 func Migrations() []pg.MigrationSet {
+	jobs, err := job.Migrations()
+	if err != nil {
+		// They are compiled in: this is a broken build, which nothing at run time can mend.
+		panic(Name + ": " + err.Error())
+	}
 	return []pg.MigrationSet{
-		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: Name, FS: migrations},
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), jobs, {Name: Name, FS: migrations},
 	}
 }
 
 // New builds the service. Its relay promises watermarks: every process must hear within a second who may do what.
-func New(environment service.Environment, _ Config) (*service.Service, error) {
+func New(environment service.Environment, config Config) (*service.Service, error) {
 	built, err := service.New(environment, service.Options{Watermark: true})
 	if err != nil {
 		return nil, err
@@ -51,10 +59,10 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 	}
 	useCases := &app.App{
 		DB: environment.DB, Clock: environment.Clock, Roles: roles, Base: base,
-		Directory:  directory{identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity"))},
-		Tokens:     app.Tokens{Keys: environment.Keys},
+		Directory: directory{identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity"))},
+		Tokens:    app.Tokens{Keys: environment.Keys}, Resolver: newResolver(config.DNSServer),
 		DropAccess: environment.Access.Drop, RecallAccess: environment.Access.Recall,
-		DropOrganization: environment.Access.DropOrganization, Authorize: environment.Access.Authorize,
+		DropOrganization: environment.Access.DropOrganization, Authorize: environment.Access.Authorize, DeletionGrace: config.DeletionGrace,
 	}
 	if err := mount(built.Server, api.New(useCases, built.Runner, environment.PublicURL)); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
@@ -62,7 +70,36 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 	if err := built.Consume([]string{"identity"}, consumer.Identity(useCases)); err != nil {
 		return nil, err
 	}
-	return built, nil
+	jobs, err := newJobs(environment, useCases)
+	if err != nil {
+		return nil, err
+	}
+	built.Parts = append(built.Parts, jobs.Part())
+	return built, addDeletion(environment, built, useCases)
+}
+
+// addDeletion adds the deletion of organizations. Every service that there is takes part in it, because each has a topic;
+// its answers are heard also after this service has erased the organization.
+func addDeletion(environment service.Environment, built *service.Service, useCases *app.App) error {
+	services := slices.Sorted(maps.Keys(environment.Topics))
+	saga := app.NewSaga(useCases, services, environment.Logger, environment.Registerer)
+	answers := consumer.Answers(saga)
+	built.Remember(slices.Collect(maps.Keys(answers))...)
+	built.Parts = append(built.Parts, saga.Part(Name))
+	return built.Consume(services, answers)
+}
+
+// newJobs returns what the service does without having been asked.
+func newJobs(environment service.Environment, useCases *app.App) (*job.Queue, error) {
+	handlers := job.NewHandlers()
+	if err := job.Handle(handlers, app.CheckTimeout, useCases.CheckDomains); err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", Name, err)
+	}
+	return job.New(job.Config{
+		Service: Name, DB: environment.DB, Handlers: handlers, Queues: map[string]int{job.DefaultQueue: 1},
+		Periodic: []job.Periodic{{Every: app.CheckEvery, Args: app.CheckDomains{}}},
+		Clock:    environment.Clock, Logger: environment.Logger, Registerer: environment.Registerer,
+	})
 }
 
 // rolesOfContract gives the system roles the permissions that the contract's methods ask for; there are no others.
@@ -96,6 +133,18 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountPermissionService(server, handlers),
 		organizationv1braid.MountAssignmentService(server, handlers),
 		organizationv1braid.MountAuthzenService(server, handlers),
+		organizationv1braid.MountTeamService(server, handlers),
+		organizationv1braid.MountTeamMemberService(server, handlers),
+		organizationv1braid.MountSuspensionService(server, handlers),
+		organizationv1braid.MountOwnershipService(server, handlers),
+		organizationv1braid.MountOwnershipMailService(server, handlers),
+		organizationv1braid.MountInvitationBatchService(server, handlers),
+		organizationv1braid.MountInvitationLinkService(server, handlers),
+		organizationv1braid.MountDomainService(server, handlers),
+		organizationv1braid.MountDomainMailService(server, handlers),
+		organizationv1braid.MountJoinService(server, handlers),
+		organizationv1braid.MountDeletionService(server, handlers),
+		organizationv1braid.MountOrganizationSuspensionService(server, handlers),
 	} {
 		if err != nil {
 			return err

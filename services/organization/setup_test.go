@@ -43,6 +43,9 @@ type testBundle struct {
 	stale  atomic.Bool
 }
 
+// grace is how long deletions can be cancelled here.
+const grace = time.Hour
+
 func setup(t *testing.T) *testBundle {
 	t.Helper()
 	database := pgtest.Open(t, Name, Migrations()...)
@@ -72,7 +75,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	bundle.app = &app.App{
 		DB: db, Clock: bundle.clock, Roles: roles, Base: base, Directory: bundle.people,
 		Tokens: app.Tokens{Keys: keys}, DropAccess: bundle.access.Drop, RecallAccess: bundle.access.Recall,
-		DropOrganization: bundle.access.DropOrganization, Authorize: bundle.Authorize,
+		DropOrganization: bundle.access.DropOrganization, Authorize: bundle.Authorize, DeletionGrace: grace,
 	}
 	runner := idempotency.Runner{DB: db, Clock: bundle.clock}
 	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error {
@@ -95,7 +98,7 @@ func (b *testBundle) readAccess(ctx context.Context, organizationID, subjectID i
 func (b *testBundle) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
 	question := access.Question{Permission: permission, Now: b.clock.Now()}
 	allows := func(held *authz.Held) bool {
-		return held.Member && (permission == "" || held.Decide(&question).Allowed)
+		return held.Member && !held.Suspended && (permission == "" || held.Decide(&question).Allowed)
 	}
 	held, err := b.access.Recall(ctx, organizationID, userID, allows, b.readAccess)
 	switch {
@@ -103,6 +106,8 @@ func (b *testBundle) Authorize(ctx context.Context, organizationID, userID id.ID
 		return err
 	case !held.Member:
 		return errs.ErrNotFound
+	case held.Suspended:
+		return domain.ErrMemberSuspended
 	case !allows(&held):
 		return errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lack the permission "+permission+".").With("permission", permission)
 	}

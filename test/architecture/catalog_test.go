@@ -112,12 +112,15 @@ var catalogRules = []catalogRule{
 			union select relation.name || '.' || opening.name from opening join relation on relation = oid
 			where tenant and (shows || takes) !~ 'current_setting\(''app\.(organization_id|user_id)'''`,
 		except: map[string]string{
-			"outbox.outbox_append":                   "writes only, of any organization or of none",
-			"river_job.river_job_append":             "writes only",
-			"signing_key.signing_key_public":         "the grants of columns leave what everybody may know",
-			"audit_body.audit_body_record":           "asks audit_record, whose own policy shows an organization's trail only",
-			"profile.profile_member":                 "asks member, whose own policies show colleagues only",
-			"invitation_token.invitation_token_find": "whoever shows the hash of a token is looking for its organization",
+			"outbox.outbox_append":                             "writes only, of any organization or of none",
+			"river_job.river_job_append":                       "writes only",
+			"signing_key.signing_key_public":                   "the grants of columns leave what everybody may know",
+			"audit_body.audit_body_record":                     "asks audit_record, whose own policy shows an organization's trail only",
+			"profile.profile_member":                           "asks member, whose own policies show colleagues only",
+			"invitation_token.invitation_token_find":           "whoever shows the hash of a token is looking for its organization",
+			"invitation_link_token.invitation_link_token_find": "the same, for links",
+			"deletion_step.deletion_step_deletion":             "asks deletion, whose own policies show a former owner's only",
+			"mail_domain.mail_domain_join":                     "shows the one domain of the caller's proven address, which the transaction names",
 		},
 		examples: []string{
 			`create policy leak on task for select to {app} using (true)`,
@@ -139,6 +142,8 @@ var catalogRules = []catalogRule{
 			"audit_body":      "its record may be in several trails: audit_entry says in which",
 			"mailbox_message": "caught mails of a development installation, for its operator; no request may touch them",
 			"inbox":           "ids of events, for the worker", "job_client": "processes, for the worker",
+			"erasure": "ids of organizations that were erased, for the worker", "forgotten_organization": "the same ids, for the worker",
+			"deletion": "its id is the organization's, which it outlives", "deletion_step": "a deletion's",
 			"river_job": "requests add jobs, only the worker sees them", "river_leader": "for the worker",
 			"river_notification": "for the worker", "river_queue": "for the worker",
 		}),
@@ -163,6 +168,24 @@ var catalogRules = []catalogRule{
 		},
 	},
 	{
+		// erase_rows works with the owner's rights, and would not find the rows of such a table.
+		name: "a table of organizations shows its owner all rows, so that those of a deleted one can be erased",
+		find: `select name from relation join pg_class on pg_class.oid = relation.oid where tenant and kind = 'r' and not exists (
+			select from pg_policy where polrelid = relation.oid and polcmd = '*' and polpermissive
+				and relowner = any (polroles) and pg_get_expr(polqual, polrelid) = 'true')`,
+		examples: []string{
+			`drop policy task_owner on task`,
+			`create table leak (organization_id uuid); alter table leak enable row level security; alter table leak force row level security`,
+		},
+	},
+	{
+		// It would keep a deleted organization's row, and say no organization by which its own could be found.
+		name: "a foreign key to a table of organizations from another sort of table cascades",
+		find: `select one.name || '.' || conname from pg_constraint join relation one on one.oid = conrelid join relation other on other.oid = confrelid
+			where contype = 'f' and not one.tenant and other.tenant and confdeltype not in ('c', 'n', 'd')`,
+		examples: []string{`alter table task add unique (id); create table leak (task_id uuid references task (id))`},
+	},
+	{
 		name: "a function with its owner's rights has a reason",
 		find: `select proname::text from pg_proc where prosecdef and pronamespace in (select oid from service_schema)`,
 		except: map[string]string{
@@ -174,6 +197,7 @@ var catalogRules = []catalogRule{
 			"make_email_change": "what requests may not write otherwise, for the user that the transaction acts as",
 			"hold_password":     "locks a row that requests may not read", "spend_budget": "by a key that only identity can make",
 			"read_budget": "by a key that only identity can make", "judge_guess": "by a key that only identity can make",
+			"erase_rows":   "deletes in any table, of an organization that there is no way back for",
 			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
 			"find_passkey": "before a login nobody is calling", "find_secured": "asked by other services, about many people",
 			"find_strength":           "by the session of a token",

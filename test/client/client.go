@@ -281,8 +281,11 @@ func (c *Client) Join(ctx context.Context, organization string, inviter, invited
 }
 
 // Await asks again until check says yes, within EffectTimeout; it returns check's last error.
-func Await(ctx context.Context, check func() error) error {
-	deadline := time.Now().Add(EffectTimeout)
+func Await(ctx context.Context, check func() error) error { return AwaitFor(ctx, EffectTimeout, check) }
+
+// AwaitFor is Await for what takes longer.
+func AwaitFor(ctx context.Context, timeout time.Duration, check func() error) error {
+	deadline := time.Now().Add(timeout)
 	for {
 		err := check()
 		if err == nil || time.Now().After(deadline) || ctx.Err() != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/test/client"
 	"github.com/braidhq/braid/test/deployment"
+	"github.com/braidhq/braid/testkit/dnstest"
 	"github.com/braidhq/braid/testkit/pgtest"
 )
 
@@ -92,7 +93,7 @@ func startMeasured(t *testing.T) *measured {
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, running.Stop()) })
-	return &measured{suite: &suite{Client: client.New(running.URL, running.AdminURL), running: running}, wire: wire}
+	return &measured{suite: &suite{Client: client.New(running.URL, running.AdminURL), running: running, names: dnstest.Start(t)}, wire: wire}
 }
 
 // compare lets both requests cost the same, and returns what that is.

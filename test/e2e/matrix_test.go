@@ -20,7 +20,7 @@ import (
 )
 
 // The columns of the table. Nobody is signed in as anonymous.
-var roles = []string{"owner", "admin", "member", "viewer", "outsider", "anonymous"}
+var roles = []string{"owner", "admin", "member", "viewer", "guest", "outsider", "anonymous"}
 
 // matrix is an organization with somebody in each role.
 type matrix struct {
@@ -30,21 +30,15 @@ type matrix struct {
 	// spare is the member that calls are about; whoever uses it holds the lock.
 	spare *client.Person
 	lock  sync.Mutex
+	// ending is another one, for what deletes its organization: that would be in the way of all other calls.
+	ending *matrix
 }
 
 // testPermissionMatrix calls every RPC of the contract in every role, each time on things made for that one call, and
 // compares with a table that a person can read.
 func testPermissionMatrix(t *testing.T, s *suite) {
-	m := &matrix{suite: s, people: map[string]*client.Person{}}
-	m.people["owner"] = s.signUp(t, "Owner")
-	m.path = s.organization(t, m.people["owner"], "Matrix")
-	for _, role := range roles[1:5] {
-		m.people[role] = s.signUp(t, role)
-		if role != "outsider" {
-			s.join(t, m.path, m.people["owner"], m.people[role], role)
-		}
-	}
-	m.spare = s.signUp(t, "Spare")
+	m := newMatrix(t, s)
+	m.ending = newMatrix(t, s)
 	methods := catalog(t)
 	rows := make([][]string, len(methods))
 	t.Run("Rows", func(t *testing.T) {
@@ -62,8 +56,26 @@ func testPermissionMatrix(t *testing.T, s *suite) {
 	golden.Assert(t, "testdata/permissions.md", table(methods, rows))
 }
 
+func newMatrix(t *testing.T, s *suite) *matrix {
+	m := &matrix{suite: s, people: map[string]*client.Person{}}
+	m.people["owner"] = s.signUp(t, "Owner")
+	m.path = s.organization(t, m.people["owner"], "Matrix")
+	for _, role := range roles[1:6] {
+		m.people[role] = s.signUp(t, role)
+		if role != "outsider" {
+			s.join(t, m.path, m.people["owner"], m.people[role], role)
+		}
+	}
+	m.spare = s.signUp(t, "Spare")
+	return m
+}
+
 func (m *matrix) row(t *testing.T, method *rpc.Method) []string {
-	if slices.Contains(pathVariables(method), "user_id") {
+	ending := method.Descriptor.Parent().Name() == "DeletionService"
+	if ending {
+		m = m.ending
+	}
+	if ending || usesSpare(method) {
 		m.lock.Lock()
 		defer m.lock.Unlock()
 	}
@@ -105,9 +117,13 @@ func (m *matrix) cell(t *testing.T, method *rpc.Method, who *client.Person) stri
 func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person) values {
 	owner := m.people["owner"]
 	made := examples().with(values{"organization_id": idOf(m.path)})
+	if m.ending == nil {
+		m.prepareEnding(t, method)
+		made["confirm_name"] = "Matrix"
+	}
 	variables := pathVariables(method)
 	if method.Rule == rpc.Internal {
-		for _, name := range []string{"user_id", "session_id", "invitation_id"} {
+		for _, name := range []string{"user_id", "session_id", "invitation_id", "transfer_id", "domain_id"} {
 			made[name] = id.New().String()
 		}
 	}
@@ -123,9 +139,10 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 			}
 		}
 	}
-	if has("user_id") {
+	if usesSpare(method) {
 		made["user_id"] = m.spareMember(t)
 	}
+	m.peopleResources(t, method, made)
 	if has("invitation_id") {
 		invitation := m.must(t, owner, http.MethodPost, m.path+"/invitations", map[string]any{"email": client.NewPerson("Guest").Email, "roleId": "viewer"})
 		made["invitation_id"] = invitation.Text("id")
@@ -160,6 +177,15 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 		m.createMissing(t, owner, variables, made)
 	}
 	return made.with(m.credentials(t, method, who))
+}
+
+// prepareEnding leaves the organization as the method needs it, and no deletion to its end.
+func (m *matrix) prepareEnding(t *testing.T, method *rpc.Method) {
+	owner := m.people["owner"]
+	m.do(t, owner, http.MethodPost, m.path+":cancelDeletion", map[string]any{})
+	if method.Descriptor.Name() != "DeleteOrganization" {
+		m.must(t, owner, http.MethodPost, m.path+":delete", map[string]any{"confirmName": "Matrix"})
+	}
 }
 
 // credentials are what the public RPCs of identity ask for; anonymous holds those of the outsider.

@@ -280,6 +280,9 @@ func examples() values {
 		"new_email": client.NewPerson("Nobody").Email,
 		"hash":      base64.StdEncoding.EncodeToString(make([]byte, 32)), "credential_id": id.New().String(),
 		"device_id": id.New().String(), "avatar_id": id.New().String(), "image": onePixel,
+		"transfer_id": id.New().String(), "CreateDomainRequest.name": domainName(),
+		"rows":         []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
+		"confirm_name": "Example", "reason": "Example",
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

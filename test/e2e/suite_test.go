@@ -20,6 +20,7 @@ import (
 	"github.com/braidhq/braid/test/client"
 	"github.com/braidhq/braid/test/deployment"
 	"github.com/braidhq/braid/testkit/bustest"
+	"github.com/braidhq/braid/testkit/dnstest"
 )
 
 // The suite makes in a minute what people make in a day.
@@ -27,6 +28,7 @@ var generousLimits = []string{
 	"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
 	// The walks sign the same people in over and over.
 	"BRAID_IDENTITY_SESSIONS_PER_USER=1000",
+	"BRAID_ORGANIZATION_DELETION_GRACE=5s",
 }
 
 func TestAllInOne(t *testing.T) {
@@ -35,13 +37,13 @@ func TestAllInOne(t *testing.T) {
 		t.Skip("starts the whole product")
 	}
 	directory := makeDirectory(t)
-	collector := newCollector(t)
-	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: append(collector.environment(), generousLimits...)})
+	collector, names := newCollector(t), dnstest.Start(t)
+	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: environment(collector, names)})
 	if err != nil {
 		printLogs(t, findLogs(t, directory))
 	}
 	require.NoError(t, err)
-	runSuite(t, running, collector)
+	runSuite(t, running, collector, names)
 }
 
 func TestSplit(t *testing.T) {
@@ -50,8 +52,8 @@ func TestSplit(t *testing.T) {
 		t.Skip("needs Apache Kafka: run make e2e-split, which sets BRAID_TEST_SPLIT=1")
 	}
 	directory := makeDirectory(t)
-	collector := newCollector(t)
-	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: directory, Environment: append(collector.environment(), generousLimits...)})
+	collector, names := newCollector(t), dnstest.Start(t)
+	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: directory, Environment: environment(collector, names)})
 	if err != nil {
 		printLogs(t, findLogs(t, directory))
 	}
@@ -60,7 +62,12 @@ func TestSplit(t *testing.T) {
 		t.Parallel()
 		bustest.Conformance(t, bus.Connection{Brokers: running.Brokers})
 	})
-	runSuite(t, running, collector)
+	runSuite(t, running, collector, names)
+}
+
+// environment is what a deployment is configured with.
+func environment(collector *collector, names *dnstest.Server) []string {
+	return append(append(collector.environment(), generousLimits...), "BRAID_ORGANIZATION_DNS_SERVER="+names.Address)
 }
 
 // makeDirectory is not t.TempDir, whose parent the unprivileged PostgreSQL could not pass. BRAID_TEST_KEEP=1 leaves it
@@ -74,14 +81,14 @@ func makeDirectory(t *testing.T) string {
 	return directory
 }
 
-func runSuite(t *testing.T, running *deployment.Deployment, collector *collector) {
+func runSuite(t *testing.T, running *deployment.Deployment, collector *collector, names *dnstest.Server) {
 	t.Cleanup(func() {
 		assert.NoError(t, running.Stop(), "everything stops cleanly")
 		if t.Failed() {
 			printLogs(t, running.Logs())
 		}
 	})
-	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running, collector: collector}
+	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running, collector: collector, names: names}
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -99,6 +106,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Protocol", testProtocol},
 		{"Input", testInput},
 		{"Audit", testAudit},
+		{"Deletion", testDeletion},
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},
 		{"Metrics", testMetrics},
@@ -166,6 +174,8 @@ type suite struct {
 	*client.Client
 	running   *deployment.Deployment
 	collector *collector
+	// names is the DNS server that domains are looked up at.
+	names *dnstest.Server
 }
 
 // do sends one request; no answer at all fails the test.

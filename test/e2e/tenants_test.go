@@ -70,6 +70,11 @@ func (s *suite) tenant(t *testing.T, mark string) tenant {
 	comment := s.must(t, owner, http.MethodPost, taskPath+"/comments", map[string]any{"body": mark})
 	s.must(t, second, http.MethodPost, taskPath+"/comments", map[string]any{"body": mark})
 	invitation := s.must(t, owner, http.MethodPost, path+"/invitations", map[string]any{"email": mark + "@example.com", "roleId": "viewer"})
+	above := s.must(t, owner, http.MethodPost, path+"/teams", map[string]any{"displayName": mark, "description": mark}).Text("id")
+	team := s.must(t, owner, http.MethodPost, path+"/teams", map[string]any{"displayName": mark}).Text("id")
+	s.must(t, owner, http.MethodPost, path+"/teams/"+team+"/members", map[string]any{"userId": second.ID})
+	link := s.must(t, owner, http.MethodPost, path+"/invitation-links", map[string]any{"roleId": "viewer"})
+	s.must(t, owner, http.MethodPost, path+":transferOwnership", map[string]any{"userId": second.ID})
 	sessions := s.get(t, owner, "/api/v1/me/sessions")
 	// It waits for its first code, so the owner goes on logging in with the password.
 	factor := s.must(t, owner, http.MethodPost, "/api/v1/me/factors/totp", map[string]any{"name": mark})
@@ -84,6 +89,7 @@ func (s *suite) tenant(t *testing.T, mark string) tenant {
 		"access_token_id": token.Text("id"), "service_account_id": machine.Text("id"), "key_id": key.Text("id"),
 		"session_id": sessions.List("sessions")[0]["id"], "audit_event_id": record, "notification_ids": []string{notification},
 		"factor_id": factor.Text("id"), "user_ids": []string{second.ID},
+		"team_id": team, "parent_team_id": above, "invitation_link_id": link.Text("invitationLink.id"), "domain_id": s.domain(t, owner, path),
 	}
 	var variables []string
 	for _, method := range catalog(t) {
@@ -267,6 +273,17 @@ func indent(raw []byte) string {
 // wrongly made request would prove nothing.
 func (s *suite) callAsOwner(t *testing.T, methods []*rpc.Method, a tenant) {
 	order := map[string]int{http.MethodGet: 0, http.MethodPatch: 1, http.MethodPost: 2, http.MethodDelete: 3}
+	// The organization's deletion is asked for, looked at and called off before anything in it is deleted.
+	ending := []string{"DeleteOrganization", "GetDeletion", "CancelDeletion"}
+	place := func(method *rpc.Method) int {
+		if at := slices.Index(ending, string(method.Descriptor.Name())); at >= 0 {
+			return order[http.MethodDelete] + at
+		}
+		if method.HTTPMethod == http.MethodDelete {
+			return order[http.MethodDelete] + len(ending)
+		}
+		return order[method.HTTPMethod]
+	}
 	methods = slices.Clone(methods)
 	// What ends the session of the calls goes last.
 	ends := func(method *rpc.Method) int { return strings.Count(method.Path, "{session_id}") }
@@ -274,8 +291,8 @@ func (s *suite) callAsOwner(t *testing.T, methods []*rpc.Method, a tenant) {
 		if ends(x) != ends(y) {
 			return ends(x) - ends(y)
 		}
-		if x.HTTPMethod != y.HTTPMethod {
-			return order[x.HTTPMethod] - order[y.HTTPMethod]
+		if place(x) != place(y) {
+			return place(x) - place(y)
 		}
 		// Comments go before their task.
 		return len(y.Path) - len(x.Path)

@@ -25,7 +25,7 @@ type killer func(ctx context.Context, running *deployment.Deployment, plan *plan
 func runKills(t *testing.T, running *deployment.Deployment, connection bus.Connection, plan *plan, kill killer) {
 	tenants := prepare(t, running)
 	ledger := newLedger()
-	writers := makeWriters(t, running, tenants, ledger, plan)
+	writers, remover := makeWriters(t, running, tenants, ledger, plan), makeRemover(t, running, tenants)
 	plan.begun, plan.written = time.Now(), ledger.size
 
 	lasting, abandon := context.WithCancel(t.Context())
@@ -36,6 +36,7 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 	for _, writer := range writers {
 		working.Go(func() error { return writer.work(ctx, lasting) })
 	}
+	working.Go(func() error { return remover.work(ctx, lasting) })
 	kills, silent := 0, 0
 	var problem error
 	for problem == nil && ctx.Err() == nil && plan.goesOn(kills) {
@@ -54,6 +55,7 @@ func runKills(t *testing.T, running *deployment.Deployment, connection bus.Conne
 	written := working.Wait()
 	took := time.Since(plan.begun)
 	require.NoError(t, errors.Join(written, problem), "after %d kills", kills)
+	remover.verify(t, running)
 	sealPartitions(t, tenants, writers)
 
 	found := look(t, running, connection, tenants, ledger, took)

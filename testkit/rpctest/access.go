@@ -119,6 +119,8 @@ type Roles struct {
 
 	mu   sync.RWMutex
 	held map[membership]int
+	// suspended members are refused whatever their role.
+	suspended map[membership]bool
 	// narrow are those whose access depends on the resource.
 	narrow map[membership]func(ctx context.Context, permission string, asked rpc.Asked) (call.Undecided, error)
 	fault  error
@@ -137,7 +139,7 @@ func NewRoles() (*Roles, error) {
 			permissions[method.Permission] = rank(method.Role)
 		}
 	}
-	return &Roles{permissions: permissions, held: map[membership]int{},
+	return &Roles{permissions: permissions, held: map[membership]int{}, suspended: map[membership]bool{},
 		narrow: map[membership]func(context.Context, string, rpc.Asked) (call.Undecided, error){}}, nil
 }
 
@@ -159,6 +161,14 @@ func (r *Roles) Grant(organizationID, userID id.ID, role string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held[membership{organizationID, userID}] = rank(role)
+	delete(r.suspended, membership{organizationID, userID})
+}
+
+// Suspend makes a member one who is refused everything, until they are granted a role again.
+func (r *Roles) Suspend(organizationID, userID id.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.suspended[membership{organizationID, userID}] = true
 }
 
 // Remove makes a user an outsider.
@@ -185,7 +195,7 @@ func (r *Roles) Fail(err error) {
 // Authorize implements rpc.Authorizer.
 func (r *Roles) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
 	r.mu.RLock()
-	fault, held, other := r.fault, r.held[membership{organizationID, userID}], r.other
+	fault, held, other, suspended := r.fault, r.held[membership{organizationID, userID}], r.other, r.suspended[membership{organizationID, userID}]
 	r.mu.RUnlock()
 	needed, known := r.permissions[permission]
 	switch {
@@ -195,6 +205,8 @@ func (r *Roles) Authorize(ctx context.Context, organizationID, userID id.ID, per
 		return other.Authorize(ctx, organizationID, userID, permission)
 	case held == 0:
 		return errs.ErrNotFound
+	case suspended:
+		return errs.New(errs.PermissionDenied, "MEMBER_SUSPENDED", "You are suspended in this organization.")
 	case permission == "" || (known && needed > 0 && held >= needed):
 		return nil
 	default:

@@ -13,3 +13,9 @@ import (
 func (a *App) EraseBodies(ctx context.Context, tx *pg.Tx, personID id.ID, atMost int) (int, error) {
 	return store.DeleteBodies(ctx, tx, personID, atMost)
 }
+
+// EraseOrganizationBodies erases bodies of an organization's own records, in the order of the records behind after, and
+// returns the last of them it has looked at, or "" at the end. The records stay. It is for the worker role.
+func (a *App) EraseOrganizationBodies(ctx context.Context, tx *pg.Tx, organizationID id.ID, after string, atMost int) (string, int64, error) {
+	return store.DeleteOrganizationBodies(ctx, tx, organizationID, after, atMost)
+}

@@ -20,6 +20,9 @@ type Occurrence struct {
 // Record keeps occurrences, each once for its event however often it is told, after the changes of memberships that were
 // heard with them. What was heard before of those who came is added to the trails of their organizations. It is for the
 // worker role, and costs no round trip: everything goes out with the transaction's next statement or with COMMIT.
+//
+// Of what is heard of an organization that was erased, the record stays and the body is not kept; who is a member of
+// it is nothing any more.
 func (a *App) Record(ctx context.Context, tx *pg.Tx, occurrences []Occurrence, changes []domain.MembershipChange) error {
 	records := make([]domain.SealedRecord, 0, len(occurrences))
 	personal := false

@@ -88,6 +88,27 @@ func DeleteBodies(ctx context.Context, tx *pg.Tx, personID id.ID, atMost int) (i
 	return int(deleted), nil
 }
 
+// DeleteOrganizationBodies removes the bodies of atMost of an organization's own records behind a place, and returns how
+// many there were and the place where it ended, "" at the end.
+func DeleteOrganizationBodies(ctx context.Context, tx *pg.Tx, organizationID id.ID, after string, atMost int) (next string, erased int64, err error) {
+	var since time.Time
+	var last id.ID
+	if moment, recordID, ok := strings.Cut(after, " "); ok {
+		if since, err = time.Parse(time.RFC3339Nano, moment); err != nil {
+			return "", 0, fmt.Errorf("read place among records: %w", err)
+		}
+		last = id.ParseOrZero(recordID)
+	}
+	row, err := db.New(tx).DeleteOrganizationBodies(ctx, since, last, organizationID, int32(atMost)) //nolint:gosec // A batch is small.
+	if err != nil {
+		return "", 0, fmt.Errorf("delete bodies: %w", err)
+	}
+	if row.Passed < int64(atMost) {
+		return "", row.Erased, nil
+	}
+	return row.LastTime.UTC().Format(time.RFC3339Nano) + " " + row.LastID.String(), row.Erased, nil
+}
+
 // ListRecords returns a page of an organization's trail.
 func ListRecords(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Record, error) {
 	page, arguments := query.BuildUnion(trails, organizationID)

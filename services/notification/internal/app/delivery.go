@@ -39,6 +39,8 @@ type Deliveries struct {
 	Devices     Devices
 	Invitations Invitations
 	Accounts    AccountMails
+	Ownership   Ownership
+	Domains     Domains
 	Composer    *mail.Composer
 	Mailer      Mailer
 	From        netmail.Address
@@ -143,6 +145,10 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareSecurity(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)
+	case domain.OwnershipOffer:
+		message, skip, err = d.prepareOwnership(ctx, delivery)
+	case domain.DomainLost:
+		message, skip, err = d.prepareDomain(ctx, delivery)
 	default:
 		message, skip, err = d.prepareTask(ctx, delivery)
 	}

@@ -79,8 +79,27 @@ func (n *Notifier) PlanAccountMails(ctx context.Context, tx *pg.Tx, eventID, mat
 	return nil
 }
 
+// PlanOwnershipMail plans the mail of an offered ownership.
+func (n *Notifier) PlanOwnershipMail(ctx context.Context, tx *pg.Tx, eventID, organizationID, transferID id.ID, happened time.Time) error {
+	return n.planMail(ctx, tx, eventID, happened, domain.Delivery{
+		Kind: domain.OwnershipOffer, OrganizationID: organizationID, TransferID: transferID,
+	})
+}
+
+// PlanDomainMails plans a mail about a lost domain for each owner.
+func (n *Notifier) PlanDomainMails(ctx context.Context, tx *pg.Tx, eventID, organizationID, domainID id.ID, owners []id.ID, happened time.Time) error {
+	for _, owner := range owners {
+		if err := n.planMail(ctx, tx, eventID, happened, domain.Delivery{
+			Kind: domain.DomainLost, OrganizationID: organizationID, UserID: owner, DomainID: domainID,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (n *Notifier) planMail(ctx context.Context, tx *pg.Tx, eventID id.ID, happened time.Time, delivery domain.Delivery) error {
-	delivery.ID = domain.DeriveID(eventID, id.ID{}, domain.Email)
+	delivery.ID = domain.DeriveID(eventID, delivery.UserID, domain.Email)
 	if delivery.Kind == domain.EmailChange {
 		// The second mail of one event.
 		delivery.ID = domain.DeriveID(eventID, delivery.AccountMatterID, domain.Email)

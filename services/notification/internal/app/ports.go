@@ -43,6 +43,16 @@ type Invitations interface {
 	GetInvitationMail(context.Context, *organizationv1.GetInvitationMailRequest) (*organizationv1.GetInvitationMailResponse, error)
 }
 
+// Ownership is what organization tells of an offered ownership.
+type Ownership interface {
+	GetOwnershipMail(context.Context, *organizationv1.GetOwnershipMailRequest) (*organizationv1.GetOwnershipMailResponse, error)
+}
+
+// Domains is what organization tells of a domain.
+type Domains interface {
+	GetDomainMail(context.Context, *organizationv1.GetDomainMailRequest) (*organizationv1.GetDomainMailResponse, error)
+}
+
 // Mailer hands one mail to a mail server; nil means that the server has taken it.
 type Mailer interface {
 	Send(ctx context.Context, message mail.Message) error

@@ -5,12 +5,13 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/notification/internal/app"
 )
 
-// organizationHandlers know invitations only. That a member was removed needs no handler: membership is asked of its
+// organizationHandlers know what somebody outside the product, or an owner, has to be mailed. That a member was removed needs no handler: membership is asked of its
 // owner whenever somebody is told something.
 func organizationHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 	return map[string]inbox.Handler{
@@ -29,5 +30,47 @@ func organizationHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 			}
 			return notifier.PlanInvitationMail(ctx, tx, event.ID, organizationID, invitationID, event.Time)
 		}),
+		bus.TypeOf(&organizationv1.OwnershipOffered{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+			var payload organizationv1.OwnershipOffered
+			if err := event.Unmarshal(&payload); err != nil {
+				return err
+			}
+			organizationID, err := parseID("organization_id", payload.GetOrganizationId())
+			if err != nil {
+				return err
+			}
+			transferID, err := parseID("transfer_id", payload.GetTransferId())
+			if err != nil {
+				return err
+			}
+			return notifier.PlanOwnershipMail(ctx, tx, event.ID, organizationID, transferID, event.Time)
+		}),
+		bus.TypeOf(&organizationv1.DomainLost{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+			var payload organizationv1.DomainLost
+			if err := event.Unmarshal(&payload); err != nil {
+				return err
+			}
+			return planDomainMails(ctx, tx, notifier, event, &payload)
+		}),
 	}
+}
+
+func planDomainMails(ctx context.Context, tx *pg.Tx, notifier *app.Notifier, event bus.Event, lost *organizationv1.DomainLost) error {
+	organizationID, err := parseID("organization_id", lost.GetOrganizationId())
+	if err != nil {
+		return err
+	}
+	domainID, err := parseID("domain_id", lost.GetDomainId())
+	if err != nil {
+		return err
+	}
+	owners := make([]id.ID, 0, len(lost.GetOwnerIds()))
+	for _, text := range lost.GetOwnerIds() {
+		owner, err := parseID("owner_ids", text)
+		if err != nil {
+			return err
+		}
+		owners = append(owners, owner)
+	}
+	return notifier.PlanDomainMails(ctx, tx, event.ID, organizationID, domainID, owners, event.Time)
 }

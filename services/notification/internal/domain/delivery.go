@@ -32,6 +32,8 @@ type Delivery struct {
 	// AccountMatterID is identity's: a reset of a password, a change of address or, when the mail is about nothing else,
 	// the user.
 	AccountMatterID id.ID
+	TransferID      id.ID
+	DomainID        id.ID
 	ProjectID       id.ID
 	TaskID          id.ID
 	TaskKey         string

@@ -18,6 +18,8 @@ const (
 	// EmailConfirmation goes to the address that an account is to have, EmailChange to the one it has.
 	EmailConfirmation Kind = "email_confirmation"
 	EmailChange       Kind = "email_change"
+	OwnershipOffer    Kind = "ownership_offer"
+	DomainLost        Kind = "domain_lost"
 )
 
 // Channel is a way to reach a person.

@@ -88,7 +88,7 @@ func (h *Handlers) DeleteAssignment(ctx context.Context, request *organizationv1
 }
 
 var subjectTypes = map[organizationv1.Subject_Type]domain.SubjectType{
-	organizationv1.Subject_USER: domain.User, organizationv1.Subject_TEAM: domain.Team, organizationv1.Subject_SERVICE_ACCOUNT: domain.ServiceAccount,
+	organizationv1.Subject_USER: domain.User, organizationv1.Subject_TEAM: domain.TeamSubject, organizationv1.Subject_SERVICE_ACCOUNT: domain.ServiceAccount,
 }
 
 func decodeSubject(subject *organizationv1.Subject) domain.Subject {

@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/authz"
@@ -22,11 +23,14 @@ type App struct {
 	Base      *access.Graph
 	Directory Directory
 	Tokens    Tokens
+	Resolver  Resolver
 	// DropAccess makes this process forget what a user may do in an organization. It is called after the commit, so
 	// that the next request here already sees the change; other processes hear the event.
 	DropAccess func(organizationID, userID id.ID)
 	// DropOrganization is DropAccess for all who are in an organization.
 	DropOrganization func(organizationID id.ID)
+	// DeletionGrace is how long a deletion can be cancelled.
+	DeletionGrace time.Duration
 	// RecallAccess is what this process remembers of a user's access, or what read finds: authz.Access.Recall.
 	RecallAccess func(ctx context.Context, organizationID, userID id.ID, enough func(*authz.Held) bool, read authz.Source) (authz.Held, error)
 	// Authorize says whether a user may do something in the whole organization: authz.Access.Authorize.

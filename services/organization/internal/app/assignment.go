@@ -145,7 +145,7 @@ func (a *App) tellGone(ctx context.Context, tx *pg.Tx, gone []domain.Assignment,
 
 // dropAfterCommit makes this process forget what whoever has the assignment may do.
 func (a *App) dropAfterCommit(tx *pg.Tx, given domain.Assignment) {
-	if given.Subject.Type == domain.Team {
+	if given.Subject.Type == domain.TeamSubject {
 		tx.AfterCommit(func() { a.DropOrganization(given.OrganizationID) })
 		return
 	}

@@ -19,7 +19,15 @@ var inheritances = map[domain.Inheritance]organizationv1.Role_Inheritance{
 }
 
 var subjectTypes = map[domain.SubjectType]organizationv1.Subject_Type{
-	domain.User: organizationv1.Subject_USER, domain.Team: organizationv1.Subject_TEAM, domain.ServiceAccount: organizationv1.Subject_SERVICE_ACCOUNT,
+	domain.User: organizationv1.Subject_USER, domain.TeamSubject: organizationv1.Subject_TEAM, domain.ServiceAccount: organizationv1.Subject_SERVICE_ACCOUNT,
+}
+
+// OrganizationStates are the states as the contract spells them.
+var OrganizationStates = map[domain.OrganizationState]organizationv1.Organization_State{
+	domain.Active:          organizationv1.Organization_ACTIVE,
+	domain.Suspended:       organizationv1.Organization_SUSPENDED,
+	domain.DeletionPending: organizationv1.Organization_PENDING_DELETION,
+	domain.Deleting:        organizationv1.Organization_DELETING,
 }
 
 var scopeTypes = map[domain.ScopeType]organizationv1.Scope_Type{
@@ -74,17 +82,24 @@ func EncodeAssignment(given domain.Assignment) *organizationv1.Assignment {
 
 // encodeHolding spells all that a subject has.
 func encodeHolding(catalog store.Catalog, holding store.Holding, permissions []string) *organizationv1.GetEffectivePermissionsResponse {
-	if len(holding.RoleIDs) == 0 && !holding.ServiceAccount {
+	// Nobody is a member of what is being erased.
+	if len(holding.RoleIDs) == 0 && !holding.ServiceAccount || catalog.State == domain.Deleting {
 		return &organizationv1.GetEffectivePermissionsResponse{}
 	}
 	encoded := &organizationv1.GetEffectivePermissionsResponse{
 		Member: true, Permissions: permissions, RoleIds: holding.RoleIDs, AccessRevision: catalog.AccessRevision,
 		RolesRevision: catalog.RolesRevision, CustomPermissions: catalog.Permissions, ServiceAccount: holding.ServiceAccount,
+		OrganizationState: OrganizationStates[catalog.State],
 	}
 	for _, role := range catalog.Roles {
 		own := EncodeContent(role.RoleContent)
 		own.Id = role.ID
 		encoded.Roles = append(encoded.Roles, own)
+	}
+	if holding.Suspended {
+		// Whoever forgets to look finds nothing that could be used.
+		encoded.Suspended, encoded.Permissions, encoded.RoleIds = true, nil, nil
+		return encoded
 	}
 	for _, held := range holding.Assignments {
 		one := &organizationv1.GetEffectivePermissionsResponse_HeldAssignment{

@@ -107,3 +107,18 @@ func (a *App) tellAssignmentDeleted(ctx context.Context, tx *pg.Tx, deleted doma
 		OrganizationId: deleted.OrganizationID.String(), Assignment: EncodeAssignment(deleted), AccessRevision: revision,
 	})
 }
+
+func (a *App) tellTeam(ctx context.Context, tx *pg.Tx, about domain.Team, fact proto.Message) error {
+	return a.tell(ctx, tx, about.OrganizationID, "team/"+about.ID.String(), fact)
+}
+
+// lifecycleFact is a fact that changes what everybody may do in an organization.
+type lifecycleFact interface {
+	proto.Message
+	GetOrganizationId() string
+}
+
+func (a *App) tellLifecycle(ctx context.Context, tx *pg.Tx, organizationID id.ID, fact lifecycleFact) error {
+	tx.AfterCommit(func() { a.DropOrganization(organizationID) })
+	return a.tell(ctx, tx, organizationID, "organization/"+organizationID.String(), fact)
+}

@@ -72,11 +72,15 @@ func (a *App) lockAccess(ctx context.Context, tx *pg.Tx, organizationID id.ID) (
 }
 
 // lockAccessAsMember is lockAccess for what has nothing to show to one who was removed since the chain let the request
-// through.
+// through, and refuses one who was suspended.
 func (a *App) lockAccessAsMember(ctx context.Context, tx *pg.Tx, organizationID id.ID) (holder, error) {
 	actor, err := a.lockAccess(ctx, tx, organizationID)
-	if err == nil && !actor.Member {
+	switch {
+	case err != nil:
+	case !actor.Member:
 		err = errs.ErrNotFound
+	case actor.Suspended:
+		err = domain.ErrMemberSuspended
 	}
 	return actor, err
 }
@@ -106,7 +110,7 @@ func (a *App) coversRole(actor *holder, roleID string) error {
 // covers refuses an assignment that the holder may neither give nor take away: everything that its role allows, and
 // everything that it denies, must be the holder's own, where and as long as the assignment holds.
 func (a *App) covers(actor *holder, given domain.Assignment) error {
-	if !actor.Member {
+	if !actor.Member || actor.Suspended {
 		return domain.ErrGrantExceedsOwn.With("roleId", given.RoleID)
 	}
 	asked := accessAssignment(given)

@@ -170,7 +170,7 @@ func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (d
 // more.
 func (a *App) checkInviter(inviter *holder, roleID string) error {
 	invites := access.Question{Permission: domain.InvitePermission, Now: a.Clock.Now()}
-	if !inviter.Member || !inviter.Decide(&invites).Allowed || a.coversRole(inviter, roleID) != nil {
+	if !inviter.Member || inviter.Suspended || !inviter.Decide(&invites).Allowed || a.coversRole(inviter, roleID) != nil {
 		return domain.ErrInviterLacksRole
 	}
 	return nil

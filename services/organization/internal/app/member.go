@@ -36,7 +36,7 @@ func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 	if roleIDs != nil {
 		updated.RoleIDs = a.Roles.Sort(roleIDs)
 	}
-	change := domain.Change{Before: standing.Target.RoleIDs, After: updated.RoleIDs, Owners: standing.Owners}
+	change := domain.Change{Before: standing.Target.RoleIDs, After: updated.RoleIDs, Owners: standing.OtherOwners + 1}
 	if err := change.Check(func(roleID string) error { return a.coversRole(&actor, roleID) }); err != nil {
 		return domain.Membership{}, err
 	}
@@ -86,7 +86,7 @@ func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 	if err != nil {
 		return 0, err
 	}
-	change := domain.Change{Before: standing.Target.RoleIDs, Owners: standing.Owners, Leaving: actor.subjectID == userID}
+	change := domain.Change{Before: standing.Target.RoleIDs, Owners: standing.OtherOwners + 1, Leaving: actor.subjectID == userID}
 	if err := change.Check(func(roleID string) error { return a.coversRole(&actor, roleID) }); err != nil {
 		return 0, err
 	}

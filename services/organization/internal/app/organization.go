@@ -23,7 +23,7 @@ func (a *App) CreateOrganization(ctx context.Context, tx *pg.Tx, founder domain.
 		return domain.Organization{}, err
 	}
 	now := a.Clock.Now()
-	created := domain.Organization{ID: id.New(), DisplayName: displayName, Slug: slug, CreatedAt: now, UpdatedAt: now, Revision: 1}
+	created := domain.Organization{ID: id.New(), DisplayName: displayName, Slug: slug, CreatedAt: now, UpdatedAt: now, Revision: 1, State: domain.Active}
 	if err := store.EnterOrganization(ctx, tx, created.ID); err != nil {
 		return domain.Organization{}, err
 	}
@@ -54,8 +54,11 @@ func insertWithSlug(ctx context.Context, tx *pg.Tx, created domain.Organization)
 	}
 }
 
-// addMember makes a person a member and tells of it.
+// addMember makes a person a member and tells of it. Nobody joins what can't be changed, on whatever way.
 func (a *App) addMember(ctx context.Context, tx *pg.Tx, member domain.Membership) error {
+	if err := a.requireActive(ctx, tx, member.OrganizationID); err != nil {
+		return err
+	}
 	if err := store.InsertMember(ctx, tx, member); err != nil {
 		return err
 	}

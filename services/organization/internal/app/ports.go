@@ -12,3 +12,9 @@ import (
 type Directory interface {
 	GetPerson(ctx context.Context, userID id.ID) (domain.Person, error)
 }
+
+// Resolver looks up TXT records: *net.Resolver, or another one that is configured. For a name without such a record it
+// answers a *net.DNSError that says so.
+type Resolver interface {
+	LookupTXT(ctx context.Context, name string) ([]string, error)
+}

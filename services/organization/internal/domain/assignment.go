@@ -19,7 +19,7 @@ type SubjectType string
 // The sorts of subjects.
 const (
 	User           SubjectType = "user"
-	Team           SubjectType = "team"
+	TeamSubject    SubjectType = "team"
 	ServiceAccount SubjectType = "service_account"
 )
 

@@ -33,6 +33,35 @@ var (
 	ErrInvitationOtherEmail = errs.New(errs.PermissionDenied, "INVITATION_OTHER_EMAIL", "The invitation is for another address than yours.")
 	ErrInvitationExists     = errs.New(errs.AlreadyExists, "INVITATION_EXISTS", "The address is already invited.")
 	ErrMemberExists         = errs.New(errs.AlreadyExists, "MEMBER_EXISTS", "The person is a member already.")
+
+	ErrMemberSuspended = errs.New(errs.PermissionDenied, "MEMBER_SUSPENDED", "You are suspended in this organization.")
+	ErrSuspendSelf     = errs.New(errs.FailedPrecondition, "SUSPEND_SELF", "You can't suspend yourself.")
+	ErrLimitReached    = errs.New(errs.FailedPrecondition, "LIMIT_REACHED", "There are as many as there may be.")
+
+	ErrTeamParentUnknown = errs.New(errs.InvalidArgument, "TEAM_PARENT_UNKNOWN", "The team above is no team of the organization.")
+	ErrTeamCycle         = errs.New(errs.FailedPrecondition, "TEAM_CYCLE", "A team can't be below itself.")
+	ErrTeamTooDeep       = errs.New(errs.FailedPrecondition, "TEAM_TOO_DEEP", "Teams nest up to 3 levels.")
+	ErrTeamHasChildren   = errs.New(errs.FailedPrecondition, "TEAM_HAS_CHILDREN", "The team has teams below it.")
+	ErrTeamMemberExists  = errs.New(errs.AlreadyExists, "TEAM_MEMBER_EXISTS", "The person is in the team already.")
+	ErrUserNotMember     = errs.New(errs.InvalidArgument, "USER_NOT_MEMBER", "The person is no member of the organization.")
+
+	ErrTransferNotPending = errs.New(errs.FailedPrecondition, "TRANSFER_NOT_PENDING", "Nobody offers you to become an owner, or no longer.")
+	ErrTransferImpossible = errs.New(errs.FailedPrecondition, "TRANSFER_IMPOSSIBLE", "The person is an owner already, or suspended.")
+
+	ErrLinkNotActive   = errs.New(errs.FailedPrecondition, "INVITATION_LINK_NOT_ACTIVE", "The link no longer works.")
+	ErrLinkOtherDomain = errs.New(errs.PermissionDenied, "INVITATION_LINK_OTHER_DOMAIN", "The link is for addresses of another domain than yours.")
+
+	ErrDomainExists      = errs.New(errs.AlreadyExists, "DOMAIN_EXISTS", "The organization has the domain already.")
+	ErrDomainNotAllowed  = errs.New(errs.InvalidArgument, "DOMAIN_NOT_ALLOWED", "No organization can have this domain as its own.")
+	ErrDomainTaken       = errs.New(errs.AlreadyExists, "DOMAIN_TAKEN", "Another organization has verified the domain.")
+	ErrDomainNotVerified = errs.New(errs.FailedPrecondition, "DOMAIN_NOT_VERIFIED", "The domain does not show the record that verifies it.")
+
+	ErrSuspended          = errs.New(errs.FailedPrecondition, "ORGANIZATION_SUSPENDED", "The organization is suspended: it can be read and not changed.")
+	ErrDeletionPending    = errs.New(errs.FailedPrecondition, "DELETION_PENDING", "The organization is about to be deleted: it can be read and not changed.")
+	ErrDeletionBegun      = errs.New(errs.FailedPrecondition, "DELETION_IRREVERSIBLE", "The deletion has begun and can't be called off any more.")
+	ErrDeletionNotPending = errs.New(errs.FailedPrecondition, "DELETION_NOT_PENDING", "There is no deletion that could be cancelled.")
+	ErrNameMismatch       = errs.New(errs.InvalidArgument, "NAME_MISMATCH", "That is not the organization's name.").WithViolation(
+		errs.Violation{Field: "confirmName", Rule: "name", Message: "must be the organization's display name"})
 )
 
 // Errors lists every refusal above, for the test that holds them against the contract.
@@ -41,5 +70,9 @@ func Errors() []*errs.Error {
 		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists,
 		ErrRoleCycle, ErrRoleTooDeep, ErrRoleTooComplex, ErrConditionInvalid, ErrPermissionLimit,
 		ErrRoleInUse, ErrRoleFixed, ErrRoleLimit, ErrPermissionUnknown, ErrPermissionReserved, ErrPermissionExists,
-		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable}
+		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable,
+		ErrMemberSuspended, ErrSuspendSelf, ErrLimitReached, ErrTeamParentUnknown, ErrTeamCycle, ErrTeamTooDeep, ErrTeamHasChildren,
+		ErrTeamMemberExists, ErrUserNotMember, ErrTransferNotPending, ErrTransferImpossible,
+		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified,
+		ErrSuspended, ErrDeletionPending, ErrDeletionBegun, ErrDeletionNotPending, ErrNameMismatch}
 }

@@ -15,10 +15,30 @@ type Membership struct {
 	Person
 	RoleIDs  []string
 	JoinedAt time.Time
-	// Revision grows with every change of the roles.
+	// Revision grows with every change of the roles or the state.
 	Revision int64
 	// AccessRevision is the organization's that holds a change just made.
 	AccessRevision int64
+	// SuspendedAt is zero for a member who may do what the roles permit.
+	SuspendedAt      time.Time
+	SuspensionReason string
+}
+
+// Suspended reports whether the member may do nothing at all.
+func (m Membership) Suspended() bool { return !m.SuspendedAt.IsZero() }
+
+// Suspend returns the member as somebody keeps them out.
+func (m Membership) Suspend(reason string, now time.Time) Membership {
+	m.SuspendedAt, m.SuspensionReason = now, reason
+	m.Revision++
+	return m
+}
+
+// Resume returns the member as they may act again.
+func (m Membership) Resume() Membership {
+	m.SuspendedAt, m.SuspensionReason = time.Time{}, ""
+	m.Revision++
+	return m
 }
 
 // Person is a user as identity describes them.

@@ -27,6 +27,9 @@ type Organization struct {
 	UpdatedAt   time.Time
 	// Revision grows with every change.
 	Revision int64
+	State    OrganizationState
+	// SuspensionReason is empty unless it is suspended.
+	SuspensionReason string
 }
 
 // CheckDisplayName returns the name as it is kept: without space around it. field is how the caller spells the field.

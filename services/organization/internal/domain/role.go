@@ -10,6 +10,7 @@ import (
 
 // The ids of the system roles. A system role's id is its name.
 const (
+	Guest  = "guest"
 	Viewer = "viewer"
 	Member = "member"
 	Admin  = "admin"
@@ -21,6 +22,7 @@ const InvitePermission = "organization.invitation.create"
 
 // systemRoles are the system roles, the least first: each holds all that the ones before it hold.
 var systemRoles = []Role{
+	{ID: Guest, RoleContent: RoleContent{DisplayName: "Guest", Description: "Sees nothing but the organization's name and what is assigned to them."}},
 	{ID: Viewer, RoleContent: RoleContent{DisplayName: "Viewer", Description: "Sees everything in the organization and changes nothing."}},
 	{ID: Member, RoleContent: RoleContent{DisplayName: "Member", Description: "Works on projects and tasks."}},
 	{ID: Admin, RoleContent: RoleContent{DisplayName: "Admin", Description: "Manages the organization, its members and its projects."}},

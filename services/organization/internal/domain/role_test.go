@@ -12,7 +12,7 @@ import (
 
 func newRoles(t require.TestingT) *domain.Roles {
 	roles, err := domain.NewRoles(map[string]string{
-		"workflow.task.read": domain.Viewer, "workflow.task.create": domain.Member,
+		"organization.organization.read": domain.Guest, "workflow.task.read": domain.Viewer, "workflow.task.create": domain.Member,
 		"organization.member.remove": domain.Admin, "organization.owner.only": domain.Owner,
 	})
 	require.NoError(t, err)
@@ -22,7 +22,7 @@ func newRoles(t require.TestingT) *domain.Roles {
 func TestEachRoleHoldsAllOfTheOneBelow(t *testing.T) {
 	t.Parallel()
 	list := newRoles(t).List()
-	require.Len(t, list, 4)
+	require.Len(t, list, 5)
 	for i, role := range list {
 		require.Len(t, role.Allowed, i+1)
 		require.True(t, slices.IsSorted(role.Allowed))

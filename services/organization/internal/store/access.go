@@ -34,6 +34,7 @@ func RaiseAccess(ctx context.Context, tx *pg.Tx, organizationID id.ID) (int64, e
 type Catalog struct {
 	// AccessRevision is 0 when there is no such organization.
 	AccessRevision, RolesRevision int64
+	State                         domain.OrganizationState
 	// Read says that the rest was read: the asker knows another revision.
 	Read        bool
 	Roles       []domain.Role
@@ -45,6 +46,8 @@ type Holding struct {
 	SubjectID id.ID
 	// RoleIDs are a member's own; none means no member.
 	RoleIDs []string
+	// Suspended members may do nothing, whatever they have.
+	Suspended bool
 	// ServiceAccount says that it is a service account of the organization.
 	ServiceAccount bool
 	Assignments    []HeldAssignment
@@ -74,7 +77,7 @@ func ReadHoldings(ctx context.Context, querier pg.Querier, organizationID id.ID,
 		return Catalog{}, holdings, nil
 	}
 	catalog := Catalog{
-		AccessRevision: rows[0].AccessRevision, RolesRevision: rows[0].RolesRevision,
+		State: domain.OrganizationState(rows[0].State), AccessRevision: rows[0].AccessRevision, RolesRevision: rows[0].RolesRevision,
 		Read: rows[0].RolesRevision != knownRoles, Permissions: rows[0].Permissions,
 	}
 	if catalog.Read {
@@ -84,7 +87,7 @@ func ReadHoldings(ctx context.Context, querier pg.Querier, organizationID id.ID,
 	}
 	holdings := make([]Holding, 0, len(rows))
 	for _, row := range rows {
-		holding := Holding{SubjectID: row.SubjectID, RoleIDs: row.RoleIds, ServiceAccount: row.ServiceAccount}
+		holding := Holding{SubjectID: row.SubjectID, RoleIDs: row.RoleIds, Suspended: row.Suspended, ServiceAccount: row.ServiceAccount}
 		if holding.Assignments, err = assignmentsFrom(row.Assignments); err != nil {
 			return Catalog{}, nil, err
 		}

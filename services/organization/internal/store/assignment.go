@@ -19,7 +19,7 @@ var Assignments = list.Spec{
 	Name: "assignments",
 	Fields: map[string]list.Field{
 		"subject.type": {Column: "subject_type", Type: list.Enum, Values: map[string]any{
-			"USER": string(domain.User), "TEAM": string(domain.Team), "SERVICE_ACCOUNT": string(domain.ServiceAccount),
+			"USER": string(domain.User), "TEAM": string(domain.TeamSubject), "SERVICE_ACCOUNT": string(domain.ServiceAccount),
 		}},
 		"subject.id": {Column: "subject_id", Type: list.ID},
 		"roleId":     {Column: "role_id", Type: list.String},
@@ -142,4 +142,17 @@ func ListAssignments(ctx context.Context, querier pg.Querier, organizationID id.
 		}
 		return row.ID
 	})
+}
+
+// ListTeamAssignments returns all that teams have.
+func ListTeamAssignments(ctx context.Context, tx *pg.Tx, organizationID id.ID, teamIDs []id.ID) ([]domain.Assignment, error) {
+	rows, err := db.New(tx).ListTeamAssignments(ctx, organizationID, teamIDs)
+	if err != nil {
+		return nil, fmt.Errorf("list assignments of teams: %w", err)
+	}
+	found := make([]domain.Assignment, 0, len(rows))
+	for _, row := range rows {
+		found = append(found, assignment(row))
+	}
+	return found, nil
 }

@@ -2,9 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -19,6 +23,10 @@ var Members = list.Spec{
 		"roleIds":     {Column: "member.role_ids", Type: list.StringSet},
 		"displayName": {Column: "profile.display_name", Type: list.Text},
 		"joinTime":    {Column: "member.joined_at", Type: list.Time},
+		"state": {
+			Column: "(case when member.suspended_at is null then 'active' else 'suspended' end)", Type: list.Enum,
+			Values: map[string]any{"ACTIVE": "active", "SUSPENDED": "suspended"},
+		},
 	},
 	Orders: map[string]list.Order{
 		"joinTime":    {Column: "member.joined_at", Type: list.Time},
@@ -28,10 +36,40 @@ var Members = list.Spec{
 	Tiebreak: list.Order{Column: "member.user_id", Type: list.ID},
 }
 
+// Roles are a user's roles in an organization; not being a member is an empty list, being suspended is
+// ErrMemberSuspended: nobody takes the roles of such a member for good by forgetting to look.
+func Roles(ctx context.Context, querier pg.Querier, organizationID, userID id.ID) ([]string, error) {
+	row, err := db.New(querier).GetRoles(ctx, organizationID, userID)
+	return rolesFound(row.RoleIds, row.Suspended, err)
+}
+
+// OwnRoles is Roles for one who is not known to be a member yet: no member is ErrNotFound. The user's own membership is
+// visible to them in any scope.
+func OwnRoles(ctx context.Context, querier pg.Querier, organizationID, userID id.ID) ([]string, error) {
+	roleIDs, err := Roles(ctx, querier, organizationID, userID)
+	if err == nil && len(roleIDs) == 0 {
+		err = errs.ErrNotFound
+	}
+	return roleIDs, err
+}
+
+func rolesFound(roleIDs []string, suspended bool, err error) ([]string, error) {
+	switch {
+	case errors.Is(err, pg.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read roles: %w", err)
+	case suspended:
+		return nil, domain.ErrMemberSuspended
+	}
+	return roleIDs, nil
+}
+
 // Standing is what decides about a change of a member.
 type Standing struct {
 	Target domain.Membership
-	Owners int
+	// OtherOwners counts the active owners beside the target.
+	OtherOwners int
 }
 
 // ReadStanding reads what holds of a member, under the lock of LockAccess. One who is no member is ErrNotFound.
@@ -40,11 +78,12 @@ func ReadStanding(ctx context.Context, tx *pg.Tx, organizationID, targetID id.ID
 	if err != nil {
 		return Standing{}, one("read member", err)
 	}
-	return Standing{Target: membership(row.Member, row.DisplayName, row.Email), Owners: int(row.Owners)}, nil
+	return Standing{Target: membership(row.Member, row.DisplayName, row.Email), OtherOwners: int(row.OtherOwners)}, nil
 }
 
 func membership(row db.Member, displayName, email string) domain.Membership {
 	return domain.Membership{
+		SuspendedAt: timeFrom(row.SuspendedAt), SuspensionReason: row.SuspensionReason,
 		OrganizationID: row.OrganizationID,
 		Person:         domain.Person{UserID: row.UserID, DisplayName: displayName, Email: email},
 		RoleIDs:        row.RoleIds, JoinedAt: row.JoinedAt, Revision: row.Revision,
@@ -61,9 +100,12 @@ func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) erro
 	return keepProfile(ctx, queue(tx), member.Person)
 }
 
-// UpdateMember writes a member's roles, with the transaction's next statement.
+// UpdateMember writes a member's roles and state, with the transaction's next statement.
 func UpdateMember(ctx context.Context, tx *pg.Tx, member domain.Membership) error {
-	return queue(tx).UpdateMember(ctx, member.OrganizationID, member.UserID, member.RoleIDs, member.Revision)
+	return queue(tx).UpdateMember(ctx, db.UpdateMemberParams{
+		OrganizationID: member.OrganizationID, UserID: member.UserID, RoleIds: member.RoleIDs, Revision: member.Revision,
+		SuspendedAt: timeOrNil(member.SuspendedAt), SuspensionReason: member.SuspensionReason,
+	})
 }
 
 // DeleteMember removes a member, with the transaction's next statement.
@@ -86,7 +128,7 @@ func keepProfile(ctx context.Context, queries *db.Queries, person domain.Person)
 // The limit keeps the look-up of a profile behind its member: in the order they joined, only the page's people are looked
 // up, while a join would read the profiles of the whole organization.
 const listMembers = `select member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision,
-    profile.display_name, profile.email
+    member.suspended_at, member.suspension_reason, profile.display_name, profile.email
 from member cross join lateral (
     select display_name, email from profile where profile.user_id = member.user_id limit 1
 ) as profile
@@ -96,7 +138,11 @@ where member.organization_id = $1`
 func ListMembers(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Membership, error) {
 	sql, arguments := query.Build(listMembers, organizationID)
 	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Membership) error {
-		return rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision, &row.DisplayName, &row.Email)
+		var suspendedAt *time.Time
+		err := rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision,
+			&suspendedAt, &row.SuspensionReason, &row.DisplayName, &row.Email)
+		row.SuspendedAt = timeFrom(suspendedAt)
+		return err
 	}, func(row domain.Membership, order string) any {
 		switch order {
 		case "joinTime":

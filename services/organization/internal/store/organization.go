@@ -38,13 +38,20 @@ func InsertOrganization(ctx context.Context, tx *pg.Tx, organization domain.Orga
 // GetOrganization returns an organization that the querier's scope sees.
 func GetOrganization(ctx context.Context, querier pg.Querier, organizationID id.ID) (domain.Organization, error) {
 	row, err := db.New(querier).GetOrganization(ctx, organizationID)
-	return domain.Organization(row), one("read organization", err)
+	return organization(row), one("read organization", err)
 }
 
 // LockOrganization is GetOrganization with the row locked until the transaction ends.
 func LockOrganization(ctx context.Context, tx *pg.Tx, organizationID id.ID) (domain.Organization, error) {
 	row, err := db.New(tx).GetOrganizationForUpdate(ctx, organizationID)
-	return domain.Organization(row), one("lock organization", err)
+	return organization(row), one("lock organization", err)
+}
+
+func organization(row db.Organization) domain.Organization {
+	return domain.Organization{
+		ID: row.ID, DisplayName: row.DisplayName, Slug: row.Slug, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+		Revision: row.Revision, State: domain.OrganizationState(row.State), SuspensionReason: row.SuspensionReason,
+	}
 }
 
 // UpdateOrganization writes an organization's names. It waits for the answer, because another organization may have
@@ -66,11 +73,11 @@ func UpdateOrganization(ctx context.Context, tx *pg.Tx, organization domain.Orga
 // ListOrganizations returns a page of the organizations a user is a member of.
 func ListOrganizations(ctx context.Context, querier pg.Querier, userID id.ID, query *list.Query) (string, []domain.Organization, error) {
 	sql, arguments := query.Build(`select organization.id, organization.display_name, organization.slug, organization.created_at,
-    organization.updated_at, organization.revision
+    organization.updated_at, organization.revision, organization.state, organization.suspension_reason
 from member join organization on organization.id = member.organization_id
 where member.user_id = $1`, userID)
 	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Organization) error {
-		return rows.Scan(&row.ID, &row.DisplayName, &row.Slug, &row.CreatedAt, &row.UpdatedAt, &row.Revision)
+		return rows.Scan(&row.ID, &row.DisplayName, &row.Slug, &row.CreatedAt, &row.UpdatedAt, &row.Revision, &row.State, &row.SuspensionReason)
 	}, func(row domain.Organization, order string) any {
 		switch order {
 		case "createTime":

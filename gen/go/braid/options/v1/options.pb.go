@@ -143,8 +143,8 @@ type Permission struct {
 	Rule isPermission_Rule `protobuf_oneof:"rule"`
 	// The request's field that holds the organization's id; "organization_id" when empty. Only with a name.
 	OrganizationField string `protobuf:"bytes,5,opt,name=organization_field,json=organizationField,proto3" json:"organization_field,omitempty"`
-	// The least system role that holds the permission: viewer, member, admin or owner, each holding all that the ones
-	// before it hold. Methods that share a permission name the same role.
+	// The least system role that holds the permission: guest, viewer, member, admin or owner, each holding all that the
+	// ones before it hold. Methods that share a permission name the same role.
 	Role string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
 	// A field that holds a user's id: when it names the caller, being a member is enough. Only with a name.
 	SelfField string `protobuf:"bytes,7,opt,name=self_field,json=selfField,proto3" json:"self_field,omitempty"`
@@ -157,7 +157,10 @@ type Permission struct {
 	// refused.
 	ResourceField string `protobuf:"bytes,9,opt,name=resource_field,json=resourceField,proto3" json:"resource_field,omitempty"`
 	// The request's field that holds the project's id.
-	ProjectField  string `protobuf:"bytes,10,opt,name=project_field,json=projectField,proto3" json:"project_field,omitempty"`
+	ProjectField string `protobuf:"bytes,10,opt,name=project_field,json=projectField,proto3" json:"project_field,omitempty"`
+	// Who else may call, in words ("leads of the team"). Members without the permission then reach the handler, which lets
+	// only those through and refuses the others as they would have been. Only with a name.
+	Also          string `protobuf:"bytes,11,opt,name=also,proto3" json:"also,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +276,13 @@ func (x *Permission) GetResourceField() string {
 func (x *Permission) GetProjectField() string {
 	if x != nil {
 		return x.ProjectField
+	}
+	return ""
+}
+
+func (x *Permission) GetAlso() string {
+	if x != nil {
+		return x.Also
 	}
 	return ""
 }
@@ -491,6 +501,14 @@ var file_braid_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "braid/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50111,
+		Name:          "braid.options.v1.in_any_state",
+		Tag:           "varint,50111,opt,name=in_any_state",
+		Filename:      "braid/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
 		ExtensionType: (*bool)(nil),
 		Field:         50103,
@@ -542,6 +560,10 @@ var (
 	//
 	// optional braid.options.v1.Machines machines = 50110;
 	E_Machines = &file_braid_options_v1_options_proto_extTypes[3]
+	// The method changes something, and may do so also while the organization is suspended or waits for its deletion.
+	//
+	// optional bool in_any_state = 50111;
+	E_InAnyState = &file_braid_options_v1_options_proto_extTypes[4]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -549,12 +571,12 @@ var (
 	// The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
 	//
 	// optional bool sensitive = 50103;
-	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[4]
+	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[5]
 	// An update can't change the field: one that asks for another value is refused with this text, which says what can.
 	// Fields that only the server writes are OUTPUT_ONLY instead, and passed over.
 	//
 	// optional string fixed = 50106;
-	E_Fixed = &file_braid_options_v1_options_proto_extTypes[5]
+	E_Fixed = &file_braid_options_v1_options_proto_extTypes[6]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -562,7 +584,7 @@ var (
 	// The message is an event's payload.
 	//
 	// optional braid.options.v1.Event event = 50104;
-	E_Event = &file_braid_options_v1_options_proto_extTypes[6]
+	E_Event = &file_braid_options_v1_options_proto_extTypes[7]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -570,14 +592,14 @@ var (
 	// The value is an error reason.
 	//
 	// optional braid.options.v1.Reason reason = 50105;
-	E_Reason = &file_braid_options_v1_options_proto_extTypes[7]
+	E_Reason = &file_braid_options_v1_options_proto_extTypes[8]
 )
 
 var File_braid_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xdd\x02\n" +
+	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xf1\x02\n" +
 	"\n" +
 	"Permission\x12\x18\n" +
 	"\x06public\x18\x01 \x01(\bH\x00R\x06public\x12&\n" +
@@ -591,7 +613,8 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\rresource_type\x18\b \x01(\tR\fresourceType\x12%\n" +
 	"\x0eresource_field\x18\t \x01(\tR\rresourceField\x12#\n" +
 	"\rproject_field\x18\n" +
-	" \x01(\tR\fprojectFieldB\x06\n" +
+	" \x01(\tR\fprojectField\x12\x12\n" +
+	"\x04also\x18\v \x01(\tR\x04alsoB\x06\n" +
 	"\x04rule\"\x1b\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\"9\n" +
@@ -612,7 +635,9 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"permission:a\n" +
 	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:S\n" +
 	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:X\n" +
-	"\bmachines\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x01(\x0e2\x1a.braid.options.v1.MachinesR\bmachines:=\n" +
+	"\bmachines\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x01(\x0e2\x1a.braid.options.v1.MachinesR\bmachines:B\n" +
+	"\fin_any_state\x12\x1e.google.protobuf.MethodOptions\x18\xbf\x87\x03 \x01(\bR\n" +
+	"inAnyState:=\n" +
 	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:5\n" +
 	"\x05fixed\x12\x1d.google.protobuf.FieldOptions\x18\xba\x87\x03 \x01(\tR\x05fixed:P\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x01(\v2\x17.braid.options.v1.EventR\x05event:U\n" +
@@ -649,20 +674,21 @@ var file_braid_options_v1_options_proto_depIdxs = []int32{
 	6,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
 	6,  // 2: braid.options.v1.step_up:extendee -> google.protobuf.MethodOptions
 	6,  // 3: braid.options.v1.machines:extendee -> google.protobuf.MethodOptions
-	7,  // 4: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
-	7,  // 5: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
-	8,  // 6: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
-	9,  // 7: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
-	2,  // 8: braid.options.v1.permission:type_name -> braid.options.v1.Permission
-	0,  // 9: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
-	4,  // 10: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
-	1,  // 11: braid.options.v1.machines:type_name -> braid.options.v1.Machines
-	3,  // 12: braid.options.v1.event:type_name -> braid.options.v1.Event
-	5,  // 13: braid.options.v1.reason:type_name -> braid.options.v1.Reason
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	8,  // [8:14] is the sub-list for extension type_name
-	0,  // [0:8] is the sub-list for extension extendee
+	6,  // 4: braid.options.v1.in_any_state:extendee -> google.protobuf.MethodOptions
+	7,  // 5: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
+	7,  // 6: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
+	8,  // 7: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
+	9,  // 8: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
+	2,  // 9: braid.options.v1.permission:type_name -> braid.options.v1.Permission
+	0,  // 10: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
+	4,  // 11: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
+	1,  // 12: braid.options.v1.machines:type_name -> braid.options.v1.Machines
+	3,  // 13: braid.options.v1.event:type_name -> braid.options.v1.Event
+	5,  // 14: braid.options.v1.reason:type_name -> braid.options.v1.Reason
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	9,  // [9:15] is the sub-list for extension type_name
+	0,  // [0:9] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -684,7 +710,7 @@ func file_braid_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_options_v1_options_proto_rawDesc), len(file_braid_options_v1_options_proto_rawDesc)),
 			NumEnums:      2,
 			NumMessages:   4,
-			NumExtensions: 8,
+			NumExtensions: 9,
 			NumServices:   0,
 		},
 		GoTypes:           file_braid_options_v1_options_proto_goTypes,

@@ -342,6 +342,13 @@ func (x *GetEffectivePermissionsResponse) AppendJSON(dst []byte) []byte {
 	dst = append(dst, ']')
 	dst = append(dst, `,"serviceAccount":`...)
 	dst = jsonwire.AppendBool(dst, x.GetServiceAccount())
+	dst = append(dst, `,"suspended":`...)
+	dst = jsonwire.AppendBool(dst, x.GetSuspended())
+	dst = append(dst, `,"organizationState":`...)
+	{
+		name, known := Organization_State_name[int32(x.GetOrganizationState())]
+		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetOrganizationState()))
+	}
 	return append(dst, '}')
 }
 

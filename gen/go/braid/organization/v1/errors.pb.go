@@ -77,6 +77,51 @@ const (
 	ErrorReason_ROLE_TOO_COMPLEX ErrorReason = 84
 	// The organization has as many permissions of its own as it can have.
 	ErrorReason_PERMISSION_LIMIT ErrorReason = 85
+	// The caller is suspended in the organization: everything is refused until somebody resumes the membership.
+	ErrorReason_MEMBER_SUSPENDED ErrorReason = 20
+	// Nobody suspends themselves.
+	ErrorReason_SUSPEND_SELF ErrorReason = 21
+	// The organization, or what the details name, has as many as it may have; the details hold the limit.
+	ErrorReason_LIMIT_REACHED ErrorReason = 22
+	// The parent is no team of the organization.
+	ErrorReason_TEAM_PARENT_UNKNOWN ErrorReason = 23
+	// The team would be below itself.
+	ErrorReason_TEAM_CYCLE ErrorReason = 24
+	// Teams would be nested more than 3 levels deep.
+	ErrorReason_TEAM_TOO_DEEP ErrorReason = 25
+	// The team has teams below it.
+	ErrorReason_TEAM_HAS_CHILDREN ErrorReason = 26
+	// The person is in the team already.
+	ErrorReason_TEAM_MEMBER_EXISTS ErrorReason = 27
+	// The person is no member of the organization.
+	ErrorReason_USER_NOT_MEMBER ErrorReason = 28
+	// Nothing is offered to the caller, or no longer.
+	ErrorReason_TRANSFER_NOT_PENDING ErrorReason = 29
+	// The person the ownership is offered to is an owner already, or suspended.
+	ErrorReason_TRANSFER_IMPOSSIBLE ErrorReason = 30
+	// The invitation link was revoked, has expired or is used up, or whoever made it may no longer give its role; the
+	// details hold its state.
+	ErrorReason_INVITATION_LINK_NOT_ACTIVE ErrorReason = 31
+	// The invitation link is for addresses of another domain than the caller's.
+	ErrorReason_INVITATION_LINK_OTHER_DOMAIN ErrorReason = 32
+	// The organization has the domain already.
+	ErrorReason_DOMAIN_EXISTS ErrorReason = 33
+	// The domain is no name that one organization can own: a public suffix, or one where anybody gets an address.
+	ErrorReason_DOMAIN_NOT_ALLOWED ErrorReason = 34
+	// Another organization has verified the domain.
+	ErrorReason_DOMAIN_TAKEN ErrorReason = 35
+	// The domain does not show the record that verifies it; the details say what was looked for and found.
+	ErrorReason_DOMAIN_NOT_VERIFIED ErrorReason = 36
+	// The organization is suspended: it can be read and not changed.
+	ErrorReason_ORGANIZATION_SUSPENDED ErrorReason = 50
+	// The organization is about to be deleted: it can be read and not changed, until an owner cancels the deletion.
+	ErrorReason_DELETION_PENDING ErrorReason = 51
+	// The deletion has begun and can't be called off any more.
+	ErrorReason_DELETION_IRREVERSIBLE ErrorReason = 52
+	// There is no deletion to be cancelled.
+	ErrorReason_DELETION_NOT_PENDING ErrorReason = 53
+	// The name that was typed is not the organization's.
+	ErrorReason_NAME_MISMATCH ErrorReason = 54
 )
 
 // Enum value maps for ErrorReason.
@@ -107,33 +152,77 @@ var (
 		83: "ROLE_NOT_ASSIGNABLE",
 		84: "ROLE_TOO_COMPLEX",
 		85: "PERMISSION_LIMIT",
+		20: "MEMBER_SUSPENDED",
+		21: "SUSPEND_SELF",
+		22: "LIMIT_REACHED",
+		23: "TEAM_PARENT_UNKNOWN",
+		24: "TEAM_CYCLE",
+		25: "TEAM_TOO_DEEP",
+		26: "TEAM_HAS_CHILDREN",
+		27: "TEAM_MEMBER_EXISTS",
+		28: "USER_NOT_MEMBER",
+		29: "TRANSFER_NOT_PENDING",
+		30: "TRANSFER_IMPOSSIBLE",
+		31: "INVITATION_LINK_NOT_ACTIVE",
+		32: "INVITATION_LINK_OTHER_DOMAIN",
+		33: "DOMAIN_EXISTS",
+		34: "DOMAIN_NOT_ALLOWED",
+		35: "DOMAIN_TAKEN",
+		36: "DOMAIN_NOT_VERIFIED",
+		50: "ORGANIZATION_SUSPENDED",
+		51: "DELETION_PENDING",
+		52: "DELETION_IRREVERSIBLE",
+		53: "DELETION_NOT_PENDING",
+		54: "NAME_MISMATCH",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED": 0,
-		"LAST_OWNER":               1,
-		"SLUG_TAKEN":               2,
-		"ROLE_UNKNOWN":             3,
-		"GRANT_EXCEEDS_OWN":        4,
-		"INVITATION_NOT_PENDING":   5,
-		"INVITATION_OTHER_EMAIL":   6,
-		"INVITATION_EXISTS":        7,
-		"MEMBER_EXISTS":            8,
-		"ROLE_CYCLE":               70,
-		"ROLE_TOO_DEEP":            71,
-		"ROLE_IN_USE":              72,
-		"ROLE_FIXED":               73,
-		"ROLE_LIMIT":               74,
-		"CONDITION_INVALID":        75,
-		"PERMISSION_UNKNOWN":       76,
-		"PERMISSION_RESERVED":      77,
-		"PERMISSION_EXISTS":        78,
-		"PERMISSION_IN_USE":        79,
-		"SUBJECT_UNKNOWN":          80,
-		"NOT_DELEGABLE":            81,
-		"ASSIGNMENT_LIMIT":         82,
-		"ROLE_NOT_ASSIGNABLE":      83,
-		"ROLE_TOO_COMPLEX":         84,
-		"PERMISSION_LIMIT":         85,
+		"ERROR_REASON_UNSPECIFIED":     0,
+		"LAST_OWNER":                   1,
+		"SLUG_TAKEN":                   2,
+		"ROLE_UNKNOWN":                 3,
+		"GRANT_EXCEEDS_OWN":            4,
+		"INVITATION_NOT_PENDING":       5,
+		"INVITATION_OTHER_EMAIL":       6,
+		"INVITATION_EXISTS":            7,
+		"MEMBER_EXISTS":                8,
+		"ROLE_CYCLE":                   70,
+		"ROLE_TOO_DEEP":                71,
+		"ROLE_IN_USE":                  72,
+		"ROLE_FIXED":                   73,
+		"ROLE_LIMIT":                   74,
+		"CONDITION_INVALID":            75,
+		"PERMISSION_UNKNOWN":           76,
+		"PERMISSION_RESERVED":          77,
+		"PERMISSION_EXISTS":            78,
+		"PERMISSION_IN_USE":            79,
+		"SUBJECT_UNKNOWN":              80,
+		"NOT_DELEGABLE":                81,
+		"ASSIGNMENT_LIMIT":             82,
+		"ROLE_NOT_ASSIGNABLE":          83,
+		"ROLE_TOO_COMPLEX":             84,
+		"PERMISSION_LIMIT":             85,
+		"MEMBER_SUSPENDED":             20,
+		"SUSPEND_SELF":                 21,
+		"LIMIT_REACHED":                22,
+		"TEAM_PARENT_UNKNOWN":          23,
+		"TEAM_CYCLE":                   24,
+		"TEAM_TOO_DEEP":                25,
+		"TEAM_HAS_CHILDREN":            26,
+		"TEAM_MEMBER_EXISTS":           27,
+		"USER_NOT_MEMBER":              28,
+		"TRANSFER_NOT_PENDING":         29,
+		"TRANSFER_IMPOSSIBLE":          30,
+		"INVITATION_LINK_NOT_ACTIVE":   31,
+		"INVITATION_LINK_OTHER_DOMAIN": 32,
+		"DOMAIN_EXISTS":                33,
+		"DOMAIN_NOT_ALLOWED":           34,
+		"DOMAIN_TAKEN":                 35,
+		"DOMAIN_NOT_VERIFIED":          36,
+		"ORGANIZATION_SUSPENDED":       50,
+		"DELETION_PENDING":             51,
+		"DELETION_IRREVERSIBLE":        52,
+		"DELETION_NOT_PENDING":         53,
+		"NAME_MISMATCH":                54,
 	}
 )
 
@@ -168,7 +257,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\x84\t\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xb7\x11\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -223,7 +312,52 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x10ROLE_TOO_COMPLEX\x10T\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x12/\n" +
 	"\x10PERMISSION_LIMIT\x10U\x1a\x19ʻ\x18\x15\n" +
-	"\x13FAILED_PRECONDITIONBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x13FAILED_PRECONDITION\x12-\n" +
+	"\x10MEMBER_SUSPENDED\x10\x14\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x12+\n" +
+	"\fSUSPEND_SELF\x10\x15\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12,\n" +
+	"\rLIMIT_REACHED\x10\x16\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
+	"\x13TEAM_PARENT_UNKNOWN\x10\x17\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12)\n" +
+	"\n" +
+	"TEAM_CYCLE\x10\x18\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12,\n" +
+	"\rTEAM_TOO_DEEP\x10\x19\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x120\n" +
+	"\x11TEAM_HAS_CHILDREN\x10\x1a\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12,\n" +
+	"\x12TEAM_MEMBER_EXISTS\x10\x1b\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x12+\n" +
+	"\x0fUSER_NOT_MEMBER\x10\x1c\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x123\n" +
+	"\x14TRANSFER_NOT_PENDING\x10\x1d\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x122\n" +
+	"\x13TRANSFER_IMPOSSIBLE\x10\x1e\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x129\n" +
+	"\x1aINVITATION_LINK_NOT_ACTIVE\x10\x1f\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x129\n" +
+	"\x1cINVITATION_LINK_OTHER_DOMAIN\x10 \x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x12'\n" +
+	"\rDOMAIN_EXISTS\x10!\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x12.\n" +
+	"\x12DOMAIN_NOT_ALLOWED\x10\"\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12&\n" +
+	"\fDOMAIN_TAKEN\x10#\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x122\n" +
+	"\x13DOMAIN_NOT_VERIFIED\x10$\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x125\n" +
+	"\x16ORGANIZATION_SUSPENDED\x102\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
+	"\x10DELETION_PENDING\x103\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x124\n" +
+	"\x15DELETION_IRREVERSIBLE\x104\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x123\n" +
+	"\x14DELETION_NOT_PENDING\x105\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12)\n" +
+	"\rNAME_MISMATCH\x106\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENTBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_errors_proto_rawDescOnce sync.Once

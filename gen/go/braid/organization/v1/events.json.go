@@ -237,3 +237,356 @@ func (x *AssignmentDeleted) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *MemberSuspended) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *MemberResumed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"parentTeamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetParentTeamId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"parentTeamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetParentTeamId())
+	dst = append(dst, `,"previousParentTeamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetPreviousParentTeamId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamMemberAdded) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"lead":`...)
+	dst = jsonwire.AppendBool(dst, x.GetLead())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamMemberUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"lead":`...)
+	dst = jsonwire.AppendBool(dst, x.GetLead())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *TeamMemberRemoved) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"teamId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTeamId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OwnershipOffered) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"transferId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTransferId())
+	dst = append(dst, `,"ownerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOwnerId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OwnershipTransferred) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"transferId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTransferId())
+	dst = append(dst, `,"ownerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOwnerId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OwnershipTransferCanceled) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"transferId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTransferId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *InvitationLinkCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"invitationLinkId":`...)
+	dst = jsonwire.AppendString(dst, x.GetInvitationLinkId())
+	dst = append(dst, `,"roleId":`...)
+	dst = jsonwire.AppendString(dst, x.GetRoleId())
+	dst = append(dst, `,"maxUses":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetMaxUses())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *InvitationLinkUsed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"invitationLinkId":`...)
+	dst = jsonwire.AppendString(dst, x.GetInvitationLinkId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"uses":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetUses())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *InvitationLinkRevoked) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"invitationLinkId":`...)
+	dst = jsonwire.AppendString(dst, x.GetInvitationLinkId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"autoJoinRoleId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAutoJoinRoleId())
+	dst = append(dst, `,"capture":`...)
+	dst = jsonwire.AppendBool(dst, x.GetCapture())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainVerified) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"capture":`...)
+	dst = jsonwire.AppendBool(dst, x.GetCapture())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainLost) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"ownerIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetOwnerIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *MemberJoined) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationSuspended) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationResumed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeletionRequested) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"requesterId":`...)
+	dst = jsonwire.AppendString(dst, x.GetRequesterId())
+	if x.StartTime != nil {
+		dst = append(dst, `,"startTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetStartTime())
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeletionCancelled) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeletionStarted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeletionFailed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"service":`...)
+	dst = jsonwire.AppendString(dst, x.GetService())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationErasureStarted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"erasedRows":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetErasedRows())
+	return append(dst, '}')
+}

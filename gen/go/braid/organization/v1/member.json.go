@@ -33,6 +33,17 @@ func (x *Member) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetEtag())
 	dst = append(dst, `,"accessRevision":`...)
 	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
+	dst = append(dst, `,"state":`...)
+	{
+		name, known := Member_State_name[int32(x.GetState())]
+		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetState()))
+	}
+	dst = append(dst, `,"suspendReason":`...)
+	dst = jsonwire.AppendString(dst, x.GetSuspendReason())
+	if x.SuspendTime != nil {
+		dst = append(dst, `,"suspendTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetSuspendTime())
+	}
 	return append(dst, '}')
 }
 

@@ -26,6 +26,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// State says whether a member may do anything at all.
+type Member_State int32
+
+const (
+	// Never sent.
+	Member_STATE_UNSPECIFIED Member_State = 0
+	// May do what the roles permit.
+	Member_ACTIVE Member_State = 1
+	// May do nothing until somebody resumes the membership.
+	Member_SUSPENDED Member_State = 2
+)
+
+// Enum value maps for Member_State.
+var (
+	Member_State_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "ACTIVE",
+		2: "SUSPENDED",
+	}
+	Member_State_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"ACTIVE":            1,
+		"SUSPENDED":         2,
+	}
+)
+
+func (x Member_State) Enum() *Member_State {
+	p := new(Member_State)
+	*p = x
+	return p
+}
+
+func (x Member_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Member_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_braid_organization_v1_member_proto_enumTypes[0].Descriptor()
+}
+
+func (Member_State) Type() protoreflect.EnumType {
+	return &file_braid_organization_v1_member_proto_enumTypes[0]
+}
+
+func (x Member_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Member_State.Descriptor instead.
+func (Member_State) EnumDescriptor() ([]byte, []int) {
+	return file_braid_organization_v1_member_proto_rawDescGZIP(), []int{0, 0}
+}
+
 // Member is a user in an organization.
 type Member struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -39,12 +92,18 @@ type Member struct {
 	RoleIds []string `protobuf:"bytes,4,rep,name=role_ids,json=roleIds,proto3" json:"role_ids,omitempty"`
 	// When the user joined.
 	JoinTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
-	// Changes with every change of what can be changed here, the roles; send it back to guard an update.
+	// Changes with every change of the roles or the state; send it back to guard an update.
 	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
 	// After a write: the organization's access revision that holds it.
 	AccessRevision string `protobuf:"bytes,7,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Whether the member may do anything at all.
+	State Member_State `protobuf:"varint,10,opt,name=state,proto3,enum=braid.organization.v1.Member_State" json:"state,omitempty"`
+	// Why the member is suspended, as whoever did it wrote; empty for an active one.
+	SuspendReason string `protobuf:"bytes,8,opt,name=suspend_reason,json=suspendReason,proto3" json:"suspend_reason,omitempty"`
+	// Since when; absent for an active member.
+	SuspendTime   *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=suspend_time,json=suspendTime,proto3" json:"suspend_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -124,6 +183,27 @@ func (x *Member) GetAccessRevision() string {
 		return x.AccessRevision
 	}
 	return ""
+}
+
+func (x *Member) GetState() Member_State {
+	if x != nil {
+		return x.State
+	}
+	return Member_STATE_UNSPECIFIED
+}
+
+func (x *Member) GetSuspendReason() string {
+	if x != nil {
+		return x.SuspendReason
+	}
+	return ""
+}
+
+func (x *Member) GetSuspendTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SuspendTime
+	}
+	return nil
 }
 
 // ListMembersRequest asks for members.
@@ -441,7 +521,7 @@ var File_braid_organization_v1_member_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_member_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/member.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x02\n" +
+	"\"braid/organization/v1/member.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x04\n" +
 	"\x06Member\x12\x1c\n" +
 	"\auser_id\x18\x01 \x01(\tB\x03\xe0A\x03R\x06userId\x12I\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB&\xb8\xbb\x18\x01һ\x18\x1eis changed by the person aloneR\vdisplayName\x12<\n" +
@@ -449,7 +529,16 @@ const file_braid_organization_v1_member_proto_rawDesc = "" +
 	"\brole_ids\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\x10\x18\x01\"\x06r\x04\x10\x01\x18@R\aroleIds\x12<\n" +
 	"\tjoin_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\bjoinTime\x12\x1b\n" +
 	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12,\n" +
-	"\x0faccess_revision\x18\a \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\"\xdd\x01\n" +
+	"\x0faccess_revision\x18\a \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\x12>\n" +
+	"\x05state\x18\n" +
+	" \x01(\x0e2#.braid.organization.v1.Member.StateB\x03\xe0A\x03R\x05state\x12.\n" +
+	"\x0esuspend_reason\x18\b \x01(\tB\a\xe0A\x03\xb8\xbb\x18\x01R\rsuspendReason\x12B\n" +
+	"\fsuspend_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\vsuspendTime\"9\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06ACTIVE\x10\x01\x12\r\n" +
+	"\tSUSPENDED\x10\x02\"\xdd\x01\n" +
 	"\x12ListMembersRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
@@ -488,33 +577,37 @@ func file_braid_organization_v1_member_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_member_proto_rawDescData
 }
 
+var file_braid_organization_v1_member_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_braid_organization_v1_member_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_braid_organization_v1_member_proto_goTypes = []any{
-	(*Member)(nil),                // 0: braid.organization.v1.Member
-	(*ListMembersRequest)(nil),    // 1: braid.organization.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),   // 2: braid.organization.v1.ListMembersResponse
-	(*UpdateMemberRequest)(nil),   // 3: braid.organization.v1.UpdateMemberRequest
-	(*RemoveMemberRequest)(nil),   // 4: braid.organization.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),  // 5: braid.organization.v1.RemoveMemberResponse
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 7: google.protobuf.FieldMask
+	(Member_State)(0),             // 0: braid.organization.v1.Member.State
+	(*Member)(nil),                // 1: braid.organization.v1.Member
+	(*ListMembersRequest)(nil),    // 2: braid.organization.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),   // 3: braid.organization.v1.ListMembersResponse
+	(*UpdateMemberRequest)(nil),   // 4: braid.organization.v1.UpdateMemberRequest
+	(*RemoveMemberRequest)(nil),   // 5: braid.organization.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),  // 6: braid.organization.v1.RemoveMemberResponse
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 8: google.protobuf.FieldMask
 }
 var file_braid_organization_v1_member_proto_depIdxs = []int32{
-	6, // 0: braid.organization.v1.Member.join_time:type_name -> google.protobuf.Timestamp
-	0, // 1: braid.organization.v1.ListMembersResponse.members:type_name -> braid.organization.v1.Member
-	0, // 2: braid.organization.v1.UpdateMemberRequest.member:type_name -> braid.organization.v1.Member
-	7, // 3: braid.organization.v1.UpdateMemberRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1, // 4: braid.organization.v1.MemberService.ListMembers:input_type -> braid.organization.v1.ListMembersRequest
-	3, // 5: braid.organization.v1.MemberService.UpdateMember:input_type -> braid.organization.v1.UpdateMemberRequest
-	4, // 6: braid.organization.v1.MemberService.RemoveMember:input_type -> braid.organization.v1.RemoveMemberRequest
-	2, // 7: braid.organization.v1.MemberService.ListMembers:output_type -> braid.organization.v1.ListMembersResponse
-	0, // 8: braid.organization.v1.MemberService.UpdateMember:output_type -> braid.organization.v1.Member
-	5, // 9: braid.organization.v1.MemberService.RemoveMember:output_type -> braid.organization.v1.RemoveMemberResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7, // 0: braid.organization.v1.Member.join_time:type_name -> google.protobuf.Timestamp
+	0, // 1: braid.organization.v1.Member.state:type_name -> braid.organization.v1.Member.State
+	7, // 2: braid.organization.v1.Member.suspend_time:type_name -> google.protobuf.Timestamp
+	1, // 3: braid.organization.v1.ListMembersResponse.members:type_name -> braid.organization.v1.Member
+	1, // 4: braid.organization.v1.UpdateMemberRequest.member:type_name -> braid.organization.v1.Member
+	8, // 5: braid.organization.v1.UpdateMemberRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2, // 6: braid.organization.v1.MemberService.ListMembers:input_type -> braid.organization.v1.ListMembersRequest
+	4, // 7: braid.organization.v1.MemberService.UpdateMember:input_type -> braid.organization.v1.UpdateMemberRequest
+	5, // 8: braid.organization.v1.MemberService.RemoveMember:input_type -> braid.organization.v1.RemoveMemberRequest
+	3, // 9: braid.organization.v1.MemberService.ListMembers:output_type -> braid.organization.v1.ListMembersResponse
+	1, // 10: braid.organization.v1.MemberService.UpdateMember:output_type -> braid.organization.v1.Member
+	6, // 11: braid.organization.v1.MemberService.RemoveMember:output_type -> braid.organization.v1.RemoveMemberResponse
+	9, // [9:12] is the sub-list for method output_type
+	6, // [6:9] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_member_proto_init() }
@@ -527,13 +620,14 @@ func file_braid_organization_v1_member_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_member_proto_rawDesc), len(file_braid_organization_v1_member_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_braid_organization_v1_member_proto_goTypes,
 		DependencyIndexes: file_braid_organization_v1_member_proto_depIdxs,
+		EnumInfos:         file_braid_organization_v1_member_proto_enumTypes,
 		MessageInfos:      file_braid_organization_v1_member_proto_msgTypes,
 	}.Build()
 	File_braid_organization_v1_member_proto = out.File

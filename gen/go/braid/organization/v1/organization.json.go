@@ -26,6 +26,13 @@ func (x *Organization) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"etag":`...)
 	dst = jsonwire.AppendString(dst, x.GetEtag())
+	dst = append(dst, `,"state":`...)
+	{
+		name, known := Organization_State_name[int32(x.GetState())]
+		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetState()))
+	}
+	dst = append(dst, `,"suspensionReason":`...)
+	dst = jsonwire.AppendString(dst, x.GetSuspensionReason())
 	return append(dst, '}')
 }
 

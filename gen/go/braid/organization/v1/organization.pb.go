@@ -28,6 +28,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// State says what can be done with an organization.
+type Organization_State int32
+
+const (
+	// Never sent.
+	Organization_STATE_UNSPECIFIED Organization_State = 0
+	// Everything.
+	Organization_ACTIVE Organization_State = 1
+	// It can be read: an operator or an unpaid bill has stopped the rest.
+	Organization_SUSPENDED Organization_State = 2
+	// It can be read, until its deletion begins or is cancelled.
+	Organization_PENDING_DELETION Organization_State = 3
+	// Nothing: it is being erased.
+	Organization_DELETING Organization_State = 4
+)
+
+// Enum value maps for Organization_State.
+var (
+	Organization_State_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "ACTIVE",
+		2: "SUSPENDED",
+		3: "PENDING_DELETION",
+		4: "DELETING",
+	}
+	Organization_State_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"ACTIVE":            1,
+		"SUSPENDED":         2,
+		"PENDING_DELETION":  3,
+		"DELETING":          4,
+	}
+)
+
+func (x Organization_State) Enum() *Organization_State {
+	p := new(Organization_State)
+	*p = x
+	return p
+}
+
+func (x Organization_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Organization_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_braid_organization_v1_organization_proto_enumTypes[0].Descriptor()
+}
+
+func (Organization_State) Type() protoreflect.EnumType {
+	return &file_braid_organization_v1_organization_proto_enumTypes[0]
+}
+
+func (x Organization_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Organization_State.Descriptor instead.
+func (Organization_State) EnumDescriptor() ([]byte, []int) {
+	return file_braid_organization_v1_organization_proto_rawDescGZIP(), []int{0, 0}
+}
+
 // Organization is a tenant.
 type Organization struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -42,9 +103,13 @@ type Organization struct {
 	// When it last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change; send it back to guard an update.
-	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
+	// What can be done with it.
+	State Organization_State `protobuf:"varint,7,opt,name=state,proto3,enum=braid.organization.v1.Organization_State" json:"state,omitempty"`
+	// Why it is suspended; empty otherwise.
+	SuspensionReason string `protobuf:"bytes,8,opt,name=suspension_reason,json=suspensionReason,proto3" json:"suspension_reason,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Organization) Reset() {
@@ -115,6 +180,20 @@ func (x *Organization) GetUpdateTime() *timestamppb.Timestamp {
 func (x *Organization) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+func (x *Organization) GetState() Organization_State {
+	if x != nil {
+		return x.State
+	}
+	return Organization_STATE_UNSPECIFIED
+}
+
+func (x *Organization) GetSuspensionReason() string {
+	if x != nil {
+		return x.SuspensionReason
 	}
 	return ""
 }
@@ -416,7 +495,7 @@ var File_braid_organization_v1_organization_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_organization_proto_rawDesc = "" +
 	"\n" +
-	"(braid/organization/v1/organization.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x02\n" +
+	"(braid/organization/v1/organization.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x04\n" +
 	"\fOrganization\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x121\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x0e\xbaH\v\xd8\x01\x01r\x06\xc8\xc1\x18\x01\x18dR\vdisplayName\x12A\n" +
@@ -425,7 +504,16 @@ const file_braid_organization_v1_organization_proto_rawDesc = "" +
 	"createTime\x12@\n" +
 	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
-	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x90\x01\n" +
+	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12D\n" +
+	"\x05state\x18\a \x01(\x0e2).braid.organization.v1.Organization.StateB\x03\xe0A\x03R\x05state\x120\n" +
+	"\x11suspension_reason\x18\b \x01(\tB\x03\xe0A\x03R\x10suspensionReason\"]\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06ACTIVE\x10\x01\x12\r\n" +
+	"\tSUSPENDED\x10\x02\x12\x14\n" +
+	"\x10PENDING_DELETION\x10\x03\x12\f\n" +
+	"\bDELETING\x10\x04\"\x90\x01\n" +
 	"\x19CreateOrganizationRequest\x120\n" +
 	"\fdisplay_name\x18\x01 \x01(\tB\r\xbaH\n" +
 	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\x12A\n" +
@@ -445,11 +533,11 @@ const file_braid_organization_v1_organization_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12O\n" +
 	"\forganization\x18\x02 \x01(\v2#.braid.organization.v1.OrganizationB\x06\xbaH\x03\xc8\x01\x01R\forganization\x12;\n" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask2\xee\x05\n" +
+	"updateMask2\xed\x05\n" +
 	"\x13OrganizationService\x12\x93\x01\n" +
 	"\x12CreateOrganization\x120.braid.organization.v1.CreateOrganizationRequest\x1a#.braid.organization.v1.Organization\"&\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/api/v1/organizations\x12\x9e\x01\n" +
-	"\x11ListOrganizations\x12/.braid.organization.v1.ListOrganizationsRequest\x1a0.braid.organization.v1.ListOrganizationsResponse\"&\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/organizations\x90\x02\x01\x12\xc5\x01\n" +
-	"\x0fGetOrganization\x12-.braid.organization.v1.GetOrganizationRequest\x1a#.braid.organization.v1.Organization\"^\xaa\xbb\x18(2\x06viewer\"\x1eorganization.organization.read\x82\xd3\xe4\x93\x02)\x12'/api/v1/organizations/{organization_id}\x90\x02\x01\x12\xd7\x01\n" +
+	"\x11ListOrganizations\x12/.braid.organization.v1.ListOrganizationsRequest\x1a0.braid.organization.v1.ListOrganizationsResponse\"&\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/organizations\x90\x02\x01\x12\xc4\x01\n" +
+	"\x0fGetOrganization\x12-.braid.organization.v1.GetOrganizationRequest\x1a#.braid.organization.v1.Organization\"]\xaa\xbb\x18'2\x05guest\"\x1eorganization.organization.read\x82\xd3\xe4\x93\x02)\x12'/api/v1/organizations/{organization_id}\x90\x02\x01\x12\xd7\x01\n" +
 	"\x12UpdateOrganization\x120.braid.organization.v1.UpdateOrganizationRequest\x1a#.braid.organization.v1.Organization\"j\xaa\xbb\x18)2\x05admin\" organization.organization.update\x82\xd3\xe4\x93\x027:\forganization2'/api/v1/organizations/{organization_id}BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
@@ -464,36 +552,39 @@ func file_braid_organization_v1_organization_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_organization_proto_rawDescData
 }
 
+var file_braid_organization_v1_organization_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_braid_organization_v1_organization_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_braid_organization_v1_organization_proto_goTypes = []any{
-	(*Organization)(nil),              // 0: braid.organization.v1.Organization
-	(*CreateOrganizationRequest)(nil), // 1: braid.organization.v1.CreateOrganizationRequest
-	(*ListOrganizationsRequest)(nil),  // 2: braid.organization.v1.ListOrganizationsRequest
-	(*ListOrganizationsResponse)(nil), // 3: braid.organization.v1.ListOrganizationsResponse
-	(*GetOrganizationRequest)(nil),    // 4: braid.organization.v1.GetOrganizationRequest
-	(*UpdateOrganizationRequest)(nil), // 5: braid.organization.v1.UpdateOrganizationRequest
-	(*timestamppb.Timestamp)(nil),     // 6: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),     // 7: google.protobuf.FieldMask
+	(Organization_State)(0),           // 0: braid.organization.v1.Organization.State
+	(*Organization)(nil),              // 1: braid.organization.v1.Organization
+	(*CreateOrganizationRequest)(nil), // 2: braid.organization.v1.CreateOrganizationRequest
+	(*ListOrganizationsRequest)(nil),  // 3: braid.organization.v1.ListOrganizationsRequest
+	(*ListOrganizationsResponse)(nil), // 4: braid.organization.v1.ListOrganizationsResponse
+	(*GetOrganizationRequest)(nil),    // 5: braid.organization.v1.GetOrganizationRequest
+	(*UpdateOrganizationRequest)(nil), // 6: braid.organization.v1.UpdateOrganizationRequest
+	(*timestamppb.Timestamp)(nil),     // 7: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),     // 8: google.protobuf.FieldMask
 }
 var file_braid_organization_v1_organization_proto_depIdxs = []int32{
-	6, // 0: braid.organization.v1.Organization.create_time:type_name -> google.protobuf.Timestamp
-	6, // 1: braid.organization.v1.Organization.update_time:type_name -> google.protobuf.Timestamp
-	0, // 2: braid.organization.v1.ListOrganizationsResponse.organizations:type_name -> braid.organization.v1.Organization
-	0, // 3: braid.organization.v1.UpdateOrganizationRequest.organization:type_name -> braid.organization.v1.Organization
-	7, // 4: braid.organization.v1.UpdateOrganizationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1, // 5: braid.organization.v1.OrganizationService.CreateOrganization:input_type -> braid.organization.v1.CreateOrganizationRequest
-	2, // 6: braid.organization.v1.OrganizationService.ListOrganizations:input_type -> braid.organization.v1.ListOrganizationsRequest
-	4, // 7: braid.organization.v1.OrganizationService.GetOrganization:input_type -> braid.organization.v1.GetOrganizationRequest
-	5, // 8: braid.organization.v1.OrganizationService.UpdateOrganization:input_type -> braid.organization.v1.UpdateOrganizationRequest
-	0, // 9: braid.organization.v1.OrganizationService.CreateOrganization:output_type -> braid.organization.v1.Organization
-	3, // 10: braid.organization.v1.OrganizationService.ListOrganizations:output_type -> braid.organization.v1.ListOrganizationsResponse
-	0, // 11: braid.organization.v1.OrganizationService.GetOrganization:output_type -> braid.organization.v1.Organization
-	0, // 12: braid.organization.v1.OrganizationService.UpdateOrganization:output_type -> braid.organization.v1.Organization
-	9, // [9:13] is the sub-list for method output_type
-	5, // [5:9] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	7,  // 0: braid.organization.v1.Organization.create_time:type_name -> google.protobuf.Timestamp
+	7,  // 1: braid.organization.v1.Organization.update_time:type_name -> google.protobuf.Timestamp
+	0,  // 2: braid.organization.v1.Organization.state:type_name -> braid.organization.v1.Organization.State
+	1,  // 3: braid.organization.v1.ListOrganizationsResponse.organizations:type_name -> braid.organization.v1.Organization
+	1,  // 4: braid.organization.v1.UpdateOrganizationRequest.organization:type_name -> braid.organization.v1.Organization
+	8,  // 5: braid.organization.v1.UpdateOrganizationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 6: braid.organization.v1.OrganizationService.CreateOrganization:input_type -> braid.organization.v1.CreateOrganizationRequest
+	3,  // 7: braid.organization.v1.OrganizationService.ListOrganizations:input_type -> braid.organization.v1.ListOrganizationsRequest
+	5,  // 8: braid.organization.v1.OrganizationService.GetOrganization:input_type -> braid.organization.v1.GetOrganizationRequest
+	6,  // 9: braid.organization.v1.OrganizationService.UpdateOrganization:input_type -> braid.organization.v1.UpdateOrganizationRequest
+	1,  // 10: braid.organization.v1.OrganizationService.CreateOrganization:output_type -> braid.organization.v1.Organization
+	4,  // 11: braid.organization.v1.OrganizationService.ListOrganizations:output_type -> braid.organization.v1.ListOrganizationsResponse
+	1,  // 12: braid.organization.v1.OrganizationService.GetOrganization:output_type -> braid.organization.v1.Organization
+	1,  // 13: braid.organization.v1.OrganizationService.UpdateOrganization:output_type -> braid.organization.v1.Organization
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_organization_proto_init() }
@@ -506,13 +597,14 @@ func file_braid_organization_v1_organization_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_organization_proto_rawDesc), len(file_braid_organization_v1_organization_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_braid_organization_v1_organization_proto_goTypes,
 		DependencyIndexes: file_braid_organization_v1_organization_proto_depIdxs,
+		EnumInfos:         file_braid_organization_v1_organization_proto_enumTypes,
 		MessageInfos:      file_braid_organization_v1_organization_proto_msgTypes,
 	}.Build()
 	File_braid_organization_v1_organization_proto = out.File

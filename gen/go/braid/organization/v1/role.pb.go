@@ -86,7 +86,7 @@ func (Role_Inheritance) EnumDescriptor() ([]byte, []int) {
 // Role is a named set of permissions.
 type Role struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role's id; a system role's id is its name: owner, admin, member, viewer.
+	// The role's id; a system role's id is its name: owner, admin, member, viewer, guest.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The name people see.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`

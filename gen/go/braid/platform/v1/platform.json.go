@@ -20,3 +20,60 @@ func (x *AccessRefused) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetReason())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationPrepared) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"refused":`...)
+	dst = jsonwire.AppendBool(dst, x.GetRefused())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationErased) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"tables":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetTables() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ErasedTable) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"rows":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetRows())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OrganizationErasureDelayed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"failures":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetFailures())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}

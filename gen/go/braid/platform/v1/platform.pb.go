@@ -248,6 +248,273 @@ func (x *AccessRefused) GetReason() string {
 	return ""
 }
 
+// OrganizationPrepared: a service has looked whether it can erase an organization's data. The service is the event's
+// source.
+type OrganizationPrepared struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The try to delete it; each has an id of its own.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// Whether the service can't; the deletion is called off then.
+	Refused bool `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Why it can't, in words for the owner.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationPrepared) Reset() {
+	*x = OrganizationPrepared{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationPrepared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationPrepared) ProtoMessage() {}
+
+func (x *OrganizationPrepared) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationPrepared.ProtoReflect.Descriptor instead.
+func (*OrganizationPrepared) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *OrganizationPrepared) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationPrepared) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *OrganizationPrepared) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *OrganizationPrepared) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrganizationErased: a service holds nothing of an organization any more. The service is the event's source.
+type OrganizationErased struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The try to delete it.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// What was erased, by table.
+	Tables        []*ErasedTable `protobuf:"bytes,3,rep,name=tables,proto3" json:"tables,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationErased) Reset() {
+	*x = OrganizationErased{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationErased) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationErased) ProtoMessage() {}
+
+func (x *OrganizationErased) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationErased.ProtoReflect.Descriptor instead.
+func (*OrganizationErased) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OrganizationErased) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationErased) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *OrganizationErased) GetTables() []*ErasedTable {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+// ErasedTable is what was erased of one table.
+type ErasedTable struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How many rows.
+	Rows          int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErasedTable) Reset() {
+	*x = ErasedTable{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErasedTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErasedTable) ProtoMessage() {}
+
+func (x *ErasedTable) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErasedTable.ProtoReflect.Descriptor instead.
+func (*ErasedTable) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ErasedTable) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ErasedTable) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+// OrganizationErasureDelayed: a try to erase an organization's data has failed; the service goes on trying. The service is
+// the event's source.
+type OrganizationErasureDelayed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The try to delete it.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// How many tries have failed.
+	Failures int32 `protobuf:"varint,3,opt,name=failures,proto3" json:"failures,omitempty"`
+	// The reason of the last failure, as in an error: UNAVAILABLE, say.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrganizationErasureDelayed) Reset() {
+	*x = OrganizationErasureDelayed{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrganizationErasureDelayed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrganizationErasureDelayed) ProtoMessage() {}
+
+func (x *OrganizationErasureDelayed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrganizationErasureDelayed.ProtoReflect.Descriptor instead.
+func (*OrganizationErasureDelayed) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *OrganizationErasureDelayed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *OrganizationErasureDelayed) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *OrganizationErasureDelayed) GetFailures() int32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *OrganizationErasureDelayed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_braid_platform_v1_platform_proto protoreflect.FileDescriptor
 
 const file_braid_platform_v1_platform_proto_rawDesc = "" +
@@ -260,7 +527,30 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:\x1d»\x18\x19\n" +
-	"\x17platform.access.refused*\x80\t\n" +
+	"\x17platform.access.refused\"\xb6\x01\n" +
+	"\x14OrganizationPrepared\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\bR\arefused\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason:$»\x18 \n" +
+	"\x1eplatform.organization.prepared\"\xb8\x01\n" +
+	"\x12OrganizationErased\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x126\n" +
+	"\x06tables\x18\x03 \x03(\v2\x1e.braid.platform.v1.ErasedTableR\x06tables:\"»\x18\x1e\n" +
+	"\x1cplatform.organization.erased\"5\n" +
+	"\vErasedTable\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x03R\x04rows\"\xc5\x01\n" +
+	"\x1aOrganizationErasureDelayed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1a\n" +
+	"\bfailures\x18\x03 \x01(\x05R\bfailures\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason:+»\x18'\n" +
+	"%platform.organization.erasure_delayed*\x80\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -332,17 +622,22 @@ func file_braid_platform_v1_platform_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_platform_v1_platform_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_braid_platform_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_braid_platform_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_braid_platform_v1_platform_proto_goTypes = []any{
-	(ErrorReason)(0),      // 0: braid.platform.v1.ErrorReason
-	(*AccessRefused)(nil), // 1: braid.platform.v1.AccessRefused
+	(ErrorReason)(0),                   // 0: braid.platform.v1.ErrorReason
+	(*AccessRefused)(nil),              // 1: braid.platform.v1.AccessRefused
+	(*OrganizationPrepared)(nil),       // 2: braid.platform.v1.OrganizationPrepared
+	(*OrganizationErased)(nil),         // 3: braid.platform.v1.OrganizationErased
+	(*ErasedTable)(nil),                // 4: braid.platform.v1.ErasedTable
+	(*OrganizationErasureDelayed)(nil), // 5: braid.platform.v1.OrganizationErasureDelayed
 }
 var file_braid_platform_v1_platform_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	4, // 0: braid.platform.v1.OrganizationErased.tables:type_name -> braid.platform.v1.ErasedTable
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_braid_platform_v1_platform_proto_init() }
@@ -356,7 +651,7 @@ func file_braid_platform_v1_platform_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_platform_v1_platform_proto_rawDesc), len(file_braid_platform_v1_platform_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

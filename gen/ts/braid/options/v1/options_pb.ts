@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/options/v1/options.proto.
  */
 export const file_braid_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi5wEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJQgYKBHJ1bGUiFQoFRXZlbnQSDAoEdHlwZRgBIAEoCSIpCgZTdGVwVXASDwoHbWF4X2FnZRgBIAEoBRIOCgZmYWN0b3IYAiABKAgiGAoGUmVhc29uEg4KBnN0YXR1cxgBIAEoCSpACgtJZGVtcG90ZW5jeRIbChdJREVNUE9URU5DWV9VTlNQRUNJRklFRBAAEhQKEElERU1QT1RFTkNZX05PTkUQASpQCghNYWNoaW5lcxIYChRNQUNISU5FU19VTlNQRUNJRklFRBAAEhQKEE1BQ0hJTkVTX0FMTE9XRUQQARIUChBNQUNISU5FU19SRUZVU0VEEAI6XgoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyHC5icmFpZC5vcHRpb25zLnYxLlBlcm1pc3Npb25SCnBlcm1pc3Npb246YQoLaWRlbXBvdGVuY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi2hwMgASgOMh0uYnJhaWQub3B0aW9ucy52MS5JZGVtcG90ZW5jeVILaWRlbXBvdGVuY3k6UwoHc3RlcF91cBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLuHAyABKAsyGC5icmFpZC5vcHRpb25zLnYxLlN0ZXBVcFIGc3RlcFVwOlgKCG1hY2hpbmVzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYvocDIAEoDjIaLmJyYWlkLm9wdGlvbnMudjEuTWFjaGluZXNSCG1hY2hpbmVzOj0KCXNlbnNpdGl2ZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYt4cDIAEoCFIJc2Vuc2l0aXZlOjUKBWZpeGVkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi6hwMgASgJUgVmaXhlZDpQCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi4hwMgASgLMhcuYnJhaWQub3B0aW9ucy52MS5FdmVudFIFZXZlbnQ6VQoGcmVhc29uEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMYuYcDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuUmVhc29uUgZyZWFzb25CPFo6Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcHRpb25zL3YxO29wdGlvbnN2MWIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi9QEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJEgwKBGFsc28YCyABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIikKBlN0ZXBVcBIPCgdtYXhfYWdlGAEgASgFEg4KBmZhY3RvchgCIAEoCCIYCgZSZWFzb24SDgoGc3RhdHVzGAEgASgJKkAKC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASFAoQSURFTVBPVEVOQ1lfTk9ORRABKlAKCE1hY2hpbmVzEhgKFE1BQ0hJTkVTX1VOU1BFQ0lGSUVEEAASFAoQTUFDSElORVNfQUxMT1dFRBABEhQKEE1BQ0hJTkVTX1JFRlVTRUQQAjpeCgpwZXJtaXNzaW9uEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtYcDIAEoCzIcLmJyYWlkLm9wdGlvbnMudjEuUGVybWlzc2lvblIKcGVybWlzc2lvbjphCgtpZGVtcG90ZW5jeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKA4yHS5icmFpZC5vcHRpb25zLnYxLklkZW1wb3RlbmN5UgtpZGVtcG90ZW5jeTpTCgdzdGVwX3VwEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYu4cDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuU3RlcFVwUgZzdGVwVXA6WAoIbWFjaGluZXMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi+hwMgASgOMhouYnJhaWQub3B0aW9ucy52MS5NYWNoaW5lc1IIbWFjaGluZXM6QgoMaW5fYW55X3N0YXRlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYv4cDIAEoCFIKaW5BbnlTdGF0ZTo9CglzZW5zaXRpdmUSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLeHAyABKAhSCXNlbnNpdGl2ZTo1CgVmaXhlZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYuocDIAEoCVIFZml4ZWQ6UAoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYuIcDIAEoCzIXLmJyYWlkLm9wdGlvbnMudjEuRXZlbnRSBWV2ZW50OlUKBnJlYXNvbhIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGLmHAyABKAsyGC5icmFpZC5vcHRpb25zLnYxLlJlYXNvblIGcmVhc29uQjxaOmdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3B0aW9ucy92MTtvcHRpb25zdjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Permission says who may call an RPC. A service does not start when one of its RPCs has none.
@@ -70,8 +70,8 @@ export type Permission = Message<"braid.options.v1.Permission"> & {
   organizationField: string;
 
   /**
-   * The least system role that holds the permission: viewer, member, admin or owner, each holding all that the ones
-   * before it hold. Methods that share a permission name the same role.
+   * The least system role that holds the permission: guest, viewer, member, admin or owner, each holding all that the
+   * ones before it hold. Methods that share a permission name the same role.
    *
    * @generated from field: string role = 6;
    */
@@ -108,6 +108,14 @@ export type Permission = Message<"braid.options.v1.Permission"> & {
    * @generated from field: string project_field = 10;
    */
   projectField: string;
+
+  /**
+   * Who else may call, in words ("leads of the team"). Members without the permission then reach the handler, which lets
+   * only those through and refuses the others as they would have been. Only with a name.
+   *
+   * @generated from field: string also = 11;
+   */
+  also: string;
 };
 
 /**
@@ -284,12 +292,20 @@ export const machines: GenExtension<MethodOptions, Machines> = /*@__PURE__*/
   extDesc(file_braid_options_v1_options, 3);
 
 /**
+ * The method changes something, and may do so also while the organization is suspended or waits for its deletion.
+ *
+ * @generated from extension: bool in_any_state = 50111;
+ */
+export const in_any_state: GenExtension<MethodOptions, boolean> = /*@__PURE__*/
+  extDesc(file_braid_options_v1_options, 4);
+
+/**
  * The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
  *
  * @generated from extension: bool sensitive = 50103;
  */
 export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 4);
+  extDesc(file_braid_options_v1_options, 5);
 
 /**
  * An update can't change the field: one that asks for another value is refused with this text, which says what can.
@@ -298,7 +314,7 @@ export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
  * @generated from extension: string fixed = 50106;
  */
 export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 5);
+  extDesc(file_braid_options_v1_options, 6);
 
 /**
  * The message is an event's payload.
@@ -306,7 +322,7 @@ export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Event event = 50104;
  */
 export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 6);
+  extDesc(file_braid_options_v1_options, 7);
 
 /**
  * The value is an error reason.
@@ -314,5 +330,5 @@ export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Reason reason = 50105;
  */
 export const reason: GenExtension<EnumValueOptions, Reason> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 7);
+  extDesc(file_braid_options_v1_options, 8);
 

@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/organization/v1/errors.proto.
  */
 export const file_braid_organization_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXJyb3JzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEqhAkKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKCkxBU1RfT1dORVIQARoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIkCgpTTFVHX1RBS0VOEAIaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEigKDFJPTEVfVU5LTk9XThADGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KEUdSQU5UX0VYQ0VFRFNfT1dOEAQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjUKFklOVklUQVRJT05fTk9UX1BFTkRJTkcQBRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChZJTlZJVEFUSU9OX09USEVSX0VNQUlMEAYaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEisKEUlOVklUQVRJT05fRVhJU1RTEAcaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEicKDU1FTUJFUl9FWElTVFMQCBoUyrsYEAoOQUxSRUFEWV9FWElTVFMSKQoKUk9MRV9DWUNMRRBGGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEiwKDVJPTEVfVE9PX0RFRVAQRxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIqCgtST0xFX0lOX1VTRRBIGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEikKClJPTEVfRklYRUQQSRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIpCgpST0xFX0xJTUlUEEoaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLQoRQ09ORElUSU9OX0lOVkFMSUQQSxoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChJQRVJNSVNTSU9OX1VOS05PV04QTBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIvChNQRVJNSVNTSU9OX1JFU0VSVkVEEE0aFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKwoRUEVSTUlTU0lPTl9FWElTVFMQThoUyrsYEAoOQUxSRUFEWV9FWElTVFMSMAoRUEVSTUlTU0lPTl9JTl9VU0UQTxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIrCg9TVUJKRUNUX1VOS05PV04QUBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIsCg1OT1RfREVMRUdBQkxFEFEaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLwoQQVNTSUdOTUVOVF9MSU1JVBBSGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEjIKE1JPTEVfTk9UX0FTU0lHTkFCTEUQUxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIvChBST0xFX1RPT19DT01QTEVYEFQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLwoQUEVSTUlTU0lPTl9MSU1JVBBVGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OQkZaRGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3JnYW5pemF0aW9uL3YxO29yZ2FuaXphdGlvbnYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXJyb3JzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEqtxEKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKCkxBU1RfT1dORVIQARoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIkCgpTTFVHX1RBS0VOEAIaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEigKDFJPTEVfVU5LTk9XThADGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KEUdSQU5UX0VYQ0VFRFNfT1dOEAQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjUKFklOVklUQVRJT05fTk9UX1BFTkRJTkcQBRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChZJTlZJVEFUSU9OX09USEVSX0VNQUlMEAYaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEisKEUlOVklUQVRJT05fRVhJU1RTEAcaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEicKDU1FTUJFUl9FWElTVFMQCBoUyrsYEAoOQUxSRUFEWV9FWElTVFMSKQoKUk9MRV9DWUNMRRBGGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEiwKDVJPTEVfVE9PX0RFRVAQRxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIqCgtST0xFX0lOX1VTRRBIGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEikKClJPTEVfRklYRUQQSRoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIpCgpST0xFX0xJTUlUEEoaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLQoRQ09ORElUSU9OX0lOVkFMSUQQSxoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChJQRVJNSVNTSU9OX1VOS05PV04QTBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIvChNQRVJNSVNTSU9OX1JFU0VSVkVEEE0aFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKwoRUEVSTUlTU0lPTl9FWElTVFMQThoUyrsYEAoOQUxSRUFEWV9FWElTVFMSMAoRUEVSTUlTU0lPTl9JTl9VU0UQTxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIrCg9TVUJKRUNUX1VOS05PV04QUBoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIsCg1OT1RfREVMRUdBQkxFEFEaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLwoQQVNTSUdOTUVOVF9MSU1JVBBSGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEjIKE1JPTEVfTk9UX0FTU0lHTkFCTEUQUxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIvChBST0xFX1RPT19DT01QTEVYEFQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLwoQUEVSTUlTU0lPTl9MSU1JVBBVGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi0KEE1FTUJFUl9TVVNQRU5ERUQQFBoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSKwoMU1VTUEVORF9TRUxGEBUaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLAoNTElNSVRfUkVBQ0hFRBAWGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi8KE1RFQU1fUEFSRU5UX1VOS05PV04QFxoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIpCgpURUFNX0NZQ0xFEBgaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLAoNVEVBTV9UT09fREVFUBAZGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEjAKEVRFQU1fSEFTX0NISUxEUkVOEBoaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SLAoSVEVBTV9NRU1CRVJfRVhJU1RTEBsaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEisKD1VTRVJfTk9UX01FTUJFUhAcGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEjMKFFRSQU5TRkVSX05PVF9QRU5ESU5HEB0aGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SMgoTVFJBTlNGRVJfSU1QT1NTSUJMRRAeGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEjkKGklOVklUQVRJT05fTElOS19OT1RfQUNUSVZFEB8aGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SOQocSU5WSVRBVElPTl9MSU5LX09USEVSX0RPTUFJThAgGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBInCg1ET01BSU5fRVhJU1RTECEaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEi4KEkRPTUFJTl9OT1RfQUxMT1dFRBAiGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEiYKDERPTUFJTl9UQUtFThAjGhTKuxgQCg5BTFJFQURZX0VYSVNUUxIyChNET01BSU5fTk9UX1ZFUklGSUVEECQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SNQoWT1JHQU5JWkFUSU9OX1NVU1BFTkRFRBAyGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi8KEERFTEVUSU9OX1BFTkRJTkcQMxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThI0ChVERUxFVElPTl9JUlJFVkVSU0lCTEUQNBoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIzChRERUxFVElPTl9OT1RfUEVORElORxA1GhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEikKDU5BTUVfTUlTTUFUQ0gQNhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVEJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why organization refused.
@@ -193,6 +193,161 @@ export enum ErrorReason {
    * @generated from enum value: PERMISSION_LIMIT = 85;
    */
   PERMISSION_LIMIT = 85,
+
+  /**
+   * The caller is suspended in the organization: everything is refused until somebody resumes the membership.
+   *
+   * @generated from enum value: MEMBER_SUSPENDED = 20;
+   */
+  MEMBER_SUSPENDED = 20,
+
+  /**
+   * Nobody suspends themselves.
+   *
+   * @generated from enum value: SUSPEND_SELF = 21;
+   */
+  SUSPEND_SELF = 21,
+
+  /**
+   * The organization, or what the details name, has as many as it may have; the details hold the limit.
+   *
+   * @generated from enum value: LIMIT_REACHED = 22;
+   */
+  LIMIT_REACHED = 22,
+
+  /**
+   * The parent is no team of the organization.
+   *
+   * @generated from enum value: TEAM_PARENT_UNKNOWN = 23;
+   */
+  TEAM_PARENT_UNKNOWN = 23,
+
+  /**
+   * The team would be below itself.
+   *
+   * @generated from enum value: TEAM_CYCLE = 24;
+   */
+  TEAM_CYCLE = 24,
+
+  /**
+   * Teams would be nested more than 3 levels deep.
+   *
+   * @generated from enum value: TEAM_TOO_DEEP = 25;
+   */
+  TEAM_TOO_DEEP = 25,
+
+  /**
+   * The team has teams below it.
+   *
+   * @generated from enum value: TEAM_HAS_CHILDREN = 26;
+   */
+  TEAM_HAS_CHILDREN = 26,
+
+  /**
+   * The person is in the team already.
+   *
+   * @generated from enum value: TEAM_MEMBER_EXISTS = 27;
+   */
+  TEAM_MEMBER_EXISTS = 27,
+
+  /**
+   * The person is no member of the organization.
+   *
+   * @generated from enum value: USER_NOT_MEMBER = 28;
+   */
+  USER_NOT_MEMBER = 28,
+
+  /**
+   * Nothing is offered to the caller, or no longer.
+   *
+   * @generated from enum value: TRANSFER_NOT_PENDING = 29;
+   */
+  TRANSFER_NOT_PENDING = 29,
+
+  /**
+   * The person the ownership is offered to is an owner already, or suspended.
+   *
+   * @generated from enum value: TRANSFER_IMPOSSIBLE = 30;
+   */
+  TRANSFER_IMPOSSIBLE = 30,
+
+  /**
+   * The invitation link was revoked, has expired or is used up, or whoever made it may no longer give its role; the
+   * details hold its state.
+   *
+   * @generated from enum value: INVITATION_LINK_NOT_ACTIVE = 31;
+   */
+  INVITATION_LINK_NOT_ACTIVE = 31,
+
+  /**
+   * The invitation link is for addresses of another domain than the caller's.
+   *
+   * @generated from enum value: INVITATION_LINK_OTHER_DOMAIN = 32;
+   */
+  INVITATION_LINK_OTHER_DOMAIN = 32,
+
+  /**
+   * The organization has the domain already.
+   *
+   * @generated from enum value: DOMAIN_EXISTS = 33;
+   */
+  DOMAIN_EXISTS = 33,
+
+  /**
+   * The domain is no name that one organization can own: a public suffix, or one where anybody gets an address.
+   *
+   * @generated from enum value: DOMAIN_NOT_ALLOWED = 34;
+   */
+  DOMAIN_NOT_ALLOWED = 34,
+
+  /**
+   * Another organization has verified the domain.
+   *
+   * @generated from enum value: DOMAIN_TAKEN = 35;
+   */
+  DOMAIN_TAKEN = 35,
+
+  /**
+   * The domain does not show the record that verifies it; the details say what was looked for and found.
+   *
+   * @generated from enum value: DOMAIN_NOT_VERIFIED = 36;
+   */
+  DOMAIN_NOT_VERIFIED = 36,
+
+  /**
+   * The organization is suspended: it can be read and not changed.
+   *
+   * @generated from enum value: ORGANIZATION_SUSPENDED = 50;
+   */
+  ORGANIZATION_SUSPENDED = 50,
+
+  /**
+   * The organization is about to be deleted: it can be read and not changed, until an owner cancels the deletion.
+   *
+   * @generated from enum value: DELETION_PENDING = 51;
+   */
+  DELETION_PENDING = 51,
+
+  /**
+   * The deletion has begun and can't be called off any more.
+   *
+   * @generated from enum value: DELETION_IRREVERSIBLE = 52;
+   */
+  DELETION_IRREVERSIBLE = 52,
+
+  /**
+   * There is no deletion to be cancelled.
+   *
+   * @generated from enum value: DELETION_NOT_PENDING = 53;
+   */
+  DELETION_NOT_PENDING = 53,
+
+  /**
+   * The name that was typed is not the organization's.
+   *
+   * @generated from enum value: NAME_MISMATCH = 54;
+   */
+  NAME_MISMATCH = 54,
 }
 
 /**

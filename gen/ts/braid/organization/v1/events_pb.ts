@@ -9,13 +9,15 @@ import type { Assignment } from "./assignment_pb";
 import { file_braid_organization_v1_assignment } from "./assignment_pb";
 import type { Role } from "./role_pb";
 import { file_braid_organization_v1_role } from "./role_pb";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file braid/organization/v1/events.proto.
  */
 export const file_braid_organization_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJ6ChFQZXJtaXNzaW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDAoEbmFtZRgCIAEoCRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLmNyZWF0ZWQidgoRUGVybWlzc2lvblVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAk6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLnVwZGF0ZWQiegoRUGVybWlzc2lvbkRlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOiXCuxghCh9vcmdhbml6YXRpb24ucGVybWlzc2lvbi5kZWxldGVkIosBCgtSb2xlQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSKQoEcm9sZRgCIAEoCzIbLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Sb2xlEhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzofwrsYGwoZb3JnYW5pemF0aW9uLnJvbGUuY3JlYXRlZCKLAQoLUm9sZVVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEikKBHJvbGUYAiABKAsyGy5icmFpZC5vcmdhbml6YXRpb24udjEuUm9sZRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6H8K7GBsKGW9yZ2FuaXphdGlvbi5yb2xlLnVwZGF0ZWQicQoLUm9sZURlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3JvbGVfaWQYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOh/CuxgbChlvcmdhbml6YXRpb24ucm9sZS5kZWxldGVkIqMBChFBc3NpZ25tZW50Q3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSNQoKYXNzaWdubWVudBgCIAEoCzIhLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Bc3NpZ25tZW50EhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzolwrsYIQofb3JnYW5pemF0aW9uLmFzc2lnbm1lbnQuY3JlYXRlZCKjAQoRQXNzaWdubWVudERlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEjUKCmFzc2lnbm1lbnQYAiABKAsyIS5icmFpZC5vcmdhbml6YXRpb24udjEuQXNzaWdubWVudBIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5hc3NpZ25tZW50LmRlbGV0ZWRCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options, file_braid_organization_v1_assignment, file_braid_organization_v1_role]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJ6ChFQZXJtaXNzaW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDAoEbmFtZRgCIAEoCRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLmNyZWF0ZWQidgoRUGVybWlzc2lvblVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAk6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLnVwZGF0ZWQiegoRUGVybWlzc2lvbkRlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOiXCuxghCh9vcmdhbml6YXRpb24ucGVybWlzc2lvbi5kZWxldGVkIosBCgtSb2xlQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSKQoEcm9sZRgCIAEoCzIbLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Sb2xlEhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzofwrsYGwoZb3JnYW5pemF0aW9uLnJvbGUuY3JlYXRlZCKLAQoLUm9sZVVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEikKBHJvbGUYAiABKAsyGy5icmFpZC5vcmdhbml6YXRpb24udjEuUm9sZRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6H8K7GBsKGW9yZ2FuaXphdGlvbi5yb2xlLnVwZGF0ZWQicQoLUm9sZURlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3JvbGVfaWQYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOh/CuxgbChlvcmdhbml6YXRpb24ucm9sZS5kZWxldGVkIqMBChFBc3NpZ25tZW50Q3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSNQoKYXNzaWdubWVudBgCIAEoCzIhLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Bc3NpZ25tZW50EhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzolwrsYIQofb3JnYW5pemF0aW9uLmFzc2lnbm1lbnQuY3JlYXRlZCKjAQoRQXNzaWdubWVudERlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEjUKCmFzc2lnbm1lbnQYAiABKAsyIS5icmFpZC5vcmdhbml6YXRpb24udjEuQXNzaWdubWVudBIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5hc3NpZ25tZW50LmRlbGV0ZWQiYAoPTWVtYmVyU3VzcGVuZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJOiPCuxgfCh1vcmdhbml6YXRpb24ubWVtYmVyLnN1c3BlbmRlZCJcCg1NZW1iZXJSZXN1bWVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJOiHCuxgdChtvcmdhbml6YXRpb24ubWVtYmVyLnJlc3VtZWQihgEKC1RlYW1DcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg5wYXJlbnRfdGVhbV9pZBgEIAEoCTofwrsYGwoZb3JnYW5pemF0aW9uLnRlYW0uY3JlYXRlZCKnAQoLVGVhbVVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEhYKDnBhcmVudF90ZWFtX2lkGAQgASgJEh8KF3ByZXZpb3VzX3BhcmVudF90ZWFtX2lkGAUgASgJOh/CuxgbChlvcmdhbml6YXRpb24udGVhbS51cGRhdGVkIlgKC1RlYW1EZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJOh/CuxgbChlvcmdhbml6YXRpb24udGVhbS5kZWxldGVkIoABCg9UZWFtTWVtYmVyQWRkZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIMCgRsZWFkGAQgASgIOiTCuxggCh5vcmdhbml6YXRpb24udGVhbV9tZW1iZXIuYWRkZWQihAEKEVRlYW1NZW1iZXJVcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEbGVhZBgEIAEoCDomwrsYIgogb3JnYW5pemF0aW9uLnRlYW1fbWVtYmVyLnVwZGF0ZWQidgoRVGVhbU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLnRlYW1fbWVtYmVyLnJlbW92ZWQiiQEKEE93bmVyc2hpcE9mZmVyZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhMKC3RyYW5zZmVyX2lkGAIgASgJEhAKCG93bmVyX2lkGAMgASgJEg8KB3VzZXJfaWQYBCABKAk6JMK7GCAKHm9yZ2FuaXphdGlvbi5vd25lcnNoaXAub2ZmZXJlZCKRAQoUT3duZXJzaGlwVHJhbnNmZXJyZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhMKC3RyYW5zZmVyX2lkGAIgASgJEhAKCG93bmVyX2lkGAMgASgJEg8KB3VzZXJfaWQYBCABKAk6KMK7GCQKIm9yZ2FuaXphdGlvbi5vd25lcnNoaXAudHJhbnNmZXJyZWQieQoZT3duZXJzaGlwVHJhbnNmZXJDYW5jZWxlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEwoLdHJhbnNmZXJfaWQYAiABKAk6LsK7GCoKKG9yZ2FuaXphdGlvbi5vd25lcnNoaXAudHJhbnNmZXJfY2FuY2VsZWQimwEKFUludml0YXRpb25MaW5rQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGgoSaW52aXRhdGlvbl9saW5rX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSEAoIbWF4X3VzZXMYBCABKAU6KsK7GCYKJG9yZ2FuaXphdGlvbi5pbnZpdGF0aW9uX2xpbmsuY3JlYXRlZCKRAQoSSW52aXRhdGlvbkxpbmtVc2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJpbnZpdGF0aW9uX2xpbmtfaWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIMCgR1c2VzGAQgASgFOifCuxgjCiFvcmdhbml6YXRpb24uaW52aXRhdGlvbl9saW5rLnVzZWQieAoVSW52aXRhdGlvbkxpbmtSZXZva2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJpbnZpdGF0aW9uX2xpbmtfaWQYAiABKAk6KsK7GCYKJG9yZ2FuaXphdGlvbi5pbnZpdGF0aW9uX2xpbmsucmV2b2tlZCJsCg1Eb21haW5DcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIRCglkb21haW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCTohwrsYHQobb3JnYW5pemF0aW9uLmRvbWFpbi5jcmVhdGVkIpgBCg1Eb21haW5VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIRCglkb21haW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCRIZChFhdXRvX2pvaW5fcm9sZV9pZBgEIAEoCRIPCgdjYXB0dXJlGAUgASgIOiHCuxgdChtvcmdhbml6YXRpb24uZG9tYWluLnVwZGF0ZWQifwoORG9tYWluVmVyaWZpZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhEKCWRvbWFpbl9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEg8KB2NhcHR1cmUYBCABKAg6IsK7GB4KHG9yZ2FuaXphdGlvbi5kb21haW4udmVyaWZpZWQieQoKRG9tYWluTG9zdBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEQoJZG9tYWluX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJb3duZXJfaWRzGAQgAygJOh7CuxgaChhvcmdhbml6YXRpb24uZG9tYWluLmxvc3QibAoNRG9tYWluRGVsZXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEQoJZG9tYWluX2lkGAIgASgJEgwKBG5hbWUYAyABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5kb21haW4uZGVsZXRlZCJtCgxNZW1iZXJKb2luZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkSEQoJZG9tYWluX2lkGAMgASgJOiDCuxgcChpvcmdhbml6YXRpb24ubWVtYmVyLmpvaW5lZCJrChVPcmdhbml6YXRpb25TdXNwZW5kZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCTopwrsYJQojb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi5zdXNwZW5kZWQiVwoTT3JnYW5pemF0aW9uUmVzdW1lZBIXCg9vcmdhbml6YXRpb25faWQYASABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24ucmVzdW1lZCLGAQodT3JnYW5pemF0aW9uRGVsZXRpb25SZXF1ZXN0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSFAoMcmVxdWVzdGVyX2lkGAMgASgJEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOjLCuxguCixvcmdhbml6YXRpb24ub3JnYW5pemF0aW9uLmRlbGV0aW9uX3JlcXVlc3RlZCKAAQodT3JnYW5pemF0aW9uRGVsZXRpb25DYW5jZWxsZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAk6MsK7GC4KLG9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uZGVsZXRpb25fY2FuY2VsbGVkInwKG09yZ2FuaXphdGlvbkRlbGV0aW9uU3RhcnRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCTowwrsYLAoqb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi5kZWxldGlvbl9zdGFydGVkIpsBChpPcmdhbml6YXRpb25EZWxldGlvbkZhaWxlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIPCgdzZXJ2aWNlGAMgASgJEg4KBnJlYXNvbhgEIAEoCTovwrsYKwopb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi5kZWxldGlvbl9mYWlsZWQiegoaT3JnYW5pemF0aW9uRXJhc3VyZVN0YXJ0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAk6L8K7GCsKKW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uZXJhc3VyZV9zdGFydGVkIoABChNPcmdhbml6YXRpb25EZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJEhMKC2VyYXNlZF9yb3dzGAMgASgDOifCuxgjCiFvcmdhbml6YXRpb24ub3JnYW5pemF0aW9uLmRlbGV0ZWRCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options, file_braid_organization_v1_assignment, file_braid_organization_v1_role, file_google_protobuf_timestamp]);
 
 /**
  * OrganizationCreated: an organization exists. Its first owner follows as MemberAdded.
@@ -604,4 +606,1017 @@ export type AssignmentDeleted = Message<"braid.organization.v1.AssignmentDeleted
  */
 export const AssignmentDeletedSchema: GenMessage<AssignmentDeleted> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_events, 16);
+
+/**
+ * MemberSuspended: a member may do nothing in the organization until they are resumed. Every process refuses the user
+ * from then on. The reason stays in the organization's own records: it is a text about a person.
+ *
+ * @generated from message braid.organization.v1.MemberSuspended
+ */
+export type MemberSuspended = Message<"braid.organization.v1.MemberSuspended"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.MemberSuspended.
+ * Use `create(MemberSuspendedSchema)` to create a new message.
+ */
+export const MemberSuspendedSchema: GenMessage<MemberSuspended> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 17);
+
+/**
+ * MemberResumed: a suspended member may do again what their roles permit.
+ *
+ * @generated from message braid.organization.v1.MemberResumed
+ */
+export type MemberResumed = Message<"braid.organization.v1.MemberResumed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.MemberResumed.
+ * Use `create(MemberResumedSchema)` to create a new message.
+ */
+export const MemberResumedSchema: GenMessage<MemberResumed> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 18);
+
+/**
+ * TeamCreated: a team exists.
+ *
+ * @generated from message braid.organization.v1.TeamCreated
+ */
+export type TeamCreated = Message<"braid.organization.v1.TeamCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * The team above it; empty at the top.
+   *
+   * @generated from field: string parent_team_id = 4;
+   */
+  parentTeamId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamCreated.
+ * Use `create(TeamCreatedSchema)` to create a new message.
+ */
+export const TeamCreatedSchema: GenMessage<TeamCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 19);
+
+/**
+ * TeamUpdated: a team's name, description or place changed. It holds the values after the change.
+ *
+ * @generated from message braid.organization.v1.TeamUpdated
+ */
+export type TeamUpdated = Message<"braid.organization.v1.TeamUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * The team above it; empty at the top. A new place changes what its members are in.
+   *
+   * @generated from field: string parent_team_id = 4;
+   */
+  parentTeamId: string;
+
+  /**
+   * The team that was above it before.
+   *
+   * @generated from field: string previous_parent_team_id = 5;
+   */
+  previousParentTeamId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamUpdated.
+ * Use `create(TeamUpdatedSchema)` to create a new message.
+ */
+export const TeamUpdatedSchema: GenMessage<TeamUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 20);
+
+/**
+ * TeamDeleted: a team is gone, and with it everybody's place in it.
+ *
+ * @generated from message braid.organization.v1.TeamDeleted
+ */
+export type TeamDeleted = Message<"braid.organization.v1.TeamDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamDeleted.
+ * Use `create(TeamDeletedSchema)` to create a new message.
+ */
+export const TeamDeletedSchema: GenMessage<TeamDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 21);
+
+/**
+ * TeamMemberAdded: a member of the organization is now in a team. Leaving the organization leaves all teams, which
+ * MemberRemoved alone tells.
+ *
+ * @generated from message braid.organization.v1.TeamMemberAdded
+ */
+export type TeamMemberAdded = Message<"braid.organization.v1.TeamMemberAdded"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * Whether the user leads the team.
+   *
+   * @generated from field: bool lead = 4;
+   */
+  lead: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamMemberAdded.
+ * Use `create(TeamMemberAddedSchema)` to create a new message.
+ */
+export const TeamMemberAddedSchema: GenMessage<TeamMemberAdded> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 22);
+
+/**
+ * TeamMemberUpdated: somebody in a team leads it now, or no longer does.
+ *
+ * @generated from message braid.organization.v1.TeamMemberUpdated
+ */
+export type TeamMemberUpdated = Message<"braid.organization.v1.TeamMemberUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * Whether the user leads the team.
+   *
+   * @generated from field: bool lead = 4;
+   */
+  lead: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamMemberUpdated.
+ * Use `create(TeamMemberUpdatedSchema)` to create a new message.
+ */
+export const TeamMemberUpdatedSchema: GenMessage<TeamMemberUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 23);
+
+/**
+ * TeamMemberRemoved: a user is no longer in a team.
+ *
+ * @generated from message braid.organization.v1.TeamMemberRemoved
+ */
+export type TeamMemberRemoved = Message<"braid.organization.v1.TeamMemberRemoved"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.TeamMemberRemoved.
+ * Use `create(TeamMemberRemovedSchema)` to create a new message.
+ */
+export const TeamMemberRemovedSchema: GenMessage<TeamMemberRemoved> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 24);
+
+/**
+ * OwnershipOffered: an owner offers their place to a member. Its mail is fetched by GetOwnershipMail when it is sent.
+ *
+ * @generated from message braid.organization.v1.OwnershipOffered
+ */
+export type OwnershipOffered = Message<"braid.organization.v1.OwnershipOffered"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The offer.
+   *
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+
+  /**
+   * Who offers.
+   *
+   * @generated from field: string owner_id = 3;
+   */
+  ownerId: string;
+
+  /**
+   * Who is offered it.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OwnershipOffered.
+ * Use `create(OwnershipOfferedSchema)` to create a new message.
+ */
+export const OwnershipOfferedSchema: GenMessage<OwnershipOffered> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 25);
+
+/**
+ * OwnershipTransferred: the offer was accepted. What changed in the two members' roles follows as MemberRolesChanged.
+ *
+ * @generated from message braid.organization.v1.OwnershipTransferred
+ */
+export type OwnershipTransferred = Message<"braid.organization.v1.OwnershipTransferred"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The offer.
+   *
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+
+  /**
+   * Who was an owner and is an admin now.
+   *
+   * @generated from field: string owner_id = 3;
+   */
+  ownerId: string;
+
+  /**
+   * Who is an owner now.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OwnershipTransferred.
+ * Use `create(OwnershipTransferredSchema)` to create a new message.
+ */
+export const OwnershipTransferredSchema: GenMessage<OwnershipTransferred> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 26);
+
+/**
+ * OwnershipTransferCanceled: the offer was taken back, or another one took its place.
+ *
+ * @generated from message braid.organization.v1.OwnershipTransferCanceled
+ */
+export type OwnershipTransferCanceled = Message<"braid.organization.v1.OwnershipTransferCanceled"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The offer.
+   *
+   * @generated from field: string transfer_id = 2;
+   */
+  transferId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OwnershipTransferCanceled.
+ * Use `create(OwnershipTransferCanceledSchema)` to create a new message.
+ */
+export const OwnershipTransferCanceledSchema: GenMessage<OwnershipTransferCanceled> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 27);
+
+/**
+ * InvitationLinkCreated: a link that lets people join was made.
+ *
+ * @generated from message braid.organization.v1.InvitationLinkCreated
+ */
+export type InvitationLinkCreated = Message<"braid.organization.v1.InvitationLinkCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string invitation_link_id = 2;
+   */
+  invitationLinkId: string;
+
+  /**
+   * The role its members will have.
+   *
+   * @generated from field: string role_id = 3;
+   */
+  roleId: string;
+
+  /**
+   * How many may use it.
+   *
+   * @generated from field: int32 max_uses = 4;
+   */
+  maxUses: number;
+};
+
+/**
+ * Describes the message braid.organization.v1.InvitationLinkCreated.
+ * Use `create(InvitationLinkCreatedSchema)` to create a new message.
+ */
+export const InvitationLinkCreatedSchema: GenMessage<InvitationLinkCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 28);
+
+/**
+ * InvitationLinkUsed: somebody joined by a link; MemberAdded follows.
+ *
+ * @generated from message braid.organization.v1.InvitationLinkUsed
+ */
+export type InvitationLinkUsed = Message<"braid.organization.v1.InvitationLinkUsed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string invitation_link_id = 2;
+   */
+  invitationLinkId: string;
+
+  /**
+   * Who joined.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * How many have used it now.
+   *
+   * @generated from field: int32 uses = 4;
+   */
+  uses: number;
+};
+
+/**
+ * Describes the message braid.organization.v1.InvitationLinkUsed.
+ * Use `create(InvitationLinkUsedSchema)` to create a new message.
+ */
+export const InvitationLinkUsedSchema: GenMessage<InvitationLinkUsed> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 29);
+
+/**
+ * InvitationLinkRevoked: a link works no more.
+ *
+ * @generated from message braid.organization.v1.InvitationLinkRevoked
+ */
+export type InvitationLinkRevoked = Message<"braid.organization.v1.InvitationLinkRevoked"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string invitation_link_id = 2;
+   */
+  invitationLinkId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.InvitationLinkRevoked.
+ * Use `create(InvitationLinkRevokedSchema)` to create a new message.
+ */
+export const InvitationLinkRevokedSchema: GenMessage<InvitationLinkRevoked> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 30);
+
+/**
+ * DomainCreated: an organization says that a domain is its own.
+ *
+ * @generated from message braid.organization.v1.DomainCreated
+ */
+export type DomainCreated = Message<"braid.organization.v1.DomainCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainCreated.
+ * Use `create(DomainCreatedSchema)` to create a new message.
+ */
+export const DomainCreatedSchema: GenMessage<DomainCreated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 31);
+
+/**
+ * DomainUpdated: a domain is used for something else. It holds the values after the change.
+ *
+ * @generated from message braid.organization.v1.DomainUpdated
+ */
+export type DomainUpdated = Message<"braid.organization.v1.DomainUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The role of people who join by themselves; empty when they can't.
+   *
+   * @generated from field: string auto_join_role_id = 4;
+   */
+  autoJoinRoleId: string;
+
+  /**
+   * Whether people sign in by the organization's own way.
+   *
+   * @generated from field: bool capture = 5;
+   */
+  capture: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainUpdated.
+ * Use `create(DomainUpdatedSchema)` to create a new message.
+ */
+export const DomainUpdatedSchema: GenMessage<DomainUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 32);
+
+/**
+ * DomainVerified: a domain is proven to be the organization's.
+ *
+ * @generated from message braid.organization.v1.DomainVerified
+ */
+export type DomainVerified = Message<"braid.organization.v1.DomainVerified"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Whether people sign in by the organization's own way.
+   *
+   * @generated from field: bool capture = 4;
+   */
+  capture: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainVerified.
+ * Use `create(DomainVerifiedSchema)` to create a new message.
+ */
+export const DomainVerifiedSchema: GenMessage<DomainVerified> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 33);
+
+/**
+ * DomainLost: a domain no longer shows the record that proves it. Nobody joins or signs in by it from then on.
+ *
+ * @generated from message braid.organization.v1.DomainLost
+ */
+export type DomainLost = Message<"braid.organization.v1.DomainLost"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The organization's active owners, who are told.
+   *
+   * @generated from field: repeated string owner_ids = 4;
+   */
+  ownerIds: string[];
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainLost.
+ * Use `create(DomainLostSchema)` to create a new message.
+ */
+export const DomainLostSchema: GenMessage<DomainLost> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 34);
+
+/**
+ * DomainDeleted: a domain is the organization's no more.
+ *
+ * @generated from message braid.organization.v1.DomainDeleted
+ */
+export type DomainDeleted = Message<"braid.organization.v1.DomainDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainDeleted.
+ * Use `create(DomainDeletedSchema)` to create a new message.
+ */
+export const DomainDeletedSchema: GenMessage<DomainDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 35);
+
+/**
+ * MemberJoined: somebody came by their address's domain; MemberAdded follows.
+ *
+ * @generated from message braid.organization.v1.MemberJoined
+ */
+export type MemberJoined = Message<"braid.organization.v1.MemberJoined"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 3;
+   */
+  domainId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.MemberJoined.
+ * Use `create(MemberJoinedSchema)` to create a new message.
+ */
+export const MemberJoinedSchema: GenMessage<MemberJoined> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 36);
+
+/**
+ * OrganizationSuspended: the organization can only be read.
+ *
+ * @generated from message braid.organization.v1.OrganizationSuspended
+ */
+export type OrganizationSuspended = Message<"braid.organization.v1.OrganizationSuspended"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationSuspended.
+ * Use `create(OrganizationSuspendedSchema)` to create a new message.
+ */
+export const OrganizationSuspendedSchema: GenMessage<OrganizationSuspended> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 37);
+
+/**
+ * OrganizationResumed: the organization is no longer suspended.
+ *
+ * @generated from message braid.organization.v1.OrganizationResumed
+ */
+export type OrganizationResumed = Message<"braid.organization.v1.OrganizationResumed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationResumed.
+ * Use `create(OrganizationResumedSchema)` to create a new message.
+ */
+export const OrganizationResumedSchema: GenMessage<OrganizationResumed> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 38);
+
+/**
+ * OrganizationDeletionRequested: an owner wants the organization deleted. It can only be read from now on.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeletionRequested
+ */
+export type OrganizationDeletionRequested = Message<"braid.organization.v1.OrganizationDeletionRequested"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * This try to delete it; each has an id of its own.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * The owner.
+   *
+   * @generated from field: string requester_id = 3;
+   */
+  requesterId: string;
+
+  /**
+   * When the deletion begins, unless it is cancelled before.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeletionRequested.
+ * Use `create(OrganizationDeletionRequestedSchema)` to create a new message.
+ */
+export const OrganizationDeletionRequestedSchema: GenMessage<OrganizationDeletionRequested> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 39);
+
+/**
+ * OrganizationDeletionCancelled: the organization stays, and is what it was before.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeletionCancelled
+ */
+export type OrganizationDeletionCancelled = Message<"braid.organization.v1.OrganizationDeletionCancelled"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeletionCancelled.
+ * Use `create(OrganizationDeletionCancelledSchema)` to create a new message.
+ */
+export const OrganizationDeletionCancelledSchema: GenMessage<OrganizationDeletionCancelled> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 40);
+
+/**
+ * OrganizationDeletionStarted: the grace is over. Every service says by platform.organization.prepared whether it can
+ * erase what it holds; it may be asked again.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeletionStarted
+ */
+export type OrganizationDeletionStarted = Message<"braid.organization.v1.OrganizationDeletionStarted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeletionStarted.
+ * Use `create(OrganizationDeletionStartedSchema)` to create a new message.
+ */
+export const OrganizationDeletionStartedSchema: GenMessage<OrganizationDeletionStarted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 41);
+
+/**
+ * OrganizationDeletionFailed: a service can't erase what it holds, so nothing is erased. The organization is what it was
+ * before, and every service restores what it had prepared.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeletionFailed
+ */
+export type OrganizationDeletionFailed = Message<"braid.organization.v1.OrganizationDeletionFailed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * The service that can't.
+   *
+   * @generated from field: string service = 3;
+   */
+  service: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeletionFailed.
+ * Use `create(OrganizationDeletionFailedSchema)` to create a new message.
+ */
+export const OrganizationDeletionFailedSchema: GenMessage<OrganizationDeletionFailed> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 42);
+
+/**
+ * OrganizationErasureStarted: there is no way back. Every service erases what it holds of the organization, confirms it by
+ * platform.organization.erased, and drops what it hears of the organization later; it may be asked again.
+ *
+ * @generated from message braid.organization.v1.OrganizationErasureStarted
+ */
+export type OrganizationErasureStarted = Message<"braid.organization.v1.OrganizationErasureStarted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationErasureStarted.
+ * Use `create(OrganizationErasureStartedSchema)` to create a new message.
+ */
+export const OrganizationErasureStartedSchema: GenMessage<OrganizationErasureStarted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 43);
+
+/**
+ * OrganizationDeleted: no service holds anything of the organization any more.
+ *
+ * @generated from message braid.organization.v1.OrganizationDeleted
+ */
+export type OrganizationDeleted = Message<"braid.organization.v1.OrganizationDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * How many rows were erased.
+   *
+   * @generated from field: int64 erased_rows = 3;
+   */
+  erasedRows: bigint;
+};
+
+/**
+ * Describes the message braid.organization.v1.OrganizationDeleted.
+ * Use `create(OrganizationDeletedSchema)` to create a new message.
+ */
+export const OrganizationDeletedSchema: GenMessage<OrganizationDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 44);
 

@@ -2,8 +2,8 @@
 // @generated from file braid/organization/v1/member.proto (package braid.organization.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/organization/v1/member.proto.
  */
 export const file_braid_organization_v1_member: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvbWVtYmVyLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiogIKBk1lbWJlchIUCgd1c2VyX2lkGAEgASgJQgPgQQMSPAoMZGlzcGxheV9uYW1lGAIgASgJQia4uxgB0rsYHmlzIGNoYW5nZWQgYnkgdGhlIHBlcnNvbiBhbG9uZRI1CgVlbWFpbBgDIAEoCUImuLsYAdK7GB5pcyBjaGFuZ2VkIGJ5IHRoZSBwZXJzb24gYWxvbmUSJAoIcm9sZV9pZHMYBCADKAlCErpID5IBDBAQGAEiBnIEEAEYQBIyCglqb2luX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSFQoEZXRhZxgGIAEoCUIHukgEcgIYQBIcCg9hY2Nlc3NfcmV2aXNpb24YByABKAlCA+BBAyKnAQoSTGlzdE1lbWJlcnNSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGIACIl4KE0xpc3RNZW1iZXJzUmVzcG9uc2USLgoHbWVtYmVycxgBIAMoCzIdLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrsBChNVcGRhdGVNZW1iZXJSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQESNQoGbWVtYmVyGAMgASgLMh0uYnJhaWQub3JnYW5pemF0aW9uLnYxLk1lbWJlckIGukgDyAEBEi8KC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJTChNSZW1vdmVNZW1iZXJSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQEiLwoUUmVtb3ZlTWVtYmVyUmVzcG9uc2USFwoPYWNjZXNzX3JldmlzaW9uGAEgASgJMoMFCg1NZW1iZXJTZXJ2aWNlEsYBCgtMaXN0TWVtYmVycxIpLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0TWVtYmVyc1JlcXVlc3QaKi5icmFpZC5vcmdhbml6YXRpb24udjEuTGlzdE1lbWJlcnNSZXNwb25zZSJgkAIBqrsYIjIGdmlld2VyIhhvcmdhbml6YXRpb24ubWVtYmVyLnJlYWSC0+STAjESLy9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS9tZW1iZXJzEssBCgxVcGRhdGVNZW1iZXISKi5icmFpZC5vcmdhbml6YXRpb24udjEuVXBkYXRlTWVtYmVyUmVxdWVzdBodLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5NZW1iZXIicKq7GCMyBWFkbWluIhpvcmdhbml6YXRpb24ubWVtYmVyLnVwZGF0ZYLT5JMCQzoGbWVtYmVyMjkvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vbWVtYmVycy97dXNlcl9pZH0S2gEKDFJlbW92ZU1lbWJlchIqLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5SZW1vdmVNZW1iZXJSZXF1ZXN0GisuYnJhaWQub3JnYW5pemF0aW9uLnYxLlJlbW92ZU1lbWJlclJlc3BvbnNlInGquxgsMgVhZG1pbjoHdXNlcl9pZCIab3JnYW5pemF0aW9uLm1lbWJlci5yZW1vdmWC0+STAjsqOS9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS9tZW1iZXJzL3t1c2VyX2lkfUJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvbWVtYmVyLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEi7gMKBk1lbWJlchIUCgd1c2VyX2lkGAEgASgJQgPgQQMSPAoMZGlzcGxheV9uYW1lGAIgASgJQia4uxgB0rsYHmlzIGNoYW5nZWQgYnkgdGhlIHBlcnNvbiBhbG9uZRI1CgVlbWFpbBgDIAEoCUImuLsYAdK7GB5pcyBjaGFuZ2VkIGJ5IHRoZSBwZXJzb24gYWxvbmUSJAoIcm9sZV9pZHMYBCADKAlCErpID5IBDBAQGAEiBnIEEAEYQBIyCglqb2luX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSFQoEZXRhZxgGIAEoCUIHukgEcgIYQBIcCg9hY2Nlc3NfcmV2aXNpb24YByABKAlCA+BBAxI3CgVzdGF0ZRgKIAEoDjIjLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5NZW1iZXIuU3RhdGVCA+BBAxIfCg5zdXNwZW5kX3JlYXNvbhgIIAEoCUIH4EEDuLsYARI1CgxzdXNwZW5kX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMiOQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIKCgZBQ1RJVkUQARINCglTVVNQRU5ERUQQAiKnAQoSTGlzdE1lbWJlcnNSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGIACIl4KE0xpc3RNZW1iZXJzUmVzcG9uc2USLgoHbWVtYmVycxgBIAMoCzIdLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrsBChNVcGRhdGVNZW1iZXJSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQESNQoGbWVtYmVyGAMgASgLMh0uYnJhaWQub3JnYW5pemF0aW9uLnYxLk1lbWJlckIGukgDyAEBEi8KC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJTChNSZW1vdmVNZW1iZXJSZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQEiLwoUUmVtb3ZlTWVtYmVyUmVzcG9uc2USFwoPYWNjZXNzX3JldmlzaW9uGAEgASgJMoMFCg1NZW1iZXJTZXJ2aWNlEsYBCgtMaXN0TWVtYmVycxIpLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0TWVtYmVyc1JlcXVlc3QaKi5icmFpZC5vcmdhbml6YXRpb24udjEuTGlzdE1lbWJlcnNSZXNwb25zZSJgkAIBqrsYIjIGdmlld2VyIhhvcmdhbml6YXRpb24ubWVtYmVyLnJlYWSC0+STAjESLy9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS9tZW1iZXJzEssBCgxVcGRhdGVNZW1iZXISKi5icmFpZC5vcmdhbml6YXRpb24udjEuVXBkYXRlTWVtYmVyUmVxdWVzdBodLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5NZW1iZXIicKq7GCMyBWFkbWluIhpvcmdhbml6YXRpb24ubWVtYmVyLnVwZGF0ZYLT5JMCQzoGbWVtYmVyMjkvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH0vbWVtYmVycy97dXNlcl9pZH0S2gEKDFJlbW92ZU1lbWJlchIqLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5SZW1vdmVNZW1iZXJSZXF1ZXN0GisuYnJhaWQub3JnYW5pemF0aW9uLnYxLlJlbW92ZU1lbWJlclJlc3BvbnNlInGquxgsMgVhZG1pbjoHdXNlcl9pZCIab3JnYW5pemF0aW9uLm1lbWJlci5yZW1vdmWC0+STAjsqOS9hcGkvdjEvb3JnYW5pemF0aW9ucy97b3JnYW5pemF0aW9uX2lkfS9tZW1iZXJzL3t1c2VyX2lkfUJGWkRnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29yZ2FuaXphdGlvbi92MTtvcmdhbml6YXRpb252MWIGcHJvdG8z", [file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Member is a user in an organization.
@@ -60,7 +60,7 @@ export type Member = Message<"braid.organization.v1.Member"> & {
   joinTime?: Timestamp | undefined;
 
   /**
-   * Changes with every change of what can be changed here, the roles; send it back to guard an update.
+   * Changes with every change of the roles or the state; send it back to guard an update.
    *
    * @generated from field: string etag = 6;
    */
@@ -72,6 +72,27 @@ export type Member = Message<"braid.organization.v1.Member"> & {
    * @generated from field: string access_revision = 7;
    */
   accessRevision: string;
+
+  /**
+   * Whether the member may do anything at all.
+   *
+   * @generated from field: braid.organization.v1.Member.State state = 10;
+   */
+  state: Member_State;
+
+  /**
+   * Why the member is suspended, as whoever did it wrote; empty for an active one.
+   *
+   * @generated from field: string suspend_reason = 8;
+   */
+  suspendReason: string;
+
+  /**
+   * Since when; absent for an active member.
+   *
+   * @generated from field: google.protobuf.Timestamp suspend_time = 9;
+   */
+  suspendTime?: Timestamp | undefined;
 };
 
 /**
@@ -80,6 +101,40 @@ export type Member = Message<"braid.organization.v1.Member"> & {
  */
 export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_member, 0);
+
+/**
+ * State says whether a member may do anything at all.
+ *
+ * @generated from enum braid.organization.v1.Member.State
+ */
+export enum Member_State {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  STATE_UNSPECIFIED = 0,
+
+  /**
+   * May do what the roles permit.
+   *
+   * @generated from enum value: ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * May do nothing until somebody resumes the membership.
+   *
+   * @generated from enum value: SUSPENDED = 2;
+   */
+  SUSPENDED = 2,
+}
+
+/**
+ * Describes the enum braid.organization.v1.Member.State.
+ */
+export const Member_StateSchema: GenEnum<Member_State> = /*@__PURE__*/
+  enumDesc(file_braid_organization_v1_member, 0, 0);
 
 /**
  * ListMembersRequest asks for members.
@@ -256,8 +311,8 @@ export const RemoveMemberResponseSchema: GenMessage<RemoveMemberResponse> = /*@_
  */
 export const MemberService: GenService<{
   /**
-   * ListMembers lists the members in the order they joined. Filter fields: roleIds:"x", displayName:"text", joinTime.
-   * Order: joinTime, displayName.
+   * ListMembers lists the members in the order they joined, the suspended ones too. Filter fields: roleIds:"x",
+   * displayName:"text", joinTime, state. Order: joinTime, displayName.
    *
    * @generated from rpc braid.organization.v1.MemberService.ListMembers
    */

@@ -4,8 +4,8 @@
 
 // Tenants, who belongs to them and what they may do.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_braid_options_v1_options } from "../../options/v1/options_pb";
 import { file_braid_options_v1_text } from "../../options/v1/text_pb";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/organization/v1/organization.proto.
  */
 export const file_braid_organization_v1_organization: GenFile = /*@__PURE__*/
-  fileDesc("CihicmFpZC9vcmdhbml6YXRpb24vdjEvb3JnYW5pemF0aW9uLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEihQIKDE9yZ2FuaXphdGlvbhIPCgJpZBgBIAEoCUID4EEDEiQKDGRpc3BsYXlfbmFtZRgCIAEoCUIOukgL2AEBcgbIwRgBGGQSOwoEc2x1ZxgDIAEoCUItukgq2AEBciUyI15bYS16MC05XShbYS16MC05LV17MSwzOH0pW2EtejAtOV0kEjQKC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC3VwZGF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYBiABKAlCB7pIBHICGEAifQoZQ3JlYXRlT3JnYW5pemF0aW9uUmVxdWVzdBIjCgxkaXNwbGF5X25hbWUYASABKAlCDbpICnIIyMEYARABGGQSOwoEc2x1ZxgCIAEoCUItukgq2AEBciUyI15bYS16MC05XShbYS16MC05LV17MSwzOH0pW2EtejAtOV0kIooBChhMaXN0T3JnYW5pemF0aW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEhgKBmZpbHRlchgDIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBCABKAlCCLpIBXIDGIACInAKGUxpc3RPcmdhbml6YXRpb25zUmVzcG9uc2USOgoNb3JnYW5pemF0aW9ucxgBIAMoCzIjLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Pcmdhbml6YXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjsKFkdldE9yZ2FuaXphdGlvblJlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABASKyAQoZVXBkYXRlT3JnYW5pemF0aW9uUmVxdWVzdBIhCg9vcmdhbml6YXRpb25faWQYASABKAlCCLpIBXIDsAEBEkEKDG9yZ2FuaXphdGlvbhgCIAEoCzIjLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Pcmdhbml6YXRpb25CBrpIA8gBARIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sy7gUKE09yZ2FuaXphdGlvblNlcnZpY2USkwEKEkNyZWF0ZU9yZ2FuaXphdGlvbhIwLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5DcmVhdGVPcmdhbml6YXRpb25SZXF1ZXN0GiMuYnJhaWQub3JnYW5pemF0aW9uLnYxLk9yZ2FuaXphdGlvbiImqrsYAhABgtPkkwIaOgEqIhUvYXBpL3YxL29yZ2FuaXphdGlvbnMSngEKEUxpc3RPcmdhbml6YXRpb25zEi8uYnJhaWQub3JnYW5pemF0aW9uLnYxLkxpc3RPcmdhbml6YXRpb25zUmVxdWVzdBowLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0T3JnYW5pemF0aW9uc1Jlc3BvbnNlIiaQAgGquxgCEAGC0+STAhcSFS9hcGkvdjEvb3JnYW5pemF0aW9ucxLFAQoPR2V0T3JnYW5pemF0aW9uEi0uYnJhaWQub3JnYW5pemF0aW9uLnYxLkdldE9yZ2FuaXphdGlvblJlcXVlc3QaIy5icmFpZC5vcmdhbml6YXRpb24udjEuT3JnYW5pemF0aW9uIl6QAgGquxgoMgZ2aWV3ZXIiHm9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24ucmVhZILT5JMCKRInL2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9EtcBChJVcGRhdGVPcmdhbml6YXRpb24SMC5icmFpZC5vcmdhbml6YXRpb24udjEuVXBkYXRlT3JnYW5pemF0aW9uUmVxdWVzdBojLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Pcmdhbml6YXRpb24iaqq7GCkyBWFkbWluIiBvcmdhbml6YXRpb24ub3JnYW5pemF0aW9uLnVwZGF0ZYLT5JMCNzoMb3JnYW5pemF0aW9uMicvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH1CRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options, file_braid_options_v1_text, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CihicmFpZC9vcmdhbml6YXRpb24vdjEvb3JnYW5pemF0aW9uLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiwwMKDE9yZ2FuaXphdGlvbhIPCgJpZBgBIAEoCUID4EEDEiQKDGRpc3BsYXlfbmFtZRgCIAEoCUIOukgL2AEBcgbIwRgBGGQSOwoEc2x1ZxgDIAEoCUItukgq2AEBciUyI15bYS16MC05XShbYS16MC05LV17MSwzOH0pW2EtejAtOV0kEjQKC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjQKC3VwZGF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEhUKBGV0YWcYBiABKAlCB7pIBHICGEASPQoFc3RhdGUYByABKA4yKS5icmFpZC5vcmdhbml6YXRpb24udjEuT3JnYW5pemF0aW9uLlN0YXRlQgPgQQMSHgoRc3VzcGVuc2lvbl9yZWFzb24YCCABKAlCA+BBAyJdCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEgoKBkFDVElWRRABEg0KCVNVU1BFTkRFRBACEhQKEFBFTkRJTkdfREVMRVRJT04QAxIMCghERUxFVElORxAEIn0KGUNyZWF0ZU9yZ2FuaXphdGlvblJlcXVlc3QSIwoMZGlzcGxheV9uYW1lGAEgASgJQg26SApyCMjBGAEQARhkEjsKBHNsdWcYAiABKAlCLbpIKtgBAXIlMiNeW2EtejAtOV0oW2EtejAtOS1dezEsMzh9KVthLXowLTldJCKKAQoYTGlzdE9yZ2FuaXphdGlvbnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAEBIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGIAQEhoKCG9yZGVyX2J5GAQgASgJQgi6SAVyAxiAAiJwChlMaXN0T3JnYW5pemF0aW9uc1Jlc3BvbnNlEjoKDW9yZ2FuaXphdGlvbnMYASADKAsyIy5icmFpZC5vcmdhbml6YXRpb24udjEuT3JnYW5pemF0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI7ChZHZXRPcmdhbml6YXRpb25SZXF1ZXN0EiEKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEisgEKGVVwZGF0ZU9yZ2FuaXphdGlvblJlcXVlc3QSIQoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARJBCgxvcmdhbml6YXRpb24YAiABKAsyIy5icmFpZC5vcmdhbml6YXRpb24udjEuT3JnYW5pemF0aW9uQga6SAPIAQESLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrMu0FChNPcmdhbml6YXRpb25TZXJ2aWNlEpMBChJDcmVhdGVPcmdhbml6YXRpb24SMC5icmFpZC5vcmdhbml6YXRpb24udjEuQ3JlYXRlT3JnYW5pemF0aW9uUmVxdWVzdBojLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Pcmdhbml6YXRpb24iJqq7GAIQAYLT5JMCGjoBKiIVL2FwaS92MS9vcmdhbml6YXRpb25zEp4BChFMaXN0T3JnYW5pemF0aW9ucxIvLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5MaXN0T3JnYW5pemF0aW9uc1JlcXVlc3QaMC5icmFpZC5vcmdhbml6YXRpb24udjEuTGlzdE9yZ2FuaXphdGlvbnNSZXNwb25zZSImkAIBqrsYAhABgtPkkwIXEhUvYXBpL3YxL29yZ2FuaXphdGlvbnMSxAEKD0dldE9yZ2FuaXphdGlvbhItLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5HZXRPcmdhbml6YXRpb25SZXF1ZXN0GiMuYnJhaWQub3JnYW5pemF0aW9uLnYxLk9yZ2FuaXphdGlvbiJdkAIBqrsYJzIFZ3Vlc3QiHm9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24ucmVhZILT5JMCKRInL2FwaS92MS9vcmdhbml6YXRpb25zL3tvcmdhbml6YXRpb25faWR9EtcBChJVcGRhdGVPcmdhbml6YXRpb24SMC5icmFpZC5vcmdhbml6YXRpb24udjEuVXBkYXRlT3JnYW5pemF0aW9uUmVxdWVzdBojLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Pcmdhbml6YXRpb24iaqq7GCkyBWFkbWluIiBvcmdhbml6YXRpb24ub3JnYW5pemF0aW9uLnVwZGF0ZYLT5JMCNzoMb3JnYW5pemF0aW9uMicvYXBpL3YxL29yZ2FuaXphdGlvbnMve29yZ2FuaXphdGlvbl9pZH1CRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options, file_braid_options_v1_text, file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Organization is a tenant.
@@ -68,6 +68,20 @@ export type Organization = Message<"braid.organization.v1.Organization"> & {
    * @generated from field: string etag = 6;
    */
   etag: string;
+
+  /**
+   * What can be done with it.
+   *
+   * @generated from field: braid.organization.v1.Organization.State state = 7;
+   */
+  state: Organization_State;
+
+  /**
+   * Why it is suspended; empty otherwise.
+   *
+   * @generated from field: string suspension_reason = 8;
+   */
+  suspensionReason: string;
 };
 
 /**
@@ -76,6 +90,54 @@ export type Organization = Message<"braid.organization.v1.Organization"> & {
  */
 export const OrganizationSchema: GenMessage<Organization> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_organization, 0);
+
+/**
+ * State says what can be done with an organization.
+ *
+ * @generated from enum braid.organization.v1.Organization.State
+ */
+export enum Organization_State {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  STATE_UNSPECIFIED = 0,
+
+  /**
+   * Everything.
+   *
+   * @generated from enum value: ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * It can be read: an operator or an unpaid bill has stopped the rest.
+   *
+   * @generated from enum value: SUSPENDED = 2;
+   */
+  SUSPENDED = 2,
+
+  /**
+   * It can be read, until its deletion begins or is cancelled.
+   *
+   * @generated from enum value: PENDING_DELETION = 3;
+   */
+  PENDING_DELETION = 3,
+
+  /**
+   * Nothing: it is being erased.
+   *
+   * @generated from enum value: DELETING = 4;
+   */
+  DELETING = 4,
+}
+
+/**
+ * Describes the enum braid.organization.v1.Organization.State.
+ */
+export const Organization_StateSchema: GenEnum<Organization_State> = /*@__PURE__*/
+  enumDesc(file_braid_organization_v1_organization, 0, 0);
 
 /**
  * CreateOrganizationRequest names the new organization.

@@ -26,7 +26,7 @@ export const file_braid_organization_v1_role: GenFile = /*@__PURE__*/
  */
 export type Role = Message<"braid.organization.v1.Role"> & {
   /**
-   * The role's id; a system role's id is its name: owner, admin, member, viewer.
+   * The role's id; a system role's id is its name: owner, admin, member, viewer, guest.
    *
    * @generated from field: string id = 1;
    */

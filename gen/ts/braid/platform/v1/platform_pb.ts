@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/platform/v1/platform.proto.
  */
 export const file_braid_platform_v1_platform: GenFile = /*@__PURE__*/
-  fileDesc("CiBicmFpZC9wbGF0Zm9ybS92MS9wbGF0Zm9ybS5wcm90bxIRYnJhaWQucGxhdGZvcm0udjEidAoNQWNjZXNzUmVmdXNlZBISCgpwZXJtaXNzaW9uGAEgASgJEhEKCXByb2NlZHVyZRgCIAEoCRINCgVjb3VudBgDIAEoBRIOCgZyZWFzb24YBCABKAk6HcK7GBkKF3BsYXRmb3JtLmFjY2Vzcy5yZWZ1c2VkKoAJCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIsChBJTlZBTElEX0FSR1VNRU5UEAEaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSLgoSUEFHRV9UT0tFTl9JTlZBTElEEAIaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKAoNVE9LRU5fTUlTU0lORxADGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSKAoNVE9LRU5fSU5WQUxJRBAEGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSLgoRUEVSTUlTU0lPTl9ERU5JRUQQBRoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSHgoJTk9UX0ZPVU5EEAYaD8q7GAsKCU5PVF9GT1VORBIgCg1FVEFHX01JU01BVENIEAcaDcq7GAkKB0FCT1JURUQSKQoWSURFTVBPVEVOQ1lfS0VZX1JFVVNFRBAIGg3KuxgJCgdBQk9SVEVEEikKFklERU1QT1RFTkNZX0tFWV9JTl9VU0UQCRoNyrsYCQoHQUJPUlRFRBIoCg5BTFJFQURZX0VYSVNUUxAKGhTKuxgQCg5BTFJFQURZX0VYSVNUUxIqCgxSQVRFX0xJTUlURUQQCxoYyrsYFAoSUkVTT1VSQ0VfRVhIQVVTVEVEEigKCk9WRVJMT0FERUQQDBoYyrsYFAoSUkVTT1VSQ0VfRVhIQVVTVEVEEiIKC1VOQVZBSUxBQkxFEA0aEcq7GA0KC1VOQVZBSUxBQkxFEi4KEURFQURMSU5FX0VYQ0VFREVEEA4aF8q7GBMKEURFQURMSU5FX0VYQ0VFREVEEh0KCENBTkNFTEVEEA8aD8q7GAsKCUNBTkNFTExFRBIqCg5CT0RZX1RPT19MQVJHRRAQGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEjIKFk1FRElBX1RZUEVfVU5TVVBQT1JURUQQERoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIhCgxQQVRIX1VOS05PV04QEhoPyrsYCwoJTk9UX0ZPVU5EEisKEk1FVEhPRF9OT1RfQUxMT1dFRBATGhPKuxgPCg1VTklNUExFTUVOVEVEEhwKCElOVEVSTkFMEBQaDsq7GAoKCElOVEVSTkFMEiMKDFNUT1JBR0VfRlVMTBAVGhHKuxgNCgtVTkFWQUlMQUJMRRIzChdBQ0NFU1NfUkVWSVNJT05fVU5LTk9XThAWGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEisKEFNURVBfVVBfUkVRVUlSRUQQHhoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEjMKFkNSRURFTlRJQUxfTk9UX0FMTE9XRUQQMhoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSKgoNU0NPUEVfTUlTU0lORxAzGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIwChNBRERSRVNTX05PVF9BTExPV0VEEDQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvcGxhdGZvcm0vdjE7cGxhdGZvcm12MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("CiBicmFpZC9wbGF0Zm9ybS92MS9wbGF0Zm9ybS5wcm90bxIRYnJhaWQucGxhdGZvcm0udjEidAoNQWNjZXNzUmVmdXNlZBISCgpwZXJtaXNzaW9uGAEgASgJEhEKCXByb2NlZHVyZRgCIAEoCRINCgVjb3VudBgDIAEoBRIOCgZyZWFzb24YBCABKAk6HcK7GBkKF3BsYXRmb3JtLmFjY2Vzcy5yZWZ1c2VkIooBChRPcmdhbml6YXRpb25QcmVwYXJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIPCgdyZWZ1c2VkGAMgASgIEg4KBnJlYXNvbhgEIAEoCTokwrsYIAoecGxhdGZvcm0ub3JnYW5pemF0aW9uLnByZXBhcmVkIpUBChJPcmdhbml6YXRpb25FcmFzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSLgoGdGFibGVzGAMgAygLMh4uYnJhaWQucGxhdGZvcm0udjEuRXJhc2VkVGFibGU6IsK7GB4KHHBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzZWQiKQoLRXJhc2VkVGFibGUSDAoEbmFtZRgBIAEoCRIMCgRyb3dzGAIgASgDIpgBChpPcmdhbml6YXRpb25FcmFzdXJlRGVsYXllZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIQCghmYWlsdXJlcxgDIAEoBRIOCgZyZWFzb24YBCABKAk6K8K7GCcKJXBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzdXJlX2RlbGF5ZWQqgAkKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiwKEElOVkFMSURfQVJHVU1FTlQQARoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChJQQUdFX1RPS0VOX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIoCg1UT0tFTl9NSVNTSU5HEAMaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCg1UT0tFTl9JTlZBTElEEAQaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIuChFQRVJNSVNTSU9OX0RFTklFRBAFGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIeCglOT1RfRk9VTkQQBhoPyrsYCwoJTk9UX0ZPVU5EEiAKDUVUQUdfTUlTTUFUQ0gQBxoNyrsYCQoHQUJPUlRFRBIpChZJREVNUE9URU5DWV9LRVlfUkVVU0VEEAgaDcq7GAkKB0FCT1JURUQSKQoWSURFTVBPVEVOQ1lfS0VZX0lOX1VTRRAJGg3KuxgJCgdBQk9SVEVEEigKDkFMUkVBRFlfRVhJU1RTEAoaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEioKDFJBVEVfTElNSVRFRBALGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSKAoKT1ZFUkxPQURFRBAMGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSIgoLVU5BVkFJTEFCTEUQDRoRyrsYDQoLVU5BVkFJTEFCTEUSLgoRREVBRExJTkVfRVhDRUVERUQQDhoXyrsYEwoRREVBRExJTkVfRVhDRUVERUQSHQoIQ0FOQ0VMRUQQDxoPyrsYCwoJQ0FOQ0VMTEVEEioKDkJPRFlfVE9PX0xBUkdFEBAaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSMgoWTUVESUFfVFlQRV9VTlNVUFBPUlRFRBARGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEiEKDFBBVEhfVU5LTk9XThASGg/KuxgLCglOT1RfRk9VTkQSKwoSTUVUSE9EX05PVF9BTExPV0VEEBMaE8q7GA8KDVVOSU1QTEVNRU5URUQSHAoISU5URVJOQUwQFBoOyrsYCgoISU5URVJOQUwSIwoMU1RPUkFHRV9GVUxMEBUaEcq7GA0KC1VOQVZBSUxBQkxFEjMKF0FDQ0VTU19SRVZJU0lPTl9VTktOT1dOEBYaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKwoQU1RFUF9VUF9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSMwoWQ1JFREVOVElBTF9OT1RfQUxMT1dFRBAyGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIqCg1TQ09QRV9NSVNTSU5HEDMaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjAKE0FERFJFU1NfTk9UX0FMTE9XRUQQNBoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRURCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9wbGF0Zm9ybS92MTtwbGF0Zm9ybXYxYgZwcm90bzM", [file_braid_options_v1_options]);
 
 /**
  * AccessRefused: a member was refused for lack of a permission. The service that refused is the event's source.
@@ -57,6 +57,155 @@ export type AccessRefused = Message<"braid.platform.v1.AccessRefused"> & {
  */
 export const AccessRefusedSchema: GenMessage<AccessRefused> = /*@__PURE__*/
   messageDesc(file_braid_platform_v1_platform, 0);
+
+/**
+ * OrganizationPrepared: a service has looked whether it can erase an organization's data. The service is the event's
+ * source.
+ *
+ * @generated from message braid.platform.v1.OrganizationPrepared
+ */
+export type OrganizationPrepared = Message<"braid.platform.v1.OrganizationPrepared"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it; each has an id of its own.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * Whether the service can't; the deletion is called off then.
+   *
+   * @generated from field: bool refused = 3;
+   */
+  refused: boolean;
+
+  /**
+   * Why it can't, in words for the owner.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.platform.v1.OrganizationPrepared.
+ * Use `create(OrganizationPreparedSchema)` to create a new message.
+ */
+export const OrganizationPreparedSchema: GenMessage<OrganizationPrepared> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 1);
+
+/**
+ * OrganizationErased: a service holds nothing of an organization any more. The service is the event's source.
+ *
+ * @generated from message braid.platform.v1.OrganizationErased
+ */
+export type OrganizationErased = Message<"braid.platform.v1.OrganizationErased"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * What was erased, by table.
+   *
+   * @generated from field: repeated braid.platform.v1.ErasedTable tables = 3;
+   */
+  tables: ErasedTable[];
+};
+
+/**
+ * Describes the message braid.platform.v1.OrganizationErased.
+ * Use `create(OrganizationErasedSchema)` to create a new message.
+ */
+export const OrganizationErasedSchema: GenMessage<OrganizationErased> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 2);
+
+/**
+ * ErasedTable is what was erased of one table.
+ *
+ * @generated from message braid.platform.v1.ErasedTable
+ */
+export type ErasedTable = Message<"braid.platform.v1.ErasedTable"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How many rows.
+   *
+   * @generated from field: int64 rows = 2;
+   */
+  rows: bigint;
+};
+
+/**
+ * Describes the message braid.platform.v1.ErasedTable.
+ * Use `create(ErasedTableSchema)` to create a new message.
+ */
+export const ErasedTableSchema: GenMessage<ErasedTable> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 3);
+
+/**
+ * OrganizationErasureDelayed: a try to erase an organization's data has failed; the service goes on trying. The service is
+ * the event's source.
+ *
+ * @generated from message braid.platform.v1.OrganizationErasureDelayed
+ */
+export type OrganizationErasureDelayed = Message<"braid.platform.v1.OrganizationErasureDelayed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The try to delete it.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * How many tries have failed.
+   *
+   * @generated from field: int32 failures = 3;
+   */
+  failures: number;
+
+  /**
+   * The reason of the last failure, as in an error: UNAVAILABLE, say.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.platform.v1.OrganizationErasureDelayed.
+ * Use `create(OrganizationErasureDelayedSchema)` to create a new message.
+ */
+export const OrganizationErasureDelayedSchema: GenMessage<OrganizationErasureDelayed> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 4);
 
 /**
  * ErrorReason names why a request failed before or beside its use case. Services add their own.

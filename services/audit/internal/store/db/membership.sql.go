@@ -14,7 +14,11 @@ import (
 
 const insertMembershipChanges = `-- name: InsertMembershipChanges :exec
 insert into membership_change (organization_id, user_id, occurred_at, member)
-select unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::boolean[])
+select told.organization_id, told.user_id, told.occurred_at, told.member from (
+    select unnest($1::uuid[]) as organization_id, unnest($2::uuid[]) as user_id,
+        unnest($3::timestamptz[]) as occurred_at, unnest($4::boolean[]) as member
+) as told
+where told.organization_id not in (select forgotten.id from forgotten_organization forgotten)
 on conflict do nothing
 `
 

@@ -47,6 +47,11 @@ type AuditRecord struct {
 	CredentialID   id.ID
 }
 
+type ForgottenOrganization struct {
+	ID          id.ID
+	ForgottenAt time.Time
+}
+
 type MembershipChange struct {
 	OrganizationID id.ID
 	UserID         id.ID

@@ -25,6 +25,44 @@ func (q *Queries) DeleteBodies(ctx context.Context, personID id.ID, atMost int32
 	return result.RowsAffected(), nil
 }
 
+const deleteOrganizationBodies = `-- name: DeleteOrganizationBodies :one
+with passed as materialized (
+    select id, occurred_at from audit_record
+    where organization_id = $3::uuid and (occurred_at, id) > ($1::timestamptz, $2::uuid)
+    order by occurred_at, id limit $4::int
+), erased as (
+    delete from audit_body where record_id = any (array(select id from passed)) returning record_id
+)
+select (select count(*) from erased)::bigint as erased, (select count(*) from passed)::bigint as passed,
+    coalesce((select max(occurred_at) from passed), $1)::timestamptz as last_time,
+    coalesce((select id from passed order by occurred_at desc, id desc limit 1), $2)::uuid as last_id
+`
+
+type DeleteOrganizationBodiesRow struct {
+	Erased   int64
+	Passed   int64
+	LastTime time.Time
+	LastID   id.ID
+}
+
+// It goes along the index of the organization's records: those whose bodies are gone already are passed only once.
+func (q *Queries) DeleteOrganizationBodies(ctx context.Context, afterTime time.Time, afterID id.ID, organizationID id.ID, atMost int32) (DeleteOrganizationBodiesRow, error) {
+	row := q.db.QueryRow(ctx, deleteOrganizationBodies,
+		afterTime,
+		afterID,
+		organizationID,
+		atMost,
+	)
+	var i DeleteOrganizationBodiesRow
+	err := row.Scan(
+		&i.Erased,
+		&i.Passed,
+		&i.LastTime,
+		&i.LastID,
+	)
+	return i, err
+}
+
 const insertRecords = `-- name: InsertRecords :exec
 with told as materialized (
     select unnest($1::uuid[]) as id, unnest($2::uuid[]) as event_id, unnest($3::uuid[]) as organization_id,
@@ -44,6 +82,7 @@ with told as materialized (
 ), body as (
     insert into audit_body (record_id, person_id, salt, body)
     select id, body_person_id, salt, body from told where (id in (select record.id from record)) is true
+        and (organization_id in (select forgotten.id from forgotten_organization forgotten)) is not true
 )
 insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id, person_id)
 select standing.organization_id, told.id, told.occurred_at, told.action, told.actor_id, told.resource_type, told.resource_id,
@@ -77,7 +116,7 @@ type InsertRecordsParams struct {
 	RecordedAt      time.Time
 }
 
-// Each array holds one column of all records. Whether a record is new is asked as a value and not as a condition, which
+// Each array holds one column of all records. Of an organization that was erased no body is kept. Whether a record is new is asked as a value and not as a condition, which
 // makes it a hash of the few new ids whatever the planner thinks of arrays: it takes them for ten rows.
 func (q *Queries) InsertRecords(ctx context.Context, arg InsertRecordsParams) error {
 	_, err := q.db.Exec(ctx, insertRecords,

@@ -4,7 +4,11 @@ select pg_advisory_xact_lock(hashtextextended('audit.membership', 0));
 
 -- name: InsertMembershipChanges :exec
 insert into membership_change (organization_id, user_id, occurred_at, member)
-select unnest(@organization_ids::uuid[]), unnest(@user_ids::uuid[]), unnest(@occurred_at::timestamptz[]), unnest(@members::boolean[])
+select told.organization_id, told.user_id, told.occurred_at, told.member from (
+    select unnest(@organization_ids::uuid[]) as organization_id, unnest(@user_ids::uuid[]) as user_id,
+        unnest(@occurred_at::timestamptz[]) as occurred_at, unnest(@members::boolean[]) as member
+) as told
+where told.organization_id not in (select forgotten.id from forgotten_organization forgotten)
 on conflict do nothing;
 
 -- name: InsertMissingEntries :exec

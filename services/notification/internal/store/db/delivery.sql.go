@@ -61,7 +61,8 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 const getDelivery = `-- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
     delivery.invitation_id, delivery.account_matter_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
-    delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.device_id, delivery.state,
+    delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.device_id, delivery.transfer_id,
+    delivery.domain_id, delivery.state,
     coalesce(exists (
         select from preference
         where preference.user_id = delivery.user_id and preference.kind = delivery.kind
@@ -90,6 +91,8 @@ type GetDeliveryRow struct {
 	AssigneeID         id.ID
 	PreviousAssigneeID id.ID
 	DeviceID           id.ID
+	TransferID         id.ID
+	DomainID           id.ID
 	State              string
 	Muted              bool
 }
@@ -114,6 +117,8 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 		&i.AssigneeID,
 		&i.PreviousAssigneeID,
 		&i.DeviceID,
+		&i.TransferID,
+		&i.DomainID,
 		&i.State,
 		&i.Muted,
 	)
@@ -121,9 +126,11 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 }
 
 const insertMailDelivery = `-- name: InsertMailDelivery :exec
-insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, account_matter_id, created_at, user_id, device_id)
+insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, account_matter_id, created_at, user_id, device_id,
+    transfer_id, domain_id)
 values ($1, $2, $3, $4, $5,
-    $6, $7, $8, $9, $10)
+    $6, $7, $8, $9, $10,
+    $11, $12)
 on conflict do nothing
 `
 
@@ -138,6 +145,8 @@ type InsertMailDeliveryParams struct {
 	CreatedAt       time.Time
 	UserID          id.ID
 	DeviceID        id.ID
+	TransferID      id.ID
+	DomainID        id.ID
 }
 
 func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDeliveryParams) error {
@@ -152,6 +161,8 @@ func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDelivery
 		arg.CreatedAt,
 		arg.UserID,
 		arg.DeviceID,
+		arg.TransferID,
+		arg.DomainID,
 	)
 	return err
 }

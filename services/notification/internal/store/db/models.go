@@ -33,6 +33,8 @@ type Delivery struct {
 	PreviousAssigneeID id.ID
 	AccountMatterID    id.ID
 	DeviceID           id.ID
+	TransferID         id.ID
+	DomainID           id.ID
 }
 
 type MailboxMessage struct {

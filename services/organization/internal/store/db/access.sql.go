@@ -37,7 +37,11 @@ select candidate.id::uuid as id, candidate.subject_type::text as subject_type fr
     where member.organization_id = $1 and ($2::uuid is null or member.user_id > $2::uuid)
         and (member.role_ids && $3::text[] or exists (select from assignment
             where assignment.organization_id = member.organization_id and assignment.subject_id = member.user_id
-                and assignment.role_id = any ($3::text[])))
+                and assignment.role_id = any ($3::text[]))
+            or exists (select from reached_team
+                join assignment on assignment.organization_id = reached_team.organization_id and assignment.subject_id = reached_team.team_id
+                where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
+                    and assignment.role_id = any ($3::text[])))
     union all
     select service_account.id, 'service_account' from service_account
     where service_account.organization_id = $1 and ($2::uuid is null or service_account.id > $2::uuid)
@@ -84,7 +88,11 @@ select exists (
     select from member where member.organization_id = $1 and 'owner' = any (member.role_ids)
         and (member.role_ids && $2::text[] or exists (select from assignment
             where assignment.organization_id = member.organization_id and assignment.subject_id = member.user_id
-                and assignment.role_id = any ($2::text[])))
+                and assignment.role_id = any ($2::text[]))
+            or exists (select from reached_team
+                join assignment on assignment.organization_id = reached_team.organization_id and assignment.subject_id = reached_team.team_id
+                where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
+                    and assignment.role_id = any ($2::text[])))
 ) as have
 `
 
@@ -109,18 +117,19 @@ func (q *Queries) RaiseAccess(ctx context.Context, argID id.ID) (int64, error) {
 
 const readHoldings = `-- name: ReadHoldings :many
 select
-    subject.id::uuid as subject_id, organization.access_revision, organization.roles_revision,
-    member.role_ids, (service_account.id is not null)::boolean as service_account,
+    subject.id::uuid as subject_id, organization.state, organization.access_revision, organization.roles_revision,
+    member.role_ids, (member.suspended_at is not null)::boolean as suspended, (service_account.id is not null)::boolean as service_account,
     (case when subject.number = 1 and organization.roles_revision <> $1::bigint then coalesce((
         select jsonb_agg(jsonb_build_object('id', role.id, 'allowed', role.allowed, 'denied', role.denied, 'parents', role.parents))
         from role where role.organization_id = organization.id), '[]') end)::jsonb as roles,
     (case when subject.number = 1 and organization.roles_revision <> $1::bigint then coalesce((
         select array_agg(permission.name order by permission.name)
         from permission where permission.organization_id = organization.id), '{}') end)::text[] as permissions,
-    -- What comes by teams joins here, with the team's id beside it.
-    (select jsonb_agg(jsonb_build_object('assignment', to_jsonb(assignment), 'source', to_jsonb(source)))
+    (select jsonb_agg(jsonb_build_object('assignment', to_jsonb(assignment), 'team_id', nullif(assignment.subject_id, subject.id), 'source', to_jsonb(source)))
         from assignment left join assignment source on source.organization_id = assignment.organization_id and source.id = assignment.source_id
-        where assignment.organization_id = organization.id and assignment.subject_id = subject.id
+        where assignment.organization_id = organization.id
+            and assignment.subject_id = any (array(select reached_team.team_id from reached_team
+                where reached_team.organization_id = organization.id and reached_team.user_id = subject.id) || subject.id::uuid)
             and (assignment.expires_at is null or assignment.expires_at > $2::timestamptz)
             and (source.expires_at is null or source.expires_at > $2::timestamptz)) as assignments
 from organization
@@ -133,9 +142,11 @@ order by subject.number
 
 type ReadHoldingsRow struct {
 	SubjectID      id.ID
+	State          string
 	AccessRevision int64
 	RolesRevision  int64
 	RoleIds        []string
+	Suspended      bool
 	ServiceAccount bool
 	Roles          []byte
 	Permissions    []string
@@ -160,9 +171,11 @@ func (q *Queries) ReadHoldings(ctx context.Context, knownRolesRevision int64, no
 		var i ReadHoldingsRow
 		if err := rows.Scan(
 			&i.SubjectID,
+			&i.State,
 			&i.AccessRevision,
 			&i.RolesRevision,
 			&i.RoleIds,
+			&i.Suspended,
 			&i.ServiceAccount,
 			&i.Roles,
 			&i.Permissions,

@@ -131,11 +131,13 @@ select
     (case $1::text
         when 'user' then exists (select from member where member.organization_id = $2 and member.user_id = $3)
         when 'service_account' then exists (select from service_account where service_account.organization_id = $2 and service_account.id = $3)
-        -- Teams are looked for here.
+        when 'team' then exists (select from team where team.organization_id = $2 and team.id = $3)
         else false
     end)::boolean as known,
-    exists (select from member where member.organization_id = $2 and member.user_id = $3
-        and 'owner' = any (member.role_ids)) as owns,
+    exists (select from member where member.organization_id = $2 and 'owner' = any (member.role_ids)
+        and (member.user_id = $3 or exists (select from reached_team
+            where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
+                and reached_team.team_id = $3))) as owns,
     (select count(*) from (select from assignment where assignment.organization_id = $2
         and assignment.subject_id = $3 limit $4) as own) as own,
     (select count(*) from (select from assignment where assignment.organization_id = $2
@@ -221,4 +223,46 @@ func (q *Queries) InsertAssignment(ctx context.Context, arg InsertAssignmentPara
 		arg.ExpiresAt,
 	)
 	return err
+}
+
+const listTeamAssignments = `-- name: ListTeamAssignments :many
+select organization_id, id, subject_type, subject_id, role_id, scope_type, scope_id, resource_type, owned, delegable, source_id, starts_at, expires_at, condition, creator_id, created_at from assignment where organization_id = $1 and subject_type = 'team' and subject_id = any ($2::uuid[])
+`
+
+// What the teams have.
+func (q *Queries) ListTeamAssignments(ctx context.Context, organizationID id.ID, teamIds []id.ID) ([]Assignment, error) {
+	rows, err := q.db.Query(ctx, listTeamAssignments, organizationID, teamIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Assignment
+	for rows.Next() {
+		var i Assignment
+		if err := rows.Scan(
+			&i.OrganizationID,
+			&i.ID,
+			&i.SubjectType,
+			&i.SubjectID,
+			&i.RoleID,
+			&i.ScopeType,
+			&i.ScopeID,
+			&i.ResourceType,
+			&i.Owned,
+			&i.Delegable,
+			&i.SourceID,
+			&i.StartsAt,
+			&i.ExpiresAt,
+			&i.Condition,
+			&i.CreatorID,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -21,16 +21,33 @@ func (q *Queries) DeleteMember(ctx context.Context, organizationID id.ID, userID
 	return err
 }
 
+const getRoles = `-- name: GetRoles :one
+select role_ids, (suspended_at is not null)::bool as suspended from member where organization_id = $1 and user_id = $2
+`
+
+type GetRolesRow struct {
+	RoleIds   []string
+	Suspended bool
+}
+
+func (q *Queries) GetRoles(ctx context.Context, organizationID id.ID, userID id.ID) (GetRolesRow, error) {
+	row := q.db.QueryRow(ctx, getRoles, organizationID, userID)
+	var i GetRolesRow
+	err := row.Scan(&i.RoleIds, &i.Suspended)
+	return i, err
+}
+
 const getStanding = `-- name: GetStanding :one
 select
-    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids)) as owners,
-    member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision, profile.display_name, profile.email
+    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids) and o.suspended_at is null
+        and o.user_id <> $2) as other_owners,
+    member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision, member.suspended_at, member.suspension_reason, profile.display_name, profile.email
 from member join profile on profile.user_id = member.user_id
 where member.organization_id = $1 and member.user_id = $2
 `
 
 type GetStandingRow struct {
-	Owners      int64
+	OtherOwners int64
 	Member      Member
 	DisplayName string
 	Email       string
@@ -40,12 +57,14 @@ func (q *Queries) GetStanding(ctx context.Context, organizationID id.ID, targetI
 	row := q.db.QueryRow(ctx, getStanding, organizationID, targetID)
 	var i GetStandingRow
 	err := row.Scan(
-		&i.Owners,
+		&i.OtherOwners,
 		&i.Member.OrganizationID,
 		&i.Member.UserID,
 		&i.Member.RoleIds,
 		&i.Member.JoinedAt,
 		&i.Member.Revision,
+		&i.Member.SuspendedAt,
+		&i.Member.SuspensionReason,
 		&i.DisplayName,
 		&i.Email,
 	)
@@ -81,15 +100,27 @@ func (q *Queries) LockOrganization(ctx context.Context, argID id.ID) error {
 }
 
 const updateMember = `-- name: UpdateMember :exec
-update member set role_ids = $3, revision = $4 where organization_id = $1 and user_id = $2
+update member set role_ids = $3, revision = $4, suspended_at = $5, suspension_reason = $6
+where organization_id = $1 and user_id = $2
 `
 
-func (q *Queries) UpdateMember(ctx context.Context, organizationID id.ID, userID id.ID, roleIds []string, revision int64) error {
+type UpdateMemberParams struct {
+	OrganizationID   id.ID
+	UserID           id.ID
+	RoleIds          []string
+	Revision         int64
+	SuspendedAt      *time.Time
+	SuspensionReason string
+}
+
+func (q *Queries) UpdateMember(ctx context.Context, arg UpdateMemberParams) error {
 	_, err := q.db.Exec(ctx, updateMember,
-		organizationID,
-		userID,
-		roleIds,
-		revision,
+		arg.OrganizationID,
+		arg.UserID,
+		arg.RoleIds,
+		arg.Revision,
+		arg.SuspendedAt,
+		arg.SuspensionReason,
 	)
 	return err
 }

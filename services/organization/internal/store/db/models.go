@@ -29,6 +29,32 @@ type Assignment struct {
 	CreatedAt      time.Time
 }
 
+type Deletion struct {
+	ID            id.ID
+	AttemptID     id.ID
+	State         string
+	RequesterID   id.ID
+	ReaderIds     []id.ID
+	PreviousState string
+	RequestedAt   time.Time
+	StartedAt     time.Time
+	ErasingAt     *time.Time
+	EndedAt       *time.Time
+	FailureReason string
+}
+
+type DeletionStep struct {
+	DeletionID id.ID
+	Service    string
+	State      string
+	Attempts   int32
+	AskedAt    time.Time
+	AnsweredAt *time.Time
+	Failures   int32
+	LastError  string
+	ErasedRows int64
+}
+
 type Invitation struct {
 	OrganizationID id.ID
 	ID             id.ID
@@ -43,29 +69,76 @@ type Invitation struct {
 	Sending        int32
 }
 
+type InvitationLink struct {
+	OrganizationID id.ID
+	ID             id.ID
+	RoleID         string
+	CreatorID      id.ID
+	EmailDomain    string
+	MaxUses        int32
+	Uses           int32
+	CreatedAt      time.Time
+	ExpiresAt      time.Time
+	RevokedAt      *time.Time
+}
+
+type InvitationLinkToken struct {
+	Hash           []byte
+	OrganizationID id.ID
+	LinkID         id.ID
+}
+
 type InvitationToken struct {
 	Hash           []byte
 	OrganizationID id.ID
 	InvitationID   id.ID
 }
 
-type Member struct {
+type MailDomain struct {
 	OrganizationID id.ID
-	UserID         id.ID
-	RoleIds        []string
-	JoinedAt       time.Time
+	ID             id.ID
+	Name           string
+	Proof          string
+	State          string
+	AutoJoinRoleID string
+	Capture        bool
+	Misses         int32
+	CreatedAt      time.Time
+	VerifiedAt     *time.Time
+	CheckAt        time.Time
 	Revision       int64
 }
 
+type Member struct {
+	OrganizationID   id.ID
+	UserID           id.ID
+	RoleIds          []string
+	JoinedAt         time.Time
+	Revision         int64
+	SuspendedAt      *time.Time
+	SuspensionReason string
+}
+
 type Organization struct {
+	ID               id.ID
+	DisplayName      string
+	Slug             string
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	Revision         int64
+	AccessRevision   int64
+	RolesRevision    int64
+	State            string
+	SuspensionReason string
+}
+
+type OwnershipTransfer struct {
+	OrganizationID id.ID
 	ID             id.ID
-	DisplayName    string
-	Slug           string
+	OwnerID        id.ID
+	UserID         id.ID
 	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Revision       int64
-	AccessRevision int64
-	RolesRevision  int64
+	ExpiresAt      time.Time
 }
 
 type Permission struct {
@@ -81,6 +154,12 @@ type Profile struct {
 	Email       string
 	EmailKey    string
 	Revision    int64
+}
+
+type ReachedTeam struct {
+	OrganizationID id.ID
+	UserID         id.ID
+	TeamID         id.ID
 }
 
 type Role struct {
@@ -109,4 +188,23 @@ type ServiceAccount struct {
 	OrganizationID id.ID
 	ID             id.ID
 	DisplayName    string
+}
+
+type Team struct {
+	OrganizationID id.ID
+	ID             id.ID
+	DisplayName    string
+	Description    string
+	ParentID       id.ID
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Revision       int64
+}
+
+type TeamMember struct {
+	OrganizationID id.ID
+	TeamID         id.ID
+	UserID         id.ID
+	Role           string
+	JoinedAt       time.Time
 }

@@ -22,21 +22,12 @@ func (q *Queries) EnterOrganization(ctx context.Context, organizationID string) 
 }
 
 const getOrganization = `-- name: GetOrganization :one
-select id, display_name, slug, created_at, updated_at, revision from organization where id = $1
+select id, display_name, slug, created_at, updated_at, revision, access_revision, roles_revision, state, suspension_reason from organization where id = $1
 `
 
-type GetOrganizationRow struct {
-	ID          id.ID
-	DisplayName string
-	Slug        string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Revision    int64
-}
-
-func (q *Queries) GetOrganization(ctx context.Context, argID id.ID) (GetOrganizationRow, error) {
+func (q *Queries) GetOrganization(ctx context.Context, argID id.ID) (Organization, error) {
 	row := q.db.QueryRow(ctx, getOrganization, argID)
-	var i GetOrganizationRow
+	var i Organization
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
@@ -44,26 +35,21 @@ func (q *Queries) GetOrganization(ctx context.Context, argID id.ID) (GetOrganiza
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Revision,
+		&i.AccessRevision,
+		&i.RolesRevision,
+		&i.State,
+		&i.SuspensionReason,
 	)
 	return i, err
 }
 
 const getOrganizationForUpdate = `-- name: GetOrganizationForUpdate :one
-select id, display_name, slug, created_at, updated_at, revision from organization where id = $1 for no key update
+select id, display_name, slug, created_at, updated_at, revision, access_revision, roles_revision, state, suspension_reason from organization where id = $1 for no key update
 `
 
-type GetOrganizationForUpdateRow struct {
-	ID          id.ID
-	DisplayName string
-	Slug        string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Revision    int64
-}
-
-func (q *Queries) GetOrganizationForUpdate(ctx context.Context, argID id.ID) (GetOrganizationForUpdateRow, error) {
+func (q *Queries) GetOrganizationForUpdate(ctx context.Context, argID id.ID) (Organization, error) {
 	row := q.db.QueryRow(ctx, getOrganizationForUpdate, argID)
-	var i GetOrganizationForUpdateRow
+	var i Organization
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
@@ -71,6 +57,10 @@ func (q *Queries) GetOrganizationForUpdate(ctx context.Context, argID id.ID) (Ge
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Revision,
+		&i.AccessRevision,
+		&i.RolesRevision,
+		&i.State,
+		&i.SuspensionReason,
 	)
 	return i, err
 }

@@ -8,18 +8,19 @@ update organization set access_revision = access_revision + 1 where id = $1 retu
 -- own roles and permissions, unless the asker knows this revision of them. Whoever has expired assignments only, has none.
 -- name: ReadHoldings :many
 select
-    subject.id::uuid as subject_id, organization.access_revision, organization.roles_revision,
-    member.role_ids, (service_account.id is not null)::boolean as service_account,
+    subject.id::uuid as subject_id, organization.state, organization.access_revision, organization.roles_revision,
+    member.role_ids, (member.suspended_at is not null)::boolean as suspended, (service_account.id is not null)::boolean as service_account,
     (case when subject.number = 1 and organization.roles_revision <> sqlc.arg(known_roles_revision)::bigint then coalesce((
         select jsonb_agg(jsonb_build_object('id', role.id, 'allowed', role.allowed, 'denied', role.denied, 'parents', role.parents))
         from role where role.organization_id = organization.id), '[]') end)::jsonb as roles,
     (case when subject.number = 1 and organization.roles_revision <> sqlc.arg(known_roles_revision)::bigint then coalesce((
         select array_agg(permission.name order by permission.name)
         from permission where permission.organization_id = organization.id), '{}') end)::text[] as permissions,
-    -- What comes by teams joins here, with the team's id beside it.
-    (select jsonb_agg(jsonb_build_object('assignment', to_jsonb(assignment), 'source', to_jsonb(source)))
+    (select jsonb_agg(jsonb_build_object('assignment', to_jsonb(assignment), 'team_id', nullif(assignment.subject_id, subject.id), 'source', to_jsonb(source)))
         from assignment left join assignment source on source.organization_id = assignment.organization_id and source.id = assignment.source_id
-        where assignment.organization_id = organization.id and assignment.subject_id = subject.id
+        where assignment.organization_id = organization.id
+            and assignment.subject_id = any (array(select reached_team.team_id from reached_team
+                where reached_team.organization_id = organization.id and reached_team.user_id = subject.id) || subject.id::uuid)
             and (assignment.expires_at is null or assignment.expires_at > sqlc.arg(now)::timestamptz)
             and (source.expires_at is null or source.expires_at > sqlc.arg(now)::timestamptz)) as assignments
 from organization
@@ -36,7 +37,11 @@ select candidate.id::uuid as id, candidate.subject_type::text as subject_type fr
     where member.organization_id = sqlc.arg(organization_id) and (sqlc.arg(after)::uuid is null or member.user_id > sqlc.arg(after)::uuid)
         and (member.role_ids && sqlc.arg(role_ids)::text[] or exists (select from assignment
             where assignment.organization_id = member.organization_id and assignment.subject_id = member.user_id
-                and assignment.role_id = any (sqlc.arg(role_ids)::text[])))
+                and assignment.role_id = any (sqlc.arg(role_ids)::text[]))
+            or exists (select from reached_team
+                join assignment on assignment.organization_id = reached_team.organization_id and assignment.subject_id = reached_team.team_id
+                where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
+                    and assignment.role_id = any (sqlc.arg(role_ids)::text[])))
     union all
     select service_account.id, 'service_account' from service_account
     where service_account.organization_id = sqlc.arg(organization_id) and (sqlc.arg(after)::uuid is null or service_account.id > sqlc.arg(after)::uuid)
@@ -52,7 +57,11 @@ select exists (
     select from member where member.organization_id = sqlc.arg(organization_id) and 'owner' = any (member.role_ids)
         and (member.role_ids && sqlc.arg(role_ids)::text[] or exists (select from assignment
             where assignment.organization_id = member.organization_id and assignment.subject_id = member.user_id
-                and assignment.role_id = any (sqlc.arg(role_ids)::text[])))
+                and assignment.role_id = any (sqlc.arg(role_ids)::text[]))
+            or exists (select from reached_team
+                join assignment on assignment.organization_id = reached_team.organization_id and assignment.subject_id = reached_team.team_id
+                where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
+                    and assignment.role_id = any (sqlc.arg(role_ids)::text[])))
 ) as have;
 
 -- name: KeepServiceAccount :exec

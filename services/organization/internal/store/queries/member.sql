@@ -1,6 +1,10 @@
+-- name: GetRoles :one
+select role_ids, (suspended_at is not null)::bool as suspended from member where organization_id = $1 and user_id = $2;
+
 -- name: GetStanding :one
 select
-    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids)) as owners,
+    (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids) and o.suspended_at is null
+        and o.user_id <> sqlc.arg(target_id)) as other_owners,
     sqlc.embed(member), profile.display_name, profile.email
 from member join profile on profile.user_id = member.user_id
 where member.organization_id = $1 and member.user_id = sqlc.arg(target_id);
@@ -15,7 +19,8 @@ returning true;
 select true from organization where id = $1 for no key update;
 
 -- name: UpdateMember :exec
-update member set role_ids = $3, revision = $4 where organization_id = $1 and user_id = $2;
+update member set role_ids = $3, revision = $4, suspended_at = sqlc.narg(suspended_at), suspension_reason = sqlc.arg(suspension_reason)
+where organization_id = $1 and user_id = $2;
 
 -- name: DeleteMember :exec
 delete from member where organization_id = $1 and user_id = $2;

@@ -12,8 +12,8 @@ import (
 
 // MemberServiceHandler is what implements braid.organization.v1.MemberService: behind the chain, without a protocol.
 type MemberServiceHandler interface {
-	// ListMembers lists the members in the order they joined. Filter fields: roleIds:"x", displayName:"text", joinTime.
-	// Order: joinTime, displayName.
+	// ListMembers lists the members in the order they joined, the suspended ones too. Filter fields: roleIds:"x",
+	// displayName:"text", joinTime, state. Order: joinTime, displayName.
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
 	// UpdateMember replaces a member's roles. Nobody can give a role above their own, and the last owner stays.
 	UpdateMember(context.Context, *v1.UpdateMemberRequest) (*v1.Member, error)

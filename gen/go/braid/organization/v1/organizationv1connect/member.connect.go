@@ -46,8 +46,8 @@ const (
 
 // MemberServiceClient is a client for the braid.organization.v1.MemberService service.
 type MemberServiceClient interface {
-	// ListMembers lists the members in the order they joined. Filter fields: roleIds:"x", displayName:"text", joinTime.
-	// Order: joinTime, displayName.
+	// ListMembers lists the members in the order they joined, the suspended ones too. Filter fields: roleIds:"x",
+	// displayName:"text", joinTime, state. Order: joinTime, displayName.
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
 	// UpdateMember replaces a member's roles. Nobody can give a role above their own, and the last owner stays.
 	UpdateMember(context.Context, *v1.UpdateMemberRequest) (*v1.Member, error)
@@ -124,8 +124,8 @@ func (c *memberServiceClient) RemoveMember(ctx context.Context, req *v1.RemoveMe
 
 // MemberServiceHandler is an implementation of the braid.organization.v1.MemberService service.
 type MemberServiceHandler interface {
-	// ListMembers lists the members in the order they joined. Filter fields: roleIds:"x", displayName:"text", joinTime.
-	// Order: joinTime, displayName.
+	// ListMembers lists the members in the order they joined, the suspended ones too. Filter fields: roleIds:"x",
+	// displayName:"text", joinTime, state. Order: joinTime, displayName.
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
 	// UpdateMember replaces a member's roles. Nobody can give a role above their own, and the last owner stays.
 	UpdateMember(context.Context, *v1.UpdateMemberRequest) (*v1.Member, error)

@@ -1,0 +1,65 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	netmail "net/mail"
+
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/services/notification/internal/domain"
+	"github.com/braidhq/braid/services/notification/internal/mail"
+)
+
+const (
+	skipOfferGone   = "the offer no longer waits for an answer"
+	skipDomainFound = "the domain is gone, or verified again"
+)
+
+func (d *Deliveries) prepareOwnership(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	offer, err := d.Ownership.GetOwnershipMail(ctx, &organizationv1.GetOwnershipMailRequest{
+		OrganizationId: delivery.OrganizationID.String(), TransferId: delivery.TransferID.String(),
+	})
+	if err != nil && isGone(err) {
+		return mail.Message{}, skipOfferGone, nil
+	}
+	if err != nil {
+		return mail.Message{}, "", fmt.Errorf("get ownership mail: %w", err)
+	}
+	expires := offer.GetExpireTime().AsTime()
+	if !offer.GetPending() || !d.Clock.Now().Before(expires) {
+		return mail.Message{}, skipOfferGone, nil
+	}
+	content, err := d.Composer.OwnershipOffer(delivery.OrganizationID, offer.GetOrganizationDisplayName(), offer.GetOwnerDisplayName(), expires)
+	return mail.Message{Content: content, To: netmail.Address{Address: offer.GetEmail()}}, "", err
+}
+
+// prepareDomain checks once more that the person belongs to the organization: who has left since must not hear of it.
+func (d *Deliveries) prepareDomain(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	member, err := d.isMember(ctx, delivery.OrganizationID, delivery.UserID)
+	if err != nil {
+		return mail.Message{}, "", fmt.Errorf("check membership: %w", err)
+	}
+	if !member {
+		return mail.Message{}, skipNotMember, nil
+	}
+	recipient, found, err := d.user(ctx, delivery.UserID)
+	if err != nil || !found {
+		return mail.Message{}, skipUserGone, err
+	}
+	lost, err := d.Domains.GetDomainMail(ctx, &organizationv1.GetDomainMailRequest{
+		OrganizationId: delivery.OrganizationID.String(), DomainId: delivery.DomainID.String(),
+	})
+	if err != nil && isGone(err) {
+		return mail.Message{}, skipDomainFound, nil
+	}
+	if err != nil {
+		return mail.Message{}, "", fmt.Errorf("get domain mail: %w", err)
+	}
+	if !lost.GetLost() {
+		return mail.Message{}, skipDomainFound, nil
+	}
+	content, err := d.Composer.DomainLost(lost.GetDomain(), lost.GetOrganizationDisplayName(), lost.GetRecordName(), lost.GetRecordValue())
+	return mail.Message{
+		Content: content, To: netmail.Address{Name: recipient.GetDisplayName(), Address: recipient.GetEmail()},
+	}, "", err
+}

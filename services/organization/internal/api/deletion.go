@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/organization/internal/domain"
+)
+
+// DeleteOrganization asks for an organization's deletion.
+func (h *Handlers) DeleteOrganization(ctx context.Context, request *organizationv1.DeleteOrganizationRequest) (*organizationv1.Deletion, error) {
+	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.Deletion, error) {
+		requested, err := h.app.DeleteOrganization(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), request.GetConfirmName())
+		if err != nil {
+			return nil, err
+		}
+		return encodeDeletion(requested), nil
+	})
+}
+
+// CancelDeletion calls a deletion off.
+func (h *Handlers) CancelDeletion(ctx context.Context, request *organizationv1.CancelDeletionRequest) (*organizationv1.Deletion, error) {
+	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.Deletion, error) {
+		cancelled, err := h.app.CancelDeletion(ctx, tx, id.ParseOrZero(request.GetOrganizationId()))
+		if err != nil {
+			return nil, err
+		}
+		return encodeDeletion(cancelled), nil
+	})
+}
+
+// GetDeletion returns the latest deletion of an organization.
+func (h *Handlers) GetDeletion(ctx context.Context, request *organizationv1.GetDeletionRequest) (*organizationv1.Deletion, error) {
+	found, err := h.app.GetDeletion(ctx, id.ParseOrZero(request.GetOrganizationId()))
+	if err != nil {
+		return nil, err
+	}
+	return encodeDeletion(found), nil
+}
+
+// SuspendOrganization leaves an organization to be read only.
+func (h *Handlers) SuspendOrganization(ctx context.Context, request *organizationv1.SuspendOrganizationRequest) (*organizationv1.SuspendOrganizationResponse, error) {
+	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.SuspendOrganizationResponse, error) {
+		err := h.app.SuspendOrganization(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), request.GetReason())
+		return &organizationv1.SuspendOrganizationResponse{}, err
+	})
+}
+
+// ResumeOrganization ends a suspension.
+func (h *Handlers) ResumeOrganization(ctx context.Context, request *organizationv1.ResumeOrganizationRequest) (*organizationv1.ResumeOrganizationResponse, error) {
+	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.ResumeOrganizationResponse, error) {
+		err := h.app.ResumeOrganization(ctx, tx, id.ParseOrZero(request.GetOrganizationId()))
+		return &organizationv1.ResumeOrganizationResponse{}, err
+	})
+}
+
+var deletionStates = map[domain.DeletionState]organizationv1.Deletion_State{
+	domain.AwaitingStart:     organizationv1.Deletion_PENDING,
+	domain.Preparing:         organizationv1.Deletion_PREPARING,
+	domain.Erasing:           organizationv1.Deletion_ERASING,
+	domain.Deleted:           organizationv1.Deletion_DELETED,
+	domain.DeletionCancelled: organizationv1.Deletion_CANCELLED,
+	domain.DeletionFailed:    organizationv1.Deletion_FAILED,
+}
+
+var stepStates = map[domain.StepState]organizationv1.DeletionStep_State{
+	domain.StepPreparing: organizationv1.DeletionStep_PREPARING,
+	domain.StepPrepared:  organizationv1.DeletionStep_PREPARED,
+	domain.StepRefused:   organizationv1.DeletionStep_REFUSED,
+	domain.StepErasing:   organizationv1.DeletionStep_ERASING,
+	domain.StepErased:    organizationv1.DeletionStep_ERASED,
+}
+
+func encodeDeletion(deletion domain.Deletion) *organizationv1.Deletion {
+	encoded := &organizationv1.Deletion{
+		OrganizationId: deletion.OrganizationID.String(), State: deletionStates[deletion.State],
+		RequesterId: deletion.RequesterID.String(), RequestTime: timestamppb.New(deletion.RequestedAt),
+		StartTime: timestamppb.New(deletion.StartedAt), EraseTime: encodeTime(deletion.ErasingAt), EndTime: encodeTime(deletion.EndedAt),
+		FailureReason: deletion.FailureReason,
+	}
+	for _, step := range deletion.Steps {
+		encoded.Steps = append(encoded.Steps, &organizationv1.DeletionStep{
+			Service: step.Service, State: stepStates[step.State], Attempts: int32(step.Attempts), Failures: int32(step.Failures), //nolint:gosec // Both are an int32 in the table.
+			LastError: step.LastError, ErasedRows: step.ErasedRows,
+			AskTime: timestamppb.New(step.AskedAt), AnswerTime: encodeTime(step.AnsweredAt),
+		})
+	}
+	return encoded
+}
+
+// encodeTime leaves out what has not happened.
+func encodeTime(moment *time.Time) *timestamppb.Timestamp {
+	if moment == nil {
+		return nil
+	}
+	return timestamppb.New(*moment)
+}
