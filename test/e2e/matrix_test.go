@@ -168,9 +168,10 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	if has("audit_event_id") {
 		made["audit_event_id"] = m.awaitOne(t, owner, m.path+"/audit-events", "auditEvents")
 	}
-	// Roles are given to who calls, so that they can give them on; to a member, where nobody does.
+	// Roles are given to who calls, so that they can give them on; to a member, where nobody does or where that would make
+	// of a guest what guests are not.
 	made["Subject.id"] = m.people["viewer"].ID
-	if who != nil && who != m.people["outsider"] {
+	if who != nil && who != m.people["outsider"] && who != m.people["guest"] {
 		made["Subject.id"] = who.ID
 	}
 	if method.Rule != rpc.Internal {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/call"
@@ -36,6 +37,14 @@ func (t *Tokens) User(token string, userID id.ID) call.Actor {
 // Machine makes the credential of a machine known: the actor says whose it is and what limits it.
 func (t *Tokens) Machine(token string, actor call.Actor) call.Actor {
 	actor.Token = token
+	t.set(token, actor)
+	return actor
+}
+
+// RecentUser is User for somebody who has just signed in, as strongly as they can.
+func (t *Tokens) RecentUser(token string, userID id.ID) call.Actor {
+	actor := t.User(token, userID)
+	actor.AuthTime, actor.Methods = time.Now(), call.Password|call.Strong
 	t.set(token, actor)
 	return actor
 }
