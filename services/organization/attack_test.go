@@ -91,15 +91,15 @@ func TestNobodyWritesWhatTheServerWrites(t *testing.T) {
 	require.Equal(t, 200, role.Status, role.Text)
 	stranger, past := id.New().String(), "2020-01-01T00:00:00Z"
 	for changed, forged := range map[string]struct {
-		list string
+		id   string
 		body object
 		kept []string
 	}{
-		path: {"", object{"displayName": "Other", "id": stranger, "createTime": past, "updateTime": past},
+		path: {"id", object{"displayName": "Other", "createTime": past, "updateTime": past},
 			[]string{"id", "createTime"}},
-		path + "/roles/" + role.Body["id"].(string): {"/roles", object{"description": "Other", "id": stranger, "system": true, "version": 99, "createTime": past, "updateTime": past},
+		path + "/roles/" + role.Body["id"].(string): {"id", object{"description": "Other", "system": true, "version": 99, "createTime": past, "updateTime": past},
 			[]string{"id", "system", "createTime"}},
-		path + "/members/" + ben.UserID.String(): {"/members", object{"roleIds": []string{"member"}, "userId": stranger, "joinTime": past},
+		path + "/members/" + ben.UserID.String(): {"userId", object{"roleIds": []string{"member"}, "joinTime": past},
 			[]string{"userId", "joinTime", "email"}},
 	} {
 		first := bundle.REST("PATCH", changed, ada.token, object{})
@@ -111,6 +111,12 @@ func TestNobodyWritesWhatTheServerWrites(t *testing.T) {
 		}
 		require.NotEqual(t, past, answer.Body["updateTime"])
 		require.NotEqual(t, float64(99), answer.Body["version"])
+		renamed := bundle.REST("PATCH", changed, ada.token, object{forged.id: stranger})
+		if renamed.Status == 200 {
+			require.Equal(t, first.Body[forged.id], renamed.Body[forged.id], "passed over: %s", renamed.Text)
+		} else {
+			require.Equal(t, []string{forged.id}, renamed.Fields(), renamed.Text)
+		}
 		for _, unknown := range []string{"organizationId", "ownerId", "isAdmin", "deniedBy", "plan"} {
 			answer := bundle.REST("PATCH", changed, ada.token, object{unknown: organizationID.String()})
 			require.Equal(t, 400, answer.Status, "%s: %s %s", changed, unknown, answer.Text)

@@ -18,8 +18,8 @@ import (
 // secretName is what somebody calls a secret, or what is kept of one.
 var secretName = regexp.MustCompile(`(?i)(hash|hashed|token|secret|digest|signature|password|otp|mac|code|codehash|nonce|verifier)(es|s)?$`)
 
-// harmlessName is what ends like a secret and is none: kinds of things, their places and numbers.
-var harmlessName = regexp.MustCompile(`(?i)(status|country|language|pagetoken|nexttoken|statuscode|errcode|exitcode)$`)
+// harmlessName is what ends like a secret and is none: what a login was done by, codes of other sorts, places in a list.
+var harmlessName = regexp.MustCompile(`(?i)^by|(country|language|page|next|status|exit)(code|token)$`)
 
 // hastyCalls are those that stop at the first difference.
 var hastyCalls = map[string][]string{
@@ -97,7 +97,7 @@ func secretIn(value ast.Expr) string {
 		if made := secretIn(value.Fun); made != "" {
 			return made
 		}
-		if len(value.Args) == 1 {
+		if _, elsewhere := value.Fun.(*ast.SelectorExpr); !elsewhere && len(value.Args) == 1 {
 			return secretIn(value.Args[0])
 		}
 	}
