@@ -22,9 +22,8 @@ func TestPagesSendNobodyElsewhere(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"//" + evil, "///" + evil, "//" + evil + "/..", "//" + evil + "/%2e%2e", `/\` + evil, "/%5c" + evil, "/%2f%2f" + evil, "/docs//" + evil, "//" + evil + "/docs", "/docs/..//" + evil} {
-		paths = append(paths, path)
-	}
+	paths = append(paths, "//"+evil, "///"+evil, "//"+evil+"/..", "//"+evil+"/%2e%2e", `/\`+evil, "/%5c"+evil, "/%2f%2f"+evil,
+		"/docs//"+evil, "//"+evil+"/docs", "/docs/..//"+evil)
 	for _, path := range paths {
 		got := d.send("GET", path, "", "", "X-Forwarded-Host", evil, "Forwarded", "host="+evil, "Referer", "https://"+evil+"/")
 		if location := got.header.Get("Location"); location != "" {
