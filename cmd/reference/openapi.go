@@ -72,7 +72,7 @@ func (c *contract) buildDocument(raw *object) (*object, error) {
 	for _, method := range methods {
 		operation, err := made.operation(method)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", method.Procedure, err)
 		}
 		if operationIDs[operation.text("operationId")] {
 			return nil, fmt.Errorf("two operations are called %s", operation.text("operationId"))

@@ -102,7 +102,8 @@ func TestAnAcceptanceWaitsForWhoLeaves(t *testing.T) {
 	bundle.join(t, ada, path, ben, "member")
 	require.Empty(t, bundle.offer(path, ada, ben))
 	left, accepted := bundle.collide(t, organizationID, ada, func(ctx context.Context, tx *pg.Tx) error {
-		return bundle.app.RemoveMember(ctx, tx, organizationID, ada.UserID)
+		_, err := bundle.app.RemoveMember(ctx, tx, organizationID, ada.UserID)
+		return err
 	}, ben, func(ctx context.Context, tx *pg.Tx) error {
 		_, err := bundle.app.AcceptOwnership(ctx, tx, organizationID)
 		return err

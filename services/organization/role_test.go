@@ -346,7 +346,7 @@ func TestCustomRolesAreListedBehindTheSystemRoles(t *testing.T) {
 	ids := func(filter, orderBy string) []any {
 		return bundle.pages(t, ada, path+"/roles", "roles", "id", filter, orderBy)
 	}
-	require.Equal(t, append([]any{"viewer", "member", "admin", "owner"}, made...), ids("", ""))
+	require.Equal(t, append([]any{"guest", "viewer", "member", "admin", "owner"}, made...), ids("", ""))
 	require.Equal(t, made, ids("system = false", ""))
 	require.Equal(t, []any{made[1]}, ids(`displayName:"custom 1"`, ""))
 	require.Len(t, ids(`permissions:"workflow.task.read"`, "displayName desc"), 7)
@@ -363,5 +363,5 @@ func TestARoleIsMadeOnceForEachKey(t *testing.T) {
 		answer := bundle.REST("POST", path+"/roles", ada.token, object{"displayName": "x"}, rpctest.IdempotencyKey("one"))
 		require.Equal(t, 200, answer.Status)
 	}
-	require.Len(t, bundle.REST("GET", path+"/roles", ada.token, nil).Body["roles"], 5)
+	require.Len(t, bundle.REST("GET", path+"/roles", ada.token, nil).Body["roles"], 6)
 }

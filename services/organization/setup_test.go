@@ -130,7 +130,7 @@ func (b *testBundle) meet(name string) person {
 	met := domain.Person{UserID: id.New(), DisplayName: name, Email: name + "@example.com"}
 	b.people.add(met)
 	token := "token-" + met.UserID.String()
-	b.Tokens.User(token, met.UserID)
+	b.Tokens.RecentUser(token, met.UserID)
 	return person{met, token}
 }
 

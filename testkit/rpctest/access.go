@@ -6,6 +6,7 @@ package rpctest
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
@@ -27,6 +28,14 @@ func NewTokens() *Tokens { return &Tokens{actors: map[string]call.Actor{}} }
 // User makes a user known by a token. The actor has a session of its own.
 func (t *Tokens) User(token string, userID id.ID) call.Actor {
 	actor := call.Actor{Kind: call.User, UserID: userID, SessionID: id.New(), Token: token}
+	t.set(token, actor)
+	return actor
+}
+
+// RecentUser is User for somebody who has just signed in, as strongly as they can.
+func (t *Tokens) RecentUser(token string, userID id.ID) call.Actor {
+	actor := t.User(token, userID)
+	actor.AuthTime, actor.Methods = time.Now(), call.Password|call.Strong
 	t.set(token, actor)
 	return actor
 }

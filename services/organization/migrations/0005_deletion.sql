@@ -59,8 +59,6 @@ create policy deletion_step_deletion on deletion_step for all to "{app}"
 create policy deletion_step_worker on deletion_step for all to "{worker}" using (true) with check (true);
 create policy deletion_step_owner on deletion_step for all to "{owner}" using (true) with check (true);
 
-create policy organization_worker on organization for all to "{worker}" using (true) with check (true);
-
 grant update (state, suspension_reason) on organization to "{app}";
 grant select, insert, update, delete on deletion to "{app}";
 grant select, delete on deletion_step to "{app}";

@@ -26,6 +26,7 @@ func (a *App) SuspendMember(ctx context.Context, tx *pg.Tx, organizationID, user
 		return domain.Membership{}, err
 	}
 	if standing.Target.Suspended() {
+		standing.Target.AccessRevision = actor.catalog.AccessRevision
 		return standing.Target, nil
 	}
 	suspended := standing.Target.Suspend(reason, a.Clock.Now())
@@ -51,6 +52,7 @@ func (a *App) ResumeMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 		return domain.Membership{}, err
 	}
 	if !standing.Target.Suspended() {
+		standing.Target.AccessRevision = actor.catalog.AccessRevision
 		return standing.Target, nil
 	}
 	resumed := standing.Target.Resume()
