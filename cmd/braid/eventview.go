@@ -38,6 +38,7 @@ type shownEvent struct {
 	OrganizationID string          `json:"organizationId,omitempty"`
 	ActorKind      string          `json:"actorKind,omitempty"`
 	ActorID        string          `json:"actorId,omitempty"`
+	CredentialID   string          `json:"credentialId,omitempty"`
 	CorrelationID  string          `json:"correlationId,omitempty"`
 	Topic          string          `json:"topic"`
 	Partition      int32           `json:"partition"`
@@ -49,7 +50,7 @@ type shownEvent struct {
 func showEvent(event bus.Event, problem error) shownEvent {
 	shown := shownEvent{
 		Time: event.Time, Type: event.Type, Subject: event.Subject, OrganizationID: event.OrganizationID.String(),
-		ActorKind: string(event.Actor.Kind), ActorID: event.Actor.UserID.String(), CorrelationID: event.CorrelationID,
+		ActorKind: string(event.Actor.Kind), ActorID: event.Actor.UserID.String(), CredentialID: event.Actor.CredentialID.String(), CorrelationID: event.CorrelationID,
 		Topic: event.Topic, Partition: event.Partition, Offset: event.Offset, ID: event.ID.String(),
 	}
 	if problem == nil {

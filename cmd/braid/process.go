@@ -190,6 +190,7 @@ func (p *process) buildAccess() error {
 	fresh := func() bool { return p.clock.Now().Sub(p.broadcast.Freshness()) < maxStaleness }
 	auth := identityv1connect.NewAuthServiceClient(clients.Dial(identity.Name))
 	directory := identityv1connect.NewDirectoryServiceClient(clients.Dial(identity.Name))
+	credentials := authn.CredentialClient{CredentialServiceClient: identityv1connect.NewCredentialServiceClient(clients.Dial(identity.Name))}
 	p.authenticator, err = authn.New(authn.Config{
 		UserKeys:    func(ctx context.Context) (map[string]ed25519.PublicKey, error) { return fetchUserKeys(ctx, auth) },
 		ServiceKeys: p.public,
@@ -197,7 +198,7 @@ func (p *process) buildAccess() error {
 			state, err := directory.GetSessionState(ctx, &identityv1.GetSessionStateRequest{SessionId: sessionID.String()})
 			return state.GetLive(), err
 		},
-		Fresh: fresh, Clock: p.clock, Logger: p.logger, Registerer: p.metrics,
+		Credentials: credentials, Fresh: fresh, Clock: p.clock, Logger: p.logger, Registerer: p.metrics,
 	})
 	if err != nil {
 		return err
@@ -226,6 +227,7 @@ func (p *process) buildAccess() error {
 	}
 	p.addPart(module.Part{Name: "broadcast", Run: p.broadcast.Run})
 	p.addPart(module.Part{Name: "sessions", Optional: true, Ready: p.authenticator.Certain})
+	p.addPart(p.authenticator.UsePart(credentials.Record))
 	return p.watchBroker()
 }
 

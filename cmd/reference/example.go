@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -28,15 +29,19 @@ const (
 	exampleNotification = "0198f5a4-3c9e-7d05-8af1-6b7c8d9eaf09"
 	exampleRecord       = "0198f5a4-3ca1-7bb2-9c56-d8e9fa0b1c0a"
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
+	exampleAvatar       = "5b1f8f0c-3a77-4c1e-9d52-7e6a1b2c3d0d"
 	exampleRole         = "0198f5a6-1d02-7a44-8b13-c2d3e4f5060d"
 	exampleAssignment   = "0198f5a6-2e13-7b55-9c24-d3e4f506170e"
-	exampleAvatar       = "5b1f8f0c-3a77-4c1e-9d52-7e6a1b2c3d0d"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleTeam         = "0198f5a6-1d2e-7f30-8a41-5b6c7d8e9f0d"
 	exampleTransfer     = "0198f5a6-2e3f-7041-9b52-6c7d8e9f0a0e"
 	exampleLink         = "0198f5a6-3f40-7152-8c63-7d8e9f0a1b0f"
 	exampleDomain       = "0198f5a6-4051-7263-9d74-8e9f0a1b2c10"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
+	exampleToken        = "0198f5a6-1a2b-7c3d-8e4f-5a6b7c8d9e0d"
+	exampleMachine      = "0198f5a6-2b3c-7d4e-9f50-6b7c8d9eaf0e"
+	exampleKey          = "0198f5a6-3c4d-7e5f-8a61-7c8d9eafb00f"
+	exampleSecret       = "braid_pat_" + "…"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
 )
 
@@ -110,11 +115,17 @@ var exampleTexts = map[string]string{
 	"last_event_id":                     "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 	"confirm_name": "Analytical Engines", "requester_id": exampleAda, "service": "workflow",
+	"access_token_id": exampleToken, "AccessToken.id": exampleToken, "service_account_id": exampleMachine, "ServiceAccount.id": exampleMachine,
+	"key_id": exampleKey, "ApiKey.id": exampleKey, "scopes": "workflow.task.read",
+	"allowed_networks": "203.0.113.0/24", "last_use_address": "203.0.113.7", "AccessToken.token": exampleSecret,
+	"ApiKey.secret": "braid_key_" + "…", "AccessToken.display_name": "Nightly backup", "CreateAccessTokenRequest.display_name": "Nightly backup",
+	"ServiceAccount.display_name": "Importer", "CreateServiceAccountRequest.display_name": "Importer", "ApiKey.display_name": "Importer in Berlin",
+	"CreateApiKeyRequest.display_name": "Importer in Berlin", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "credential_id": "",
 }
 
 var exampleNumbers = map[string]int64{
-	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
-	"page_size": 50, "backup_codes_left": 9, "version": 3, "revoked_count": 2, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
+	"number": 12, "expires_in": 600, "revision": 42, "revoked_count": 2, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
+	"page_size": 50, "backup_codes_left": 9, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
 	"created_count": 1, "max_uses": 25, "uses": 3,
 	"attempts": 1, "failures": 0, "erased_rows": 0,
 }
@@ -242,6 +253,8 @@ func exampleMessage(field protoreflect.FieldDescriptor, missing error) (protoref
 		}
 		at, err := time.Parse(time.RFC3339, text)
 		return protoreflect.ValueOfMessage(timestamppb.New(at).ProtoReflect()), err
+	case "google.protobuf.Duration":
+		return protoreflect.ValueOfMessage(durationpb.New(24 * time.Hour).ProtoReflect()), nil
 	case "google.protobuf.Struct":
 		made, err := structpb.NewStruct(exampleObjects[string(field.Name())])
 		if err != nil {

@@ -41,6 +41,12 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.PasswordService/ResetPassword":  {"CODE_INVALID", "CODE_EXPIRED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
 	"/braid.identity.v1.PasswordService/ChangePassword": {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
 
+	"/braid.identity.v1.AccessTokenService/CreateAccessToken":       {"NOT_FOUND", "CREDENTIAL_LIMIT_REACHED"},
+	"/braid.identity.v1.AccessTokenService/RotateAccessToken":       {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
+	"/braid.identity.v1.ServiceAccountService/CreateServiceAccount": {"SERVICE_ACCOUNT_LIMIT_REACHED"},
+	"/braid.identity.v1.ApiKeyService/CreateApiKey":                 {"CREDENTIAL_LIMIT_REACHED"},
+	"/braid.identity.v1.ApiKeyService/RotateApiKey":                 {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
+
 	"/braid.notification.v1.NotificationService/UpdatePreferences": {"KIND_UNKNOWN", "CHANNEL_UNKNOWN"},
 
 	"/braid.organization.v1.OrganizationService/CreateOrganization": {"SLUG_TAKEN"},
@@ -102,6 +108,7 @@ var ownReasons = map[string][]string{
 // exampleFacts are the public facts that come with a reason.
 var exampleFacts = map[string][2]string{
 	"PERMISSION_DENIED":      {"permission", "workflow.task.create"},
+	"SCOPE_MISSING":          {"permission", "workflow.task.create"},
 	"ETAG_MISMATCH":          {"etag", "1d"},
 	"INVITATION_NOT_PENDING": {"state", "REVOKED"}, "INVITATION_LINK_NOT_ACTIVE": {"state", "USED_UP"},
 	"LIMIT_REACHED":     {"limit", "1000"},
@@ -209,6 +216,14 @@ func reasonsOf(method *rpc.Method) []string {
 	if method.Rule == rpc.Organization && !method.ReadOnly && !method.InAnyState {
 		reasons = append(reasons, "ORGANIZATION_SUSPENDED", "DELETION_PENDING")
 	}
+	switch {
+	case method.Machines && method.Rule == rpc.Organization:
+		reasons = append(reasons, "SCOPE_MISSING", "ADDRESS_NOT_ALLOWED")
+	case method.Machines:
+		reasons = append(reasons, "ADDRESS_NOT_ALLOWED")
+	case method.Rule == rpc.Organization, method.Rule == rpc.Authenticated:
+		reasons = append(reasons, "CREDENTIAL_NOT_ALLOWED")
+	}
 	if method.Rule == rpc.Organization || len(pathNames(method)) > 0 {
 		reasons = append(reasons, "NOT_FOUND")
 	}
@@ -264,7 +279,7 @@ func checkReasons(methods []*rpc.Method, rendered map[string]failure) error {
 		}
 	}
 	for name, described := range rendered {
-		if described.service != "platform" && !used[name] {
+		if described.service != "platform" && !used[name] && !rpc.IsFormReason(name) {
 			return fmt.Errorf("no operation has the reason %s: add it to cmd/reference/failure.go", name)
 		}
 	}

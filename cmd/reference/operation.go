@@ -264,6 +264,9 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 }
 
 var exampleFilters = map[string]string{
+	"ListAccessTokens":    `scopes:"workflow.*"`,
+	"ListApiKeys":         `expireTime < "2026-12-01T00:00:00Z"`,
+	"ListServiceAccounts": `displayName:"import"`,
 	"ListAssignments":     `subject.type = USER AND roleId = "member"`,
 	"ListPermissions":     `system = false`,
 	"ListTasks":           `status = "todo" AND assigneeId = "` + exampleBen + `"`,

@@ -73,6 +73,12 @@ func cleanReference(schema *object, target string) any {
 	switch target {
 	case wellKnownPrefix + "Timestamp":
 		inPlace.set("type", "string").set("format", "date-time")
+	case wellKnownPrefix + "Duration":
+		inPlace.set("type", "string").set("pattern", `^[0-9]+(\.[0-9]{1,9})?s$`)
+		// The plugin writes the rules behind the text, where no schema has a place for them.
+		text, _, _ := strings.Cut(schema.text("description"), "\nduration.")
+		text, _, _ = strings.Cut(text, " duration.")
+		schema.set("description", text)
 	case wellKnownPrefix + "Struct":
 		inPlace.set("type", "object").set("additionalProperties", true)
 	default:

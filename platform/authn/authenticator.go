@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/credential"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -45,12 +47,29 @@ var errTokenInvalid = errs.New(errs.Unauthenticated, "TOKEN_INVALID", "The acces
 // Claims are the claims of an access token.
 type Claims struct {
 	jwt.RegisteredClaims
-	SessionID string `json:"sid"`
+	SessionID string `json:"sid,omitempty"`
 	// AuthTime is when the person last proved who they are, AMR how (RFC 8176), and ACR whether that is all they have.
 	AuthTime *jwt.NumericDate `json:"auth_time,omitempty"`
 	AMR      []string         `json:"amr,omitempty"`
 	ACR      string           `json:"acr,omitempty"`
+	MachineClaims
 }
+
+// MachineClaims are those of a token that was issued for a service account's key, in place of a session (RFC 9068).
+type MachineClaims struct {
+	// ClientID is the service account.
+	ClientID       string `json:"client_id,omitempty"`
+	OrganizationID string `json:"org,omitempty"`
+	// KeyID is the key that it was issued for, and ends with.
+	KeyID string `json:"key,omitempty"`
+	// Scope holds what the token may be used for, by spaces.
+	Scope string `json:"scope,omitempty"`
+	// Networks are those that it is good from; none for all.
+	Networks []string `json:"net,omitempty"`
+}
+
+// Scopes are those of Scope.
+func (c MachineClaims) Scopes() []string { return strings.Fields(c.Scope) }
 
 // ServiceKey is the public key of a service.
 type ServiceKey struct {
@@ -66,6 +85,8 @@ type Config struct {
 	ServiceKeys map[string]ServiceKey
 	// SessionLive asks identity whether a session is live.
 	SessionLive func(ctx context.Context, sessionID id.ID) (bool, error)
+	// Credentials answers about access tokens and API keys; without it, none is good.
+	Credentials Credentials
 	// Fresh reports whether every session ended more than a second ago has been heard of.
 	Fresh      func() bool
 	Clock      clock.Clock
@@ -84,9 +105,15 @@ type Authenticator struct {
 	parser *jwt.Parser
 	// answers holds when identity was asked for a session that it then called live.
 	answers *otter.Cache[id.ID, time.Time]
+	// described are the access tokens and API keys that identity was asked about.
+	described  *otter.Cache[credential.Hash, described]
+	describing singleflight.Group
+	uses       uses
 
 	mu    sync.RWMutex
 	ended map[id.ID]time.Time
+	// endings are those of credentials and of the tokens that were issued for them.
+	endings map[id.ID]ending
 	// distrusted is the time up to which an end of a session may have been missed; zero for none.
 	distrusted time.Time
 }
@@ -100,6 +127,10 @@ func New(config Config) (*Authenticator, error) {
 	answers, err := otter.New(&otter.Options[id.ID, time.Time]{MaximumSize: maxAnswers})
 	if err != nil {
 		return nil, fmt.Errorf("make session cache: %w", err)
+	}
+	described, err := newCredentialCache()
+	if err != nil {
+		return nil, err
 	}
 	factory := promauto.With(config.Registerer)
 	authenticator := &Authenticator{
@@ -115,6 +146,9 @@ func New(config Config) (*Authenticator, error) {
 		parser:  newParser(config.Clock, jwt.WithAudience(Audience), jwt.WithIssuer(Issuer)),
 		answers: answers,
 		ended:   map[id.ID]time.Time{},
+
+		described: described, endings: map[id.ID]ending{},
+		uses: uses{noted: map[id.ID]time.Time{}, waiting: map[id.ID]Use{}},
 	}
 	factory.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "braid_authn_distrust_remaining_seconds",
@@ -129,8 +163,12 @@ func newParser(clock clock.Clock, more ...jwt.ParserOption) *jwt.Parser {
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(ClockLeeway), jwt.WithTimeFunc(clock.Now))...)
 }
 
-// AuthenticateUser verifies an access token and that its session is live.
+// AuthenticateUser verifies an access token and that its session is live; or the credential of a machine, and that it
+// has not ended.
 func (a *Authenticator) AuthenticateUser(ctx context.Context, token string) (call.Actor, error) {
+	if credential.Claims(token) {
+		return a.authenticateCredential(ctx, token)
+	}
 	known, err := a.cache.verify(token, func() (verified, error) { return a.verifyUser(ctx, token) })
 	if err != nil {
 		return call.Actor{}, err
@@ -143,6 +181,13 @@ func (a *Authenticator) AuthenticateUser(ctx context.Context, token string) (cal
 		return call.Actor{}, errTokenInvalid.WithCause(err)
 	}
 	known.actor.Token = token
+	if known.actor.Limits != nil {
+		if err := a.checkCredential(ctx, known.actor.CredentialID, known.tokenID, known.issued); err != nil {
+			return call.Actor{}, err
+		}
+		a.noteUse(ctx, known.actor)
+		return known.actor, nil
+	}
 	return known.actor, a.checkSession(ctx, known.actor.SessionID, known.issued)
 }
 
@@ -160,6 +205,14 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 	}
 	if err != nil {
 		return verified{}, errTokenInvalid.WithCause(err)
+	}
+	if known, machine, err := machineOf(claims); machine {
+		if err != nil || claims.IssuedAt == nil {
+			return verified{}, errTokenInvalid.WithCause(err)
+		}
+		known.expires, known.issued = claims.ExpiresAt.UTC(), claims.IssuedAt.UTC()
+		known.keyID, _ = parsed.Header["kid"].(string)
+		return known, nil
 	}
 	userID, userErr := id.Parse(claims.Subject)
 	sessionID, sessionErr := id.Parse(claims.SessionID)

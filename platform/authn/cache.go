@@ -11,6 +11,7 @@ import (
 
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/id"
 )
 
 // usualTokenLength is more than any token of ours; a longer one costs a copy.
@@ -44,7 +45,9 @@ func (c *tokenCache) slot(token string) *atomic.Pointer[recentToken] {
 
 // verified is what a good token says.
 type verified struct {
-	actor   call.Actor
+	actor call.Actor
+	// tokenID is the token's own, of one that was issued for a key.
+	tokenID id.ID
 	expires time.Time
 	// issued is zero for a token that does not say.
 	issued time.Time

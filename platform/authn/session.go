@@ -36,7 +36,7 @@ func (a *Authenticator) checkSession(ctx context.Context, sessionID id.ID, issue
 			return nil
 		}
 	}
-	live, err := a.askSession(ctx, sessionID)
+	live, err := a.ask(ctx, sessionID, func(ctx context.Context) (bool, error) { return a.SessionLive(ctx, sessionID) })
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return err
@@ -50,16 +50,16 @@ func (a *Authenticator) checkSession(ctx context.Context, sessionID id.ID, issue
 	return nil
 }
 
-// askSession joins questions about the same session; the shared answer is at most one round trip old.
-func (a *Authenticator) askSession(ctx context.Context, sessionID id.ID) (bool, error) {
-	answer := a.asking.DoChan(sessionID.String(), func() (any, error) {
+// ask joins questions about the same session, or credential; the shared answer is at most one round trip old.
+func (a *Authenticator) ask(ctx context.Context, about id.ID, question func(context.Context) (bool, error)) (bool, error) {
+	answer := a.asking.DoChan(about.String(), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 		defer cancel()
 		a.asked.Inc()
 		asked := a.Clock.Now()
-		live, err := a.SessionLive(ctx, sessionID)
+		live, err := question(ctx)
 		if err == nil && live {
-			a.answers.Set(sessionID, asked)
+			a.answers.Set(about, asked)
 		}
 		return live, err
 	})
@@ -128,7 +128,7 @@ func (a *Authenticator) distrustLeft() time.Duration {
 	return max(0, a.distrusted.Add(AccessTokenLife+ClockLeeway).Sub(a.Clock.Now()))
 }
 
-// HandleEvent notes the sessions that events say have ended, and that keys were rotated.
+// HandleEvent notes the sessions and credentials that events say have ended, and that keys were rotated.
 func (a *Authenticator) HandleEvent(event bus.Event) error {
 	switch event.Type {
 	case "identity.session.revoked":
@@ -136,7 +136,7 @@ func (a *Authenticator) HandleEvent(event bus.Event) error {
 	case "identity.signing_key.rotated":
 		return a.handleRotated(event)
 	default:
-		return nil
+		return a.hearCredential(event)
 	}
 }
 

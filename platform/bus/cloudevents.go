@@ -28,6 +28,7 @@ const (
 	headerActorID        = "ce_actorid"
 	headerActorService   = "ce_actorservice"
 	headerSessionID      = "ce_sessionid"
+	headerCredentialID   = "ce_credentialid"
 	headerClientAddress  = "ce_clientaddress"
 	headerCorrelationID  = "ce_correlationid"
 	headerTraceParent    = "ce_traceparent"
@@ -48,7 +49,7 @@ func Encode(topic string, event Event) (Record, error) {
 		return Record{}, err
 	}
 	record := Record{Topic: topic, Partition: AnyPartition, Key: event.Key, Value: event.Data}
-	record.Headers = make([]Header, 0, 17+len(event.Extensions))
+	record.Headers = make([]Header, 0, 18+len(event.Extensions))
 	add := func(key, value string) {
 		if value != "" {
 			record.Headers = append(record.Headers, Header{Key: key, Value: []byte(value)})
@@ -67,6 +68,7 @@ func Encode(topic string, event Event) (Record, error) {
 	add(headerActorID, event.Actor.UserID.String())
 	add(headerActorService, event.Actor.Service)
 	add(headerSessionID, event.Actor.SessionID.String())
+	add(headerCredentialID, event.Actor.CredentialID.String())
 	add(headerClientAddress, event.ClientAddress)
 	add(headerCorrelationID, event.CorrelationID)
 	add(headerTraceParent, event.TraceParent)
@@ -111,7 +113,7 @@ type attribute uint32
 var attributeNames = [...]string{
 	headerContentType, headerSpecVersion, headerID, headerSource, headerType, headerTime, headerDataSchema, headerActorKind,
 	headerSubject, headerOrganizationID, headerActorID, headerActorService, headerSessionID, headerClientAddress,
-	headerCorrelationID, headerTraceParent, headerTraceState,
+	headerCorrelationID, headerTraceParent, headerTraceState, headerCredentialID,
 }
 
 // requiredAttributes are the first eight of attributeNames.
@@ -150,6 +152,8 @@ func (e *Event) set(name attribute, value []byte) error {
 		e.Actor.UserID, err = id.Parse(text)
 	case headerSessionID:
 		e.Actor.SessionID, err = id.Parse(text)
+	case headerCredentialID:
+		e.Actor.CredentialID, err = id.Parse(text)
 	case headerTime:
 		e.Time, err = time.Parse(time.RFC3339Nano, text)
 		e.Time = e.Time.UTC()
@@ -199,7 +203,7 @@ func (e *Event) Check() error {
 		return fmt.Errorf("%w: time out of range", ErrMalformed)
 	}
 	switch e.Actor.Kind {
-	case call.Anonymous, call.User, call.Service, call.System:
+	case call.Anonymous, call.User, call.ServiceAccount, call.Service, call.System:
 	default:
 		return fmt.Errorf("%w: unknown actor kind", ErrMalformed)
 	}

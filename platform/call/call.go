@@ -19,6 +19,8 @@ const (
 	Anonymous ActorKind = "anonymous"
 	// User is a person with a verified access token.
 	User ActorKind = "user"
+	// ServiceAccount is a member of an organization without a person, with a key of its own.
+	ServiceAccount ActorKind = "service_account"
 	// Service is another Braid service with a service token.
 	Service ActorKind = "service"
 	// System is Braid itself: a job or a consumer with nobody behind it.
@@ -27,12 +29,17 @@ const (
 
 // Actor is who does the work. An event carries it on, so that a consumer knows who caused what it sees.
 type Actor struct {
-	Kind      ActorKind
+	Kind ActorKind
+	// UserID is the person, or the service account.
 	UserID    id.ID
 	SessionID id.ID
 	// AuthTime is when the person last proved who they are, and Methods how; zero for tokens that don't say.
 	AuthTime time.Time
 	Methods  Methods
+	// CredentialID is the access token or API key that a machine has shown in place of a session.
+	CredentialID id.ID
+	// Limits are that credential's; nil for a session, which has none. They do not travel.
+	Limits *Limits
 	// Service is the calling service's name when Kind is Service.
 	Service string
 	// Token is the access token as it came, to be passed on to other services; never logged.

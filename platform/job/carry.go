@@ -24,6 +24,7 @@ type carriedCall struct {
 	ActorKind      call.ActorKind    `json:"actorKind,omitempty"`
 	UserID         id.ID             `json:"userId,omitzero"`
 	SessionID      id.ID             `json:"sessionId,omitzero"`
+	CredentialID   id.ID             `json:"credentialId,omitzero"`
 	Service        string            `json:"service,omitempty"`
 	ClientAddress  netip.Addr        `json:"clientAddress,omitzero"`
 	Trace          map[string]string `json:"trace,omitempty"`
@@ -41,6 +42,7 @@ func carry(ctx context.Context) ([]byte, error) {
 		ActorKind:      current.Actor.Kind,
 		UserID:         current.Actor.UserID,
 		SessionID:      current.Actor.SessionID,
+		CredentialID:   current.Actor.CredentialID,
 		Service:        current.Actor.Service,
 		ClientAddress:  current.ClientAddress,
 		Trace:          map[string]string{},
@@ -66,10 +68,11 @@ func restore(ctx context.Context, encoded []byte) context.Context {
 		CorrelationID:  carried.CorrelationID,
 		OrganizationID: carried.OrganizationID,
 		Actor: call.Actor{
-			Kind:      carried.ActorKind,
-			UserID:    carried.UserID,
-			SessionID: carried.SessionID,
-			Service:   carried.Service,
+			Kind:         carried.ActorKind,
+			UserID:       carried.UserID,
+			SessionID:    carried.SessionID,
+			CredentialID: carried.CredentialID,
+			Service:      carried.Service,
 		},
 		ClientAddress: carried.ClientAddress,
 	})

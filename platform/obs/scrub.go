@@ -2,21 +2,27 @@ package obs
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
+
+	"github.com/braidhq/braid/platform/credential"
 )
 
 // mayHoldCredentials is the cheap test before scrubText.
 func mayHoldCredentials(text string) bool {
-	return strings.Contains(text, "://") || strings.Contains(text, "Bearer ") || strings.Contains(text, "eyJ")
+	return strings.Contains(text, "://") || strings.Contains(text, "Bearer ") || strings.Contains(text, "eyJ") ||
+		strings.Contains(text, "braid_")
 }
 
-// scrubText takes bearer tokens, JSON Web Tokens and passwords in URLs out of a text. Such texts come from errors of
+var machineSecret = regexp.MustCompile(credential.Pattern)
+
+// scrubText takes bearer tokens, JSON Web Tokens, secrets of machines and passwords in URLs out of a text. Such texts come from errors of
 // libraries, which know nothing of our keys.
 func scrubText(text string) string {
 	if !mayHoldCredentials(text) {
 		return text
 	}
-	words := strings.SplitAfter(text, " ")
+	words := strings.SplitAfter(machineSecret.ReplaceAllString(text, redacted), " ")
 	for i, word := range words {
 		bare := strings.TrimRight(word, " ")
 		space := word[len(bare):]

@@ -77,6 +77,7 @@ type attributes struct {
 	ActorKind     call.ActorKind `json:"actorKind"`
 	UserID        string         `json:"userId,omitempty"`
 	SessionID     string         `json:"sessionId,omitempty"`
+	CredentialID  string         `json:"credentialId,omitempty"`
 	Service       string         `json:"service,omitempty"`
 	ClientAddress string         `json:"clientAddress,omitempty"`
 	CorrelationID string         `json:"correlationId,omitempty"`
@@ -88,7 +89,7 @@ func attributesOf(ctx context.Context) attributes {
 	current := call.From(ctx)
 	carried := attributes{
 		ActorKind: current.Actor.Kind, UserID: current.Actor.UserID.String(), SessionID: current.Actor.SessionID.String(),
-		Service: current.Actor.Service, CorrelationID: current.CorrelationID,
+		CredentialID: current.Actor.CredentialID.String(), Service: current.Actor.Service, CorrelationID: current.CorrelationID,
 	}
 	if carried.ActorKind == "" {
 		carried.ActorKind = call.Anonymous
@@ -173,7 +174,8 @@ func (r row) event(carried attributes, source string) (bus.Event, error) {
 	if r.organizationID != nil {
 		event.OrganizationID = *r.organizationID
 	}
-	err := errors.Join(event.Actor.UserID.UnmarshalText([]byte(carried.UserID)), event.Actor.SessionID.UnmarshalText([]byte(carried.SessionID)))
+	err := errors.Join(event.Actor.UserID.UnmarshalText([]byte(carried.UserID)), event.Actor.SessionID.UnmarshalText([]byte(carried.SessionID)),
+		event.Actor.CredentialID.UnmarshalText([]byte(carried.CredentialID)))
 	if err != nil {
 		return bus.Event{}, fmt.Errorf("decode attributes: %w", err)
 	}

@@ -238,8 +238,10 @@ func (c *Chain) authenticate(ctx context.Context, method *Method, in *inbound, w
 		work.Actor, err = c.Authenticator.AuthenticateService(ctx, in.token)
 		return err
 	}
-	work.Actor, err = c.Authenticator.AuthenticateUser(ctx, in.token)
-	return err
+	if work.Actor, err = c.Authenticator.AuthenticateUser(ctx, in.token); err != nil {
+		return err
+	}
+	return admitMachine(method, work)
 }
 
 // firstAddress returns the first address of an X-Forwarded-For list: the gateway puts only what it vouches for there.
@@ -286,7 +288,17 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 	if method.names(request, work.Actor.UserID) {
 		permission = ""
 	}
+	outside := outsideLimits(method, work.Actor.Limits, organizationID)
+	if errs.KindOf(outside) == errs.NotFound {
+		return outside
+	}
+	if outside != nil {
+		permission = "" // Only a member is told what is missing.
+	}
 	err := c.ask(ctx, method, work, request, organizationID, permission)
+	if err == nil {
+		err = outside
+	}
 	if err == nil || errs.KindOf(err) == errs.PermissionDenied {
 		work.OrganizationID = organizationID
 	}

@@ -45,9 +45,13 @@ type Method struct {
 	InAnyState bool
 	// Idempotent RPCs honor the Idempotency-Key header.
 	Idempotent bool
-	Stream     bool
+	// Machines says that the credentials of machines are good for it.
+	Machines bool
+	Stream   bool
 	// StepUp is how recent and strong the caller's login must be.
 	StepUp StepUp
+	// Form says that it is none of the contract's but an endpoint of OAuth 2.
+	Form bool
 	// HTTPMethod and Path are the REST mapping, empty without one. Body is the request field that the body fills,
 	// "*" for the whole request, empty for none.
 	HTTPMethod string
@@ -93,6 +97,7 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 	}
 	method.Idempotent = !method.ReadOnly && method.Rule != Public && method.Rule != Internal &&
 		proto.GetExtension(options, optionsv1.E_Idempotency).(optionsv1.Idempotency) != optionsv1.Idempotency_IDEMPOTENCY_NONE
+	method.readMachines(options)
 	return method, nil
 }
 

@@ -42,6 +42,10 @@ func (s *Server) serveREST(ctx context.Context, w http.ResponseWriter, r *http.R
 	err := s.readREST(w, &request)
 	if err != nil {
 		s.router.SetAllow(w.Header(), r.URL, err)
+		if request.method != nil && request.method.Form {
+			writeFormError(w, failureOf(err, in.correlationID))
+			return
+		}
 		Refuse(w, r, failureOf(err, in.correlationID))
 		return
 	}
@@ -50,6 +54,10 @@ func (s *Server) serveREST(ctx context.Context, w http.ResponseWriter, r *http.R
 
 func (s *Server) readREST(w http.ResponseWriter, request *restRequest) (err error) {
 	if request.method, err = s.router.find(request.Method, request.URL, &request.variables); err != nil {
+		return err
+	}
+	if request.method.Form {
+		request.body, err = readFormBody(w, request.Request)
 		return err
 	}
 	request.body, err = readBody(w, request.Request)

@@ -40,11 +40,16 @@ func newRouteNode() *routeNode {
 
 func newRouter() *Router { return &Router{procedures: map[string]*Method{}, root: newRouteNode()} }
 
-// NewRouter returns a router for methods by procedure. It fails when two share a path.
+// NewRouter returns a router for methods by procedure, and for the forms. It fails when two share a path.
 func NewRouter(methods map[string]*Method) (*Router, error) {
 	router := newRouter()
 	for _, method := range methods {
 		if err := router.add(method); err != nil {
+			return nil, err
+		}
+	}
+	for _, form := range forms {
+		if err := router.add(form); err != nil {
 			return nil, err
 		}
 	}

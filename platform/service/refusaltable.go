@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -28,15 +29,19 @@ func Migrations() pg.MigrationSet {
 // refusedCall is what the event says of a call, as it is kept in the row. A call knows more, its token above all, which
 // must not be stored.
 type refusedCall struct {
-	Procedure     string     `json:"procedure"`
-	CorrelationID string     `json:"correlationId"`
-	SessionID     id.ID      `json:"sessionId"`
-	ClientAddress netip.Addr `json:"clientAddress"`
-	Reason        string     `json:"reason"`
+	Procedure     string         `json:"procedure"`
+	CorrelationID string         `json:"correlationId"`
+	ActorKind     call.ActorKind `json:"actorKind"`
+	SessionID     id.ID          `json:"sessionId"`
+	CredentialID  id.ID          `json:"credentialId"`
+	ClientAddress netip.Addr     `json:"clientAddress"`
+	Reason        string         `json:"reason"`
 }
 
 func refusedCallOf(work *call.Call, reason string) refusedCall {
-	return refusedCall{work.Procedure, work.CorrelationID, work.Actor.SessionID, work.ClientAddress, reason}
+	return refusedCall{
+		work.Procedure, work.CorrelationID, work.Actor.Kind, work.Actor.SessionID, work.Actor.CredentialID, work.ClientAddress, reason,
+	}
 }
 
 const (
@@ -159,7 +164,11 @@ func newDueRefusal(key refusalKey, count int64, latest refusedCall) dueRefusal {
 		},
 		work: &call.Call{
 			Procedure: latest.Procedure, CorrelationID: latest.CorrelationID, OrganizationID: key.organizationID,
-			Actor:         call.Actor{Kind: call.User, UserID: key.userID, SessionID: latest.SessionID},
+			Actor: call.Actor{
+				// Rows from before there were machines are of people.
+				Kind:   cmp.Or(latest.ActorKind, call.User),
+				UserID: key.userID, SessionID: latest.SessionID, CredentialID: latest.CredentialID,
+			},
 			ClientAddress: latest.ClientAddress,
 		},
 	}

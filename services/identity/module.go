@@ -16,6 +16,7 @@ import (
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity/internal/api"
@@ -59,6 +60,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)
 	}
+	permissions, err := scopeNames()
+	if err != nil {
+		return nil, err
+	}
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
 	lookup := config.lookup(environment.Registerer)
 	useCases := &app.App{
@@ -67,7 +72,8 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
 		Rules: &password.Rules{Lookup: lookup}, Limits: app.Limits{Network: config.GuessesPerNetwork, Everyone: config.GuessesTotal},
 		Invitations: invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
-		Clock:       environment.Clock, Logger: environment.Logger,
+		Members:     environment.Access, Permissions: permissions, PublicURL: environment.PublicURL,
+		Clock: environment.Clock, Logger: environment.Logger,
 	}
 	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
 	rotation := &app.Rotation{Keys: signingKeys, Issuer: issuer, Lifetime: config.SigningKeyLifetime, Logger: environment.Logger}
@@ -85,6 +91,11 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountPasswordService(identity.Server, api.NewPassword(useCases)),
 		identityv1braid.MountEmailService(identity.Server, api.NewEmail(useCases, identity.Runner)),
 		identityv1braid.MountAccountMailService(identity.Server, api.NewAccountMail(useCases)),
+		identityv1braid.MountAccessTokenService(identity.Server, api.NewAccessTokens(useCases, identity.Runner)),
+		identityv1braid.MountServiceAccountService(identity.Server, api.NewServiceAccounts(useCases, identity.Runner)),
+		identityv1braid.MountApiKeyService(identity.Server, api.NewAPIKeys(useCases, identity.Runner)),
+		identityv1braid.MountCredentialService(identity.Server, api.NewCredentials(useCases)),
+		api.NewOAuth(useCases).Mount(identity.Server),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)
@@ -99,4 +110,19 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		})
 	}
 	return identity, nil
+}
+
+// scopeNames are what a scope may name: the contract's permissions, and the services that have any.
+func scopeNames() (map[string]bool, error) {
+	methods, err := rpc.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, method := range methods {
+		if method.Machines && method.Permission != "" {
+			names[method.Permission], names[method.Service] = true, true
+		}
+	}
+	return names, nil
 }

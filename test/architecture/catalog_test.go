@@ -200,7 +200,9 @@ var catalogRules = []catalogRule{
 			"erase_rows":   "deletes in any table, of an organization that there is no way back for",
 			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
 			"find_passkey": "before a login nobody is calling", "find_secured": "asked by other services, about many people",
-			"find_strength": "by the session of a token",
+			"find_strength":           "by the session of a token",
+			"find_machine_credential": "by the hash of a secret", "find_client_key": "by the two ids that a client's assertion names",
+			"is_credential_good": "by the id of a credential that was verified",
 		},
 		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';
 			revoke all on function leak from public`},

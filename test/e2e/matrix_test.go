@@ -88,8 +88,8 @@ func (m *matrix) row(t *testing.T, method *rpc.Method) []string {
 
 // cell makes what the call needs, calls, and says how it went.
 func (m *matrix) cell(t *testing.T, method *rpc.Method, who *client.Person) string {
-	if who != nil && method.Rule == rpc.Authenticated && !method.ReadOnly {
-		who = m.again(t, who)
+	if who != nil {
+		who = m.apart(t, method, who)
 	}
 	r := makeRequest(t, method, m.resources(t, method, who))
 	answer, status := client.Answer{}, 0
@@ -150,12 +150,28 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	if has("session_id") {
 		made["session_id"] = m.session(t, who)
 	}
+	if has("access_token_id") {
+		made["access_token_id"] = m.accessToken(t, who)
+	}
+	if has("service_account_id") {
+		machine := m.must(t, owner, http.MethodPost, m.path+"/service-accounts", map[string]any{"displayName": "Example"})
+		made["service_account_id"] = machine.Text("id")
+		if has("key_id") {
+			key := m.must(t, owner, http.MethodPost, m.path+"/service-accounts/"+machine.Text("id")+"/keys", map[string]any{"displayName": "Example", "scopes": []string{"workflow.*"}})
+			made["key_id"] = key.Text("id")
+		}
+	}
+	if has("avatar_id") {
+		set := m.must(t, m.spare, http.MethodPut, "/api/v1/me/avatar", map[string]any{"image": onePixel})
+		made["avatar_id"] = idOf(set.Text("path"))
+	}
 	if has("audit_event_id") {
 		made["audit_event_id"] = m.awaitOne(t, owner, m.path+"/audit-events", "auditEvents")
 	}
-	// Roles are given to who calls, so that they can give them on; to a member, where nobody does.
+	// Roles are given to who calls, so that they can give them on; to a member, where nobody does or where that would make
+	// of a guest what guests are not.
 	made["Subject.id"] = m.people["viewer"].ID
-	if who != nil && who != m.people["outsider"] {
+	if who != nil && who != m.people["outsider"] && who != m.people["guest"] {
 		made["Subject.id"] = who.ID
 	}
 	if method.Rule != rpc.Internal {
@@ -233,6 +249,13 @@ func (m *matrix) session(t *testing.T, who *client.Person) string {
 	other := m.again(t, who)
 	validated := m.must(t, nil, http.MethodPost, "/api/v1/auth/validate", map[string]any{"accessToken": other.Token})
 	return validated.Text("sessionId")
+}
+
+func (m *matrix) accessToken(t *testing.T, who *client.Person) string {
+	if who == nil {
+		who = m.people["outsider"]
+	}
+	return m.must(t, who, http.MethodPost, "/api/v1/me/access-tokens", map[string]any{"displayName": "Example", "scopes": []string{"workflow.*"}}).Text("id")
 }
 
 // checkAgainstContract holds a row to the permission option, so that a wrong table can't be waved through.

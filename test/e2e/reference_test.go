@@ -21,13 +21,16 @@ import (
 // nobodys are references to what belongs to no tenant, with the reason.
 var nobodys = map[string]string{
 	"role_id": "system roles are the same everywhere", "role_ids": "system roles are the same everywhere",
+	"reset_id": "for services only", "change_id": "for services only",
+	"avatar_id": "of whoever has it: it can't be guessed", "device_id": "for services only",
+	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
+	"credential_id": "a machine's, and for services only", "token_id": "of a machine's token, and for services only",
 	"id": "means nothing without its type, and is compared only", "owner_id": "is compared only",
 	"parents.role_id": "fill can't fill lists: a role of nobody's as a parent is tried by organization", "role.parents.role_id": "as parents.role_id",
 	"checks.user_id": "fill can't fill lists: others are asked about one by one, too", "checks.resource.project_id": "is compared only",
 	"resource.project_id": "is compared only",
-	"reset_id":            "for services only", "change_id": "for services only",
-	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
-	"auto_join_role_id": "system roles are the same everywhere", "transfer_id": "for services only",
+	"rows.role_id":        "fill can't fill lists: a role of nobody's is tried by organization",
+	"auto_join_role_id":   "system roles are the same everywhere", "transfer_id": "for services only",
 }
 
 // reference is a field of a request that names something.

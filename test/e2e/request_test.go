@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -70,19 +71,24 @@ func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
 		if !ok {
 			value, ok = known[string(field.Name())]
 		}
-		// A name may be a text's in one request and a message's in another.
-		if _, isText := value.(string); isText && field.Kind() == protoreflect.MessageKind {
+		// A name may be a text's in one request and a message's in another. Google's own are texts in JSON.
+		if _, isText := value.(string); isText && isOwn(field) {
 			ok = false
 		}
 		switch {
-		case !settable(field), ruledOut(field, fields):
+		case !settable(field), ruledOut(field, fields), field.Name() == "public_key": // The example is a key with a secret.
 		case ok:
 			fields[field.JSONName()] = value
-		case field.Kind() == protoreflect.MessageKind && !field.IsList() && !strings.HasPrefix(string(field.Message().FullName()), "google."):
+		case isOwn(field) && !field.IsList():
 			fields[field.JSONName()] = fill(field.Message(), known.changeable(field.Message()))
 		}
 	}
 	return fields
+}
+
+// isOwn reports whether the field holds a message of Braid's.
+func isOwn(field protoreflect.FieldDescriptor) bool {
+	return field.Kind() == protoreflect.MessageKind && !strings.HasPrefix(string(field.Message().FullName()), "google.")
 }
 
 // ruledOut reports whether another field takes the place of this one: of those that the contract lets be only one of, the
@@ -253,6 +259,9 @@ func catalog(t require.TestingT) []*rpc.Method {
 	return list
 }
 
+// onePixel is a whole PNG file, as JSON spells bytes.
+const onePixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 // examples are values that every request may hold; they are new with every call, where they have to be unique.
 func examples() values {
 	return values{
@@ -266,9 +275,11 @@ func examples() values {
 		"AuthzenResource.type": "project", "AuthzenResource.id": "none", "checks": []map[string]any{{"permission": "workflow.task.read"}},
 		"registration_id": id.New().String(), "factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
 		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
-		"reset_id": id.New().String(), "change_id": id.New().String(),
+		"reset_id": id.New().String(), "change_id": id.New().String(), "overlap": "60s", "scopes": []string{"workflow.task.read"},
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
-		"new_email":   client.NewPerson("Nobody").Email,
+		"new_email": client.NewPerson("Nobody").Email,
+		"hash":      base64.StdEncoding.EncodeToString(make([]byte, 32)), "credential_id": id.New().String(),
+		"device_id": id.New().String(), "avatar_id": id.New().String(), "image": onePixel,
 		"transfer_id": id.New().String(), "CreateDomainRequest.name": domainName(),
 		"rows":         []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
 		"confirm_name": "Example", "reason": "Example",

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/test/client"
 	"github.com/braidhq/braid/test/deployment"
 	"github.com/braidhq/braid/testkit/bustest"
@@ -25,6 +26,8 @@ import (
 // The suite makes in a minute what people make in a day.
 var generousLimits = []string{
 	"BRAID_GATEWAY_AUTH_RATE=100000", "BRAID_GATEWAY_ADDRESS_RATE=1000000", "BRAID_GATEWAY_USER_RATE=1000000",
+	// The walks sign the same people in over and over.
+	"BRAID_IDENTITY_SESSIONS_PER_USER=1000",
 	"BRAID_ORGANIZATION_DELETION_GRACE=5s",
 }
 
@@ -95,6 +98,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"PermissionMatrix", testPermissionMatrix},
 		{"Session", testSession},
 		{"Member", testMember},
+		{"Machine", testMachine},
 		{"Task", testTask},
 		{"Live", testLive},
 		{"Notification", testNotification},
@@ -217,6 +221,20 @@ func (s *suite) again(t *testing.T, who *client.Person) *client.Person {
 	copied := *who
 	require.NoError(t, s.Login(t.Context(), &copied))
 	return &copied
+}
+
+// apart is who calls a method that may end sessions: the same person with a session of its own, or, where it ends all of
+// a person's sessions, somebody else.
+func (s *suite) apart(t *testing.T, method *rpc.Method, who *client.Person) *client.Person {
+	t.Helper()
+	switch {
+	case method.Rule != rpc.Authenticated || method.ReadOnly:
+		return who
+	case method.Descriptor.Parent().Name() == "SessionService":
+		return s.signUp(t, "Somebody")
+	default:
+		return s.again(t, who)
+	}
 }
 
 func (s *suite) organization(t *testing.T, owner *client.Person, name string) string {

@@ -5,9 +5,11 @@ package rpctest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
@@ -28,6 +30,13 @@ func NewTokens() *Tokens { return &Tokens{actors: map[string]call.Actor{}} }
 // User makes a user known by a token. The actor has a session of its own.
 func (t *Tokens) User(token string, userID id.ID) call.Actor {
 	actor := call.Actor{Kind: call.User, UserID: userID, SessionID: id.New(), Token: token}
+	t.set(token, actor)
+	return actor
+}
+
+// Machine makes the credential of a machine known: the actor says whose it is and what limits it.
+func (t *Tokens) Machine(token string, actor call.Actor) call.Actor {
+	actor.Token = token
 	t.set(token, actor)
 	return actor
 }
@@ -71,7 +80,7 @@ var errTokenInvalid = errs.New(errs.Unauthenticated, "TOKEN_INVALID", "The acces
 
 // AuthenticateUser implements rpc.Authenticator.
 func (t *Tokens) AuthenticateUser(_ context.Context, token string) (call.Actor, error) {
-	return t.authenticate(token, call.User)
+	return t.authenticate(token, call.User, call.ServiceAccount)
 }
 
 // AuthenticateService implements rpc.Authenticator.
@@ -79,13 +88,13 @@ func (t *Tokens) AuthenticateService(_ context.Context, token string) (call.Acto
 	return t.authenticate(token, call.Service)
 }
 
-func (t *Tokens) authenticate(token string, kind call.ActorKind) (call.Actor, error) {
+func (t *Tokens) authenticate(token string, kinds ...call.ActorKind) (call.Actor, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if t.fault != nil {
 		return call.Actor{}, t.fault
 	}
-	if actor, ok := t.actors[token]; ok && actor.Kind == kind {
+	if actor, ok := t.actors[token]; ok && slices.Contains(kinds, actor.Kind) {
 		return actor, nil
 	}
 	return call.Actor{}, errTokenInvalid
@@ -212,4 +221,18 @@ func (r *Roles) Authorize(ctx context.Context, organizationID, userID id.ID, per
 	default:
 		return errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lack the permission "+permission+".").With("permission", permission)
 	}
+}
+
+// Effective returns what a user holds, as the owner of the roles answers it. It is an authz.Source.
+func (r *Roles) Effective(_ context.Context, organizationID, userID id.ID, _ int64) (authz.Answer, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.fault != nil {
+		return authz.Answer{}, r.fault
+	}
+	held := r.held[membership{organizationID, userID}]
+	if held == 0 {
+		return authz.Answer{}, nil
+	}
+	return authz.Answer{Member: true, RoleIDs: []string{rpc.SystemRoles[held-1]}}, nil
 }

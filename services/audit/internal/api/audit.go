@@ -53,7 +53,7 @@ func (h *Handler) GetAuditEvent(ctx context.Context, request *auditv1.GetAuditEv
 func encodeRecord(record domain.Record) (*auditv1.AuditEvent, error) {
 	encoded := &auditv1.AuditEvent{
 		Id: record.ID.String(), EventId: record.EventID.String(), Action: record.Action,
-		ActorKind: record.ActorKind, ActorId: record.ActorID.String(),
+		ActorKind: record.ActorKind, ActorId: record.ActorID.String(), CredentialId: record.CredentialID.String(),
 		ResourceType: record.Resource.Type, ResourceId: record.Resource.ID,
 		CorrelationId: record.CorrelationID, Source: record.Source, CreateTime: timestamppb.New(record.OccurredAt),
 		BodyHash: hex.EncodeToString(record.BodyHash), Erased: record.Body == nil,

@@ -80,7 +80,7 @@ func factOf(event bus.Event) domain.Fact {
 	resource := domain.ParseResource(event.Subject)
 	fact := domain.Fact{
 		EventID: event.ID, OrganizationID: event.OrganizationID,
-		Action: clean(event.Type), ActorKind: string(event.Actor.Kind), ActorID: event.Actor.UserID,
+		Action: clean(event.Type), ActorKind: string(event.Actor.Kind), ActorID: event.Actor.UserID, CredentialID: event.Actor.CredentialID,
 		Resource: domain.Resource{Type: clean(resource.Type), ID: clean(resource.ID)},
 		Source:   clean(strings.TrimPrefix(event.Source, bus.Source(""))), CorrelationID: clean(event.CorrelationID), OccurredAt: event.Time,
 	}

@@ -30,9 +30,11 @@ type Fact struct {
 	PersonID       id.ID
 	// Action is the event's type.
 	Action string
-	// ActorKind is user, service, system or anonymous; ActorID is zero when no user is known.
-	ActorKind     string
-	ActorID       id.ID
+	// ActorKind is user, service_account, service, system or anonymous; ActorID is zero when no user is known.
+	ActorKind string
+	ActorID   id.ID
+	// CredentialID is the access token or key that a machine acted with; zero for a session.
+	CredentialID  id.ID
 	Resource      Resource
 	Source        string
 	CorrelationID string

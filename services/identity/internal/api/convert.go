@@ -3,6 +3,8 @@
 package api
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
@@ -33,4 +35,21 @@ func encodeSession(session domain.Session, current id.ID) *identityv1.Session {
 		ExpireTime: timestamppb.New(session.ExpiresAt), Current: session.ID == current,
 		Device: session.Device, Client: session.Client, EndTime: timestamppb.New(session.EndsAt),
 	}
+}
+
+// encodeTime leaves out what never was.
+func encodeTime(at *time.Time) *timestamppb.Timestamp {
+	if at == nil {
+		return nil
+	}
+	return timestamppb.New(*at)
+}
+
+// decodeTime returns nil for none.
+func decodeTime(sent *timestamppb.Timestamp) *time.Time {
+	if sent == nil {
+		return nil
+	}
+	at := sent.AsTime()
+	return &at
 }

@@ -37,8 +37,20 @@ type App struct {
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
 	SessionLimits domain.SessionLimits
-	Clock         clock.Clock
-	Logger        *slog.Logger
+	// Members knows who is a member of which organization.
+	Members Members
+	// Permissions are the names that a scope may be: permissions of the contract, and services.
+	Permissions map[string]bool
+	// PublicURL is where clients reach this deployment: the issuer and audience of OAuth 2.
+	PublicURL string
+	Clock     clock.Clock
+	Logger    *slog.Logger
+}
+
+// Members is an interface because it is the edge of another service.
+type Members interface {
+	// Authorize answers nil for a member who holds the permission; the empty one asks for membership.
+	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
 }
 
 // Tokens are what a client holds of a session.

@@ -67,6 +67,8 @@ func (c *Cleanup) Once(ctx context.Context) error {
 		"refresh_token": purged.RefreshTokens, "answer": purged.Answers,
 		"challenge": purged.Challenges, "unconfirmed_factor": purged.UnconfirmedFactors,
 		"password_reset": purged.PasswordResets, "email_change": purged.EmailChanges, "device": purged.Devices, "budget": purged.Budgets,
+		"machine_credential": purged.MachineCredentials,
+		"used_assertion":     purged.UsedAssertions, "revoked_token": purged.RevokedTokens,
 	} {
 		c.removed.WithLabelValues(kind).Add(float64(count))
 	}

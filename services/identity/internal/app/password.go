@@ -64,7 +64,7 @@ func (a *App) ResetPassword(ctx context.Context, mailed, newPassword string) err
 	if !a.Clock.Now().Before(found.ExpiresAt) {
 		return domain.ErrCodeExpired
 	}
-	hash, err := a.hashNew(ctx, "newPassword", newPassword, ownerOf(found.User))
+	hash, err := a.hashNew(ctx, "newPassword", newPassword, passwordOwnerOf(found.User))
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (a *App) ChangePassword(ctx context.Context, currentPassword, newPassword s
 	}
 	hash := ""
 	if right {
-		if hash, err = a.hashNew(ctx, "newPassword", newPassword, ownerOf(user)); err != nil {
+		if hash, err = a.hashNew(ctx, "newPassword", newPassword, passwordOwnerOf(user)); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,7 @@ func (a *App) hashNew(ctx context.Context, field, text string, owner password.Ow
 	return a.Hasher.Hash(ctx, text)
 }
 
-func ownerOf(user domain.User) password.Owner {
+func passwordOwnerOf(user domain.User) password.Owner {
 	return password.Owner{Name: user.DisplayName, Email: user.Email}
 }
 

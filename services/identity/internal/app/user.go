@@ -17,6 +17,10 @@ func (a *App) User(ctx context.Context, userID id.ID) (domain.User, error) {
 
 // UpdateMe changes the caller's profile. A change that changes nothing tells nobody.
 func (a *App) UpdateMe(ctx context.Context, tx *pg.Tx, change domain.ProfileChange) (domain.User, error) {
+	change, err := lookUpPlace(change)
+	if err != nil {
+		return domain.User{}, err
+	}
 	user, err := store.LockUser(ctx, tx, call.From(ctx).Actor.UserID)
 	if err != nil {
 		return domain.User{}, err

@@ -34,3 +34,14 @@ var (
 	ErrEmailTaken        = errs.New(errs.AlreadyExists, "EMAIL_TAKEN", "The address belongs to another account by now.")
 	ErrInvitationInvalid = errs.New(errs.FailedPrecondition, "INVITATION_INVALID", "The invitation is not good for this address, or no longer.")
 )
+
+// What is refused to and about machines. The five of OAuth 2 go out in its own words (RFC 6749 section 5.2).
+var (
+	ErrCredentialLimit      = errs.New(errs.FailedPrecondition, "CREDENTIAL_LIMIT_REACHED", "There can be no more than 50; delete one first.")
+	ErrServiceAccountLimit  = errs.New(errs.FailedPrecondition, "SERVICE_ACCOUNT_LIMIT_REACHED", "There can be no more than 200 service accounts; delete one first.")
+	ErrCredentialExpired    = errs.New(errs.FailedPrecondition, "CREDENTIAL_EXPIRED", "It has expired and can't be rotated; make another.")
+	ErrInvalidRequest       = errs.New(errs.InvalidArgument, "INVALID_REQUEST", "A parameter is missing or can't be read.")
+	ErrInvalidClient        = errs.New(errs.Unauthenticated, "INVALID_CLIENT", "The client is unknown, or what it has shown is not good.")
+	ErrUnsupportedGrantType = errs.New(errs.InvalidArgument, "UNSUPPORTED_GRANT_TYPE", "The only grant is client_credentials.")
+	ErrInvalidScope         = errs.New(errs.InvalidArgument, "INVALID_SCOPE", "A scope is outside those of the key.")
+)

@@ -43,13 +43,13 @@ type Factor struct {
 	// SealedSecret and LastStep are those of TOTP; LastStep is the newest time step that was accepted, nil for none.
 	SealedSecret []byte
 	LastStep     *int64
-	Key          PublicKey
+	Key          PasskeyKey
 	// CloneWarnedAt is when a passkey's sign counter went back.
 	CloneWarnedAt *time.Time
 }
 
-// PublicKey is what verifies a passkey.
-type PublicKey struct {
+// PasskeyKey is what verifies a passkey.
+type PasskeyKey struct {
 	CredentialID []byte
 	// COSE is the key in the form of RFC 9052.
 	COSE       []byte

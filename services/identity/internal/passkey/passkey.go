@@ -166,17 +166,17 @@ func (a *Attestation) Challenge() string { return a.parsed.Response.CollectedCli
 
 // FinishRegistration verifies a new passkey. It returns what verifies it from then on, and the methods that have been
 // shown with it.
-func (p *Party) FinishRegistration(owner Owner, ceremony []byte, attestation *Attestation) (domain.PublicKey, []string, error) {
+func (p *Party) FinishRegistration(owner Owner, ceremony []byte, attestation *Attestation) (domain.PasskeyKey, []string, error) {
 	session, err := readCeremony(ceremony)
 	if err != nil {
-		return domain.PublicKey{}, nil, err
+		return domain.PasskeyKey{}, nil, err
 	}
 	made, err := p.library.CreateCredential(owner, session, attestation.parsed)
 	if err != nil {
-		return domain.PublicKey{}, nil, domain.ErrPasskeyInvalid.WithCause(err)
+		return domain.PasskeyKey{}, nil, domain.ErrPasskeyInvalid.WithCause(err)
 	}
 	flags := attestation.parsed.Response.AttestationObject.AuthData.Flags
-	key := domain.PublicKey{
+	key := domain.PasskeyKey{
 		CredentialID: made.ID, COSE: made.PublicKey, Flags: uint8(flags), SignCount: made.Authenticator.SignCount,
 	}
 	for _, transport := range made.Transport {

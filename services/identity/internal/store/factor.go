@@ -160,7 +160,7 @@ func factorOf(row db.Factor) domain.Factor {
 	return domain.Factor{
 		ID: row.ID, UserID: row.AccountID, Kind: domain.FactorKind(row.Kind), Name: row.Name, CreatedAt: row.CreatedAt.UTC(),
 		ConfirmedAt: row.ConfirmedAt, LastUsedAt: row.LastUsedAt, SealedSecret: row.SealedSecret, LastStep: row.LastStep,
-		Key: domain.PublicKey{
+		Key: domain.PasskeyKey{
 			CredentialID: row.CredentialID, COSE: row.PublicKey, Transports: row.Transports,
 			Flags: uint8(row.Flags), SignCount: uint32(row.SignCount), //nolint:gosec // They were written from these types.
 		},

@@ -11,9 +11,10 @@ import (
 
 // Purged counts what one round of Purge has removed.
 type Purged struct {
-	Registrations, Sessions, RefreshTokens, Answers int64
-	Challenges, UnconfirmedFactors                  int64
-	PasswordResets, EmailChanges, Devices, Budgets  int64
+	Registrations, Sessions, RefreshTokens, Answers   int64
+	Challenges, UnconfirmedFactors                    int64
+	PasswordResets, EmailChanges, Devices, Budgets    int64
+	MachineCredentials, UsedAssertions, RevokedTokens int64
 }
 
 // Purge removes what time has ended, at most a number of each kind. It needs a worker transaction.
@@ -50,6 +51,15 @@ func Purge(ctx context.Context, tx *pg.Tx, now time.Time, most int32) (purged Pu
 	}
 	if purged.Budgets, err = queries.PurgeBudgets(ctx, now, most); err != nil {
 		return Purged{}, explain("purge budgets", err)
+	}
+	if purged.MachineCredentials, err = queries.PurgeMachineCredentials(ctx, now.Add(-domain.MachineCredentialKept), most); err != nil {
+		return Purged{}, explain("purge credentials", err)
+	}
+	if purged.UsedAssertions, err = queries.PurgeUsedAssertions(ctx, now, most); err != nil {
+		return Purged{}, explain("purge used assertions", err)
+	}
+	if purged.RevokedTokens, err = queries.PurgeRevokedTokens(ctx, now, most); err != nil {
+		return Purged{}, explain("purge revoked tokens", err)
 	}
 	return purged, nil
 }

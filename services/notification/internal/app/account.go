@@ -42,6 +42,15 @@ func (d *Deliveries) preparePasswordChanged(ctx context.Context, delivery domain
 	return mail.Message{Content: content, To: netmail.Address{Name: user.GetDisplayName(), Address: user.GetEmail()}}, "", err
 }
 
+func (d *Deliveries) prepareSecurity(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	user, found, err := d.user(ctx, delivery.AccountMatterID)
+	if err != nil || !found {
+		return mail.Message{}, skipUserGone, err
+	}
+	content, err := d.Composer.Security(delivery.Kind)
+	return mail.Message{Content: content, To: netmail.Address{Name: user.GetDisplayName(), Address: user.GetEmail()}}, "", err
+}
+
 // prepareEmailChange writes either of the two mails of a change of address.
 func (d *Deliveries) prepareEmailChange(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
 	change, err := d.Accounts.GetEmailChangeMail(ctx, &identityv1.GetEmailChangeMailRequest{ChangeId: delivery.AccountMatterID.String()})

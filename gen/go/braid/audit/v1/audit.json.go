@@ -42,6 +42,8 @@ func (x *AuditEvent) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetBodyHash())
 	dst = append(dst, `,"erased":`...)
 	dst = jsonwire.AppendBool(dst, x.GetErased())
+	dst = append(dst, `,"credentialId":`...)
+	dst = jsonwire.AppendString(dst, x.GetCredentialId())
 	return append(dst, '}')
 }
 

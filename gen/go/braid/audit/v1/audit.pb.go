@@ -37,9 +37,9 @@ type AuditEvent struct {
 	EventId string `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// What happened: the event's type.
 	Action string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
-	// user, service, system or anonymous.
+	// user, service_account, service, system or anonymous.
 	ActorKind string `protobuf:"bytes,4,opt,name=actor_kind,json=actorKind,proto3" json:"actor_kind,omitempty"`
-	// The user who did it; empty when nobody is known.
+	// The user or service account who did it; empty when nobody is known.
 	ActorId string `protobuf:"bytes,5,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
 	// What it was done to: "task", "project", "member".
 	ResourceType string `protobuf:"bytes,6,opt,name=resource_type,json=resourceType,proto3" json:"resource_type,omitempty"`
@@ -58,7 +58,9 @@ type AuditEvent struct {
 	// The salted SHA-256 of the erasable body, hex: stays when the body is erased.
 	BodyHash string `protobuf:"bytes,13,opt,name=body_hash,json=bodyHash,proto3" json:"body_hash,omitempty"`
 	// Whether the body was erased.
-	Erased        bool `protobuf:"varint,14,opt,name=erased,proto3" json:"erased,omitempty"`
+	Erased bool `protobuf:"varint,14,opt,name=erased,proto3" json:"erased,omitempty"`
+	// The access token or key that it was done with; empty for a session.
+	CredentialId  string `protobuf:"bytes,20,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -189,6 +191,13 @@ func (x *AuditEvent) GetErased() bool {
 		return x.Erased
 	}
 	return false
+}
+
+func (x *AuditEvent) GetCredentialId() string {
+	if x != nil {
+		return x.CredentialId
+	}
+	return ""
 }
 
 // ListAuditEventsRequest asks for records.
@@ -387,7 +396,7 @@ var File_braid_audit_v1_audit_proto protoreflect.FileDescriptor
 
 const file_braid_audit_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x1abraid/audit/v1/audit.proto\x12\x0ebraid.audit.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x03\n" +
+	"\x1abraid/audit/v1/audit.proto\x12\x0ebraid.audit.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x04\n" +
 	"\n" +
 	"AuditEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
@@ -407,7 +416,8 @@ const file_braid_audit_v1_audit_proto_rawDesc = "" +
 	"createTime\x121\n" +
 	"\apayload\x18\f \x01(\v2\x17.google.protobuf.StructR\apayload\x12\x1b\n" +
 	"\tbody_hash\x18\r \x01(\tR\bbodyHash\x12\x16\n" +
-	"\x06erased\x18\x0e \x01(\bR\x06erased\"\xe1\x01\n" +
+	"\x06erased\x18\x0e \x01(\bR\x06erased\x12#\n" +
+	"\rcredential_id\x18\x14 \x01(\tR\fcredentialId\"\xe1\x01\n" +
 	"\x16ListAuditEventsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +

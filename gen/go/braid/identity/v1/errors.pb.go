@@ -70,6 +70,20 @@ const (
 	ErrorReason_EMAIL_TAKEN ErrorReason = 16
 	// The invitation's token is unknown, is for another address, or its invitation no longer waits.
 	ErrorReason_INVITATION_INVALID ErrorReason = 17
+	// The owner has as many access tokens or keys as one may have; delete one first.
+	ErrorReason_CREDENTIAL_LIMIT_REACHED ErrorReason = 50
+	// The organization has as many service accounts as one may have; delete one first.
+	ErrorReason_SERVICE_ACCOUNT_LIMIT_REACHED ErrorReason = 51
+	// The access token or key has expired and can't be rotated; make another.
+	ErrorReason_CREDENTIAL_EXPIRED ErrorReason = 52
+	// OAuth 2 (RFC 6749 section 5.2): a parameter is missing, is given twice, or can't be read.
+	ErrorReason_INVALID_REQUEST ErrorReason = 60
+	// OAuth 2: the client is unknown, or what it has shown is wrong, has expired or was used before.
+	ErrorReason_INVALID_CLIENT ErrorReason = 61
+	// OAuth 2: the only grant is client_credentials.
+	ErrorReason_UNSUPPORTED_GRANT_TYPE ErrorReason = 62
+	// OAuth 2: a scope is outside those of the key.
+	ErrorReason_INVALID_SCOPE ErrorReason = 63
 )
 
 // Enum value maps for ErrorReason.
@@ -97,30 +111,44 @@ var (
 		15: "ACCOUNT_LOCKED",
 		16: "EMAIL_TAKEN",
 		17: "INVITATION_INVALID",
+		50: "CREDENTIAL_LIMIT_REACHED",
+		51: "SERVICE_ACCOUNT_LIMIT_REACHED",
+		52: "CREDENTIAL_EXPIRED",
+		60: "INVALID_REQUEST",
+		61: "INVALID_CLIENT",
+		62: "UNSUPPORTED_GRANT_TYPE",
+		63: "INVALID_SCOPE",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED": 0,
-		"CREDENTIALS_INVALID":      1,
-		"CODE_INVALID":             2,
-		"REFRESH_TOKEN_INVALID":    3,
-		"FACTOR_REQUIRED":          30,
-		"CHALLENGE_EXPIRED":        31,
-		"FACTOR_LOCKED":            32,
-		"FACTOR_LIMIT":             33,
-		"FACTOR_CONFIRMED":         34,
-		"LAST_FACTOR":              35,
-		"FACTOR_MISSING":           36,
-		"PASSKEY_INVALID":          37,
-		"AVATAR_INVALID":           70,
-		"AVATAR_TOO_LARGE":         71,
-		"PASSWORD_TOO_SHORT":       10,
-		"PASSWORD_TOO_LONG":        11,
-		"PASSWORD_BREACHED":        12,
-		"PASSWORD_PERSONAL":        13,
-		"CODE_EXPIRED":             14,
-		"ACCOUNT_LOCKED":           15,
-		"EMAIL_TAKEN":              16,
-		"INVITATION_INVALID":       17,
+		"ERROR_REASON_UNSPECIFIED":      0,
+		"CREDENTIALS_INVALID":           1,
+		"CODE_INVALID":                  2,
+		"REFRESH_TOKEN_INVALID":         3,
+		"FACTOR_REQUIRED":               30,
+		"CHALLENGE_EXPIRED":             31,
+		"FACTOR_LOCKED":                 32,
+		"FACTOR_LIMIT":                  33,
+		"FACTOR_CONFIRMED":              34,
+		"LAST_FACTOR":                   35,
+		"FACTOR_MISSING":                36,
+		"PASSKEY_INVALID":               37,
+		"AVATAR_INVALID":                70,
+		"AVATAR_TOO_LARGE":              71,
+		"PASSWORD_TOO_SHORT":            10,
+		"PASSWORD_TOO_LONG":             11,
+		"PASSWORD_BREACHED":             12,
+		"PASSWORD_PERSONAL":             13,
+		"CODE_EXPIRED":                  14,
+		"ACCOUNT_LOCKED":                15,
+		"EMAIL_TAKEN":                   16,
+		"INVITATION_INVALID":            17,
+		"CREDENTIAL_LIMIT_REACHED":      50,
+		"SERVICE_ACCOUNT_LIMIT_REACHED": 51,
+		"CREDENTIAL_EXPIRED":            52,
+		"INVALID_REQUEST":               60,
+		"INVALID_CLIENT":                61,
+		"UNSUPPORTED_GRANT_TYPE":        62,
+		"INVALID_SCOPE":                 63,
 	}
 )
 
@@ -155,7 +183,8 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xed\a\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xce\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -200,7 +229,21 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\vEMAIL_TAKEN\x10\x10\x1a\x14ʻ\x18\x10\n" +
 	"\x0eALREADY_EXISTS\x121\n" +
 	"\x12INVITATION_INVALID\x10\x11\x1a\x19ʻ\x18\x15\n" +
-	"\x13FAILED_PRECONDITIONB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x13FAILED_PRECONDITION\x127\n" +
+	"\x18CREDENTIAL_LIMIT_REACHED\x102\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12<\n" +
+	"\x1dSERVICE_ACCOUNT_LIMIT_REACHED\x103\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x121\n" +
+	"\x12CREDENTIAL_EXPIRED\x104\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12+\n" +
+	"\x0fINVALID_REQUEST\x10<\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12)\n" +
+	"\x0eINVALID_CLIENT\x10=\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATED\x122\n" +
+	"\x16UNSUPPORTED_GRANT_TYPE\x10>\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12)\n" +
+	"\rINVALID_SCOPE\x10?\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

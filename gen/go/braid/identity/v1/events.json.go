@@ -259,3 +259,165 @@ func (x *EmailChangeRequested) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetChangeId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *AccessTokenCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"accessTokenId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessTokenId())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"scopes":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetScopes() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	if x.ExpireTime != nil {
+		dst = append(dst, `,"expireTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *AccessTokenRotated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"accessTokenId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessTokenId())
+	dst = append(dst, `,"successorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSuccessorId())
+	if x.ExpireTime != nil {
+		dst = append(dst, `,"expireTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *AccessTokenRevoked) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"accessTokenId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessTokenId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ServiceAccountCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"serviceAccountId":`...)
+	dst = jsonwire.AppendString(dst, x.GetServiceAccountId())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"revision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ServiceAccountUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"serviceAccountId":`...)
+	dst = jsonwire.AppendString(dst, x.GetServiceAccountId())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"revision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ServiceAccountDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"serviceAccountId":`...)
+	dst = jsonwire.AppendString(dst, x.GetServiceAccountId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ApiKeyCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"serviceAccountId":`...)
+	dst = jsonwire.AppendString(dst, x.GetServiceAccountId())
+	dst = append(dst, `,"keyId":`...)
+	dst = jsonwire.AppendString(dst, x.GetKeyId())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"scopes":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetScopes() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	if x.ExpireTime != nil {
+		dst = append(dst, `,"expireTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ApiKeyRotated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"serviceAccountId":`...)
+	dst = jsonwire.AppendString(dst, x.GetServiceAccountId())
+	dst = append(dst, `,"keyId":`...)
+	dst = jsonwire.AppendString(dst, x.GetKeyId())
+	dst = append(dst, `,"successorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSuccessorId())
+	if x.ExpireTime != nil {
+		dst = append(dst, `,"expireTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ApiKeyRevoked) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"serviceAccountId":`...)
+	dst = jsonwire.AppendString(dst, x.GetServiceAccountId())
+	dst = append(dst, `,"keyId":`...)
+	dst = jsonwire.AppendString(dst, x.GetKeyId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *OauthTokenRevoked) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"serviceAccountId":`...)
+	dst = jsonwire.AppendString(dst, x.GetServiceAccountId())
+	dst = append(dst, `,"keyId":`...)
+	dst = jsonwire.AppendString(dst, x.GetKeyId())
+	dst = append(dst, `,"tokenId":`...)
+	dst = jsonwire.AppendString(dst, x.GetTokenId())
+	return append(dst, '}')
+}

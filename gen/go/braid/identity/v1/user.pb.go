@@ -945,9 +945,9 @@ const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x1a\n" +
 	"\x05token\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\x12'\n" +
-	"\x0fnothing_pending\x18\a \x01(\bR\x0enothingPending2\xf1\x03\n" +
-	"\tMeService\x12^\n" +
-	"\x05GetMe\x12\x1f.braid.identity.v1.GetMeRequest\x1a\x17.braid.identity.v1.User\"\x1b\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"\x0fnothing_pending\x18\a \x01(\bR\x0enothingPending2\xf5\x03\n" +
+	"\tMeService\x12b\n" +
+	"\x05GetMe\x12\x1f.braid.identity.v1.GetMeRequest\x1a\x17.braid.identity.v1.User\"\x1f\xaa\xbb\x18\x02\x10\x01\xf0\xbb\x18\x01\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/api/v1/me\x90\x02\x01\x12g\n" +
 	"\bUpdateMe\x12\".braid.identity.v1.UpdateMeRequest\x1a\x17.braid.identity.v1.User\"\x1e\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x12:\x04user2\n" +
 	"/api/v1/me\x12\x85\x01\n" +

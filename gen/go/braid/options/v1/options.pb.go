@@ -74,6 +74,61 @@ func (Idempotency) EnumDescriptor() ([]byte, []int) {
 	return file_braid_options_v1_options_proto_rawDescGZIP(), []int{0}
 }
 
+// Machines says whether an RPC takes the credentials of machines: personal access tokens, API keys, and the tokens that
+// are issued for them. Without a word it takes them where it needs an organization's permission, which scopes can name,
+// and nowhere else.
+type Machines int32
+
+const (
+	// By the rule above.
+	Machines_MACHINES_UNSPECIFIED Machines = 0
+	// It takes them although no scope can name it.
+	Machines_MACHINES_ALLOWED Machines = 1
+	// It takes people with a session only, whatever permission it needs: it makes or changes credentials.
+	Machines_MACHINES_REFUSED Machines = 2
+)
+
+// Enum value maps for Machines.
+var (
+	Machines_name = map[int32]string{
+		0: "MACHINES_UNSPECIFIED",
+		1: "MACHINES_ALLOWED",
+		2: "MACHINES_REFUSED",
+	}
+	Machines_value = map[string]int32{
+		"MACHINES_UNSPECIFIED": 0,
+		"MACHINES_ALLOWED":     1,
+		"MACHINES_REFUSED":     2,
+	}
+)
+
+func (x Machines) Enum() *Machines {
+	p := new(Machines)
+	*p = x
+	return p
+}
+
+func (x Machines) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Machines) Descriptor() protoreflect.EnumDescriptor {
+	return file_braid_options_v1_options_proto_enumTypes[1].Descriptor()
+}
+
+func (Machines) Type() protoreflect.EnumType {
+	return &file_braid_options_v1_options_proto_enumTypes[1]
+}
+
+func (x Machines) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Machines.Descriptor instead.
+func (Machines) EnumDescriptor() ([]byte, []int) {
+	return file_braid_options_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
 // Permission says who may call an RPC. A service does not start when one of its RPCs has none.
 type Permission struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -439,10 +494,18 @@ var file_braid_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	},
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
-		ExtensionType: (*bool)(nil),
+		ExtensionType: (*Machines)(nil),
 		Field:         50110,
+		Name:          "braid.options.v1.machines",
+		Tag:           "varint,50110,opt,name=machines,enum=braid.options.v1.Machines",
+		Filename:      "braid/options/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50111,
 		Name:          "braid.options.v1.in_any_state",
-		Tag:           "varint,50110,opt,name=in_any_state",
+		Tag:           "varint,50111,opt,name=in_any_state",
 		Filename:      "braid/options/v1/options.proto",
 	},
 	{
@@ -493,10 +556,14 @@ var (
 	//
 	// optional braid.options.v1.StepUp step_up = 50107;
 	E_StepUp = &file_braid_options_v1_options_proto_extTypes[2]
+	// Whether the method takes the credentials of machines.
+	//
+	// optional braid.options.v1.Machines machines = 50110;
+	E_Machines = &file_braid_options_v1_options_proto_extTypes[3]
 	// The method changes something, and may do so also while the organization is suspended or waits for its deletion.
 	//
-	// optional bool in_any_state = 50110;
-	E_InAnyState = &file_braid_options_v1_options_proto_extTypes[3]
+	// optional bool in_any_state = 50111;
+	E_InAnyState = &file_braid_options_v1_options_proto_extTypes[4]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -504,12 +571,12 @@ var (
 	// The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
 	//
 	// optional bool sensitive = 50103;
-	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[4]
+	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[5]
 	// An update can't change the field: one that asks for another value is refused with this text, which says what can.
 	// Fields that only the server writes are OUTPUT_ONLY instead, and passed over.
 	//
 	// optional string fixed = 50106;
-	E_Fixed = &file_braid_options_v1_options_proto_extTypes[5]
+	E_Fixed = &file_braid_options_v1_options_proto_extTypes[6]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -517,7 +584,7 @@ var (
 	// The message is an event's payload.
 	//
 	// optional braid.options.v1.Event event = 50104;
-	E_Event = &file_braid_options_v1_options_proto_extTypes[6]
+	E_Event = &file_braid_options_v1_options_proto_extTypes[7]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -525,7 +592,7 @@ var (
 	// The value is an error reason.
 	//
 	// optional braid.options.v1.Reason reason = 50105;
-	E_Reason = &file_braid_options_v1_options_proto_extTypes[7]
+	E_Reason = &file_braid_options_v1_options_proto_extTypes[8]
 )
 
 var File_braid_options_v1_options_proto protoreflect.FileDescriptor
@@ -558,13 +625,18 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\tR\x06status*@\n" +
 	"\vIdempotency\x12\x1b\n" +
 	"\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x14\n" +
-	"\x10IDEMPOTENCY_NONE\x10\x01:^\n" +
+	"\x10IDEMPOTENCY_NONE\x10\x01*P\n" +
+	"\bMachines\x12\x18\n" +
+	"\x14MACHINES_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10MACHINES_ALLOWED\x10\x01\x12\x14\n" +
+	"\x10MACHINES_REFUSED\x10\x02:^\n" +
 	"\n" +
 	"permission\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\v2\x1c.braid.options.v1.PermissionR\n" +
 	"permission:a\n" +
 	"\vidempotency\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0e2\x1d.braid.options.v1.IdempotencyR\vidempotency:S\n" +
-	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:B\n" +
-	"\fin_any_state\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x01(\bR\n" +
+	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:X\n" +
+	"\bmachines\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x01(\x0e2\x1a.braid.options.v1.MachinesR\bmachines:B\n" +
+	"\fin_any_state\x12\x1e.google.protobuf.MethodOptions\x18\xbf\x87\x03 \x01(\bR\n" +
 	"inAnyState:=\n" +
 	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:5\n" +
 	"\x05fixed\x12\x1d.google.protobuf.FieldOptions\x18\xba\x87\x03 \x01(\tR\x05fixed:P\n" +
@@ -583,37 +655,40 @@ func file_braid_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_braid_options_v1_options_proto_rawDescData
 }
 
-var file_braid_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_braid_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_braid_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_braid_options_v1_options_proto_goTypes = []any{
 	(Idempotency)(0),                      // 0: braid.options.v1.Idempotency
-	(*Permission)(nil),                    // 1: braid.options.v1.Permission
-	(*Event)(nil),                         // 2: braid.options.v1.Event
-	(*StepUp)(nil),                        // 3: braid.options.v1.StepUp
-	(*Reason)(nil),                        // 4: braid.options.v1.Reason
-	(*descriptorpb.MethodOptions)(nil),    // 5: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 6: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil),   // 7: google.protobuf.MessageOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 8: google.protobuf.EnumValueOptions
+	(Machines)(0),                         // 1: braid.options.v1.Machines
+	(*Permission)(nil),                    // 2: braid.options.v1.Permission
+	(*Event)(nil),                         // 3: braid.options.v1.Event
+	(*StepUp)(nil),                        // 4: braid.options.v1.StepUp
+	(*Reason)(nil),                        // 5: braid.options.v1.Reason
+	(*descriptorpb.MethodOptions)(nil),    // 6: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 7: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil),   // 8: google.protobuf.MessageOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 9: google.protobuf.EnumValueOptions
 }
 var file_braid_options_v1_options_proto_depIdxs = []int32{
-	5,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
-	5,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
-	5,  // 2: braid.options.v1.step_up:extendee -> google.protobuf.MethodOptions
-	5,  // 3: braid.options.v1.in_any_state:extendee -> google.protobuf.MethodOptions
-	6,  // 4: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
-	6,  // 5: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
-	7,  // 6: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
-	8,  // 7: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
-	1,  // 8: braid.options.v1.permission:type_name -> braid.options.v1.Permission
-	0,  // 9: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
-	3,  // 10: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
-	2,  // 11: braid.options.v1.event:type_name -> braid.options.v1.Event
-	4,  // 12: braid.options.v1.reason:type_name -> braid.options.v1.Reason
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	8,  // [8:13] is the sub-list for extension type_name
-	0,  // [0:8] is the sub-list for extension extendee
+	6,  // 0: braid.options.v1.permission:extendee -> google.protobuf.MethodOptions
+	6,  // 1: braid.options.v1.idempotency:extendee -> google.protobuf.MethodOptions
+	6,  // 2: braid.options.v1.step_up:extendee -> google.protobuf.MethodOptions
+	6,  // 3: braid.options.v1.machines:extendee -> google.protobuf.MethodOptions
+	6,  // 4: braid.options.v1.in_any_state:extendee -> google.protobuf.MethodOptions
+	7,  // 5: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
+	7,  // 6: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
+	8,  // 7: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
+	9,  // 8: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
+	2,  // 9: braid.options.v1.permission:type_name -> braid.options.v1.Permission
+	0,  // 10: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
+	4,  // 11: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
+	1,  // 12: braid.options.v1.machines:type_name -> braid.options.v1.Machines
+	3,  // 13: braid.options.v1.event:type_name -> braid.options.v1.Event
+	5,  // 14: braid.options.v1.reason:type_name -> braid.options.v1.Reason
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	9,  // [9:15] is the sub-list for extension type_name
+	0,  // [0:9] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -633,9 +708,9 @@ func file_braid_options_v1_options_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_options_v1_options_proto_rawDesc), len(file_braid_options_v1_options_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   4,
-			NumExtensions: 8,
+			NumExtensions: 9,
 			NumServices:   0,
 		},
 		GoTypes:           file_braid_options_v1_options_proto_goTypes,

@@ -770,8 +770,8 @@ const file_braid_organization_v1_deletion_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\"\x1c\n" +
 	"\x1aResumeOrganizationResponse2\xe5\x04\n" +
 	"\x0fDeletionService\x12\xdc\x01\n" +
-	"\x12DeleteOrganization\x120.braid.organization.v1.DeleteOrganizationRequest\x1a\x1f.braid.organization.v1.Deletion\"s\xaa\xbb\x18)2\x05owner\" organization.organization.deleteڻ\x18\x05\b\xd8\x04\x10\x01\xf0\xbb\x18\x01\x82\xd3\xe4\x93\x023:\x01*\"./api/v1/organizations/{organization_id}:delete\x12\xd3\x01\n" +
-	"\x0eCancelDeletion\x12,.braid.organization.v1.CancelDeletionRequest\x1a\x1f.braid.organization.v1.Deletion\"r\xaa\xbb\x18)2\x05owner\" organization.organization.delete\xf0\xbb\x18\x01\x82\xd3\xe4\x93\x02;:\x01*\"6/api/v1/organizations/{organization_id}:cancelDeletion\x12\x9c\x01\n" +
+	"\x12DeleteOrganization\x120.braid.organization.v1.DeleteOrganizationRequest\x1a\x1f.braid.organization.v1.Deletion\"s\xaa\xbb\x18)2\x05owner\" organization.organization.deleteڻ\x18\x05\b\xd8\x04\x10\x01\xf8\xbb\x18\x01\x82\xd3\xe4\x93\x023:\x01*\"./api/v1/organizations/{organization_id}:delete\x12\xd3\x01\n" +
+	"\x0eCancelDeletion\x12,.braid.organization.v1.CancelDeletionRequest\x1a\x1f.braid.organization.v1.Deletion\"r\xaa\xbb\x18)2\x05owner\" organization.organization.delete\xf8\xbb\x18\x01\x82\xd3\xe4\x93\x02;:\x01*\"6/api/v1/organizations/{organization_id}:cancelDeletion\x12\x9c\x01\n" +
 	"\vGetDeletion\x12).braid.organization.v1.GetDeletionRequest\x1a\x1f.braid.organization.v1.Deletion\"A\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x022\x120/api/v1/organizations/{organization_id}/deletion\x90\x02\x012\xaa\x02\n" +
 	"\x1dOrganizationSuspensionService\x12\x84\x01\n" +
 	"\x13SuspendOrganization\x121.braid.organization.v1.SuspendOrganizationRequest\x1a2.braid.organization.v1.SuspendOrganizationResponse\"\x06\xaa\xbb\x18\x02\x18\x01\x12\x81\x01\n" +

@@ -77,6 +77,12 @@ const (
 	// The login is not recent or not strong enough: the details hold maxAge in seconds and acr, and LoginService.StepUp
 	// raises the session (RFC 9470).
 	ErrorReason_STEP_UP_REQUIRED ErrorReason = 30
+	// An access token or API key is no good for this method: it takes people who are signed in.
+	ErrorReason_CREDENTIAL_NOT_ALLOWED ErrorReason = 50
+	// The permission named in the details is outside the scopes of the access token or API key.
+	ErrorReason_SCOPE_MISSING ErrorReason = 51
+	// The access token or API key is not good from the caller's address.
+	ErrorReason_ADDRESS_NOT_ALLOWED ErrorReason = 52
 )
 
 // Enum value maps for ErrorReason.
@@ -106,6 +112,9 @@ var (
 		21: "STORAGE_FULL",
 		22: "ACCESS_REVISION_UNKNOWN",
 		30: "STEP_UP_REQUIRED",
+		50: "CREDENTIAL_NOT_ALLOWED",
+		51: "SCOPE_MISSING",
+		52: "ADDRESS_NOT_ALLOWED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -132,6 +141,9 @@ var (
 		"STORAGE_FULL":             21,
 		"ACCESS_REVISION_UNKNOWN":  22,
 		"STEP_UP_REQUIRED":         30,
+		"CREDENTIAL_NOT_ALLOWED":   50,
+		"SCOPE_MISSING":            51,
+		"ADDRESS_NOT_ALLOWED":      52,
 	}
 )
 
@@ -538,7 +550,7 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1a\n" +
 	"\bfailures\x18\x03 \x01(\x05R\bfailures\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:+»\x18'\n" +
-	"%platform.organization.erasure_delayed*\xed\a\n" +
+	"%platform.organization.erasure_delayed*\x80\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -589,7 +601,13 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\x17ACCESS_REVISION_UNKNOWN\x10\x16\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12+\n" +
 	"\x10STEP_UP_REQUIRED\x10\x1e\x1a\x15ʻ\x18\x11\n" +
-	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
+	"\x0fUNAUTHENTICATED\x123\n" +
+	"\x16CREDENTIAL_NOT_ALLOWED\x102\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x12*\n" +
+	"\rSCOPE_MISSING\x103\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x120\n" +
+	"\x13ADDRESS_NOT_ALLOWED\x104\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
 
 var (
 	file_braid_platform_v1_platform_proto_rawDescOnce sync.Once

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/options/v1/options.proto.
  */
 export const file_braid_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi9QEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJEgwKBGFsc28YCyABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIikKBlN0ZXBVcBIPCgdtYXhfYWdlGAEgASgFEg4KBmZhY3RvchgCIAEoCCIYCgZSZWFzb24SDgoGc3RhdHVzGAEgASgJKkAKC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASFAoQSURFTVBPVEVOQ1lfTk9ORRABOl4KCnBlcm1pc3Npb24SHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi1hwMgASgLMhwuYnJhaWQub3B0aW9ucy52MS5QZXJtaXNzaW9uUgpwZXJtaXNzaW9uOmEKC2lkZW1wb3RlbmN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtocDIAEoDjIdLmJyYWlkLm9wdGlvbnMudjEuSWRlbXBvdGVuY3lSC2lkZW1wb3RlbmN5OlMKB3N0ZXBfdXASHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi7hwMgASgLMhguYnJhaWQub3B0aW9ucy52MS5TdGVwVXBSBnN0ZXBVcDpCCgxpbl9hbnlfc3RhdGUSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi+hwMgASgIUgppbkFueVN0YXRlOj0KCXNlbnNpdGl2ZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYt4cDIAEoCFIJc2Vuc2l0aXZlOjUKBWZpeGVkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi6hwMgASgJUgVmaXhlZDpQCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi4hwMgASgLMhcuYnJhaWQub3B0aW9ucy52MS5FdmVudFIFZXZlbnQ6VQoGcmVhc29uEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMYuYcDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuUmVhc29uUgZyZWFzb25CPFo6Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcHRpb25zL3YxO29wdGlvbnN2MWIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi9QEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJEgwKBGFsc28YCyABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIikKBlN0ZXBVcBIPCgdtYXhfYWdlGAEgASgFEg4KBmZhY3RvchgCIAEoCCIYCgZSZWFzb24SDgoGc3RhdHVzGAEgASgJKkAKC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASFAoQSURFTVBPVEVOQ1lfTk9ORRABKlAKCE1hY2hpbmVzEhgKFE1BQ0hJTkVTX1VOU1BFQ0lGSUVEEAASFAoQTUFDSElORVNfQUxMT1dFRBABEhQKEE1BQ0hJTkVTX1JFRlVTRUQQAjpeCgpwZXJtaXNzaW9uEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtYcDIAEoCzIcLmJyYWlkLm9wdGlvbnMudjEuUGVybWlzc2lvblIKcGVybWlzc2lvbjphCgtpZGVtcG90ZW5jeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKA4yHS5icmFpZC5vcHRpb25zLnYxLklkZW1wb3RlbmN5UgtpZGVtcG90ZW5jeTpTCgdzdGVwX3VwEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYu4cDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuU3RlcFVwUgZzdGVwVXA6WAoIbWFjaGluZXMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi+hwMgASgOMhouYnJhaWQub3B0aW9ucy52MS5NYWNoaW5lc1IIbWFjaGluZXM6QgoMaW5fYW55X3N0YXRlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYv4cDIAEoCFIKaW5BbnlTdGF0ZTo9CglzZW5zaXRpdmUSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLeHAyABKAhSCXNlbnNpdGl2ZTo1CgVmaXhlZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYuocDIAEoCVIFZml4ZWQ6UAoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYuIcDIAEoCzIXLmJyYWlkLm9wdGlvbnMudjEuRXZlbnRSBWV2ZW50OlUKBnJlYXNvbhIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGLmHAyABKAsyGC5icmFpZC5vcHRpb25zLnYxLlJlYXNvblIGcmVhc29uQjxaOmdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3B0aW9ucy92MTtvcHRpb25zdjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Permission says who may call an RPC. A service does not start when one of its RPCs has none.
@@ -224,6 +224,42 @@ export const IdempotencySchema: GenEnum<Idempotency> = /*@__PURE__*/
   enumDesc(file_braid_options_v1_options, 0);
 
 /**
+ * Machines says whether an RPC takes the credentials of machines: personal access tokens, API keys, and the tokens that
+ * are issued for them. Without a word it takes them where it needs an organization's permission, which scopes can name,
+ * and nowhere else.
+ *
+ * @generated from enum braid.options.v1.Machines
+ */
+export enum Machines {
+  /**
+   * By the rule above.
+   *
+   * @generated from enum value: MACHINES_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It takes them although no scope can name it.
+   *
+   * @generated from enum value: MACHINES_ALLOWED = 1;
+   */
+  ALLOWED = 1,
+
+  /**
+   * It takes people with a session only, whatever permission it needs: it makes or changes credentials.
+   *
+   * @generated from enum value: MACHINES_REFUSED = 2;
+   */
+  REFUSED = 2,
+}
+
+/**
+ * Describes the enum braid.options.v1.Machines.
+ */
+export const MachinesSchema: GenEnum<Machines> = /*@__PURE__*/
+  enumDesc(file_braid_options_v1_options, 1);
+
+/**
  * Who may call the method.
  *
  * @generated from extension: braid.options.v1.Permission permission = 50101;
@@ -248,12 +284,20 @@ export const step_up: GenExtension<MethodOptions, StepUp> = /*@__PURE__*/
   extDesc(file_braid_options_v1_options, 2);
 
 /**
+ * Whether the method takes the credentials of machines.
+ *
+ * @generated from extension: braid.options.v1.Machines machines = 50110;
+ */
+export const machines: GenExtension<MethodOptions, Machines> = /*@__PURE__*/
+  extDesc(file_braid_options_v1_options, 3);
+
+/**
  * The method changes something, and may do so also while the organization is suspended or waits for its deletion.
  *
- * @generated from extension: bool in_any_state = 50110;
+ * @generated from extension: bool in_any_state = 50111;
  */
 export const in_any_state: GenExtension<MethodOptions, boolean> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 3);
+  extDesc(file_braid_options_v1_options, 4);
 
 /**
  * The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
@@ -261,7 +305,7 @@ export const in_any_state: GenExtension<MethodOptions, boolean> = /*@__PURE__*/
  * @generated from extension: bool sensitive = 50103;
  */
 export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 4);
+  extDesc(file_braid_options_v1_options, 5);
 
 /**
  * An update can't change the field: one that asks for another value is refused with this text, which says what can.
@@ -270,7 +314,7 @@ export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
  * @generated from extension: string fixed = 50106;
  */
 export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 5);
+  extDesc(file_braid_options_v1_options, 6);
 
 /**
  * The message is an event's payload.
@@ -278,7 +322,7 @@ export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Event event = 50104;
  */
 export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 6);
+  extDesc(file_braid_options_v1_options, 7);
 
 /**
  * The value is an error reason.
@@ -286,5 +330,5 @@ export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Reason reason = 50105;
  */
 export const reason: GenExtension<EnumValueOptions, Reason> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 7);
+  extDesc(file_braid_options_v1_options, 8);
 

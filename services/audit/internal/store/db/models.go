@@ -44,6 +44,7 @@ type AuditRecord struct {
 	OccurredAt     time.Time
 	RecordedAt     time.Time
 	BodyHash       []byte
+	CredentialID   id.ID
 }
 
 type ForgottenOrganization struct {

@@ -71,12 +71,13 @@ with told as materialized (
         unnest($9::text[]) as resource_id, unnest($10::text[]) as source,
         unnest($11::text[]) as correlation_id, unnest($12::timestamptz[]) as occurred_at,
         unnest($13::bytea[]) as body_hash, unnest($14::uuid[]) as body_person_id,
-        unnest($15::bytea[]) as salt, unnest($16::text[]) as body
+        unnest($15::bytea[]) as salt, unnest($16::uuid[]) as credential_id,
+        unnest($17::text[]) as body
 ), record as (
     insert into audit_record (id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
-        source, correlation_id, occurred_at, recorded_at, body_hash)
+        source, correlation_id, occurred_at, recorded_at, body_hash, credential_id)
     select id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
-        source, correlation_id, occurred_at, $17, body_hash from told
+        source, correlation_id, occurred_at, $18, body_hash, credential_id from told
     on conflict (event_id) do nothing returning audit_record.id
 ), body as (
     insert into audit_body (record_id, person_id, salt, body)
@@ -110,6 +111,7 @@ type InsertRecordsParams struct {
 	BodyHashes      [][]byte
 	BodyPersonIds   []id.ID
 	Salts           [][]byte
+	CredentialIds   []id.ID
 	Bodies          []string
 	RecordedAt      time.Time
 }
@@ -133,6 +135,7 @@ func (q *Queries) InsertRecords(ctx context.Context, arg InsertRecordsParams) er
 		arg.BodyHashes,
 		arg.BodyPersonIds,
 		arg.Salts,
+		arg.CredentialIds,
 		arg.Bodies,
 		arg.RecordedAt,
 	)

@@ -105,6 +105,23 @@ type Factor struct {
 	CloneWarnedAt *time.Time
 }
 
+type MachineCredential struct {
+	ID               id.ID
+	AccountID        id.ID
+	ServiceAccountID id.ID
+	OrganizationID   id.ID
+	DisplayName      string
+	Hash             []byte
+	PublicKey        []byte
+	Scopes           []string
+	Networks         []string
+	CreatedAt        time.Time
+	ExpiresAt        time.Time
+	LifetimeSeconds  int64
+	LastUsedAt       *time.Time
+	LastUsedAddress  string
+}
+
 type PasswordReset struct {
 	ID        id.ID
 	EmailKey  string
@@ -149,6 +166,13 @@ type Registration struct {
 	Hollow        bool
 }
 
+type RevokedToken struct {
+	ID             id.ID
+	OrganizationID id.ID
+	CredentialID   id.ID
+	ExpiresAt      time.Time
+}
+
 type SeenDevice struct {
 	ID           id.ID
 	AccountID    id.ID
@@ -157,6 +181,17 @@ type SeenDevice struct {
 	FirstAddress string
 	FirstSeenAt  time.Time
 	LastSeenAt   time.Time
+}
+
+type ServiceAccount struct {
+	OrganizationID id.ID
+	ID             id.ID
+	DisplayName    string
+	Description    string
+	CreatorID      id.ID
+	Revision       int64
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
 }
 
 type Session struct {
@@ -181,4 +216,11 @@ type SigningKey struct {
 	CreatedAt     time.Time
 	SignsFrom     time.Time
 	VerifiesUntil *time.Time
+}
+
+type UsedAssertion struct {
+	OrganizationID id.ID
+	CredentialID   id.ID
+	Hash           []byte
+	ExpiresAt      time.Time
 }

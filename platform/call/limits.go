@@ -1,0 +1,57 @@
+package call
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/braidhq/braid/platform/id"
+)
+
+// Limits are what the credential of a machine may do at most, whatever its owner may: a personal access token, an API
+// key, or a token that was issued for one. They are made once for a credential and must not be changed.
+type Limits struct {
+	// OrganizationID is the one organization that the credential is good in; zero for all of the owner's.
+	OrganizationID id.ID
+	Scopes         Scopes
+	// Networks are those that it is good from; none for all.
+	Networks []netip.Prefix
+}
+
+// Admits reports whether the credential is good from an address. From one that nobody knows it is not.
+func (l *Limits) Admits(address netip.Addr) bool {
+	if len(l.Networks) == 0 {
+		return true
+	}
+	for _, network := range l.Networks {
+		if network.Contains(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// Scopes are the permissions that a credential may be used for: "workflow.task.read", or "workflow" for all of a
+// service's.
+type Scopes map[string]struct{}
+
+// anything stands, in a scope, for all permissions of a service.
+const anything = ".*"
+
+// NewScopes reads scopes as people write them.
+func NewScopes(texts []string) Scopes {
+	scopes := make(Scopes, len(texts))
+	for _, text := range texts {
+		scopes[strings.TrimSuffix(text, anything)] = struct{}{}
+	}
+	return scopes
+}
+
+// Hold reports whether a permission is among the scopes.
+func (s Scopes) Hold(permission string) bool {
+	if _, held := s[permission]; held {
+		return true
+	}
+	service, _, _ := strings.Cut(permission, ".")
+	_, held := s[service]
+	return held
+}

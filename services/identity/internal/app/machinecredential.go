@@ -1,0 +1,192 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/credential"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/list"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/identity/internal/domain"
+	"github.com/braidhq/braid/services/identity/internal/store"
+	"github.com/braidhq/braid/services/identity/internal/token"
+)
+
+// NewCredential is a credential of a machine with its secret, which nobody can show again.
+type NewCredential struct {
+	domain.MachineCredential
+	// Secret is empty for a key with a public half.
+	Secret string
+}
+
+// CheckMembership refuses an organization that the caller is no member of, as one that does not exist. It asks another
+// service, so no transaction may be open.
+func (a *App) CheckMembership(ctx context.Context, organizationID id.ID) error {
+	if organizationID.IsZero() {
+		return nil
+	}
+	return a.Members.Authorize(ctx, organizationID, call.From(ctx).Actor.UserID, "")
+}
+
+// CreateMachineCredential makes an access token or a key.
+func (a *App) CreateMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, draft domain.MachineCredentialDraft) (NewCredential, error) {
+	made, err := domain.NewMachineCredential(owner, draft, a.Permissions, a.Clock.Now())
+	if err != nil {
+		return NewCredential{}, err
+	}
+	if err := a.lockOwner(ctx, tx, owner); err != nil {
+		return NewCredential{}, err
+	}
+	issued, err := a.keepCredential(ctx, tx, made)
+	if err != nil {
+		return NewCredential{}, err
+	}
+	return issued, a.credentialCreated(ctx, tx, made)
+}
+
+// lockOwner finds the owner and keeps others from giving it credentials, or from removing it, until the transaction ends.
+func (a *App) lockOwner(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner) (err error) {
+	if !owner.UserID.IsZero() {
+		_, err = store.LockUser(ctx, tx, owner.UserID)
+		return err
+	}
+	_, err = store.LockServiceAccount(ctx, tx, owner.OrganizationID, owner.ServiceAccountID)
+	return err
+}
+
+// keepCredential stores a credential of an owner that is locked, with a new secret unless it has a public key.
+func (a *App) keepCredential(ctx context.Context, tx *pg.Tx, made domain.MachineCredential) (NewCredential, error) {
+	count, err := store.CountMachineCredentials(ctx, tx, made.Owner, a.Clock.Now())
+	if err != nil {
+		return NewCredential{}, err
+	}
+	if count >= domain.MaxMachineCredentials {
+		return NewCredential{}, domain.ErrCredentialLimit
+	}
+	if made.PublicKey != nil {
+		if err := token.CheckPublicKey(*made.PublicKey); err != nil {
+			return NewCredential{}, err
+		}
+		return NewCredential{MachineCredential: made}, store.CreateMachineCredential(ctx, tx, made, nil)
+	}
+	kind := credential.APIKey
+	if !made.Owner.UserID.IsZero() {
+		kind = credential.AccessToken
+	}
+	secret := credential.New(kind)
+	hash, _ := credential.Check(secret)
+	return NewCredential{made, secret}, store.CreateMachineCredential(ctx, tx, made, hash[:])
+}
+
+// GetMachineCredential returns one of an owner's.
+func (a *App) GetMachineCredential(ctx context.Context, owner domain.MachineOwner, credentialID id.ID) (domain.MachineCredential, error) {
+	return store.GetMachineCredential(ctx, a.DB.Point(pg.ScopeOf(ctx)), owner, credentialID)
+}
+
+// ListMachineCredentials returns a page of an owner's and the token of the next. Of a service account that does not exist
+// there is no list.
+func (a *App) ListMachineCredentials(ctx context.Context, owner domain.MachineOwner, request list.Request) (string, []domain.MachineCredential, error) {
+	request.Binding = []string{owner.UserID.String(), owner.OrganizationID.String(), owner.ServiceAccountID.String()}
+	query, err := store.MachineCredentials.Parse(request)
+	if err != nil {
+		return "", nil, err
+	}
+	if !owner.ServiceAccountID.IsZero() {
+		if _, err := a.GetServiceAccount(ctx, owner.OrganizationID, owner.ServiceAccountID); err != nil {
+			return "", nil, err
+		}
+	}
+	return store.ListMachineCredentials(ctx, a.DB.Read(pg.ScopeOf(ctx)), owner, query)
+}
+
+// DeleteMachineCredential ends one of an owner's.
+func (a *App) DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) error {
+	removed, err := store.DeleteMachineCredential(ctx, tx, owner, credentialID)
+	if err != nil {
+		return err
+	}
+	if !removed {
+		return errs.ErrNotFound
+	}
+	return a.endCredential(ctx, tx, owner, credentialID)
+}
+
+// endCredential tells of the end of a credential that was removed, and has this process refuse it right after the commit.
+func (a *App) endCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) error {
+	tx.AfterCommit(func() { a.Authenticator.EndCredential(credentialID) })
+	return a.credentialRevoked(ctx, tx, owner, credentialID)
+}
+
+// RotateMachineCredential makes what takes a credential's place. The old one works on for the overlap; without one it
+// ends at once.
+func (a *App) RotateMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID, publicKey *domain.PublicKey, overlap time.Duration) (NewCredential, error) {
+	if err := a.lockOwner(ctx, tx, owner); err != nil {
+		return NewCredential{}, err
+	}
+	replaced, err := store.LockMachineCredential(ctx, tx, owner, credentialID)
+	if err != nil {
+		return NewCredential{}, err
+	}
+	successor, end, err := replaced.Successor(publicKey, overlap, a.Clock.Now())
+	if err != nil {
+		return NewCredential{}, err
+	}
+	if err := a.retire(ctx, tx, replaced, end, overlap); err != nil {
+		return NewCredential{}, err
+	}
+	issued, err := a.keepCredential(ctx, tx, successor)
+	if err != nil {
+		return NewCredential{}, err
+	}
+	return issued, a.credentialRotated(ctx, tx, replaced, successor.ID, end)
+}
+
+func (a *App) retire(ctx context.Context, tx *pg.Tx, replaced domain.MachineCredential, end time.Time, overlap time.Duration) error {
+	if overlap > 0 {
+		tx.AfterCommit(func() { a.Authenticator.EndCredentialAt(replaced.ID, end) })
+		return store.ShortenMachineCredential(ctx, tx, replaced.ID, end)
+	}
+	if _, err := store.DeleteMachineCredential(ctx, tx, replaced.Owner, replaced.ID); err != nil {
+		return err
+	}
+	return a.endCredential(ctx, tx, replaced.Owner, replaced.ID)
+}
+
+// VerifyCredential returns the credential with a secret's hash; ErrNotFound for one that is unknown or has expired.
+func (a *App) VerifyCredential(ctx context.Context, hash []byte) (domain.MachineCredential, error) {
+	found, err := store.FindMachineCredential(ctx, a.DB.Point(pg.Scope{}), hash)
+	if err == nil && !a.Clock.Now().Before(found.ExpiresAt) {
+		err = errs.ErrNotFound
+	}
+	return found, err
+}
+
+// IsCredentialGood says whether a credential has not ended, nor the token that was issued for it, if that is not zero.
+func (a *App) IsCredentialGood(ctx context.Context, credentialID, tokenID id.ID) (bool, error) {
+	return store.IsCredentialGood(ctx, a.DB.Point(pg.Scope{}), credentialID, tokenID, a.Clock.Now())
+}
+
+// RecordUses notes when credentials were last used.
+func (a *App) RecordUses(ctx context.Context, uses []authn.Use) error {
+	if len(uses) == 0 {
+		return nil
+	}
+	ids, times, addresses := make([]id.ID, len(uses)), make([]time.Time, len(uses)), make([]string, len(uses))
+	now := a.Clock.Now()
+	for i, use := range uses {
+		ids[i], times[i] = use.CredentialID, use.At
+		if use.At.After(now) {
+			times[i] = now // A clock that is ahead must not keep what follows from being noted.
+		}
+		if use.Address.IsValid() {
+			addresses[i] = use.Address.String()
+		}
+	}
+	return a.DB.InWorkerTx(ctx, func(ctx context.Context, tx *pg.Tx) error {
+		return store.RecordUses(ctx, tx, ids, times, addresses)
+	})
+}
