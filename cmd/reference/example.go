@@ -94,11 +94,13 @@ var exampleTexts = map[string]string{
 	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
 	"otpauth_uri":   "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
+	"allowed_networks": "203.0.113.0/24", "invitation_domains": "example.com",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
 	"page_size": 50, "backup_codes_left": 9, "version": 3, "revoked_count": 2, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
+	"second_factor_grace_days": 14, "session_max_age": 43200,
 }
 
 var exampleFlags = map[string]bool{
@@ -124,7 +126,7 @@ var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
 	"start_time":  "2026-09-01T09:30:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
-	"end_time":      "2026-11-30T09:30:00Z",
+	"end_time": "2026-11-30T09:30:00Z", "second_factor_time": "2026-09-02T14:05:12Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
 }
 

@@ -50,7 +50,7 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.InvitationService/CreateInvitation":     {"ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN", "INVITATION_EXISTS", "MEMBER_EXISTS"},
 	"/braid.organization.v1.InvitationService/RevokeInvitation":     {"INVITATION_NOT_PENDING"},
 	"/braid.organization.v1.InvitationService/ResendInvitation":     {"INVITATION_NOT_PENDING", "GRANT_EXCEEDS_OWN"},
-	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS"},
+	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS", "POLICY_FORBIDS"},
 	"/braid.organization.v1.InvitationService/RejectInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL"},
 
 	"/braid.organization.v1.RoleService/CreateRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "CONDITION_INVALID", "ROLE_TOO_DEEP", "ROLE_TOO_COMPLEX",
@@ -68,6 +68,7 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.AssignmentService/DelegateAssignment": {"NOT_DELEGABLE", "SUBJECT_UNKNOWN", "CONDITION_INVALID", "ASSIGNMENT_LIMIT",
 		"GRANT_EXCEEDS_OWN"},
 	"/braid.organization.v1.AssignmentService/DeleteAssignment": {"GRANT_EXCEEDS_OWN"},
+	"/braid.organization.v1.PolicyService/UpdatePolicy":         {"POLICY_LOCKS_OUT"},
 
 	"/braid.workflow.v1.ProjectService/CreateProject": {"PROJECT_KEY_TAKEN"},
 	"/braid.workflow.v1.ProjectService/UpdateProject": {"PROJECT_ARCHIVED"},
@@ -94,12 +95,14 @@ var exampleFacts = map[string][2]string{
 	"ASSIGNMENT_LIMIT":       {"limit", "1000"},
 	"CONDITION_INVALID":      {"position", "7"},
 	"NOT_DELEGABLE":          {"because", "it ends before"},
+	"POLICY_LOCKS_OUT":       {"policy", "address"},
 }
 
 // exampleLogins are the facts that say how a login goes on.
 var exampleLogins = map[string]map[string]string{
 	"FACTOR_REQUIRED":  {"challengeToken": "Y2hhbGxlbmdlLWV4YW1wbGU", "factors": "totp,passkey,backup_code"},
 	"STEP_UP_REQUIRED": {"maxAge": "600", "acr": call.StrongACR},
+	"POLICY_FORBIDS":   {"policy": "secondFactor", "action": "stepUp", "acr": call.StrongACR},
 }
 
 // exampleViolations are the fields that come with a reason.
@@ -184,7 +187,7 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "STEP_UP_REQUIRED")
 	}
 	if method.Rule == rpc.Organization {
-		reasons = append(reasons, "PERMISSION_DENIED")
+		reasons = append(reasons, "PERMISSION_DENIED", "POLICY_FORBIDS")
 	}
 	if method.Rule == rpc.Organization || len(pathNames(method)) > 0 {
 		reasons = append(reasons, "NOT_FOUND")
@@ -318,12 +321,14 @@ const errorSchemaJSON = `{
           "@type": {"type": "string", "description": "The type of the detail, such as type.googleapis.com/google.rpc.ErrorInfo."},
           "reason": {"type": "string", "description": "ErrorInfo: the stable name of what went wrong."},
           "domain": {"type": "string", "description": "ErrorInfo: always braid."},
-          "additionalProperties": {"type": "string"},
+          "metadata": {"type": "object", "additionalProperties": {"type": "string"}, "description": "ErrorInfo: facts such as the current etag."},
           "fieldViolations": {"type": "array", "description": "BadRequest: the fields that break rules.", "items": {
             "type": "object", "properties": {
               "field": {"type": "string", "description": "The field as the caller spells it."},
               "reason": {"type": "string", "description": "The rule, such as string.max_len."},
+              "description": {"type": "string", "description": "For people."}}}},
           "retryDelay": {"type": "string", "description": "RetryInfo: when to come back, such as 1s."},
+          "requestId": {"type": "string", "description": "RequestInfo: the correlation id."}}}},
       "correlationId": {"type": "string", "description": "Finds the request in logs and in the audit trail."}
     }}}
 }`

@@ -96,6 +96,7 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountPermissionService(server, handlers),
 		organizationv1braid.MountAssignmentService(server, handlers),
 		organizationv1braid.MountAuthzenService(server, handlers),
+		organizationv1braid.MountPolicyService(server, handlers),
 	} {
 		if err != nil {
 			return err

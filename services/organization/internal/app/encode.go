@@ -81,6 +81,10 @@ func encodeHolding(catalog store.Catalog, holding store.Holding, permissions []s
 		Member: true, Permissions: permissions, RoleIds: holding.RoleIDs, AccessRevision: catalog.AccessRevision,
 		RolesRevision: catalog.RolesRevision, CustomPermissions: catalog.Permissions, ServiceAccount: holding.ServiceAccount,
 	}
+	encoded.JoinTime = encodeTime(holding.JoinedAt)
+	if catalog.Policy.Revision > 0 {
+		encoded.Policy = EncodePolicy(catalog.Policy)
+	}
 	for _, role := range catalog.Roles {
 		own := EncodeContent(role.RoleContent)
 		own.Id = role.ID

@@ -33,6 +33,9 @@ var (
 	ErrInvitationOtherEmail = errs.New(errs.PermissionDenied, "INVITATION_OTHER_EMAIL", "The invitation is for another address than yours.")
 	ErrInvitationExists     = errs.New(errs.AlreadyExists, "INVITATION_EXISTS", "The address is already invited.")
 	ErrMemberExists         = errs.New(errs.AlreadyExists, "MEMBER_EXISTS", "The person is a member already.")
+
+	ErrPolicyLocksOut   = errs.New(errs.FailedPrecondition, "POLICY_LOCKS_OUT", "You would not meet that policy yourself.")
+	ErrInvitationDomain = errs.New(errs.PermissionDenied, "POLICY_FORBIDS", "The organization's policy does not let people with an address of that domain be invited.").With("policy", "invitationDomain")
 )
 
 // Errors lists every refusal above, for the test that holds them against the contract.
@@ -41,5 +44,6 @@ func Errors() []*errs.Error {
 		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists,
 		ErrRoleCycle, ErrRoleTooDeep, ErrRoleTooComplex, ErrConditionInvalid, ErrPermissionLimit,
 		ErrRoleInUse, ErrRoleFixed, ErrRoleLimit, ErrPermissionUnknown, ErrPermissionReserved, ErrPermissionExists,
-		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable}
+		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable,
+		ErrPolicyLocksOut, ErrInvitationDomain}
 }

@@ -342,6 +342,14 @@ func (x *GetEffectivePermissionsResponse) AppendJSON(dst []byte) []byte {
 	dst = append(dst, ']')
 	dst = append(dst, `,"serviceAccount":`...)
 	dst = jsonwire.AppendBool(dst, x.GetServiceAccount())
+	if x.Policy != nil {
+		dst = append(dst, `,"policy":`...)
+		dst = x.GetPolicy().AppendJSON(dst)
+	}
+	if x.JoinTime != nil {
+		dst = append(dst, `,"joinTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetJoinTime())
+	}
 	return append(dst, '}')
 }
 

@@ -12,6 +12,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -895,8 +896,12 @@ type GetEffectivePermissionsResponse struct {
 	Assignments []*GetEffectivePermissionsResponse_HeldAssignment `protobuf:"bytes,8,rep,name=assignments,proto3" json:"assignments,omitempty"`
 	// Whether it is a service account.
 	ServiceAccount bool `protobuf:"varint,9,opt,name=service_account,json=serviceAccount,proto3" json:"service_account,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the organization asks of everybody who acts in it; unset when it asks for nothing.
+	Policy *Policy `protobuf:"bytes,20,opt,name=policy,proto3" json:"policy,omitempty"`
+	// When the member joined.
+	JoinTime      *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetEffectivePermissionsResponse) Reset() {
@@ -990,6 +995,20 @@ func (x *GetEffectivePermissionsResponse) GetServiceAccount() bool {
 		return x.ServiceAccount
 	}
 	return false
+}
+
+func (x *GetEffectivePermissionsResponse) GetPolicy() *Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *GetEffectivePermissionsResponse) GetJoinTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.JoinTime
+	}
+	return nil
 }
 
 // Check is one question.
@@ -1352,7 +1371,7 @@ var File_braid_organization_v1_access_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/access.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a braid/organization/v1/role.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xab\x01\n" +
+	"\"braid/organization/v1/access.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a\"braid/organization/v1/policy.proto\x1a braid/organization/v1/role.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x01\n" +
 	"\bResource\x12.\n" +
 	"\x04type\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[a-z][a-z0-9_]*$R\x04type\x12\x1b\n" +
 	"\x02id\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x02id\x12*\n" +
@@ -1445,7 +1464,7 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\x1eGetEffectivePermissionsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\x120\n" +
-	"\x14known_roles_revision\x18\x03 \x01(\x03R\x12knownRolesRevision\"\xe4\x04\n" +
+	"\x14known_roles_revision\x18\x03 \x01(\x03R\x12knownRolesRevision\"\xd4\x05\n" +
 	"\x1fGetEffectivePermissionsResponse\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\bR\x06member\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x19\n" +
@@ -1455,7 +1474,9 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\x05roles\x18\x06 \x03(\v2\x1b.braid.organization.v1.RoleR\x05roles\x12-\n" +
 	"\x12custom_permissions\x18\a \x03(\tR\x11customPermissions\x12g\n" +
 	"\vassignments\x18\b \x03(\v2E.braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignmentR\vassignments\x12'\n" +
-	"\x0fservice_account\x18\t \x01(\bR\x0eserviceAccount\x1a\xa7\x01\n" +
+	"\x0fservice_account\x18\t \x01(\bR\x0eserviceAccount\x125\n" +
+	"\x06policy\x18\x14 \x01(\v2\x1d.braid.organization.v1.PolicyR\x06policy\x127\n" +
+	"\tjoin_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinTime\x1a\xa7\x01\n" +
 	"\x0eHeldAssignment\x12A\n" +
 	"\n" +
 	"assignment\x18\x01 \x01(\v2!.braid.organization.v1.AssignmentR\n" +
@@ -1506,8 +1527,10 @@ var file_braid_organization_v1_access_proto_goTypes = []any{
 	(*GetEffectivePermissionsResponse_HeldAssignment)(nil), // 18: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment
 	(*Subject)(nil),                                        // 19: braid.organization.v1.Subject
 	(*Role)(nil),                                           // 20: braid.organization.v1.Role
-	(*Scope)(nil),                                          // 21: braid.organization.v1.Scope
-	(*Assignment)(nil),                                     // 22: braid.organization.v1.Assignment
+	(*Policy)(nil),                                         // 21: braid.organization.v1.Policy
+	(*timestamppb.Timestamp)(nil),                          // 22: google.protobuf.Timestamp
+	(*Scope)(nil),                                          // 23: braid.organization.v1.Scope
+	(*Assignment)(nil),                                     // 24: braid.organization.v1.Assignment
 }
 var file_braid_organization_v1_access_proto_depIdxs = []int32{
 	1,  // 0: braid.organization.v1.CheckAccessRequest.resource:type_name -> braid.organization.v1.Resource
@@ -1520,29 +1543,31 @@ var file_braid_organization_v1_access_proto_depIdxs = []int32{
 	17, // 7: braid.organization.v1.ListResourcesResponse.reaches:type_name -> braid.organization.v1.ListResourcesResponse.Reach
 	20, // 8: braid.organization.v1.GetEffectivePermissionsResponse.roles:type_name -> braid.organization.v1.Role
 	18, // 9: braid.organization.v1.GetEffectivePermissionsResponse.assignments:type_name -> braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment
-	1,  // 10: braid.organization.v1.BatchCheckAccessRequest.Check.resource:type_name -> braid.organization.v1.Resource
-	0,  // 11: braid.organization.v1.ExplainAccessResponse.Path.effect:type_name -> braid.organization.v1.ExplainAccessResponse.Effect
-	16, // 12: braid.organization.v1.ExplainAccessResponse.Path.conditions:type_name -> braid.organization.v1.ExplainAccessResponse.Condition
-	21, // 13: braid.organization.v1.ListResourcesResponse.Reach.scope:type_name -> braid.organization.v1.Scope
-	22, // 14: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.assignment:type_name -> braid.organization.v1.Assignment
-	22, // 15: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.source:type_name -> braid.organization.v1.Assignment
-	2,  // 16: braid.organization.v1.AccessService.CheckAccess:input_type -> braid.organization.v1.CheckAccessRequest
-	4,  // 17: braid.organization.v1.AccessService.BatchCheckAccess:input_type -> braid.organization.v1.BatchCheckAccessRequest
-	6,  // 18: braid.organization.v1.AccessService.ExplainAccess:input_type -> braid.organization.v1.ExplainAccessRequest
-	8,  // 19: braid.organization.v1.AccessService.ListSubjects:input_type -> braid.organization.v1.ListSubjectsRequest
-	10, // 20: braid.organization.v1.AccessService.ListResources:input_type -> braid.organization.v1.ListResourcesRequest
-	12, // 21: braid.organization.v1.AccessService.GetEffectivePermissions:input_type -> braid.organization.v1.GetEffectivePermissionsRequest
-	3,  // 22: braid.organization.v1.AccessService.CheckAccess:output_type -> braid.organization.v1.CheckAccessResponse
-	5,  // 23: braid.organization.v1.AccessService.BatchCheckAccess:output_type -> braid.organization.v1.BatchCheckAccessResponse
-	7,  // 24: braid.organization.v1.AccessService.ExplainAccess:output_type -> braid.organization.v1.ExplainAccessResponse
-	9,  // 25: braid.organization.v1.AccessService.ListSubjects:output_type -> braid.organization.v1.ListSubjectsResponse
-	11, // 26: braid.organization.v1.AccessService.ListResources:output_type -> braid.organization.v1.ListResourcesResponse
-	13, // 27: braid.organization.v1.AccessService.GetEffectivePermissions:output_type -> braid.organization.v1.GetEffectivePermissionsResponse
-	22, // [22:28] is the sub-list for method output_type
-	16, // [16:22] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	21, // 10: braid.organization.v1.GetEffectivePermissionsResponse.policy:type_name -> braid.organization.v1.Policy
+	22, // 11: braid.organization.v1.GetEffectivePermissionsResponse.join_time:type_name -> google.protobuf.Timestamp
+	1,  // 12: braid.organization.v1.BatchCheckAccessRequest.Check.resource:type_name -> braid.organization.v1.Resource
+	0,  // 13: braid.organization.v1.ExplainAccessResponse.Path.effect:type_name -> braid.organization.v1.ExplainAccessResponse.Effect
+	16, // 14: braid.organization.v1.ExplainAccessResponse.Path.conditions:type_name -> braid.organization.v1.ExplainAccessResponse.Condition
+	23, // 15: braid.organization.v1.ListResourcesResponse.Reach.scope:type_name -> braid.organization.v1.Scope
+	24, // 16: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.assignment:type_name -> braid.organization.v1.Assignment
+	24, // 17: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.source:type_name -> braid.organization.v1.Assignment
+	2,  // 18: braid.organization.v1.AccessService.CheckAccess:input_type -> braid.organization.v1.CheckAccessRequest
+	4,  // 19: braid.organization.v1.AccessService.BatchCheckAccess:input_type -> braid.organization.v1.BatchCheckAccessRequest
+	6,  // 20: braid.organization.v1.AccessService.ExplainAccess:input_type -> braid.organization.v1.ExplainAccessRequest
+	8,  // 21: braid.organization.v1.AccessService.ListSubjects:input_type -> braid.organization.v1.ListSubjectsRequest
+	10, // 22: braid.organization.v1.AccessService.ListResources:input_type -> braid.organization.v1.ListResourcesRequest
+	12, // 23: braid.organization.v1.AccessService.GetEffectivePermissions:input_type -> braid.organization.v1.GetEffectivePermissionsRequest
+	3,  // 24: braid.organization.v1.AccessService.CheckAccess:output_type -> braid.organization.v1.CheckAccessResponse
+	5,  // 25: braid.organization.v1.AccessService.BatchCheckAccess:output_type -> braid.organization.v1.BatchCheckAccessResponse
+	7,  // 26: braid.organization.v1.AccessService.ExplainAccess:output_type -> braid.organization.v1.ExplainAccessResponse
+	9,  // 27: braid.organization.v1.AccessService.ListSubjects:output_type -> braid.organization.v1.ListSubjectsResponse
+	11, // 28: braid.organization.v1.AccessService.ListResources:output_type -> braid.organization.v1.ListResourcesResponse
+	13, // 29: braid.organization.v1.AccessService.GetEffectivePermissions:output_type -> braid.organization.v1.GetEffectivePermissionsResponse
+	24, // [24:30] is the sub-list for method output_type
+	18, // [18:24] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_access_proto_init() }
@@ -1551,6 +1576,7 @@ func file_braid_organization_v1_access_proto_init() {
 		return
 	}
 	file_braid_organization_v1_assignment_proto_init()
+	file_braid_organization_v1_policy_proto_init()
 	file_braid_organization_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -77,6 +77,9 @@ const (
 	ErrorReason_ROLE_TOO_COMPLEX ErrorReason = 84
 	// The organization has as many permissions of its own as it can have.
 	ErrorReason_PERMISSION_LIMIT ErrorReason = 85
+	// Whoever changes the policy so would not meet it; the details hold what POLICY_FORBIDS would say, with the address
+	// where it is about that.
+	ErrorReason_POLICY_LOCKS_OUT ErrorReason = 90
 )
 
 // Enum value maps for ErrorReason.
@@ -107,6 +110,7 @@ var (
 		83: "ROLE_NOT_ASSIGNABLE",
 		84: "ROLE_TOO_COMPLEX",
 		85: "PERMISSION_LIMIT",
+		90: "POLICY_LOCKS_OUT",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -134,6 +138,7 @@ var (
 		"ROLE_NOT_ASSIGNABLE":      83,
 		"ROLE_TOO_COMPLEX":         84,
 		"PERMISSION_LIMIT":         85,
+		"POLICY_LOCKS_OUT":         90,
 	}
 )
 
@@ -168,7 +173,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\x84\t\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xb5\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -223,6 +228,8 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x10ROLE_TOO_COMPLEX\x10T\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x12/\n" +
 	"\x10PERMISSION_LIMIT\x10U\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
+	"\x10POLICY_LOCKS_OUT\x10Z\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITIONBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (

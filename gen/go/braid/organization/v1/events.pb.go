@@ -1101,11 +1101,75 @@ func (x *AssignmentDeleted) GetAccessRevision() int64 {
 	return 0
 }
 
+// PolicyUpdated: the organization asks something else of everybody who acts in it.
+type PolicyUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The policy after the change.
+	Policy *Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PolicyUpdated) Reset() {
+	*x = PolicyUpdated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyUpdated) ProtoMessage() {}
+
+func (x *PolicyUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyUpdated.ProtoReflect.Descriptor instead.
+func (*PolicyUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PolicyUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *PolicyUpdated) GetPolicy() *Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *PolicyUpdated) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/events.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a braid/organization/v1/role.proto\"\x9e\x01\n" +
+	"\"braid/organization/v1/events.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a\"braid/organization/v1/policy.proto\x1a braid/organization/v1/role.proto\"\x9e\x01\n" +
 	"\x13OrganizationCreated\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x12\n" +
@@ -1193,7 +1257,12 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"assignment\x18\x02 \x01(\v2!.braid.organization.v1.AssignmentR\n" +
 	"assignment\x12'\n" +
 	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:%»\x18!\n" +
-	"\x1forganization.assignment.deletedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x1forganization.assignment.deleted\"\xbb\x01\n" +
+	"\rPolicyUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x125\n" +
+	"\x06policy\x18\x02 \x01(\v2\x1d.braid.organization.v1.PolicyR\x06policy\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:!»\x18\x1d\n" +
+	"\x1borganization.policy.updatedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_events_proto_rawDescOnce sync.Once
@@ -1207,7 +1276,7 @@ func file_braid_organization_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*OrganizationCreated)(nil), // 0: braid.organization.v1.OrganizationCreated
 	(*OrganizationUpdated)(nil), // 1: braid.organization.v1.OrganizationUpdated
@@ -1226,19 +1295,22 @@ var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*RoleDeleted)(nil),         // 14: braid.organization.v1.RoleDeleted
 	(*AssignmentCreated)(nil),   // 15: braid.organization.v1.AssignmentCreated
 	(*AssignmentDeleted)(nil),   // 16: braid.organization.v1.AssignmentDeleted
-	(*Role)(nil),                // 17: braid.organization.v1.Role
-	(*Assignment)(nil),          // 18: braid.organization.v1.Assignment
+	(*PolicyUpdated)(nil),       // 17: braid.organization.v1.PolicyUpdated
+	(*Role)(nil),                // 18: braid.organization.v1.Role
+	(*Assignment)(nil),          // 19: braid.organization.v1.Assignment
+	(*Policy)(nil),              // 20: braid.organization.v1.Policy
 }
 var file_braid_organization_v1_events_proto_depIdxs = []int32{
-	17, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
-	17, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
-	18, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
-	18, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
-	4,  // [4:4] is the sub-list for method output_type
-	4,  // [4:4] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	18, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
+	18, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
+	19, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
+	19, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
+	20, // 4: braid.organization.v1.PolicyUpdated.policy:type_name -> braid.organization.v1.Policy
+	5,  // [5:5] is the sub-list for method output_type
+	5,  // [5:5] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_events_proto_init() }
@@ -1247,6 +1319,7 @@ func file_braid_organization_v1_events_proto_init() {
 		return
 	}
 	file_braid_organization_v1_assignment_proto_init()
+	file_braid_organization_v1_policy_proto_init()
 	file_braid_organization_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1254,7 +1327,7 @@ func file_braid_organization_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_events_proto_rawDesc), len(file_braid_organization_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -77,6 +77,10 @@ const (
 	// The login is not recent or not strong enough: the details hold maxAge in seconds and acr, and LoginService.StepUp
 	// raises the session (RFC 9470).
 	ErrorReason_STEP_UP_REQUIRED ErrorReason = 30
+	// The organization's policy is not met. The details hold the policy (secondFactor, session, address, apiKeys or
+	// invitationDomain) and, where something can be done, the action: enrollFactor, or stepUp with acr or maxAge as for
+	// STEP_UP_REQUIRED. For an address or a domain they hold which.
+	ErrorReason_POLICY_FORBIDS ErrorReason = 90
 )
 
 // Enum value maps for ErrorReason.
@@ -106,6 +110,7 @@ var (
 		21: "STORAGE_FULL",
 		22: "ACCESS_REVISION_UNKNOWN",
 		30: "STEP_UP_REQUIRED",
+		90: "POLICY_FORBIDS",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -132,6 +137,7 @@ var (
 		"STORAGE_FULL":             21,
 		"ACCESS_REVISION_UNKNOWN":  22,
 		"STEP_UP_REQUIRED":         30,
+		"POLICY_FORBIDS":           90,
 	}
 )
 
@@ -248,7 +254,7 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x05R\x05count\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:\x1d»\x18\x19\n" +
-	"\x17platform.access.refused*\xed\a\n" +
+	"\x17platform.access.refused*\x9a\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -299,7 +305,9 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\x17ACCESS_REVISION_UNKNOWN\x10\x16\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12+\n" +
 	"\x10STEP_UP_REQUIRED\x10\x1e\x1a\x15ʻ\x18\x11\n" +
-	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
+	"\x0fUNAUTHENTICATED\x12+\n" +
+	"\x0ePOLICY_FORBIDS\x10Z\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
 
 var (
 	file_braid_platform_v1_platform_proto_rawDescOnce sync.Once
