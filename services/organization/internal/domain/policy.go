@@ -10,7 +10,7 @@ import (
 	"github.com/braidhq/braid/platform/errs"
 )
 
-// Policy is what an organization asks of everybody who acts in it. The zero value, but for the revision, is not the one
+// Policy is what an organization asks of everybody who acts in it. The zero value is not the one
 // that asks for nothing: see NoPolicy.
 type Policy struct {
 	// SecondFactor asks for one, GraceDays after SecondFactorSince, or after somebody joined if that was later.
@@ -32,7 +32,9 @@ type Policy struct {
 }
 
 // NoPolicy asks for nothing.
-func NoPolicy() Policy { return Policy{APIKeys: true} }
+func NoPolicy() Policy {
+	return Policy{APIKeys: true, Networks: []string{}, InvitationDomains: []string{}}
+}
 
 // CleanNetworks returns networks as they are kept: each once, without bits beyond its length, in order. field is how the
 // caller spells the field. IPv6's way to write an IPv4 network is refused, because no address is ever looked up by it.
