@@ -117,7 +117,7 @@ var exampleTexts = map[string]string{
 	"confirm_name": "Analytical Engines", "requester_id": exampleAda, "service": "workflow",
 	"access_token_id": exampleToken, "AccessToken.id": exampleToken, "service_account_id": exampleMachine, "ServiceAccount.id": exampleMachine,
 	"key_id": exampleKey, "ApiKey.id": exampleKey, "scopes": "workflow.task.read",
-	"allowed_networks": "203.0.113.0/24", "last_use_address": "203.0.113.7", "AccessToken.token": exampleSecret,
+	"allowed_networks": "203.0.113.0/24", "invitation_domains": "example.com", "last_use_address": "203.0.113.7", "AccessToken.token": exampleSecret,
 	"ApiKey.secret": "braid_key_" + "…", "AccessToken.display_name": "Nightly backup", "CreateAccessTokenRequest.display_name": "Nightly backup",
 	"ServiceAccount.display_name": "Importer", "CreateServiceAccountRequest.display_name": "Importer", "ApiKey.display_name": "Importer in Berlin",
 	"CreateApiKeyRequest.display_name": "Importer in Berlin", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "credential_id": "",
@@ -128,6 +128,7 @@ var exampleNumbers = map[string]int64{
 	"page_size": 50, "backup_codes_left": 9, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
 	"created_count": 1, "max_uses": 25, "uses": 3,
 	"attempts": 1, "failures": 0, "erased_rows": 0,
+	"second_factor_grace_days": 14, "session_max_age": 43200,
 }
 
 var exampleFlags = map[string]bool{
@@ -156,7 +157,8 @@ var exampleTimes = map[string]string{
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
 	"end_time":    "2026-11-30T09:30:00Z",
 	"verify_time": "2026-09-02T14:00:00Z", "suspend_time": "2026-09-02T14:00:00Z",
-	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
+	"second_factor_time": "2026-09-02T14:05:12Z",
+	"last_use_time":      "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",
 	"request_time": "2026-09-08T09:30:00Z", "Deletion.start_time": "2026-09-15T09:30:00Z", "ask_time": "2026-09-15T09:30:00.218405Z",
 }
 

@@ -56,7 +56,7 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.InvitationService/CreateInvitation":     {"ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN", "INVITATION_EXISTS", "MEMBER_EXISTS"},
 	"/braid.organization.v1.InvitationService/RevokeInvitation":     {"INVITATION_NOT_PENDING"},
 	"/braid.organization.v1.InvitationService/ResendInvitation":     {"INVITATION_NOT_PENDING", "GRANT_EXCEEDS_OWN"},
-	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS", "ORGANIZATION_SUSPENDED", "DELETION_PENDING"},
+	"/braid.organization.v1.InvitationService/AcceptInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL", "MEMBER_EXISTS", "ORGANIZATION_SUSPENDED", "DELETION_PENDING", "POLICY_FORBIDS"},
 	"/braid.organization.v1.InvitationService/RejectInvitation":     {"NOT_FOUND", "INVITATION_NOT_PENDING", "INVITATION_OTHER_EMAIL"},
 	"/braid.organization.v1.DeletionService/DeleteOrganization":     {"DELETION_PENDING", "NAME_MISMATCH"},
 	"/braid.organization.v1.DeletionService/CancelDeletion":         {"DELETION_NOT_PENDING", "DELETION_IRREVERSIBLE"},
@@ -92,6 +92,7 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.DomainService/UpdateDomain":                 {"DOMAIN_NOT_VERIFIED", "ROLE_UNKNOWN", "GRANT_EXCEEDS_OWN"},
 	"/braid.organization.v1.DomainService/VerifyDomain":                 {"DOMAIN_NOT_VERIFIED", "DOMAIN_TAKEN"},
 	"/braid.organization.v1.JoinService/JoinOrganization":               {"MEMBER_EXISTS"},
+	"/braid.organization.v1.PolicyService/UpdatePolicy":                 {"POLICY_LOCKS_OUT"},
 
 	"/braid.workflow.v1.ProjectService/CreateProject": {"PROJECT_KEY_TAKEN"},
 	"/braid.workflow.v1.ProjectService/UpdateProject": {"PROJECT_ARCHIVED"},
@@ -120,12 +121,14 @@ var exampleFacts = map[string][2]string{
 	"ASSIGNMENT_LIMIT":  {"limit", "1000"},
 	"CONDITION_INVALID": {"position", "7"},
 	"NOT_DELEGABLE":     {"because", "it ends before"},
+	"POLICY_LOCKS_OUT":  {"policy", "address"},
 }
 
 // exampleLogins are the facts that say how a login goes on.
 var exampleLogins = map[string]map[string]string{
 	"FACTOR_REQUIRED":  {"challengeToken": "Y2hhbGxlbmdlLWV4YW1wbGU", "factors": "totp,passkey,backup_code"},
 	"STEP_UP_REQUIRED": {"maxAge": "600", "acr": call.StrongACR},
+	"POLICY_FORBIDS":   {"policy": "secondFactor", "action": "stepUp", "acr": call.StrongACR},
 }
 
 // exampleViolations are the fields that come with a reason.
@@ -211,7 +214,7 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "STEP_UP_REQUIRED")
 	}
 	if method.Rule == rpc.Organization {
-		reasons = append(reasons, "PERMISSION_DENIED", "MEMBER_SUSPENDED")
+		reasons = append(reasons, "PERMISSION_DENIED", "MEMBER_SUSPENDED", "POLICY_FORBIDS")
 	}
 	if method.Rule == rpc.Organization && !method.ReadOnly && !method.InAnyState {
 		reasons = append(reasons, "ORGANIZATION_SUSPENDED", "DELETION_PENDING")

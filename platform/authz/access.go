@@ -123,14 +123,20 @@ func New(config Config) (*Access, error) {
 }
 
 // Authorize answers nil when the user may in the whole organization, NotFound for one who is no member, PermissionDenied
-// for a member who lacks the permission (the empty one asks for membership alone), and Unavailable when nobody can tell.
+// for a member who lacks the permission (the empty one asks for membership alone) or calls otherwise than the
+// organization's policy wants it, and Unavailable when nobody can tell.
 func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
 	wanted := key{organizationID, userID}
 	if a.remembers(ctx, wanted, permission) {
 		return nil
 	}
 	question := a.question(ctx, permission)
-	held, err := a.hold(ctx, wanted, func(held *Held) bool { return held.allows(&question) })
+	held, err := a.hold(ctx, wanted, func(held *Held) bool {
+		return held.allows(&question) && a.meetsPolicy(ctx, userID, held, permission) == nil
+	})
+	if err == nil {
+		err = a.meetsPolicy(ctx, userID, &held, permission)
+	}
 	if err != nil {
 		return err
 	}
@@ -177,7 +183,7 @@ func (a *Access) hold(ctx context.Context, wanted key, enough func(*Held) bool) 
 func (a *Access) remembers(ctx context.Context, wanted key, permission string) bool {
 	held, cached := a.recall(wanted)
 	return cached && held.Member && !held.Suspended && (permission == "" || held.Everywhere(permission)) &&
-		held.Revision >= call.From(ctx).LeastAccessRevision && a.Fresh()
+		held.Revision >= call.From(ctx).LeastAccessRevision && a.meetsPolicy(ctx, wanted.userID, &held, permission) == nil && a.Fresh()
 }
 
 // recall returns what is remembered.

@@ -78,7 +78,12 @@ func (a *Access) AuthorizeResource(ctx context.Context, organizationID, userID i
 	question := a.question(ctx, permission)
 	resource := resourceOf(asked.Resource)
 	question.Resource = &resource
-	held, err := a.hold(ctx, wanted, func(held *Held) bool { return held.mayAllow(&question, asked.Complete) })
+	held, err := a.hold(ctx, wanted, func(held *Held) bool {
+		return held.mayAllow(&question, asked.Complete) && a.meetsPolicy(ctx, userID, held, permission) == nil
+	})
+	if err == nil {
+		err = a.meetsPolicy(ctx, userID, &held, permission)
+	}
 	switch {
 	case err != nil:
 		return nil, err

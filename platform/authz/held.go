@@ -32,6 +32,10 @@ type Answer struct {
 	Permissions []string
 	// Assignments are what the subject has besides, own and by teams.
 	Assignments []access.Assignment
+	// Policy is what the organization asks of everybody; nil is nothing.
+	Policy *organizationv1.Policy
+	// JoinedAt is when the member joined.
+	JoinedAt time.Time
 }
 
 // Held is what a subject has in an organization, ready to be asked. It must not be changed.
@@ -42,6 +46,9 @@ type Held struct {
 	RoleIDs   []string
 	Revision  int64
 	*access.Holdings
+
+	policy   *Policy
+	joinedAt time.Time
 }
 
 // ownersOwn is the role of an organization's graph that holds the permissions that it has added: an owner has it beside
@@ -100,9 +107,16 @@ func NewGraph(base *access.Graph, roles []access.Role, permissions []string) (*a
 
 // Hold compiles what a subject has against the organization's graph.
 func Hold(compiled *access.Graph, subjectID id.ID, answer Answer) (Held, error) {
-	held := Held{Member: answer.Member, Suspended: answer.Suspended, Frozen: answer.Frozen, RoleIDs: answer.RoleIDs, Revision: answer.Revision}
+	held := Held{
+		Member: answer.Member, Suspended: answer.Suspended, Frozen: answer.Frozen, RoleIDs: answer.RoleIDs, Revision: answer.Revision,
+		joinedAt: answer.JoinedAt,
+	}
 	if !answer.Member {
 		return held, nil
+	}
+	var err error
+	if held.policy, err = PolicyOf(answer.Policy); err != nil {
+		return held, err
 	}
 	subject := access.Subject{ID: subjectID.String(), Kind: access.User}
 	if answer.ServiceAccount {
@@ -115,7 +129,6 @@ func Hold(compiled *access.Graph, subjectID id.ID, answer Answer) (Held, error) 
 			assignments = append(assignments, access.Assignment{RoleID: ownersOwn, Scope: access.Scope{Kind: access.Organization}})
 		}
 	}
-	var err error
 	held.Holdings, err = compiled.Hold(subject, append(assignments, answer.Assignments...))
 	return held, err
 }
@@ -125,7 +138,7 @@ func AnswerOf(sent *organizationv1.GetEffectivePermissionsResponse) Answer {
 	answer := Answer{
 		Member: sent.GetMember(), ServiceAccount: sent.GetServiceAccount(), Suspended: sent.GetSuspended(),
 		Frozen: FrozenBy(sent.GetOrganizationState()), RoleIDs: sent.GetRoleIds(), Revision: sent.GetAccessRevision(), RolesRevision: sent.GetRolesRevision(),
-		Permissions: sent.GetCustomPermissions(),
+		Permissions: sent.GetCustomPermissions(), Policy: sent.GetPolicy(), JoinedAt: timeOf(sent.GetJoinTime()),
 	}
 	for _, role := range sent.GetRoles() {
 		answer.Roles = append(answer.Roles, RoleOf(role))

@@ -35,7 +35,7 @@ const (
 	defaultRetryAfter = time.Second
 	// reasonLacking is that of a member who lacks the permission, unlike one who is suspended, say.
 	reasonLacking = "PERMISSION_DENIED"
-	maxKeyLength      = 255
+	maxKeyLength  = 255
 )
 
 // Authenticator turns a bearer token into an actor. It answers Unauthenticated for a token that is not good and

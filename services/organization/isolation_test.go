@@ -93,7 +93,7 @@ func TestTheWorkerSeesNoTenantTable(t *testing.T) {
 	t.Parallel()
 	bundle := setup(t)
 	for table, column := range map[string]string{
-		"organization": "slug", "member": "*", "invitation": "*", "invitation_token": "*", "role": "*", "role_version": "*", "permission": "*",
+		"organization": "slug", "member": "*", "invitation": "*", "invitation_token": "*", "role": "*", "role_version": "*", "permission": "*", "policy": "*",
 	} {
 		var rows int
 		err := bundle.database.DB.WorkerRead().QueryRow(t.Context(), `select count(`+column+`) from `+table).Scan(&rows)

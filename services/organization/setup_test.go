@@ -66,10 +66,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	require.NoError(t, err)
 	roles, err := rolesOfContract()
 	require.NoError(t, err)
-	bundle.access, err = authz.New(authz.Config{
-		Source: bundle.readAccess, Fresh: func() bool { return !bundle.stale.Load() }, Clock: bundle.clock, Logger: pgtest.Logger(t), Registerer: prometheus.NewRegistry(),
-	})
-	require.NoError(t, err)
+	bundle.access = bundle.remember(t)
 	base, err := authz.NewBase()
 	require.NoError(t, err)
 	bundle.app = &app.App{
@@ -83,6 +80,16 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	})
 	bundle.Roles.AnswerBy(bundle)
 	return bundle
+}
+
+// remember is the cache of a process.
+func (b *testBundle) remember(t *testing.T) *authz.Access {
+	t.Helper()
+	remembered, err := authz.New(authz.Config{
+		Source: b.readAccess, Fresh: func() bool { return !b.stale.Load() }, Clock: b.clock, Logger: pgtest.Logger(t), Registerer: prometheus.NewRegistry(),
+	})
+	require.NoError(t, err)
+	return remembered
 }
 
 // readAccess is what another process would ask for.

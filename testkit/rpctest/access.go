@@ -49,6 +49,12 @@ func (t *Tokens) RecentUser(token string, userID id.ID) call.Actor {
 	return actor
 }
 
+// Session makes an actor known by a token: with the login, or the lack of one, that the test wants.
+func (t *Tokens) Session(token string, actor call.Actor) {
+	actor.Token = token
+	t.set(token, actor)
+}
+
 // Service makes a calling service known by a token.
 func (t *Tokens) Service(token, service string) call.Actor {
 	actor := call.Actor{Kind: call.Service, Service: service}

@@ -91,6 +91,10 @@ func encodeHolding(catalog store.Catalog, holding store.Holding, permissions []s
 		RolesRevision: catalog.RolesRevision, CustomPermissions: catalog.Permissions, ServiceAccount: holding.ServiceAccount,
 		OrganizationState: OrganizationStates[catalog.State],
 	}
+	encoded.JoinTime = encodeTime(holding.JoinedAt)
+	if catalog.Policy.Revision > 0 {
+		encoded.Policy = EncodePolicy(catalog.Policy)
+	}
 	for _, role := range catalog.Roles {
 		own := EncodeContent(role.RoleContent)
 		own.Id = role.ID

@@ -31,6 +31,9 @@ func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id
 	if err := a.coversRole(&inviter, roleID); err != nil {
 		return domain.Invitation{}, err
 	}
+	if err := inviter.checkInvitationDomain("email", email); err != nil {
+		return domain.Invitation{}, err
+	}
 	isMember, err := store.IsMember(ctx, tx, organizationID, email)
 	if err != nil {
 		return domain.Invitation{}, err
@@ -80,6 +83,9 @@ func (a *App) ResendInvitation(ctx context.Context, tx *pg.Tx, organizationID, i
 		return domain.Invitation{}, err
 	}
 	if err := a.coversRole(&actor, current.RoleID); err != nil {
+		return domain.Invitation{}, err
+	}
+	if err := actor.checkInvitationDomain("", current.Email); err != nil {
 		return domain.Invitation{}, err
 	}
 	now := a.Clock.Now()
@@ -154,6 +160,9 @@ func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (d
 		return domain.Membership{}, err
 	}
 	if err := a.checkInviter(&inviters[0], current.RoleID); err != nil {
+		return domain.Membership{}, err
+	}
+	if err := inviters[0].checkInvitationDomain("", current.Email); err != nil {
 		return domain.Membership{}, err
 	}
 	joined := domain.Membership{
@@ -233,7 +242,8 @@ func (a *App) GetInvitationMail(ctx context.Context, organizationID, invitationI
 		return InvitationMail{}, err
 	}
 	mail := InvitationMail{InvitationMail: found}
-	if found.Invitation.State(a.Clock.Now()) == domain.Pending && a.checkInviter(&inviters[0], found.Invitation.RoleID) == nil {
+	if found.Invitation.State(a.Clock.Now()) == domain.Pending && a.checkInviter(&inviters[0], found.Invitation.RoleID) == nil &&
+		inviters[0].checkInvitationDomain("", found.Invitation.Email) == nil {
 		mail.Token = a.Tokens.Derive(found.Invitation.ID, found.Invitation.Sending)
 	}
 	return mail, nil

@@ -62,6 +62,8 @@ var (
 	ErrDeletionNotPending = errs.New(errs.FailedPrecondition, "DELETION_NOT_PENDING", "There is no deletion that could be cancelled.")
 	ErrNameMismatch       = errs.New(errs.InvalidArgument, "NAME_MISMATCH", "That is not the organization's name.").WithViolation(
 		errs.Violation{Field: "confirmName", Rule: "name", Message: "must be the organization's display name"})
+	ErrPolicyLocksOut   = errs.New(errs.FailedPrecondition, "POLICY_LOCKS_OUT", "You would not meet that policy yourself.")
+	ErrInvitationDomain = errs.New(errs.PermissionDenied, "POLICY_FORBIDS", "The organization's policy does not let people with an address of that domain be invited.").With("policy", "invitationDomain")
 )
 
 // Errors lists every refusal above, for the test that holds them against the contract.
@@ -74,5 +76,6 @@ func Errors() []*errs.Error {
 		ErrMemberSuspended, ErrSuspendSelf, ErrLimitReached, ErrTeamParentUnknown, ErrTeamCycle, ErrTeamTooDeep, ErrTeamHasChildren,
 		ErrTeamMemberExists, ErrUserNotMember, ErrTransferNotPending, ErrTransferImpossible,
 		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified,
-		ErrSuspended, ErrDeletionPending, ErrDeletionBegun, ErrDeletionNotPending, ErrNameMismatch}
+		ErrSuspended, ErrDeletionPending, ErrDeletionBegun, ErrDeletionNotPending, ErrNameMismatch,
+		ErrPolicyLocksOut, ErrInvitationDomain}
 }

@@ -39,6 +39,8 @@ type Catalog struct {
 	Read        bool
 	Roles       []domain.Role
 	Permissions []string
+	// Policy is what the organization asks of everybody. It is always read.
+	Policy domain.Policy
 }
 
 // Holding is what one subject has.
@@ -51,6 +53,8 @@ type Holding struct {
 	// ServiceAccount says that it is a service account of the organization.
 	ServiceAccount bool
 	Assignments    []HeldAssignment
+	// JoinedAt is when the member joined.
+	JoinedAt time.Time
 }
 
 // HeldAssignment is an assignment as it reaches a subject.
@@ -85,9 +89,15 @@ func ReadHoldings(ctx context.Context, querier pg.Querier, organizationID id.ID,
 			return Catalog{}, nil, err
 		}
 	}
+	if catalog.Policy, err = policyFrom(rows[0].Policy); err != nil {
+		return Catalog{}, nil, err
+	}
 	holdings := make([]Holding, 0, len(rows))
 	for _, row := range rows {
-		holding := Holding{SubjectID: row.SubjectID, RoleIDs: row.RoleIds, Suspended: row.Suspended, ServiceAccount: row.ServiceAccount}
+		holding := Holding{
+			SubjectID: row.SubjectID, RoleIDs: row.RoleIds, Suspended: row.Suspended, ServiceAccount: row.ServiceAccount,
+			JoinedAt: timeFrom(row.JoinedAt),
+		}
 		if holding.Assignments, err = assignmentsFrom(row.Assignments); err != nil {
 			return Catalog{}, nil, err
 		}

@@ -349,6 +349,14 @@ func (x *GetEffectivePermissionsResponse) AppendJSON(dst []byte) []byte {
 		name, known := Organization_State_name[int32(x.GetOrganizationState())]
 		dst = jsonwire.AppendEnum(dst, name, known, int32(x.GetOrganizationState()))
 	}
+	if x.Policy != nil {
+		dst = append(dst, `,"policy":`...)
+		dst = x.GetPolicy().AppendJSON(dst)
+	}
+	if x.JoinTime != nil {
+		dst = append(dst, `,"joinTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetJoinTime())
+	}
 	return append(dst, '}')
 }
 

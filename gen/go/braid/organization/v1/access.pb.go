@@ -12,6 +12,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -900,8 +901,12 @@ type GetEffectivePermissionsResponse struct {
 	// What can be done with the organization. Whoever is a member may only read it unless it is ACTIVE; of one that is being
 	// erased nobody is a member.
 	OrganizationState Organization_State `protobuf:"varint,11,opt,name=organization_state,json=organizationState,proto3,enum=braid.organization.v1.Organization_State" json:"organization_state,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What the organization asks of everybody who acts in it; unset when it asks for nothing.
+	Policy *Policy `protobuf:"bytes,20,opt,name=policy,proto3" json:"policy,omitempty"`
+	// When the member joined.
+	JoinTime      *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetEffectivePermissionsResponse) Reset() {
@@ -1009,6 +1014,20 @@ func (x *GetEffectivePermissionsResponse) GetOrganizationState() Organization_St
 		return x.OrganizationState
 	}
 	return Organization_STATE_UNSPECIFIED
+}
+
+func (x *GetEffectivePermissionsResponse) GetPolicy() *Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *GetEffectivePermissionsResponse) GetJoinTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.JoinTime
+	}
+	return nil
 }
 
 // Check is one question.
@@ -1371,7 +1390,7 @@ var File_braid_organization_v1_access_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/access.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a(braid/organization/v1/organization.proto\x1a braid/organization/v1/role.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xab\x01\n" +
+	"\"braid/organization/v1/access.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a(braid/organization/v1/organization.proto\x1a\"braid/organization/v1/policy.proto\x1a braid/organization/v1/role.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x01\n" +
 	"\bResource\x12.\n" +
 	"\x04type\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[a-z][a-z0-9_]*$R\x04type\x12\x1b\n" +
 	"\x02id\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x02id\x12*\n" +
@@ -1464,7 +1483,7 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\x1eGetEffectivePermissionsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\x120\n" +
-	"\x14known_roles_revision\x18\x03 \x01(\x03R\x12knownRolesRevision\"\xdc\x05\n" +
+	"\x14known_roles_revision\x18\x03 \x01(\x03R\x12knownRolesRevision\"\xcc\x06\n" +
 	"\x1fGetEffectivePermissionsResponse\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\bR\x06member\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x19\n" +
@@ -1477,7 +1496,9 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\x0fservice_account\x18\t \x01(\bR\x0eserviceAccount\x12\x1c\n" +
 	"\tsuspended\x18\n" +
 	" \x01(\bR\tsuspended\x12X\n" +
-	"\x12organization_state\x18\v \x01(\x0e2).braid.organization.v1.Organization.StateR\x11organizationState\x1a\xa7\x01\n" +
+	"\x12organization_state\x18\v \x01(\x0e2).braid.organization.v1.Organization.StateR\x11organizationState\x125\n" +
+	"\x06policy\x18\x14 \x01(\v2\x1d.braid.organization.v1.PolicyR\x06policy\x127\n" +
+	"\tjoin_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinTime\x1a\xa7\x01\n" +
 	"\x0eHeldAssignment\x12A\n" +
 	"\n" +
 	"assignment\x18\x01 \x01(\v2!.braid.organization.v1.AssignmentR\n" +
@@ -1529,8 +1550,10 @@ var file_braid_organization_v1_access_proto_goTypes = []any{
 	(*Subject)(nil),                                        // 19: braid.organization.v1.Subject
 	(*Role)(nil),                                           // 20: braid.organization.v1.Role
 	(Organization_State)(0),                                // 21: braid.organization.v1.Organization.State
-	(*Scope)(nil),                                          // 22: braid.organization.v1.Scope
-	(*Assignment)(nil),                                     // 23: braid.organization.v1.Assignment
+	(*Policy)(nil),                                         // 22: braid.organization.v1.Policy
+	(*timestamppb.Timestamp)(nil),                          // 23: google.protobuf.Timestamp
+	(*Scope)(nil),                                          // 24: braid.organization.v1.Scope
+	(*Assignment)(nil),                                     // 25: braid.organization.v1.Assignment
 }
 var file_braid_organization_v1_access_proto_depIdxs = []int32{
 	1,  // 0: braid.organization.v1.CheckAccessRequest.resource:type_name -> braid.organization.v1.Resource
@@ -1544,29 +1567,31 @@ var file_braid_organization_v1_access_proto_depIdxs = []int32{
 	20, // 8: braid.organization.v1.GetEffectivePermissionsResponse.roles:type_name -> braid.organization.v1.Role
 	18, // 9: braid.organization.v1.GetEffectivePermissionsResponse.assignments:type_name -> braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment
 	21, // 10: braid.organization.v1.GetEffectivePermissionsResponse.organization_state:type_name -> braid.organization.v1.Organization.State
-	1,  // 11: braid.organization.v1.BatchCheckAccessRequest.Check.resource:type_name -> braid.organization.v1.Resource
-	0,  // 12: braid.organization.v1.ExplainAccessResponse.Path.effect:type_name -> braid.organization.v1.ExplainAccessResponse.Effect
-	16, // 13: braid.organization.v1.ExplainAccessResponse.Path.conditions:type_name -> braid.organization.v1.ExplainAccessResponse.Condition
-	22, // 14: braid.organization.v1.ListResourcesResponse.Reach.scope:type_name -> braid.organization.v1.Scope
-	23, // 15: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.assignment:type_name -> braid.organization.v1.Assignment
-	23, // 16: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.source:type_name -> braid.organization.v1.Assignment
-	2,  // 17: braid.organization.v1.AccessService.CheckAccess:input_type -> braid.organization.v1.CheckAccessRequest
-	4,  // 18: braid.organization.v1.AccessService.BatchCheckAccess:input_type -> braid.organization.v1.BatchCheckAccessRequest
-	6,  // 19: braid.organization.v1.AccessService.ExplainAccess:input_type -> braid.organization.v1.ExplainAccessRequest
-	8,  // 20: braid.organization.v1.AccessService.ListSubjects:input_type -> braid.organization.v1.ListSubjectsRequest
-	10, // 21: braid.organization.v1.AccessService.ListResources:input_type -> braid.organization.v1.ListResourcesRequest
-	12, // 22: braid.organization.v1.AccessService.GetEffectivePermissions:input_type -> braid.organization.v1.GetEffectivePermissionsRequest
-	3,  // 23: braid.organization.v1.AccessService.CheckAccess:output_type -> braid.organization.v1.CheckAccessResponse
-	5,  // 24: braid.organization.v1.AccessService.BatchCheckAccess:output_type -> braid.organization.v1.BatchCheckAccessResponse
-	7,  // 25: braid.organization.v1.AccessService.ExplainAccess:output_type -> braid.organization.v1.ExplainAccessResponse
-	9,  // 26: braid.organization.v1.AccessService.ListSubjects:output_type -> braid.organization.v1.ListSubjectsResponse
-	11, // 27: braid.organization.v1.AccessService.ListResources:output_type -> braid.organization.v1.ListResourcesResponse
-	13, // 28: braid.organization.v1.AccessService.GetEffectivePermissions:output_type -> braid.organization.v1.GetEffectivePermissionsResponse
-	23, // [23:29] is the sub-list for method output_type
-	17, // [17:23] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	22, // 11: braid.organization.v1.GetEffectivePermissionsResponse.policy:type_name -> braid.organization.v1.Policy
+	23, // 12: braid.organization.v1.GetEffectivePermissionsResponse.join_time:type_name -> google.protobuf.Timestamp
+	1,  // 13: braid.organization.v1.BatchCheckAccessRequest.Check.resource:type_name -> braid.organization.v1.Resource
+	0,  // 14: braid.organization.v1.ExplainAccessResponse.Path.effect:type_name -> braid.organization.v1.ExplainAccessResponse.Effect
+	16, // 15: braid.organization.v1.ExplainAccessResponse.Path.conditions:type_name -> braid.organization.v1.ExplainAccessResponse.Condition
+	24, // 16: braid.organization.v1.ListResourcesResponse.Reach.scope:type_name -> braid.organization.v1.Scope
+	25, // 17: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.assignment:type_name -> braid.organization.v1.Assignment
+	25, // 18: braid.organization.v1.GetEffectivePermissionsResponse.HeldAssignment.source:type_name -> braid.organization.v1.Assignment
+	2,  // 19: braid.organization.v1.AccessService.CheckAccess:input_type -> braid.organization.v1.CheckAccessRequest
+	4,  // 20: braid.organization.v1.AccessService.BatchCheckAccess:input_type -> braid.organization.v1.BatchCheckAccessRequest
+	6,  // 21: braid.organization.v1.AccessService.ExplainAccess:input_type -> braid.organization.v1.ExplainAccessRequest
+	8,  // 22: braid.organization.v1.AccessService.ListSubjects:input_type -> braid.organization.v1.ListSubjectsRequest
+	10, // 23: braid.organization.v1.AccessService.ListResources:input_type -> braid.organization.v1.ListResourcesRequest
+	12, // 24: braid.organization.v1.AccessService.GetEffectivePermissions:input_type -> braid.organization.v1.GetEffectivePermissionsRequest
+	3,  // 25: braid.organization.v1.AccessService.CheckAccess:output_type -> braid.organization.v1.CheckAccessResponse
+	5,  // 26: braid.organization.v1.AccessService.BatchCheckAccess:output_type -> braid.organization.v1.BatchCheckAccessResponse
+	7,  // 27: braid.organization.v1.AccessService.ExplainAccess:output_type -> braid.organization.v1.ExplainAccessResponse
+	9,  // 28: braid.organization.v1.AccessService.ListSubjects:output_type -> braid.organization.v1.ListSubjectsResponse
+	11, // 29: braid.organization.v1.AccessService.ListResources:output_type -> braid.organization.v1.ListResourcesResponse
+	13, // 30: braid.organization.v1.AccessService.GetEffectivePermissions:output_type -> braid.organization.v1.GetEffectivePermissionsResponse
+	25, // [25:31] is the sub-list for method output_type
+	19, // [19:25] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_access_proto_init() }
@@ -1576,6 +1601,7 @@ func file_braid_organization_v1_access_proto_init() {
 	}
 	file_braid_organization_v1_assignment_proto_init()
 	file_braid_organization_v1_organization_proto_init()
+	file_braid_organization_v1_policy_proto_init()
 	file_braid_organization_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

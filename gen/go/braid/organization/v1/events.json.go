@@ -590,3 +590,17 @@ func (x *OrganizationDeleted) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendInt64(dst, x.GetErasedRows())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PolicyUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	if x.Policy != nil {
+		dst = append(dst, `,"policy":`...)
+		dst = x.GetPolicy().AppendJSON(dst)
+	}
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}

@@ -2935,11 +2935,75 @@ func (x *OrganizationDeleted) GetErasedRows() int64 {
 	return 0
 }
 
+// PolicyUpdated: the organization asks something else of everybody who acts in it.
+type PolicyUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The policy after the change.
+	Policy *Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PolicyUpdated) Reset() {
+	*x = PolicyUpdated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyUpdated) ProtoMessage() {}
+
+func (x *PolicyUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyUpdated.ProtoReflect.Descriptor instead.
+func (*PolicyUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *PolicyUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *PolicyUpdated) GetPolicy() *Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *PolicyUpdated) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/events.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a braid/organization/v1/role.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x01\n" +
+	"\"braid/organization/v1/events.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/assignment.proto\x1a\"braid/organization/v1/policy.proto\x1a braid/organization/v1/role.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x01\n" +
 	"\x13OrganizationCreated\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x12\n" +
@@ -3183,7 +3247,12 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1f\n" +
 	"\verased_rows\x18\x03 \x01(\x03R\n" +
 	"erasedRows:'»\x18#\n" +
-	"!organization.organization.deletedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"!organization.organization.deleted\"\xbb\x01\n" +
+	"\rPolicyUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x125\n" +
+	"\x06policy\x18\x02 \x01(\v2\x1d.braid.organization.v1.PolicyR\x06policy\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:!»\x18\x1d\n" +
+	"\x1borganization.policy.updatedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_events_proto_rawDescOnce sync.Once
@@ -3197,7 +3266,7 @@ func file_braid_organization_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*OrganizationCreated)(nil),           // 0: braid.organization.v1.OrganizationCreated
 	(*OrganizationUpdated)(nil),           // 1: braid.organization.v1.OrganizationUpdated
@@ -3244,21 +3313,24 @@ var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*OrganizationDeletionFailed)(nil),    // 42: braid.organization.v1.OrganizationDeletionFailed
 	(*OrganizationErasureStarted)(nil),    // 43: braid.organization.v1.OrganizationErasureStarted
 	(*OrganizationDeleted)(nil),           // 44: braid.organization.v1.OrganizationDeleted
-	(*Role)(nil),                          // 45: braid.organization.v1.Role
-	(*Assignment)(nil),                    // 46: braid.organization.v1.Assignment
-	(*timestamppb.Timestamp)(nil),         // 47: google.protobuf.Timestamp
+	(*PolicyUpdated)(nil),                 // 45: braid.organization.v1.PolicyUpdated
+	(*Role)(nil),                          // 46: braid.organization.v1.Role
+	(*Assignment)(nil),                    // 47: braid.organization.v1.Assignment
+	(*timestamppb.Timestamp)(nil),         // 48: google.protobuf.Timestamp
+	(*Policy)(nil),                        // 49: braid.organization.v1.Policy
 }
 var file_braid_organization_v1_events_proto_depIdxs = []int32{
-	45, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
-	45, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
-	46, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
-	46, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
-	47, // 4: braid.organization.v1.OrganizationDeletionRequested.start_time:type_name -> google.protobuf.Timestamp
-	5,  // [5:5] is the sub-list for method output_type
-	5,  // [5:5] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	46, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
+	46, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
+	47, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
+	47, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
+	48, // 4: braid.organization.v1.OrganizationDeletionRequested.start_time:type_name -> google.protobuf.Timestamp
+	49, // 5: braid.organization.v1.PolicyUpdated.policy:type_name -> braid.organization.v1.Policy
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_events_proto_init() }
@@ -3267,6 +3339,7 @@ func file_braid_organization_v1_events_proto_init() {
 		return
 	}
 	file_braid_organization_v1_assignment_proto_init()
+	file_braid_organization_v1_policy_proto_init()
 	file_braid_organization_v1_role_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3274,7 +3347,7 @@ func file_braid_organization_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_events_proto_rawDesc), len(file_braid_organization_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

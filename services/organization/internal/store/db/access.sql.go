@@ -131,7 +131,9 @@ select
             and assignment.subject_id = any (array(select reached_team.team_id from reached_team
                 where reached_team.organization_id = organization.id and reached_team.user_id = subject.id) || subject.id::uuid)
             and (assignment.expires_at is null or assignment.expires_at > $2::timestamptz)
-            and (source.expires_at is null or source.expires_at > $2::timestamptz)) as assignments
+            and (source.expires_at is null or source.expires_at > $2::timestamptz)) as assignments,
+    member.joined_at,
+    (case when subject.number = 1 then (select to_jsonb(policy) from policy where policy.organization_id = organization.id) end)::jsonb as policy
 from organization
 cross join unnest($3::uuid[]) with ordinality as subject (id, number)
 left join member on member.organization_id = organization.id and member.user_id = subject.id
@@ -151,10 +153,12 @@ type ReadHoldingsRow struct {
 	Roles          []byte
 	Permissions    []string
 	Assignments    []byte
+	JoinedAt       *time.Time
+	Policy         []byte
 }
 
 // One statement, and so one snapshot, for any number of subjects: what each has, and in the first row the organization's
-// own roles and permissions, unless the asker knows this revision of them. Whoever has expired assignments only, has none.
+// own roles and permissions, unless the asker knows this revision of them, and its policy. Whoever has expired assignments only, has none.
 func (q *Queries) ReadHoldings(ctx context.Context, knownRolesRevision int64, now time.Time, subjectIds []id.ID, organizationID id.ID) ([]ReadHoldingsRow, error) {
 	rows, err := q.db.Query(ctx, readHoldings,
 		knownRolesRevision,
@@ -180,6 +184,8 @@ func (q *Queries) ReadHoldings(ctx context.Context, knownRolesRevision int64, no
 			&i.Roles,
 			&i.Permissions,
 			&i.Assignments,
+			&i.JoinedAt,
+			&i.Policy,
 		); err != nil {
 			return nil, err
 		}

@@ -148,6 +148,19 @@ type Permission struct {
 	CreatedAt      time.Time
 }
 
+type Policy struct {
+	OrganizationID        id.ID
+	SecondFactor          bool
+	SecondFactorGraceDays int32
+	SecondFactorSince     *time.Time
+	SessionMaxAge         int32
+	AllowedNetworks       []string
+	InvitationDomains     []string
+	ApiKeys               bool
+	UpdatedAt             time.Time
+	Revision              int64
+}
+
 type Profile struct {
 	UserID      id.ID
 	DisplayName string

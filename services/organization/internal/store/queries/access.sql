@@ -5,7 +5,7 @@ update organization set access_revision = $2, roles_revision = $3 where id = $1;
 update organization set access_revision = access_revision + 1 where id = $1 returning access_revision;
 
 -- One statement, and so one snapshot, for any number of subjects: what each has, and in the first row the organization's
--- own roles and permissions, unless the asker knows this revision of them. Whoever has expired assignments only, has none.
+-- own roles and permissions, unless the asker knows this revision of them, and its policy. Whoever has expired assignments only, has none.
 -- name: ReadHoldings :many
 select
     subject.id::uuid as subject_id, organization.state, organization.access_revision, organization.roles_revision,
@@ -22,7 +22,9 @@ select
             and assignment.subject_id = any (array(select reached_team.team_id from reached_team
                 where reached_team.organization_id = organization.id and reached_team.user_id = subject.id) || subject.id::uuid)
             and (assignment.expires_at is null or assignment.expires_at > sqlc.arg(now)::timestamptz)
-            and (source.expires_at is null or source.expires_at > sqlc.arg(now)::timestamptz)) as assignments
+            and (source.expires_at is null or source.expires_at > sqlc.arg(now)::timestamptz)) as assignments,
+    member.joined_at,
+    (case when subject.number = 1 then (select to_jsonb(policy) from policy where policy.organization_id = organization.id) end)::jsonb as policy
 from organization
 cross join unnest(sqlc.arg(subject_ids)::uuid[]) with ordinality as subject (id, number)
 left join member on member.organization_id = organization.id and member.user_id = subject.id

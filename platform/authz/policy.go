@@ -1,0 +1,142 @@
+package authz
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+)
+
+// Policy is what an organization asks of everybody who acts in it, as far as each request is held against it.
+type Policy struct {
+	SecondFactor bool
+	// SecondFactorSince is from when one is asked for, and Grace for how long somebody may go on without.
+	SecondFactorSince time.Time
+	Grace             time.Duration
+	// SessionMaxAge is how long a login is good for; 0 is without end.
+	SessionMaxAge time.Duration
+	// Networks are those that may be acted from; none is anywhere.
+	Networks       []netip.Prefix
+	ForbidsAPIKeys bool
+}
+
+// Caller is who acts, as the request shows them.
+type Caller struct {
+	Actor   call.Actor
+	Address netip.Addr
+	// JoinedAt is when they became a member.
+	JoinedAt time.Time
+	Now      time.Time
+	// AnyAddress says that the networks are not asked for.
+	AnyAddress bool
+}
+
+var errPolicy = errs.New(errs.PermissionDenied, "POLICY_FORBIDS", "The organization's policy forbids it.")
+
+// The facts of a refusal: which rule it was, and what can be done.
+const (
+	policyFact = "policy"
+	actionFact = "action"
+	stepUp     = "stepUp"
+)
+
+const day = 24 * time.Hour
+
+// Check answers nil for who meets the policy. A machine is whoever acts without a session: it has no factor to show and
+// no login that could age. An address that is not known is in no network.
+func (p *Policy) Check(caller *Caller) error {
+	actor := &caller.Actor
+	machine := actor.SessionID.IsZero()
+	switch {
+	case p == nil:
+		return nil
+	case !caller.AnyAddress && !p.Admits(caller.Address):
+		return errPolicy.WithMessage("The organization's policy does not let anybody act from your address.").
+			With(policyFact, "address").With("address", caller.Address.String())
+	case machine && p.ForbidsAPIKeys:
+		return errPolicy.WithMessage("The organization's policy takes no API keys and access tokens: sign in.").With(policyFact, "apiKeys")
+	case machine:
+		return nil
+	case p.SecondFactor && !actor.Methods.Has(call.SeveralFactors) && !caller.Now.Before(p.factorDue(caller.JoinedAt)):
+		return missesFactor(actor)
+	case p.SessionMaxAge > 0 && (actor.AuthTime.IsZero() || caller.Now.Sub(actor.AuthTime) > p.SessionMaxAge):
+		return errPolicy.WithMessage("The organization's policy asks for a more recent login: prove once more who you are.").
+			With(policyFact, "session").With(actionFact, stepUp).With("maxAge", strconv.Itoa(int(p.SessionMaxAge.Seconds())))
+	}
+	return nil
+}
+
+// Admits reports whether an address may be acted from.
+func (p *Policy) Admits(address netip.Addr) bool {
+	address = address.Unmap().WithZone("")
+	return len(p.Networks) == 0 || slices.ContainsFunc(p.Networks, func(network netip.Prefix) bool { return network.Contains(address) })
+}
+
+// factorDue is when somebody's days of grace are over.
+func (p *Policy) factorDue(joined time.Time) time.Time {
+	from := p.SecondFactorSince
+	if joined.After(from) {
+		from = joined
+	}
+	return from.Add(p.Grace)
+}
+
+// missesFactor tells one who has a second factor to show it, as RFC 9470 does, and one who has none to enroll one. A
+// login is strong without a second factor only while its person has none.
+func missesFactor(actor *call.Actor) error {
+	refusal := errPolicy.With(policyFact, "secondFactor")
+	if actor.Methods.Has(call.Strong) {
+		return refusal.WithMessage("The organization's policy asks for a second factor: enroll one, then sign in with it.").
+			With(actionFact, "enrollFactor")
+	}
+	return refusal.WithMessage("The organization's policy asks for a second factor: show yours.").
+		With(actionFact, stepUp).With("acr", call.StrongACR)
+}
+
+// PolicyOf reads a policy as it came over the wire; nil is one that asks for nothing. A network that can't be read fails:
+// one left out would let nobody in, or everybody.
+func PolicyOf(sent *organizationv1.Policy) (*Policy, error) {
+	policy := Policy{
+		SecondFactor: sent.GetSecondFactor() == organizationv1.Policy_REQUIRED, SecondFactorSince: timeOf(sent.GetSecondFactorTime()),
+		Grace:         time.Duration(sent.GetSecondFactorGraceDays()) * day,
+		SessionMaxAge: time.Duration(sent.GetSessionMaxAge()) * time.Second, ForbidsAPIKeys: sent.GetApiKeys() == organizationv1.Policy_FORBIDDEN,
+	}
+	for _, text := range sent.GetAllowedNetworks() {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("read policy: %w", err)
+		}
+		policy.Networks = append(policy.Networks, network)
+	}
+	if !policy.SecondFactor && policy.SessionMaxAge == 0 && len(policy.Networks) == 0 && !policy.ForbidsAPIKeys {
+		return nil, nil
+	}
+	return &policy, nil
+}
+
+// ownersWay are the permissions for which the networks are not asked of an owner with a second factor, so that a wrong
+// list of them can be set right by those it has locked out.
+var ownersWay = []string{"organization.policy.read", "organization.policy.update"}
+
+// meetsPolicy answers nil when the policy lets a request through. It is asked of who calls only: of others, of events and
+// of jobs nobody knows an address or a login.
+func (a *Access) meetsPolicy(ctx context.Context, userID id.ID, held *Held, permission string) error {
+	if held.policy == nil || !held.Member || held.Suspended {
+		return nil
+	}
+	work := call.From(ctx)
+	if work.Procedure == "" || work.Actor.UserID != userID {
+		return nil
+	}
+	return held.policy.Check(&Caller{
+		Actor: work.Actor, Address: work.ClientAddress, JoinedAt: held.joinedAt, Now: a.Clock.Now(),
+		AnyAddress: slices.Contains(ownersWay, permission) && slices.Contains(held.RoleIDs, "owner") && work.Actor.Methods.Has(call.SeveralFactors),
+	})
+}
