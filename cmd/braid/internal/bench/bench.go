@@ -38,8 +38,8 @@ type Config struct {
 
 // Longest times of a whole run.
 const (
-	fullLimit  = 3 * time.Minute
-	smokeLimit = 40 * time.Second
+	fullLimit  = 4 * time.Minute
+	smokeLimit = 55 * time.Second
 )
 
 // run is one run of the benchmark.
@@ -51,6 +51,8 @@ type run struct {
 
 	instance *instance
 	people   []*person
+	// visitors sign in over and over.
+	visitors []*person
 	stock    *stock
 	floor    *floorProcess
 	database *databases
@@ -122,10 +124,17 @@ func (r *run) measure(ctx context.Context) error {
 		{"seed", r.seed},
 		{"watch", r.measureWatch},
 		{"read", r.measureReads},
+		{"access", r.measureAccess},
+		{"removal", r.measureRemoval},
+		{"login", r.measureLogin},
+		{"refresh", r.measureRefresh},
+		{"unknown", r.measureUnknown},
 		{"write", r.measureWrites},
 		{"sustained", r.measureSustained},
 		{"steady", r.measureSteady},
 		{"drain", r.measureDrain},
+		{"visible", r.measureVisible},
+		{"delete", r.measureDeletion},
 		{"memory", r.measureMemory},
 	} {
 		if !r.wants(step.name) && !(step.name == "read" && r.wantsRead()) {

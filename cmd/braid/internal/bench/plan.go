@@ -37,6 +37,22 @@ type plan struct {
 	streamGroups int
 	changes      time.Duration
 	changeRate   int
+
+	// visitors are the people who sign in over and over, loginConnections how many of them at a time.
+	visitors, loginConnections int
+	// otherRate is what others ask in a second while something heavy goes on.
+	otherRate int
+	// samples are how often each sort of address is tried.
+	samples int
+
+	decisions   int
+	roleChanges int
+	removals    int
+	// manyProjects are those of an organization that somebody sees five of.
+	manyProjects int
+	// doomed are the rows of an organization that is deleted, deletion is how long that is looked at.
+	doomed   int
+	deletion time.Duration
 }
 
 var fullPlan = plan{
@@ -45,6 +61,9 @@ var fullPlan = plan{
 	warm: time.Second, read: 2 * time.Second, burst: 2 * time.Second, sustained: 8 * time.Second,
 	steady: 10 * time.Second, steadyRate: 500, events: 100_000,
 	streams: 1000, streamGroups: 50, changes: 6 * time.Second, changeRate: 100,
+	visitors: 4, loginConnections: 16, otherRate: 500, samples: 40,
+	decisions: 100_000, roleChanges: 100, removals: 100, manyProjects: 100_000,
+	doomed: 1_000_000, deletion: 30 * time.Second,
 }
 
 var smokePlan = plan{
@@ -53,6 +72,9 @@ var smokePlan = plan{
 	warm: 100 * time.Millisecond, read: 200 * time.Millisecond, burst: 200 * time.Millisecond, sustained: 300 * time.Millisecond,
 	steady: 500 * time.Millisecond, steadyRate: 50, events: 500,
 	streams: 8, streamGroups: 2, changes: 500 * time.Millisecond, changeRate: 20,
+	visitors: 2, loginConnections: 2, otherRate: 50, samples: 4,
+	decisions: 1000, roleChanges: 5, removals: 3, manyProjects: 500,
+	doomed: 2000, deletion: 10 * time.Second,
 }
 
 // settingsLines say what a reader needs to run the same again.
