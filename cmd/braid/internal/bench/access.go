@@ -25,11 +25,14 @@ const (
 	// worldPermission is what is asked for; it waits at the end of every way.
 	worldPermission = "shop.order.read"
 	worldResource   = "order"
-	// stepCondition stands before each inheritance of the conditional chain; CEL alone can tell.
-	stepCondition = `request.factor == "password" && now.getHours() >= 0`
 	// ownCondition stands before the assignment.
 	ownCondition = `inNetwork(request.address, "127.0.0.0/8") && now - request.loginTime < duration("24h")`
 )
+
+// stepConditions stand in turn before the inheritances of the conditional chain.
+var stepConditions = []string{
+	`request.factor in ["password", "passkey"]`, `now.getHours() >= 0 && now.getHours() < 24`, `inNetwork(request.address, "127.0.0.0/8")`,
+}
 
 // world is an organization of 200 roles: one at the top that alone holds the permission, nine layers of twenty with three
 // parents each above, a chain of ten whose every step has a condition, and nine roles that nobody has.
@@ -72,8 +75,10 @@ func newWorld(owner, member *person) *world {
 	}
 	made.deep = add(access.Parent{RoleID: below[0], Mode: access.Full})
 	made.conditional = top
-	for range worldDepth {
-		made.conditional = add(access.Parent{RoleID: made.conditional, Mode: access.Conditional, Condition: stepCondition})
+	for step := range worldDepth {
+		made.conditional = add(access.Parent{
+			RoleID: made.conditional, Mode: access.Conditional, Condition: stepConditions[step%len(stepConditions)],
+		})
 	}
 	for len(made.roles) < worldRoles {
 		made.spare = add()

@@ -38,7 +38,7 @@ type Config struct {
 
 // Longest times of a whole run.
 const (
-	fullLimit  = 4 * time.Minute
+	fullLimit  = 5 * time.Minute
 	smokeLimit = 55 * time.Second
 )
 

@@ -33,13 +33,7 @@ func deletionSettings() []string {
 }
 
 // deletion is what the API tells of one.
-type deletion struct {
-	State string
-	Steps []struct {
-		Service    string
-		ErasedRows string
-	}
-}
+type deletion struct{ State string }
 
 // measureDeletion deletes an organization of very many rows, and looks at what others' requests take meanwhile.
 func (r *run) measureDeletion(ctx context.Context) error {
@@ -53,9 +47,13 @@ func (r *run) measureDeletion(ctx context.Context) error {
 		return fmt.Errorf("seed the organization that is deleted: %w", err)
 	}
 	others := r.otherWork()
-	calm, err := pace(ctx, others, r.connections, r.otherRate, 2*r.read)
-	if err != nil {
-		return err
+	var calm, before, meanwhile []outcome
+	for range r.rounds {
+		result, err := pace(ctx, others, r.connections, r.otherRate, r.read)
+		if err != nil {
+			return err
+		}
+		calm = append(calm, result)
 	}
 	if _, err := r.call(ctx, "POST", fmt.Sprintf("/api/v1/organizations/%s:delete", doomed.id), doomed.owner.token, map[string]any{"confirmName": organizationName}); err != nil {
 		return fmt.Errorf("delete: %w", err)
@@ -64,14 +62,13 @@ func (r *run) measureDeletion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var before, meanwhile []outcome
 	var state deletion
 	for {
 		result, err := pace(ctx, others, r.connections, r.otherRate, r.read)
 		if err != nil {
 			return err
 		}
-		before, meanwhile = append(before, calm), append(meanwhile, result)
+		before, meanwhile = append(before, calm[len(before)%len(calm)]), append(meanwhile, result)
 		if state, err = r.deletionOf(ctx, doomed); err != nil {
 			return err
 		}
@@ -90,7 +87,7 @@ func (r *run) measureDeletion(ctx context.Context) error {
 	r.report.addMeanwhile(work, before, meanwhile, 1.5)
 	r.report.add(row{
 		work: "· rows erased meanwhile", figure: fmt.Sprintf("%d in %s", r.doomed-left, seconds(took)),
-		floor: fmt.Sprintf("%s, %d left", state.State, left), p99: "worst 2 s " + shown(worst(meanwhile)),
+		floor: fmt.Sprintf("%s, %d left", state.State, left), p99: fmt.Sprintf("worst %s: %s", r.read, shown(worst(meanwhile))),
 	})
 	return nil
 }
