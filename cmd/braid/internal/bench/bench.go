@@ -116,30 +116,39 @@ func (r *run) measure(ctx context.Context) error {
 	if err := r.describeQuiet(ctx); err != nil {
 		return err
 	}
+	unsettled := false
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
+		// besides says that it makes events that no create has caused.
+		besides bool
 	}{
-		{"start", r.measureStart},
-		{"seed", r.seed},
-		{"watch", r.measureWatch},
-		{"read", r.measureReads},
-		{"access", r.measureAccess},
-		{"removal", r.measureRemoval},
-		{"login", r.measureLogin},
-		{"refresh", r.measureRefresh},
-		{"unknown", r.measureUnknown},
-		{"write", r.measureWrites},
-		{"sustained", r.measureSustained},
-		{"steady", r.measureSteady},
-		{"drain", r.measureDrain},
-		{"visible", r.measureVisible},
-		{"delete", r.measureDeletion},
-		{"memory", r.measureMemory},
+		{name: "start", do: r.measureStart},
+		{name: "seed", do: r.seed},
+		{name: "watch", do: r.measureWatch},
+		{name: "read", do: r.measureReads},
+		{name: "access", do: r.measureAccess, besides: true},
+		{name: "removal", do: r.measureRemoval, besides: true},
+		{name: "login", do: r.measureLogin, besides: true},
+		{name: "refresh", do: r.measureRefresh, besides: true},
+		{name: "unknown", do: r.measureUnknown, besides: true},
+		{name: "write", do: r.measureWrites},
+		{name: "sustained", do: r.measureSustained},
+		{name: "steady", do: r.measureSteady},
+		{name: "drain", do: r.measureDrain},
+		{name: "visible", do: r.measureVisible},
+		{name: "delete", do: r.measureDeletion},
+		{name: "memory", do: r.measureMemory},
 	} {
 		if !r.wants(step.name) && !(step.name == "read" && r.wantsRead()) {
 			continue
 		}
+		if unsettled && !step.besides {
+			if err := r.takeBaseline(ctx); err != nil {
+				return err
+			}
+		}
+		unsettled = step.besides
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
