@@ -1,4 +1,4 @@
-# The benchmark: floors and product in one run on this machine, at most three minutes; docs/benchmarks/latest.md is its
+# The benchmark: floors and product in one run on this machine, about three and a half minutes; docs/benchmarks/latest.md is its
 # report. BENCH_FLAGS may hold --directory for another disk.
 .PHONY: bench
 bench: build ## Measure against bare floors

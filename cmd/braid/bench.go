@@ -30,7 +30,7 @@ func newBench() *cobra.Command {
 	command.Flags().BoolVar(&config.Smoke, "smoke", false, "run everything small: nothing may fail, no time is judged, no report is written")
 	command.Flags().StringVar(&config.Report, "report", "", "file to write the report to")
 	command.Flags().StringVar(&config.Directory, "directory", "", "where to put the data, on the disk that counts; the system's place for temporary files by default")
-	command.Flags().StringSliceVar(&config.Only, "only", nil, "measure only these: watch, read, write, sustained, steady, drain, memory")
+	command.Flags().StringSliceVar(&config.Only, "only", nil, "measure only these: watch, read, access, removal, login, refresh, unknown, write, sustained, steady, drain, visible, delete, memory")
 	command.Flags().StringVar(&config.Profile, "profile", "", "directory for a processor profile of the measured process under each load")
 	command.AddCommand(newBenchFloor())
 	return command

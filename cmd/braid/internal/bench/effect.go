@@ -49,7 +49,7 @@ func (r *run) progress(ctx context.Context) (progress, error) {
 // settled is how long nothing must have happened before the baseline is taken.
 const settled = 500 * time.Millisecond
 
-// takeBaseline waits until the events of the seeding have had their effects: whatever is applied from then on comes from
+// takeBaseline waits until the events of the seeding, and of all else so far, have had their effects: whatever is applied from then on comes from
 // creates.
 func (r *run) takeBaseline(ctx context.Context) error {
 	for before := map[string]int(nil); ; {
@@ -58,7 +58,7 @@ func (r *run) takeBaseline(ctx context.Context) error {
 			return err
 		}
 		if maps.Equal(before, now.applied) {
-			r.baseline = now
+			r.baseline, r.extra = now, 0
 			return nil
 		}
 		before = now.applied

@@ -2,15 +2,18 @@ package bench
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/crypto/argon2"
 
 	"github.com/braidhq/braid/platform/id"
 )
@@ -29,12 +32,13 @@ func ServeFloor(ctx context.Context, address string) error {
 		return err
 	}
 	defer pool.Close()
-	floor := &floor{pool: pool}
+	floor := &floor{pool: pool, hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ready", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /tasks/{organization}/{task}", floor.getTask)
 	mux.HandleFunc("GET /projects/{organization}/{project}", floor.listTasks)
 	mux.HandleFunc("POST /null", floor.answerNull)
+	mux.HandleFunc("POST /hash", floor.hash)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: requestTimeout}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -48,7 +52,11 @@ func ServeFloor(ctx context.Context, address string) error {
 	return nil
 }
 
-type floor struct{ pool *pgxpool.Pool }
+type floor struct {
+	pool *pgxpool.Pool
+	// hashing has room for as many as the product hashes at once.
+	hashing chan struct{}
+}
 
 // floorTask is a row as the driver gives it.
 type floorTask struct {
@@ -123,6 +131,15 @@ func (f *floor) listTasks(w http.ResponseWriter, r *http.Request) {
 func (f *floor) answerNull(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write([]byte(`{"allowed":true,"reason":""}`))
+}
+
+// hash is one argon2id with the parameters that the product comes with.
+func (f *floor) hash(w http.ResponseWriter, _ *http.Request) {
+	f.hashing <- struct{}{}
+	key := argon2.IDKey([]byte(password), []byte("sixteen of bytes"), 2, 19<<10, 1, 32)
+	<-f.hashing
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(append([]byte(`{"key":"`), base64.StdEncoding.EncodeToString(key)...), `"}`...))
 }
 
 func parsePair(first, second string) ([16]byte, [16]byte, error) {

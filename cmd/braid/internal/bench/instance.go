@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ var unlimited = []string{
 func (i *instance) start(ctx context.Context) (time.Duration, error) {
 	started := time.Now()
 	up, err := startChild(ctx, i.binary, filepath.Join(i.directory, "up.log"), "braid up", "http://"+i.admin+"/readyz",
-		append([]string{"BRAID_SERVICE_LISTEN=" + i.service}, unlimited...),
+		slices.Concat([]string{"BRAID_SERVICE_LISTEN=" + i.service}, unlimited, deletionSettings()),
 		"up", "--data-dir", i.dataDir(), "--listen", i.public, "--admin-listen", i.admin, "--kafka-listen", i.kafka)
 	if err != nil {
 		return 0, err

@@ -22,6 +22,8 @@ type target struct {
 	address  string
 	// next adds the next request of a connection to dst.
 	next func(dst []byte, connection int, random *rand.Rand) []byte
+	// answered takes the answers, where the next request depends on them; nil for none.
+	answered func(connection int, body []byte) error
 }
 
 // databaseTime is what PostgreSQL has used.
@@ -102,12 +104,8 @@ func driveOne(ctx context.Context, aim target, number int, end time.Time) ([]tim
 			return nil, ctx.Err()
 		}
 		opened.request = aim.next(opened.request[:0], number, random)
-		status, body, err := opened.exchange(false)
-		if err != nil {
-			return nil, fmt.Errorf("request: %w", err)
-		}
-		if status != http.StatusOK {
-			return nil, fmt.Errorf("request answered %d: %s", status, body)
+		if err := aim.exchange(opened, number); err != nil {
+			return nil, err
 		}
 		after := time.Now()
 		latencies = append(latencies, after.Sub(now))
@@ -159,14 +157,24 @@ func paceOne(ctx context.Context, aim target, number int, due <-chan time.Time, 
 	var latencies []time.Duration
 	for at := range due {
 		opened.request = aim.next(opened.request[:0], number, random)
-		status, body, err := opened.exchange(false)
-		if err != nil {
-			return nil, fmt.Errorf("request: %w", err)
-		}
-		if status != http.StatusOK {
-			return nil, fmt.Errorf("request answered %d: %s", status, body)
+		if err := aim.exchange(opened, number); err != nil {
+			return nil, err
 		}
 		latencies = append(latencies, time.Since(at))
 	}
 	return latencies, ctx.Err()
+}
+
+// exchange sends the request that a connection has ready and takes the answer.
+func (t target) exchange(opened *connection, number int) error {
+	status, body, err := opened.exchange(t.answered != nil)
+	switch {
+	case err != nil:
+		return fmt.Errorf("request: %w", err)
+	case status != http.StatusOK:
+		return fmt.Errorf("request answered %d: %s", status, body)
+	case t.answered != nil:
+		return t.answered(number, body)
+	}
+	return nil
 }

@@ -26,20 +26,23 @@ var codePattern = regexp.MustCompile(`code: ([0-9]{6})`)
 type person struct {
 	email, token string
 	id           id.ID
+	// device makes the next login one from a known device.
+	device string
 }
 
 // signUpAll registers people as anybody does, and turns their e-mails about tasks off: how fast mail leaves is not the
 // question here.
 func (r *run) signUpAll(ctx context.Context) error {
-	r.people = make([]*person, r.plan.people)
+	all := make([]*person, r.plan.people+r.plan.visitors)
 	signing, ctx := errgroup.WithContext(ctx)
 	signing.SetLimit(4)
-	for number := range r.people {
+	for number := range all {
 		signing.Go(func() (err error) {
-			r.people[number], err = r.signUp(ctx, fmt.Sprintf("person-%d@example.com", number))
+			all[number], err = r.signUp(ctx, fmt.Sprintf("person-%d@example.com", number))
 			return err
 		})
 	}
+	r.people, r.visitors = all[:r.plan.people], all[r.plan.people:]
 	return signing.Wait()
 }
 
@@ -59,8 +62,8 @@ func (r *run) signUp(ctx context.Context, email string) (*person, error) {
 		return nil, fmt.Errorf("login: %w", err)
 	}
 	var session struct {
-		AccessToken string
-		User        struct{ ID string }
+		AccessToken, DeviceToken string
+		User                     struct{ ID string }
 	}
 	if err := json.Unmarshal(answer, &session); err != nil {
 		return nil, fmt.Errorf("login: %w", err)
@@ -71,7 +74,7 @@ func (r *run) signUp(ctx context.Context, email string) (*person, error) {
 	}
 	preference := map[string]any{"kind": "task_assigned", "channel": "email", "enabled": false}
 	_, err = r.call(ctx, "PATCH", "/api/v1/me/notification-preferences", session.AccessToken, map[string]any{"preferences": []any{preference}})
-	return &person{email: email, token: session.AccessToken, id: userID}, err
+	return &person{email: email, token: session.AccessToken, id: userID, device: session.DeviceToken}, err
 }
 
 func (r *run) awaitCode(ctx context.Context, email string) (string, error) {

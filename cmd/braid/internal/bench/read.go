@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -17,6 +18,8 @@ type compared struct {
 	name, work      string
 	product, floor  target
 	results, floors []outcome
+	// connections are the plan's when zero.
+	connections int
 }
 
 // reads are the names of the sorts of reads.
@@ -55,40 +58,48 @@ func (r *run) measureReads(ctx context.Context) error {
 	return nil
 }
 
+// anyOrganization picks one of the stock's.
+func (r *run) anyOrganization(random *rand.Rand) *organization {
+	return r.stock.organizations[random.IntN(len(r.stock.organizations))]
+}
+
+// product asks up.
+func (r *run) product(next func(dst []byte, random *rand.Rand) []byte) target {
+	return target{pid: r.instance.up.pid(), database: r.instance.up.pid(), address: r.instance.public, next: func(dst []byte, _ int, random *rand.Rand) []byte { return next(dst, random) }}
+}
+
+// bare asks the floor.
+func (r *run) bare(next func(dst []byte, random *rand.Rand) []byte) target {
+	return target{pid: r.floor.pid(), database: r.instance.up.pid(), address: r.floor.address, next: func(dst []byte, _ int, random *rand.Rand) []byte { return next(dst, random) }}
+}
+
+// getTask reads any of the stock's tasks.
+func (r *run) getTask(dst []byte, random *rand.Rand) []byte {
+	from := r.anyOrganization(random)
+	return appendRequest(dst, "GET", fmt.Sprintf("/api/v1/organizations/%s/tasks/%s", from.id, from.tasks[random.IntN(len(from.tasks))]), from.owner.token, "")
+}
+
 // readWork are the requests of reads. The floor's are spread over the same rows.
 func (r *run) readWork() (get, list, check, split *compared) {
-	pick := func(random *rand.Rand) *organization {
-		return r.stock.organizations[random.IntN(len(r.stock.organizations))]
-	}
-	product := func(next func(dst []byte, random *rand.Rand) []byte) target {
-		return target{pid: r.instance.up.pid(), database: r.instance.up.pid(), address: r.instance.public, next: func(dst []byte, _ int, random *rand.Rand) []byte { return next(dst, random) }}
-	}
-	floor := func(next func(dst []byte, random *rand.Rand) []byte) target {
-		return target{pid: r.floor.pid(), database: r.instance.up.pid(), address: r.floor.address, next: func(dst []byte, _ int, random *rand.Rand) []byte { return next(dst, random) }}
-	}
-	getTask := func(dst []byte, random *rand.Rand) []byte {
-		from := pick(random)
-		return appendRequest(dst, "GET", fmt.Sprintf("/api/v1/organizations/%s/tasks/%s", from.id, from.tasks[random.IntN(len(from.tasks))]), from.owner.token, "")
-	}
-	get = &compared{name: "get", work: "GET one task", product: product(getTask), floor: floor(func(dst []byte, random *rand.Rand) []byte {
-		from := pick(random)
+	get = &compared{name: "get", work: "GET one task", product: r.product(r.getTask), floor: r.bare(func(dst []byte, random *rand.Rand) []byte {
+		from := r.anyOrganization(random)
 		return appendRequest(dst, "GET", fmt.Sprintf("/tasks/%s/%s", from.id, from.tasks[random.IntN(len(from.tasks))]), "", "")
 	})}
-	list = &compared{name: "list", work: fmt.Sprintf("list %d tasks", listed), product: product(func(dst []byte, random *rand.Rand) []byte {
-		from := pick(random)
+	list = &compared{name: "list", work: fmt.Sprintf("list %d tasks", listed), product: r.product(func(dst []byte, random *rand.Rand) []byte {
+		from := r.anyOrganization(random)
 		return appendRequest(dst, "GET", fmt.Sprintf("/api/v1/organizations/%s/projects/%s/tasks", from.id, from.projectID), from.owner.token, "")
-	}), floor: floor(func(dst []byte, random *rand.Rand) []byte {
-		from := pick(random)
+	}), floor: r.bare(func(dst []byte, random *rand.Rand) []byte {
+		from := r.anyOrganization(random)
 		return appendRequest(dst, "GET", fmt.Sprintf("/projects/%s/%s", from.id, from.projectID), "", "")
 	})}
 	const question = `{"permission":"workflow.task.read"}`
-	check = &compared{name: "check", work: "permission check, against a null handler", product: product(func(dst []byte, random *rand.Rand) []byte {
-		from := pick(random)
+	check = &compared{name: "check", work: "permission check, against a null handler", product: r.product(func(dst []byte, random *rand.Rand) []byte {
+		from := r.anyOrganization(random)
 		return appendRequest(dst, "POST", fmt.Sprintf("/api/v1/organizations/%s/access:check", from.id), from.owner.token, question)
-	}), floor: floor(func(dst []byte, _ *rand.Rand) []byte { return appendRequest(dst, "POST", "/null", "", question) })}
+	}), floor: r.bare(func(dst []byte, _ *rand.Rand) []byte { return appendRequest(dst, "POST", "/null", "", question) })}
 	split = &compared{name: "split", work: "GET one task, gateway process + workflow process", product: target{
 		pid: r.instance.splitGateway.pid(), database: r.instance.up.pid(), address: r.instance.splitAddress,
-		next: func(dst []byte, _ int, random *rand.Rand) []byte { return getTask(dst, random) },
+		next: func(dst []byte, _ int, random *rand.Rand) []byte { return r.getTask(dst, random) },
 	}}
 	return get, list, check, split
 }
@@ -98,7 +109,7 @@ func (r *run) warmUp(ctx context.Context, one *compared) error {
 		if aim.next == nil {
 			continue
 		}
-		if _, err := drive(ctx, aim, r.connections, r.warm); err != nil {
+		if _, err := drive(ctx, aim, cmp.Or(one.connections, r.connections), r.warm); err != nil {
 			return fmt.Errorf("%s: %w", one.work, err)
 		}
 	}
@@ -119,7 +130,7 @@ func (r *run) compare(ctx context.Context, one *compared, round int) error {
 		if aim.next == nil {
 			continue
 		}
-		load := func() (outcome, error) { return drive(ctx, aim, r.connections, r.read) }
+		load := func() (outcome, error) { return drive(ctx, aim, cmp.Or(one.connections, r.connections), r.read) }
 		var result outcome
 		var err error
 		if product {

@@ -157,3 +157,39 @@ func milliseconds(duration time.Duration) string {
 }
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.0f MB", float64(bytes)/(1<<20)) }
+
+// shown is a short time, with the digits that matter.
+func shown(duration time.Duration) string {
+	return fmt.Sprintf("%.2f ms", float64(duration.Nanoseconds())/1e6)
+}
+
+func medianRate(outcomes []outcome) float64 {
+	var rates []float64
+	for _, one := range outcomes {
+		rates = append(rates, one.rate())
+	}
+	return median(rates)
+}
+
+func medianQuantile(outcomes []outcome, share float64) time.Duration {
+	var all []time.Duration
+	for _, one := range outcomes {
+		all = append(all, one.quantile(share))
+	}
+	return median(all)
+}
+
+// addMeanwhile adds what others' requests took while something heavy went on, against what they took just before, round
+// by round.
+func (r *report) addMeanwhile(work string, calm, meanwhile []outcome, most float64) {
+	var ratios []float64
+	for i := range meanwhile {
+		ratios = append(ratios, meanwhile[i].quantile(.99).Seconds()/calm[i].quantile(.99).Seconds())
+	}
+	ratio := median(ratios)
+	r.add(row{
+		work: work, figure: "p99 " + shown(medianQuantile(meanwhile, .99)), floor: "p99 " + shown(medianQuantile(calm, .99)), ratio: fmt.Sprintf("%.2f", ratio),
+		p50: milliseconds(medianQuantile(meanwhile, .5)), p99: milliseconds(medianQuantile(meanwhile, .99)),
+		target: fmt.Sprintf("p99 ≤ %.1f× without", most), met: met(ratio <= most),
+	})
+}

@@ -30,6 +30,8 @@ type project struct {
 }
 
 const (
+	organizationName = "Bench"
+
 	readKey     = "READ"
 	description = "What a person writes about a piece of work: what is wrong, how to see it, what should be there instead, " +
 		"who has asked for it, and a link or two. Two or three sentences are the usual length, and this is about as long as that."
@@ -65,22 +67,37 @@ func (r *run) seed(ctx context.Context) error {
 func (r *run) seedOrganizations(ctx context.Context) error {
 	batch := &pgx.Batch{}
 	for _, made := range r.stock.organizations {
-		batch.Queue(`insert into organization (id, display_name, slug, created_at, updated_at, revision) values ($1, 'Bench', $2, now(), now(), 1)`,
-			made.id.String(), made.id.String())
-		for _, who := range []*person{made.owner, made.member} {
-			role := "member"
-			if who == made.owner {
-				role = "owner"
-			}
-			batch.Queue(`insert into member (organization_id, user_id, role_ids, joined_at, revision) values ($1, $2, array[$3], now(), 1)`,
-				made.id.String(), who.id.String(), role)
-		}
+		queueOrganization(batch, made, "member")
 	}
 	for _, who := range r.people {
 		batch.Queue(`insert into profile (user_id, display_name, email, email_key, revision) values ($1, $2, $2, $2, 1) on conflict do nothing`,
 			who.id.String(), who.email)
 	}
 	return r.database.organization.SendBatch(ctx, batch).Close()
+}
+
+// queueOrganization adds an organization with an owner, and a member who has one role.
+func queueOrganization(batch *pgx.Batch, made *organization, roleID string) {
+	batch.Queue(`insert into organization (id, display_name, slug, created_at, updated_at, revision) values ($1, $3, $2, now(), now(), 1)`,
+		made.id.String(), made.id.String(), organizationName)
+	batch.Queue(`insert into member (organization_id, user_id, role_ids, joined_at, revision)
+		values ($1, $2, array['owner'], now(), 1), ($1, $3, array[$4::text], now(), 1)`,
+		made.id.String(), made.owner.id.String(), made.member.id.String(), roleID)
+}
+
+// queueRole adds a role of the organization's own.
+func queueRole(batch *pgx.Batch, in *organization, roleID string, allowed, denied []string, parents string) {
+	batch.Queue(`insert into role (organization_id, id, display_name, description, allowed, denied, parents, version, created_at, updated_at)
+		values ($1, $2::uuid, 'Role ' || $2::uuid, '', $3, $4, $5, 1, now(), now())`,
+		in.id.String(), roleID, append([]string{}, allowed...), append([]string{}, denied...), parents)
+}
+
+// queueAssignment gives the organization's member a role in a project.
+func queueAssignment(batch *pgx.Batch, in *organization, roleID string, projectID id.ID, condition string) {
+	batch.Queue(`insert into assignment (organization_id, id, subject_type, subject_id, role_id, scope_type, scope_id, resource_type, owned,
+			delegable, condition, creator_id, created_at)
+		values ($1, $2, 'user', $3, $4, 'project', $5, '', false, false, $6, $7, now())`,
+		in.id.String(), id.New().String(), in.member.id.String(), roleID, projectID.String(), condition, in.owner.id.String())
 }
 
 func (r *run) seedTasks(ctx context.Context) error {

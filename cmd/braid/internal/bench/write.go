@@ -24,7 +24,7 @@ create table bench.outbox (like public.outbox including all);`
 
 // createWork makes tasks in the stock's projects; every assignedOf-th has an assignee, none with 0.
 func (r *run) createWork(projects []project, assignedOf int) target {
-	return target{pid: r.instance.up.pid(), database: r.instance.up.pid(), address: r.instance.public, next: func(dst []byte, connection int, random *rand.Rand) []byte {
+	return r.product(func(dst []byte, random *rand.Rand) []byte {
 		into := projects[random.IntN(len(projects))]
 		body := `{"title":"A task of the benchmark","description":"` + description + `","priority":"NORMAL","labels":["bench","load"]`
 		if assignedOf > 0 && random.IntN(assignedOf) == 0 {
@@ -32,7 +32,7 @@ func (r *run) createWork(projects []project, assignedOf int) target {
 		}
 		return appendRequest(dst, "POST", fmt.Sprintf("/api/v1/organizations/%s/projects/%s/tasks", into.organization.id, into.id),
 			into.organization.owner.token, body+"}")
-	}}
+	})
 }
 
 // measureWrites compares bursts of creates. The product's consumers and relay run on beside it; before the floor has its
