@@ -10,6 +10,7 @@ import (
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1braid"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/idempotency"
+	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
 	"github.com/braidhq/braid/platform/pg"
@@ -18,6 +19,8 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/api"
 	"github.com/braidhq/braid/services/identity/internal/app"
 	"github.com/braidhq/braid/services/identity/internal/avatar"
+	"github.com/braidhq/braid/services/identity/internal/consumer"
+	"github.com/braidhq/braid/services/identity/internal/federation"
 	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
@@ -32,7 +35,7 @@ var migrations embed.FS
 // Migrations returns what identity's database is made of.
 func Migrations() []pg.MigrationSet {
 	return []pg.MigrationSet{
-		outbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: "identity", FS: migrations},
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: "identity", FS: migrations},
 	}
 }
 
@@ -59,7 +62,12 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
 	useCases := &app.App{
 		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
-		Passkeys: passkeys, Avatars: avatar.New(environment.Registerer),
+		Providers: app.Providers{
+			Own: config.Providers.providers(), RedirectURIs: config.Providers.redirectURIs(environment.PublicURL),
+			Client: federation.New(federation.Config{Private: config.Providers.Private, Clock: environment.Clock}),
+		},
+		Membership: environment.Access,
+		Passkeys:   passkeys, Avatars: avatar.New(environment.Registerer),
 		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
@@ -76,6 +84,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountFactorService(identity.Server, api.NewFactors(useCases, identity.Runner)),
 		identityv1braid.MountLoginService(identity.Server, api.NewLogin(useCases)),
 		identityv1braid.MountUserSecurityService(identity.Server, api.NewUserSecurity(useCases)),
+		identityv1braid.MountProviderService(identity.Server, api.NewProviders(useCases)),
+		identityv1braid.MountExternalIdentityService(identity.Server, api.NewIdentities(useCases, identity.Runner)),
+		identityv1braid.MountSsoConnectionService(identity.Server, api.NewSSOConnections(useCases, identity.Runner)),
+		identity.Consume([]string{"organization"}, consumer.Organization()),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)

@@ -46,7 +46,7 @@ func (a *Auth) VerifyEmail(ctx context.Context, request *identityv1.VerifyEmailR
 
 // Login implements AuthService.
 func (a *Auth) Login(ctx context.Context, request *identityv1.LoginRequest) (*identityv1.LoginResponse, error) {
-	tokens, user, err := a.app.Login(ctx, request.GetEmail(), request.GetPassword())
+	tokens, user, err := a.app.Login(ctx, request.GetEmail(), request.GetPassword(), request.GetBreakGlass())
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,9 @@ type App struct {
 	// Avatars makes pictures of people.
 	Avatars *avatar.Encoder
 	Issuer  *token.Issuer
+	// Providers are who else can say who somebody is; Membership answers who has to sign in by which.
+	Providers  Providers
+	Membership Membership
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
 	SessionLimits domain.SessionLimits

@@ -14,7 +14,7 @@ import (
 )
 
 // Login begins a session, or asks for a second factor of who has one. An address without a user costs the same statements and the same hash as a wrong password.
-func (a *App) Login(ctx context.Context, email, password string) (Tokens, domain.User, error) {
+func (a *App) Login(ctx context.Context, email, password string, breakGlass bool) (Tokens, domain.User, error) {
 	address := domain.ParseAddress(email)
 	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), address)
 	if err != nil {
@@ -28,6 +28,9 @@ func (a *App) Login(ctx context.Context, email, password string) (Tokens, domain
 	if !right {
 		return Tokens{}, domain.User{}, a.refuseLogin(ctx, credential.User.ID, address)
 	}
+	if err := a.requireSSO(ctx, credential.User, "", breakGlass); err != nil {
+		return Tokens{}, domain.User{}, err
+	}
 	// A hash of earlier parameters is replaced while the password is at hand.
 	replacement := ""
 	if a.Hasher.Outdated(credential.PasswordHash) {
@@ -35,7 +38,12 @@ func (a *App) Login(ctx context.Context, email, password string) (Tokens, domain
 			return Tokens{}, domain.User{}, err
 		}
 	}
-	begun, err := a.passPassword(ctx, credential.User, replacement)
+	begun, err := a.passFirstProof(ctx, credential.User, []string{domain.ByPassword}, func(ctx context.Context, tx *pg.Tx) error {
+		if replacement == "" {
+			return nil
+		}
+		return store.ReplacePasswordHash(ctx, tx, credential.User.ID, replacement, a.Clock.Now())
+	})
 	return begun.Tokens, begun.user, err
 }
 
@@ -55,25 +63,26 @@ func (a *App) refuseLogin(ctx context.Context, userID id.ID, address domain.Addr
 	return domain.ErrCredentialsInvalid
 }
 
-// passPassword goes on where the password was right: to a session, or to asking for a second factor.
-func (a *App) passPassword(ctx context.Context, user domain.User, replacementHash string) (login, error) {
+// passFirstProof goes on where the first proof was right, the password or what a provider said: to a session, or to asking
+// for a second factor. What the proof has changed is written in the same transaction, which acts as the user.
+func (a *App) passFirstProof(ctx context.Context, user domain.User, methods []string, write func(ctx context.Context, tx *pg.Tx) error) (login, error) {
 	challengeToken := token.NewChallenge()
 	var begun login
 	var factors domain.Factors
 	err := a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) (err error) {
-		if replacementHash != "" {
-			if err := store.ReplacePasswordHash(ctx, tx, user.ID, replacementHash, a.Clock.Now()); err != nil {
-				return err
-			}
+		if err := write(ctx, tx); err != nil {
+			return err
 		}
 		all, err := store.ListFactors(ctx, tx, user.ID)
 		if err != nil {
 			return err
 		}
 		if factors = all.Confirmed(""); len(factors) > 0 {
-			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), a.newChallenge(ctx, domain.LoginChallenge, user.ID))
+			challenge := a.newChallenge(ctx, domain.LoginChallenge, user.ID)
+			challenge.Methods = methods
+			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), challenge)
 		}
-		begun, err = a.beginSession(ctx, tx, user.ID, []string{domain.ByPassword}, false)
+		begun, err = a.beginSession(ctx, tx, user.ID, methods, false)
 		return err
 	})
 	if err == nil && len(factors) > 0 {

@@ -52,6 +52,8 @@ func (x *LoginRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetEmail())
 	dst = append(dst, `,"password":`...)
 	dst = jsonwire.AppendString(dst, x.GetPassword())
+	dst = append(dst, `,"breakGlass":`...)
+	dst = jsonwire.AppendBool(dst, x.GetBreakGlass())
 	return append(dst, '}')
 }
 

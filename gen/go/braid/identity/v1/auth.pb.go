@@ -235,7 +235,10 @@ type LoginRequest struct {
 	// The user's address.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
 	// The user's password.
-	Password      string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	Password string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	// An owner's way in when the organization's own connection is required and does not work. It is audited, and the other
+	// owners are told.
+	BreakGlass    bool `protobuf:"varint,10,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +285,13 @@ func (x *LoginRequest) GetPassword() string {
 		return x.Password
 	}
 	return ""
+}
+
+func (x *LoginRequest) GetBreakGlass() bool {
+	if x != nil {
+		return x.BreakGlass
+	}
+	return false
 }
 
 // LoginResponse holds the session's tokens.
@@ -870,11 +880,14 @@ const file_braid_identity_v1_auth_proto_rawDesc = "" +
 	"\x04code\x18\x02 \x01(\tB\x15\xbaH\x0er\f2\n" +
 	"^[0-9]{6}$\xb8\xbb\x18\x01R\x04code\"B\n" +
 	"\x13VerifyEmailResponse\x12+\n" +
-	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\"\\\n" +
+	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\"}\n" +
 	"\fLoginRequest\x12 \n" +
 	"\x05email\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\x05email\x12*\n" +
-	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\bpassword\"\xce\x01\n" +
+	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\bpassword\x12\x1f\n" +
+	"\vbreak_glass\x18\n" +
+	" \x01(\bR\n" +
+	"breakGlass\"\xce\x01\n" +
 	"\rLoginResponse\x12'\n" +
 	"\faccess_token\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\vaccessToken\x12)\n" +
 	"\rrefresh_token\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\frefreshToken\x12\x1d\n" +

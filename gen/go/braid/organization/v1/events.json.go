@@ -237,3 +237,66 @@ func (x *AssignmentDeleted) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"autoJoinRoleId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAutoJoinRoleId())
+	dst = append(dst, `,"capture":`...)
+	dst = jsonwire.AppendBool(dst, x.GetCapture())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainVerified) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"capture":`...)
+	dst = jsonwire.AppendBool(dst, x.GetCapture())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainLost) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"ownerIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetOwnerIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *DomainDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"domainId":`...)
+	dst = jsonwire.AppendString(dst, x.GetDomainId())
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	return append(dst, '}')
+}

@@ -1101,6 +1101,298 @@ func (x *AssignmentDeleted) GetAccessRevision() int64 {
 	return 0
 }
 
+// DomainUpdated: a domain is used for something else. It holds the values after the change.
+type DomainUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The role of people who join by themselves; empty when they can't.
+	AutoJoinRoleId string `protobuf:"bytes,4,opt,name=auto_join_role_id,json=autoJoinRoleId,proto3" json:"auto_join_role_id,omitempty"`
+	// Whether people sign in by the organization's own way.
+	Capture       bool `protobuf:"varint,5,opt,name=capture,proto3" json:"capture,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainUpdated) Reset() {
+	*x = DomainUpdated{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainUpdated) ProtoMessage() {}
+
+func (x *DomainUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainUpdated.ProtoReflect.Descriptor instead.
+func (*DomainUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DomainUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainUpdated) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainUpdated) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DomainUpdated) GetAutoJoinRoleId() string {
+	if x != nil {
+		return x.AutoJoinRoleId
+	}
+	return ""
+}
+
+func (x *DomainUpdated) GetCapture() bool {
+	if x != nil {
+		return x.Capture
+	}
+	return false
+}
+
+// DomainVerified: a domain is proven to be the organization's.
+type DomainVerified struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether people sign in by the organization's own way.
+	Capture       bool `protobuf:"varint,4,opt,name=capture,proto3" json:"capture,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainVerified) Reset() {
+	*x = DomainVerified{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainVerified) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainVerified) ProtoMessage() {}
+
+func (x *DomainVerified) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainVerified.ProtoReflect.Descriptor instead.
+func (*DomainVerified) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DomainVerified) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainVerified) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainVerified) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DomainVerified) GetCapture() bool {
+	if x != nil {
+		return x.Capture
+	}
+	return false
+}
+
+// DomainLost: a domain no longer shows the record that proves it. Nobody joins or signs in by it from then on.
+type DomainLost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The organization's active owners, who are told.
+	OwnerIds      []string `protobuf:"bytes,4,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainLost) Reset() {
+	*x = DomainLost{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainLost) ProtoMessage() {}
+
+func (x *DomainLost) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainLost.ProtoReflect.Descriptor instead.
+func (*DomainLost) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DomainLost) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainLost) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainLost) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DomainLost) GetOwnerIds() []string {
+	if x != nil {
+		return x.OwnerIds
+	}
+	return nil
+}
+
+// DomainDeleted: a domain is the organization's no more.
+type DomainDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The domain.
+	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
+	// Its name.
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DomainDeleted) Reset() {
+	*x = DomainDeleted{}
+	mi := &file_braid_organization_v1_events_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DomainDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DomainDeleted) ProtoMessage() {}
+
+func (x *DomainDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_events_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DomainDeleted.ProtoReflect.Descriptor instead.
+func (*DomainDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DomainDeleted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *DomainDeleted) GetDomainId() string {
+	if x != nil {
+		return x.DomainId
+	}
+	return ""
+}
+
+func (x *DomainDeleted) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_events_proto_rawDesc = "" +
@@ -1193,7 +1485,32 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"assignment\x18\x02 \x01(\v2!.braid.organization.v1.AssignmentR\n" +
 	"assignment\x12'\n" +
 	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:%»\x18!\n" +
-	"\x1forganization.assignment.deletedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x1forganization.assignment.deleted\"\xd1\x01\n" +
+	"\rDomainUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12)\n" +
+	"\x11auto_join_role_id\x18\x04 \x01(\tR\x0eautoJoinRoleId\x12\x18\n" +
+	"\acapture\x18\x05 \x01(\bR\acapture:!»\x18\x1d\n" +
+	"\x1borganization.domain.updated\"\xa8\x01\n" +
+	"\x0eDomainVerified\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
+	"\acapture\x18\x04 \x01(\bR\acapture:\"»\x18\x1e\n" +
+	"\x1corganization.domain.verified\"\xa3\x01\n" +
+	"\n" +
+	"DomainLost\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1b\n" +
+	"\towner_ids\x18\x04 \x03(\tR\bownerIds:\x1e»\x18\x1a\n" +
+	"\x18organization.domain.lost\"\x8c\x01\n" +
+	"\rDomainDeleted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
+	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name:!»\x18\x1d\n" +
+	"\x1borganization.domain.deletedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_events_proto_rawDescOnce sync.Once
@@ -1207,7 +1524,7 @@ func file_braid_organization_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*OrganizationCreated)(nil), // 0: braid.organization.v1.OrganizationCreated
 	(*OrganizationUpdated)(nil), // 1: braid.organization.v1.OrganizationUpdated
@@ -1226,14 +1543,18 @@ var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*RoleDeleted)(nil),         // 14: braid.organization.v1.RoleDeleted
 	(*AssignmentCreated)(nil),   // 15: braid.organization.v1.AssignmentCreated
 	(*AssignmentDeleted)(nil),   // 16: braid.organization.v1.AssignmentDeleted
-	(*Role)(nil),                // 17: braid.organization.v1.Role
-	(*Assignment)(nil),          // 18: braid.organization.v1.Assignment
+	(*DomainUpdated)(nil),       // 17: braid.organization.v1.DomainUpdated
+	(*DomainVerified)(nil),      // 18: braid.organization.v1.DomainVerified
+	(*DomainLost)(nil),          // 19: braid.organization.v1.DomainLost
+	(*DomainDeleted)(nil),       // 20: braid.organization.v1.DomainDeleted
+	(*Role)(nil),                // 21: braid.organization.v1.Role
+	(*Assignment)(nil),          // 22: braid.organization.v1.Assignment
 }
 var file_braid_organization_v1_events_proto_depIdxs = []int32{
-	17, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
-	17, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
-	18, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
-	18, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
+	21, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
+	21, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
+	22, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
+	22, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
 	4,  // [4:4] is the sub-list for method output_type
 	4,  // [4:4] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
@@ -1254,7 +1575,7 @@ func file_braid_organization_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_events_proto_rawDesc), len(file_braid_organization_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,7 +10,7 @@ import { file_braid_options_v1_options } from "../../options/v1/options_pb";
  * Describes the file braid/identity/v1/errors.proto.
  */
 export const file_braid_identity_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKv4ECgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEioKD0ZBQ1RPUl9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSLAoRQ0hBTExFTkdFX0VYUElSRUQQHxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEisKDUZBQ1RPUl9MT0NLRUQQIBoYyrsYFAoSUkVTT1VSQ0VfRVhIQVVTVEVEEisKDEZBQ1RPUl9MSU1JVBAhGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi8KEEZBQ1RPUl9DT05GSVJNRUQQIhoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIqCgtMQVNUX0ZBQ1RPUhAjGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi0KDkZBQ1RPUl9NSVNTSU5HECQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SKwoPUEFTU0tFWV9JTlZBTElEECUaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKgoOQVZBVEFSX0lOVkFMSUQQRhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIsChBBVkFUQVJfVE9PX0xBUkdFEEcaFsq7GBIKEElOVkFMSURfQVJHVU1FTlRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9lcnJvcnMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxKt8JCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIuChNDUkVERU5USUFMU19JTlZBTElEEAEaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCgxDT0RFX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIwChVSRUZSRVNIX1RPS0VOX0lOVkFMSUQQAxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEioKD0ZBQ1RPUl9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSLAoRQ0hBTExFTkdFX0VYUElSRUQQHxoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEisKDUZBQ1RPUl9MT0NLRUQQIBoYyrsYFAoSUkVTT1VSQ0VfRVhIQVVTVEVEEisKDEZBQ1RPUl9MSU1JVBAhGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi8KEEZBQ1RPUl9DT05GSVJNRUQQIhoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIqCgtMQVNUX0ZBQ1RPUhAjGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEi0KDkZBQ1RPUl9NSVNTSU5HECQaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SKwoPUEFTU0tFWV9JTlZBTElEECUaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKgoOQVZBVEFSX0lOVkFMSUQQRhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIsChBBVkFUQVJfVE9PX0xBUkdFEEcaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSJQoQUFJPVklERVJfVU5LTk9XThBaGg/KuxgLCglOT1RfRk9VTkQSKwoUUFJPVklERVJfVU5BVkFJTEFCTEUQWxoRyrsYDQoLVU5BVkFJTEFCTEUSKwoQUFJPVklERVJfUkVGVVNFRBBcGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSMgoWUkVESVJFQ1RfVVJJX0ZPUkJJRERFThBdGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEi4KE0xPR0lOX1NUQVRFX0lOVkFMSUQQXhoVyrsYEQoPVU5BVVRIRU5USUNBVEVEEi8KEEVNQUlMX1VOVkVSSUZJRUQQXxoZyrsYFQoTRkFJTEVEX1BSRUNPTkRJVElPThIsCg1MSU5LX1JFUVVJUkVEEGAaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SKAoOSURFTlRJVFlfVEFLRU4QYRoUyrsYEAoOQUxSRUFEWV9FWElTVFMSLAoNTEFTVF9JREVOVElUWRBiGhnKuxgVChNGQUlMRURfUFJFQ09ORElUSU9OEikKDFNTT19SRVFVSVJFRBBjGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIwChNTU09fRE9NQUlOX01JU01BVENIEGQaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjMKFFNTT19DT05ORUNUSU9OX0xJTUlUEGUaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT04SMQoSU1NPX0lTU1VFUl9JTlZBTElEEGYaGcq7GBUKE0ZBSUxFRF9QUkVDT05ESVRJT05CPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options]);
 
 /**
  * ErrorReason names why identity refused.
@@ -115,6 +115,97 @@ export enum ErrorReason {
    * @generated from enum value: AVATAR_TOO_LARGE = 71;
    */
   AVATAR_TOO_LARGE = 71,
+
+  /**
+   * There is no such way to sign in.
+   *
+   * @generated from enum value: PROVIDER_UNKNOWN = 90;
+   */
+  PROVIDER_UNKNOWN = 90,
+
+  /**
+   * The provider does not answer, or not as the standard wants; others are not concerned.
+   *
+   * @generated from enum value: PROVIDER_UNAVAILABLE = 91;
+   */
+  PROVIDER_UNAVAILABLE = 91,
+
+  /**
+   * The provider did not confirm the login: its code or its token is not good. Begin again.
+   *
+   * @generated from enum value: PROVIDER_REFUSED = 92;
+   */
+  PROVIDER_REFUSED = 92,
+
+  /**
+   * The redirect URI is none of those in the configuration.
+   *
+   * @generated from enum value: REDIRECT_URI_FORBIDDEN = 93;
+   */
+  REDIRECT_URI_FORBIDDEN = 93,
+
+  /**
+   * The login was not begun by this client, was finished before, or took more than ten minutes.
+   *
+   * @generated from enum value: LOGIN_STATE_INVALID = 94;
+   */
+  LOGIN_STATE_INVALID = 94,
+
+  /**
+   * The provider does not vouch for the e-mail address.
+   *
+   * @generated from enum value: EMAIL_UNVERIFIED = 95;
+   */
+  EMAIL_UNVERIFIED = 95,
+
+  /**
+   * An account has the address already: the details hold linkToken, to show its password with; or sign in and link.
+   *
+   * @generated from enum value: LINK_REQUIRED = 96;
+   */
+  LINK_REQUIRED = 96,
+
+  /**
+   * What the provider says of the person is linked to another account, or this account has another person of it.
+   *
+   * @generated from enum value: IDENTITY_TAKEN = 97;
+   */
+  IDENTITY_TAKEN = 97,
+
+  /**
+   * It is the last way in and can't be removed.
+   *
+   * @generated from enum value: LAST_IDENTITY = 98;
+   */
+  LAST_IDENTITY = 98,
+
+  /**
+   * The organization has its members sign in by its own connection, which the details name.
+   *
+   * @generated from enum value: SSO_REQUIRED = 99;
+   */
+  SSO_REQUIRED = 99,
+
+  /**
+   * The address is in no verified domain of the organization that the connection is of.
+   *
+   * @generated from enum value: SSO_DOMAIN_MISMATCH = 100;
+   */
+  SSO_DOMAIN_MISMATCH = 100,
+
+  /**
+   * An organization has one connection.
+   *
+   * @generated from enum value: SSO_CONNECTION_LIMIT = 101;
+   */
+  SSO_CONNECTION_LIMIT = 101,
+
+  /**
+   * The issuer's discovery document can't be read, or names another issuer.
+   *
+   * @generated from enum value: SSO_ISSUER_INVALID = 102;
+   */
+  SSO_ISSUER_INVALID = 102,
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLJAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQimQIKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24ihwEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBU6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLJAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQimQIKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24ihwEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBU6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQifAoWRXh0ZXJuYWxJZGVudGl0eUxpbmtlZBIPCgd1c2VyX2lkGAEgASgJEhMKC2lkZW50aXR5X2lkGAIgASgJEhMKC3Byb3ZpZGVyX2lkGAMgASgJOifCuxgjCiFpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS5saW5rZWQigAEKGEV4dGVybmFsSWRlbnRpdHlVbmxpbmtlZBIPCgd1c2VyX2lkGAEgASgJEhMKC2lkZW50aXR5X2lkGAIgASgJEhMKC3Byb3ZpZGVyX2lkGAMgASgJOinCuxglCiNpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS51bmxpbmtlZCJ9ChdFeHRlcm5hbElkZW50aXR5UmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhMKC3Byb3ZpZGVyX2lkGAIgASgJEhIKCnVzZXJfYWdlbnQYAyABKAk6KMK7GCQKImlkZW50aXR5LmV4dGVybmFsX2lkZW50aXR5LnJlZnVzZWQikwEKFFNzb0Nvbm5lY3Rpb25DcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIOCgZpc3N1ZXIYAyABKAkSEAoIcmVxdWlyZWQYBCABKAg6JcK7GCEKH2lkZW50aXR5LnNzb19jb25uZWN0aW9uLmNyZWF0ZWQikwEKFFNzb0Nvbm5lY3Rpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIOCgZpc3N1ZXIYAyABKAkSEAoIcmVxdWlyZWQYBCABKAg6JcK7GCEKH2lkZW50aXR5LnNzb19jb25uZWN0aW9uLnVwZGF0ZWQicQoUU3NvQ29ubmVjdGlvbkRlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi5kZWxldGVkItIBChJTc29Vc2VyUHJvdmlzaW9uZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDwoHcm9sZV9pZBgEIAEoCRITCgVlbWFpbBgFIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYBiABKAlCBLi7GAESEAoIcmV2aXNpb24YByABKAM6I8K7GB8KHWlkZW50aXR5LnNzby51c2VyX3Byb3Zpc2lvbmVkIoMBCgtTc29CeXBhc3NlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRISCgp1c2VyX2FnZW50GAQgASgJOhvCuxgXChVpZGVudGl0eS5zc28uYnlwYXNzZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -685,4 +685,327 @@ export type DeviceAdded = Message<"braid.identity.v1.DeviceAdded"> & {
  */
 export const DeviceAddedSchema: GenMessage<DeviceAdded> = /*@__PURE__*/
   messageDesc(file_braid_identity_v1_events, 15);
+
+/**
+ * ExternalIdentityLinked: a user can sign in by a provider.
+ *
+ * @generated from message braid.identity.v1.ExternalIdentityLinked
+ */
+export type ExternalIdentityLinked = Message<"braid.identity.v1.ExternalIdentityLinked"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string identity_id = 2;
+   */
+  identityId: string;
+
+  /**
+   * The provider, or the connection of an organization.
+   *
+   * @generated from field: string provider_id = 3;
+   */
+  providerId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ExternalIdentityLinked.
+ * Use `create(ExternalIdentityLinkedSchema)` to create a new message.
+ */
+export const ExternalIdentityLinkedSchema: GenMessage<ExternalIdentityLinked> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 16);
+
+/**
+ * ExternalIdentityUnlinked: a user can no longer sign in by a provider.
+ *
+ * @generated from message braid.identity.v1.ExternalIdentityUnlinked
+ */
+export type ExternalIdentityUnlinked = Message<"braid.identity.v1.ExternalIdentityUnlinked"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string identity_id = 2;
+   */
+  identityId: string;
+
+  /**
+   * The provider, or the connection of an organization.
+   *
+   * @generated from field: string provider_id = 3;
+   */
+  providerId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ExternalIdentityUnlinked.
+ * Use `create(ExternalIdentityUnlinkedSchema)` to create a new message.
+ */
+export const ExternalIdentityUnlinkedSchema: GenMessage<ExternalIdentityUnlinked> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 17);
+
+/**
+ * ExternalIdentityRefused: somebody whom a provider says to have a user's address signed in by it and was not let in, as
+ * the two are not linked.
+ *
+ * @generated from message braid.identity.v1.ExternalIdentityRefused
+ */
+export type ExternalIdentityRefused = Message<"braid.identity.v1.ExternalIdentityRefused"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The provider, or the connection of an organization.
+   *
+   * @generated from field: string provider_id = 2;
+   */
+  providerId: string;
+
+  /**
+   * The client's User-Agent.
+   *
+   * @generated from field: string user_agent = 3;
+   */
+  userAgent: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ExternalIdentityRefused.
+ * Use `create(ExternalIdentityRefusedSchema)` to create a new message.
+ */
+export const ExternalIdentityRefusedSchema: GenMessage<ExternalIdentityRefused> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 18);
+
+/**
+ * SsoConnectionCreated: an organization has a connection to its own provider.
+ *
+ * @generated from message braid.identity.v1.SsoConnectionCreated
+ */
+export type SsoConnectionCreated = Message<"braid.identity.v1.SsoConnectionCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * The provider's issuer.
+   *
+   * @generated from field: string issuer = 3;
+   */
+  issuer: string;
+
+  /**
+   * Whether members have to sign in by it.
+   *
+   * @generated from field: bool required = 4;
+   */
+  required: boolean;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoConnectionCreated.
+ * Use `create(SsoConnectionCreatedSchema)` to create a new message.
+ */
+export const SsoConnectionCreatedSchema: GenMessage<SsoConnectionCreated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 19);
+
+/**
+ * SsoConnectionUpdated: a connection changed. It holds the values after the change.
+ *
+ * @generated from message braid.identity.v1.SsoConnectionUpdated
+ */
+export type SsoConnectionUpdated = Message<"braid.identity.v1.SsoConnectionUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * The provider's issuer.
+   *
+   * @generated from field: string issuer = 3;
+   */
+  issuer: string;
+
+  /**
+   * Whether members have to sign in by it.
+   *
+   * @generated from field: bool required = 4;
+   */
+  required: boolean;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoConnectionUpdated.
+ * Use `create(SsoConnectionUpdatedSchema)` to create a new message.
+ */
+export const SsoConnectionUpdatedSchema: GenMessage<SsoConnectionUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 20);
+
+/**
+ * SsoConnectionDeleted: a connection is gone.
+ *
+ * @generated from message braid.identity.v1.SsoConnectionDeleted
+ */
+export type SsoConnectionDeleted = Message<"braid.identity.v1.SsoConnectionDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoConnectionDeleted.
+ * Use `create(SsoConnectionDeletedSchema)` to create a new message.
+ */
+export const SsoConnectionDeletedSchema: GenMessage<SsoConnectionDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 21);
+
+/**
+ * SsoUserProvisioned: somebody signed in by an organization's connection for the first time and is to be a member.
+ *
+ * @generated from message braid.identity.v1.SsoUserProvisioned
+ */
+export type SsoUserProvisioned = Message<"braid.identity.v1.SsoUserProvisioned"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * The role that the connection gives.
+   *
+   * @generated from field: string role_id = 4;
+   */
+  roleId: string;
+
+  /**
+   * The address, in a domain of the organization.
+   *
+   * @generated from field: string email = 5;
+   */
+  email: string;
+
+  /**
+   * The name others see.
+   *
+   * @generated from field: string display_name = 6;
+   */
+  displayName: string;
+
+  /**
+   * The revision of the user that address and name are of.
+   *
+   * @generated from field: int64 revision = 7;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoUserProvisioned.
+ * Use `create(SsoUserProvisionedSchema)` to create a new message.
+ */
+export const SsoUserProvisionedSchema: GenMessage<SsoUserProvisioned> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 22);
+
+/**
+ * SsoBypassed: an owner signed in with the password although the organization's connection is required.
+ *
+ * @generated from message braid.identity.v1.SsoBypassed
+ */
+export type SsoBypassed = Message<"braid.identity.v1.SsoBypassed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * The owner.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * The client's User-Agent.
+   *
+   * @generated from field: string user_agent = 4;
+   */
+  userAgent: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoBypassed.
+ * Use `create(SsoBypassedSchema)` to create a new message.
+ */
+export const SsoBypassedSchema: GenMessage<SsoBypassed> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 23);
 

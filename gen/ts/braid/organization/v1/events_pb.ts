@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/organization/v1/events.proto.
  */
 export const file_braid_organization_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJ6ChFQZXJtaXNzaW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDAoEbmFtZRgCIAEoCRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLmNyZWF0ZWQidgoRUGVybWlzc2lvblVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAk6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLnVwZGF0ZWQiegoRUGVybWlzc2lvbkRlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOiXCuxghCh9vcmdhbml6YXRpb24ucGVybWlzc2lvbi5kZWxldGVkIosBCgtSb2xlQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSKQoEcm9sZRgCIAEoCzIbLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Sb2xlEhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzofwrsYGwoZb3JnYW5pemF0aW9uLnJvbGUuY3JlYXRlZCKLAQoLUm9sZVVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEikKBHJvbGUYAiABKAsyGy5icmFpZC5vcmdhbml6YXRpb24udjEuUm9sZRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6H8K7GBsKGW9yZ2FuaXphdGlvbi5yb2xlLnVwZGF0ZWQicQoLUm9sZURlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3JvbGVfaWQYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOh/CuxgbChlvcmdhbml6YXRpb24ucm9sZS5kZWxldGVkIqMBChFBc3NpZ25tZW50Q3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSNQoKYXNzaWdubWVudBgCIAEoCzIhLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Bc3NpZ25tZW50EhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzolwrsYIQofb3JnYW5pemF0aW9uLmFzc2lnbm1lbnQuY3JlYXRlZCKjAQoRQXNzaWdubWVudERlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEjUKCmFzc2lnbm1lbnQYAiABKAsyIS5icmFpZC5vcmdhbml6YXRpb24udjEuQXNzaWdubWVudBIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5hc3NpZ25tZW50LmRlbGV0ZWRCRlpEZ2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9vcmdhbml6YXRpb24vdjE7b3JnYW5pemF0aW9udjFiBnByb3RvMw", [file_braid_options_v1_options, file_braid_organization_v1_assignment, file_braid_organization_v1_role]);
+  fileDesc("CiJicmFpZC9vcmdhbml6YXRpb24vdjEvZXZlbnRzLnByb3RvEhVicmFpZC5vcmdhbml6YXRpb24udjEiewoTT3JnYW5pemF0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHNsdWcYAyABKAk6J8K7GCMKIW9yZ2FuaXphdGlvbi5vcmdhbml6YXRpb24uY3JlYXRlZCJ7ChNPcmdhbml6YXRpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDAoEc2x1ZxgDIAEoCTonwrsYIwohb3JnYW5pemF0aW9uLm9yZ2FuaXphdGlvbi51cGRhdGVkImoKC01lbWJlckFkZGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJOh/CuxgbChlvcmdhbml6YXRpb24ubWVtYmVyLmFkZGVkIlwKDU1lbWJlclJlbW92ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAk6IcK7GB0KG29yZ2FuaXphdGlvbi5tZW1iZXIucmVtb3ZlZCKUAQoSTWVtYmVyUm9sZXNDaGFuZ2VkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEhAKCHJvbGVfaWRzGAMgAygJEhkKEXByZXZpb3VzX3JvbGVfaWRzGAQgAygJOifCuxgjCiFvcmdhbml6YXRpb24ubWVtYmVyLnJvbGVzX2NoYW5nZWQihgEKDkludml0YXRpb25TZW50EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJEg8KB3JvbGVfaWQYAyABKAkSDwoHc2VuZGluZxgEIAEoBToiwrsYHgocb3JnYW5pemF0aW9uLmludml0YXRpb24uc2VudCJ9ChJJbnZpdGF0aW9uQWNjZXB0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhUKDWludml0YXRpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCTomwrsYIgogb3JnYW5pemF0aW9uLmludml0YXRpb24uYWNjZXB0ZWQibAoSSW52aXRhdGlvblJlamVjdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIVCg1pbnZpdGF0aW9uX2lkGAIgASgJOibCuxgiCiBvcmdhbml6YXRpb24uaW52aXRhdGlvbi5yZWplY3RlZCJqChFJbnZpdGF0aW9uUmV2b2tlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSFQoNaW52aXRhdGlvbl9pZBgCIAEoCTolwrsYIQofb3JnYW5pemF0aW9uLmludml0YXRpb24ucmV2b2tlZCJ6ChFQZXJtaXNzaW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDAoEbmFtZRgCIAEoCRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLmNyZWF0ZWQidgoRUGVybWlzc2lvblVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAk6JcK7GCEKH29yZ2FuaXphdGlvbi5wZXJtaXNzaW9uLnVwZGF0ZWQiegoRUGVybWlzc2lvbkRlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOiXCuxghCh9vcmdhbml6YXRpb24ucGVybWlzc2lvbi5kZWxldGVkIosBCgtSb2xlQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSKQoEcm9sZRgCIAEoCzIbLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Sb2xlEhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzofwrsYGwoZb3JnYW5pemF0aW9uLnJvbGUuY3JlYXRlZCKLAQoLUm9sZVVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEikKBHJvbGUYAiABKAsyGy5icmFpZC5vcmdhbml6YXRpb24udjEuUm9sZRIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6H8K7GBsKGW9yZ2FuaXphdGlvbi5yb2xlLnVwZGF0ZWQicQoLUm9sZURlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEg8KB3JvbGVfaWQYAiABKAkSFwoPYWNjZXNzX3JldmlzaW9uGAMgASgDOh/CuxgbChlvcmdhbml6YXRpb24ucm9sZS5kZWxldGVkIqMBChFBc3NpZ25tZW50Q3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSNQoKYXNzaWdubWVudBgCIAEoCzIhLmJyYWlkLm9yZ2FuaXphdGlvbi52MS5Bc3NpZ25tZW50EhcKD2FjY2Vzc19yZXZpc2lvbhgDIAEoAzolwrsYIQofb3JnYW5pemF0aW9uLmFzc2lnbm1lbnQuY3JlYXRlZCKjAQoRQXNzaWdubWVudERlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEjUKCmFzc2lnbm1lbnQYAiABKAsyIS5icmFpZC5vcmdhbml6YXRpb24udjEuQXNzaWdubWVudBIXCg9hY2Nlc3NfcmV2aXNpb24YAyABKAM6JcK7GCEKH29yZ2FuaXphdGlvbi5hc3NpZ25tZW50LmRlbGV0ZWQimAEKDURvbWFpblVwZGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhEKCWRvbWFpbl9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhkKEWF1dG9fam9pbl9yb2xlX2lkGAQgASgJEg8KB2NhcHR1cmUYBSABKAg6IcK7GB0KG29yZ2FuaXphdGlvbi5kb21haW4udXBkYXRlZCJ/Cg5Eb21haW5WZXJpZmllZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEQoJZG9tYWluX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSDwoHY2FwdHVyZRgEIAEoCDoiwrsYHgocb3JnYW5pemF0aW9uLmRvbWFpbi52ZXJpZmllZCJ5CgpEb21haW5Mb3N0EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIRCglkb21haW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglvd25lcl9pZHMYBCADKAk6HsK7GBoKGG9yZ2FuaXphdGlvbi5kb21haW4ubG9zdCJsCg1Eb21haW5EZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIRCglkb21haW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCTohwrsYHQobb3JnYW5pemF0aW9uLmRvbWFpbi5kZWxldGVkQkZaRGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3JnYW5pemF0aW9uL3YxO29yZ2FuaXphdGlvbnYxYgZwcm90bzM", [file_braid_options_v1_options, file_braid_organization_v1_assignment, file_braid_organization_v1_role]);
 
 /**
  * OrganizationCreated: an organization exists. Its first owner follows as MemberAdded.
@@ -604,4 +604,172 @@ export type AssignmentDeleted = Message<"braid.organization.v1.AssignmentDeleted
  */
 export const AssignmentDeletedSchema: GenMessage<AssignmentDeleted> = /*@__PURE__*/
   messageDesc(file_braid_organization_v1_events, 16);
+
+/**
+ * DomainUpdated: a domain is used for something else. It holds the values after the change.
+ *
+ * @generated from message braid.organization.v1.DomainUpdated
+ */
+export type DomainUpdated = Message<"braid.organization.v1.DomainUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The role of people who join by themselves; empty when they can't.
+   *
+   * @generated from field: string auto_join_role_id = 4;
+   */
+  autoJoinRoleId: string;
+
+  /**
+   * Whether people sign in by the organization's own way.
+   *
+   * @generated from field: bool capture = 5;
+   */
+  capture: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainUpdated.
+ * Use `create(DomainUpdatedSchema)` to create a new message.
+ */
+export const DomainUpdatedSchema: GenMessage<DomainUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 17);
+
+/**
+ * DomainVerified: a domain is proven to be the organization's.
+ *
+ * @generated from message braid.organization.v1.DomainVerified
+ */
+export type DomainVerified = Message<"braid.organization.v1.DomainVerified"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Whether people sign in by the organization's own way.
+   *
+   * @generated from field: bool capture = 4;
+   */
+  capture: boolean;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainVerified.
+ * Use `create(DomainVerifiedSchema)` to create a new message.
+ */
+export const DomainVerifiedSchema: GenMessage<DomainVerified> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 18);
+
+/**
+ * DomainLost: a domain no longer shows the record that proves it. Nobody joins or signs in by it from then on.
+ *
+ * @generated from message braid.organization.v1.DomainLost
+ */
+export type DomainLost = Message<"braid.organization.v1.DomainLost"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The organization's active owners, who are told.
+   *
+   * @generated from field: repeated string owner_ids = 4;
+   */
+  ownerIds: string[];
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainLost.
+ * Use `create(DomainLostSchema)` to create a new message.
+ */
+export const DomainLostSchema: GenMessage<DomainLost> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 19);
+
+/**
+ * DomainDeleted: a domain is the organization's no more.
+ *
+ * @generated from message braid.organization.v1.DomainDeleted
+ */
+export type DomainDeleted = Message<"braid.organization.v1.DomainDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The domain.
+   *
+   * @generated from field: string domain_id = 2;
+   */
+  domainId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message braid.organization.v1.DomainDeleted.
+ * Use `create(DomainDeletedSchema)` to create a new message.
+ */
+export const DomainDeletedSchema: GenMessage<DomainDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_organization_v1_events, 20);
 

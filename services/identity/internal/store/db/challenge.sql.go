@@ -31,8 +31,8 @@ func (q *Queries) DeleteChallenge(ctx context.Context, hash []byte) error {
 }
 
 const insertChallenge = `-- name: InsertChallenge :exec
-insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at)
-values ($1, $2, $3, $4, $5, $6, $7)
+insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, methods)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertChallengeParams struct {
@@ -43,6 +43,7 @@ type InsertChallengeParams struct {
 	ClientAddress string
 	Ceremony      []byte
 	ExpiresAt     time.Time
+	Methods       []string
 }
 
 func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams) error {
@@ -54,12 +55,13 @@ func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams
 		arg.ClientAddress,
 		arg.Ceremony,
 		arg.ExpiresAt,
+		arg.Methods,
 	)
 	return err
 }
 
 const lockChallenge = `-- name: LockChallenge :one
-select kind, account_id, user_agent, client_address, tries, ceremony, expires_at from challenge where hash = $1 for update
+select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, methods from challenge where hash = $1 for update
 `
 
 type LockChallengeRow struct {
@@ -70,6 +72,7 @@ type LockChallengeRow struct {
 	Tries         int32
 	Ceremony      []byte
 	ExpiresAt     time.Time
+	Methods       []string
 }
 
 func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallengeRow, error) {
@@ -83,6 +86,7 @@ func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallenge
 		&i.Tries,
 		&i.Ceremony,
 		&i.ExpiresAt,
+		&i.Methods,
 	)
 	return i, err
 }

@@ -45,6 +45,7 @@ type Challenge struct {
 	Tries         int32
 	Ceremony      []byte
 	ExpiresAt     time.Time
+	Methods       []string
 }
 
 type Credential struct {
@@ -52,6 +53,18 @@ type Credential struct {
 	AccountID    id.ID
 	PasswordHash string
 	UpdatedAt    time.Time
+	HasPassword  bool
+}
+
+type ExternalIdentity struct {
+	ID         id.ID
+	AccountID  id.ID
+	Source     string
+	Issuer     string
+	Subject    string
+	Email      string
+	CreatedAt  time.Time
+	LastUsedAt time.Time
 }
 
 type Factor struct {
@@ -134,4 +147,26 @@ type SigningKey struct {
 	CreatedAt     time.Time
 	SignsFrom     time.Time
 	VerifiesUntil *time.Time
+}
+
+type SsoConnection struct {
+	OrganizationID id.ID
+	ID             id.ID
+	DisplayName    string
+	Issuer         string
+	ClientID       string
+	SealedSecret   []byte
+	DefaultRoleID  string
+	Required       bool
+	Revision       int64
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+type VerifiedDomain struct {
+	OrganizationID id.ID
+	DomainID       id.ID
+	Domain         string
+	Capture        bool
+	VerifiedAt     time.Time
 }
