@@ -23,6 +23,7 @@ import (
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
@@ -50,6 +51,8 @@ type harness struct {
 	service       *service.Service
 	authenticator *authn.Authenticator
 	material      keyMaterial
+	// belongs are the members of organizations with their roles.
+	belongs *belongs
 }
 
 // keyMaterial is the keys of one installation.
@@ -110,6 +113,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 		registry: prometheus.NewRegistry(), logs: &logBuffer{}, client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
 	h.material.keys, h.material.signer, h.material.serviceKeys = makeKeys(t, h.clock)
+	h.belongs = &belongs{roles: map[[2]id.ID]string{}}
 	return h.start(db, config)
 }
 
@@ -117,7 +121,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identit
 func (h *harness) twin(config identity.Config) *harness {
 	h.t.Helper()
 	other := &harness{
-		t: h.t, database: h.database, clock: h.clock, registry: prometheus.NewRegistry(), logs: &logBuffer{}, material: h.material,
+		t: h.t, database: h.database, clock: h.clock, registry: prometheus.NewRegistry(), logs: &logBuffer{}, material: h.material, belongs: h.belongs,
 		client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
 	return other.start(pgtest.OpenDB(h.t, pg.Config{Service: "identity", URL: h.database.URL}, other.registry), config)
@@ -140,8 +144,11 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	require.NoError(t, err)
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
-		Topics: map[string]bus.Topic{"identity": {Name: bus.EventTopic("identity"), Partitions: 1}},
-		Keys:   h.material.keys, Authenticator: view, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Topics: map[string]bus.Topic{
+			"identity":     {Name: bus.EventTopic("identity"), Partitions: 1},
+			"organization": {Name: bus.EventTopic("organization"), Partitions: 1},
+		},
+		Keys: h.material.keys, Authenticator: view, Access: h.access(logger), PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
@@ -157,6 +164,42 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 		return h.material.signer.Token("identity")
 	}}, h.url)
 	return h
+}
+
+// belongs stands for organization: who is a member, and what of.
+type belongs struct {
+	mu    sync.Mutex
+	roles map[[2]id.ID]string
+	fault error
+}
+
+func (b *belongs) put(organizationID, userID id.ID, role string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.roles[[2]id.ID{organizationID, userID}] = role
+}
+
+func (b *belongs) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fault = err
+}
+
+func (h *harness) access(logger *slog.Logger) *authz.Access {
+	access, err := authz.New(authz.Config{
+		Source: func(_ context.Context, organizationID, userID id.ID, _ int64) (authz.Answer, error) {
+			h.belongs.mu.Lock()
+			defer h.belongs.mu.Unlock()
+			role, member := h.belongs.roles[[2]id.ID{organizationID, userID}]
+			if !member {
+				return authz.Answer{}, h.belongs.fault
+			}
+			return authz.Answer{Member: true, RoleIDs: []string{role}}, h.belongs.fault
+		},
+		Fresh: func() bool { return true }, Clock: h.clock, Logger: logger, Registerer: h.registry,
+	})
+	require.NoError(h.t, err)
+	return access
 }
 
 func makeKeys(t *testing.T, clock clock.Clock) (*secret.Keys, *authn.Signer, map[string]authn.ServiceKey) {

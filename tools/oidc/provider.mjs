@@ -9,6 +9,10 @@ import { Provider } from 'oidc-provider';
 
 const { accounts, client } = JSON.parse(process.argv[2]);
 
+// What the library has to say goes to standard error: the output is an answer to whoever runs this.
+console.info = console.error;
+const say = (line) => process.stdout.write(`${line}\n`);
+
 function newKey() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' };
@@ -33,12 +37,12 @@ const server = createServer((request, response) => {
 server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   handle = newProvider(issuer).callback();
-  console.log(JSON.stringify({ issuer }));
+  say(JSON.stringify({ issuer }));
   createInterface({ input: process.stdin })
     .on('line', (line) => {
       if (line === 'rotate') handle = newProvider(issuer).callback();
       hanging = line === 'hang';
-      console.log('done');
+      say('done');
     })
     .on('close', () => process.exit(0));
 });
