@@ -20,6 +20,15 @@ func (g *Gateway) mountStandIns(mux *http.ServeMux) {
 		}
 		g.serveStandIn(w, invitationPage, map[string]string{"Token": token})
 	})
+	for pattern, page := range map[string]*template.Template{"GET /verify-email": verifyPage, "GET /reset-password": resetPage} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			token := r.URL.Query().Get("token")
+			if !mailedToken.MatchString(token) {
+				token = "<token from the mail>"
+			}
+			g.serveStandIn(w, page, map[string]string{"Token": token})
+		})
+	}
 	mux.HandleFunc("GET /organizations/{organization}/tasks/{task}", func(w http.ResponseWriter, r *http.Request) {
 		g.serveStandIn(w, taskPage, map[string]string{
 			"Organization": shownID(r, "organization"), "Task": shownID(r, "task"),
@@ -75,6 +84,17 @@ var (
   -H "Content-Type: application/json" \
   -d '{"email":"&lt;your address&gt;","password":"&lt;your password&gt;"}'</pre>
 <p>The <code>accessToken</code> of the answer is what other calls take for <code>$TOKEN</code>.</p>`)
+
+	verifyPage = standIn("address", `<h1>Prove your address</h1>
+<pre>curl -X POST {{.PublicURL}}/api/v1/auth/email:verify \
+  -H "Content-Type: application/json" \
+  -d '{"token":"{{.Values.Token}}"}'</pre>`)
+
+	resetPage = standIn("password", `<h1>Set another password</h1>
+<p>The token works once.</p>
+<pre>curl -X POST {{.PublicURL}}/api/v1/auth/password:reset \
+  -H "Content-Type: application/json" \
+  -d '{"token":"{{.Values.Token}}","newPassword":"&lt;at least 12 characters&gt;"}'</pre>`)
 
 	invitationPage = standIn("invitation", `<h1>You are invited</h1>
 <p>Sign in with the address that was invited, then accept:</p>

@@ -24,6 +24,7 @@ const (
 	exampleComment      = "0198f5a5-7c20-7f43-8d12-0a1b2c3d4e06"
 	exampleSession      = "0198f5a2-8e55-7b90-a6d7-3e4f5a6b7c07"
 	exampleInvitation   = "0198f5a2-f013-7c8d-9e24-b5a697887908"
+	exampleFactor       = "0198f5a2-9a4c-7d10-b3c4-5e6f708192a3"
 	exampleNotification = "0198f5a4-3c9e-7d05-8af1-6b7c8d9eaf09"
 	exampleRecord       = "0198f5a4-3ca1-7bb2-9c56-d8e9fa0b1c0a"
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
@@ -52,6 +53,10 @@ var exampleTexts = map[string]string{
 	"Project.display_name": "Web site", "CreateProjectRequest.display_name": "Web site",
 	"slug": "analytical-engines", "password": "correct horse battery staple", "code": "482915",
 	"access_token": exampleAccessToken, "refresh_token": "r1.Zm9yIHRoZSBleGFtcGxlIG9ubHk", "token_type": "Bearer",
+	"current_password": "correct horse battery staple", "new_password": "nine pink elephants dance",
+	"new_email": "lovelace@example.com", "ForgotPasswordRequest.email": "ada@example.com",
+	"ResendVerificationRequest.email": "ada@example.com", "device_token": "ZGV2aWNlLXRva2VuLWZvci1leGFtcGxl",
+	"VerifyEmailRequest.token": "", "RegisterRequest.invitation_token": "",
 	"token": "aW52aXRhdGlvbi1leGFtcGxl", "kty": "OKP", "crv": "Ed25519",
 	"x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "7f3a", "use": "sig", "alg": "EdDSA",
 	"user_agent": "Mozilla/5.0", "client_address": "203.0.113.7",
@@ -70,17 +75,33 @@ var exampleTexts = map[string]string{
 	"User.title": "Head of Support", "locale": "pt-PT", "time_zone": "Europe/Lisbon", "device": "Firefox on Windows",
 	"client": "Firefox", "avatar_id": exampleAvatar, "avatar_path": "/api/v1/avatars/" + exampleAvatar,
 	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
+	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
+	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
+	"otpauth_uri":   "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "revoked_count": 2, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
-	"page_size": 50,
+	"page_size":         50,
+	"backup_codes_left": 9,
 }
 
 var exampleFlags = map[string]bool{
 	"active": true, "allowed": true, "system": true, "current": true, "unread": true, "enabled": true,
 	"archived": false, "erased": false,
+}
+
+// exampleObjects are those that the contract leaves open.
+var exampleObjects = map[string]map[string]any{
+	"payload": {
+		"previousAssigneeId": "", "task": map[string]any{"id": exampleTask, "key": "WEB-12", "assigneeId": exampleBen},
+	},
+	"public_key": {"challenge": "Y2hhbGxlbmdlLWV4YW1wbGU", "rpId": "braid.example.com", "timeout": 300000, "userVerification": "required"},
+	"credential": {
+		"id": "cGFzc2tleS1leGFtcGxl", "rawId": "cGFzc2tleS1leGFtcGxl", "type": "public-key", "clientExtensionResults": map[string]any{},
+		"response": map[string]any{"clientDataJSON": "eyJ0eXBlIjoi4oCmIn0", "authenticatorData": "YXV0aA", "signature": "c2lnbmVk", "userHandle": "dXNlcg"},
+	},
 }
 
 var exampleTimes = map[string]string{
@@ -93,7 +114,8 @@ var exampleTimes = map[string]string{
 // exampleOmits are fields that stay without a value because another one of the same message rules them out.
 var exampleOmits = map[string]bool{
 	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
-	"WatchProjectResponse.heartbeat": true,
+	"WatchProjectResponse.heartbeat": true, "StepUpRequest.code": true, "StepUpRequest.credential": true,
+	"Factor.clone_warning_time": true, "BeginPasskeyRequest.challenge_token": true, "FinishPasskeyRequest.challenge_token": true,
 }
 
 // valueFor looks a field up in one of the tables.
@@ -180,9 +202,7 @@ func exampleMessage(field protoreflect.FieldDescriptor, missing error) (protoref
 		at, err := time.Parse(time.RFC3339, text)
 		return protoreflect.ValueOfMessage(timestamppb.New(at).ProtoReflect()), err
 	case "google.protobuf.Struct":
-		made, err := structpb.NewStruct(map[string]any{
-			"previousAssigneeId": "", "task": map[string]any{"id": exampleTask, "key": "WEB-12", "assigneeId": exampleBen},
-		})
+		made, err := structpb.NewStruct(exampleObjects[string(field.Name())])
 		if err != nil {
 			return protoreflect.Value{}, err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/rpc"
 )
@@ -19,10 +20,26 @@ import (
 // ownReasons are the reasons of the services, by procedure: what an operation refuses beside what follows from its
 // options. A reason that no operation has, and one that is not in the contract, fail the generation.
 var ownReasons = map[string][]string{
-	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID"},
-	"/braid.identity.v1.AuthService/VerifyEmail": {"CODE_INVALID"},
+	"/braid.identity.v1.AuthService/Register":    {"PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL", "INVITATION_INVALID", "EMAIL_TAKEN"},
+	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "FACTOR_REQUIRED"},
+	"/braid.identity.v1.AuthService/VerifyEmail": {"CODE_INVALID", "CODE_EXPIRED", "EMAIL_TAKEN"},
 	"/braid.identity.v1.AuthService/Refresh":     {"REFRESH_TOKEN_INVALID"},
 	"/braid.identity.v1.AvatarService/SetAvatar": {"AVATAR_INVALID", "AVATAR_TOO_LARGE"},
+
+	"/braid.identity.v1.LoginService/LoginWithFactor": {"CHALLENGE_EXPIRED", "CODE_INVALID", "FACTOR_LOCKED"},
+	"/braid.identity.v1.LoginService/BeginPasskey":    {"CHALLENGE_EXPIRED", "PASSKEY_INVALID"},
+	"/braid.identity.v1.LoginService/FinishPasskey":   {"CHALLENGE_EXPIRED", "PASSKEY_INVALID"},
+	"/braid.identity.v1.LoginService/StepUp": {
+		"CREDENTIALS_INVALID", "FACTOR_REQUIRED", "CHALLENGE_EXPIRED", "CODE_INVALID", "PASSKEY_INVALID", "FACTOR_LOCKED",
+	},
+	"/braid.identity.v1.FactorService/CreateTotpFactor":          {"FACTOR_LIMIT"},
+	"/braid.identity.v1.FactorService/ConfirmFactor":             {"CODE_INVALID", "FACTOR_CONFIRMED"},
+	"/braid.identity.v1.FactorService/DeleteFactor":              {"LAST_FACTOR"},
+	"/braid.identity.v1.FactorService/RegenerateBackupCodes":     {"FACTOR_MISSING"},
+	"/braid.identity.v1.FactorService/FinishPasskeyRegistration": {"CHALLENGE_EXPIRED", "PASSKEY_INVALID", "FACTOR_LIMIT"},
+
+	"/braid.identity.v1.PasswordService/ResetPassword":  {"CODE_INVALID", "CODE_EXPIRED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
+	"/braid.identity.v1.PasswordService/ChangePassword": {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
 
 	"/braid.notification.v1.NotificationService/UpdatePreferences": {"KIND_UNKNOWN", "CHANNEL_UNKNOWN"},
 
@@ -56,13 +73,19 @@ var exampleFacts = map[string][2]string{
 	"GRANT_EXCEEDS_OWN":      {"roleId", "owner"},
 }
 
+// exampleLogins are the facts that say how a login goes on.
+var exampleLogins = map[string]map[string]string{
+	"FACTOR_REQUIRED":  {"challengeToken": "Y2hhbGxlbmdlLWV4YW1wbGU", "factors": "totp,passkey,backup_code"},
+	"STEP_UP_REQUIRED": {"maxAge": "600", "acr": call.StrongACR},
+}
+
 // exampleViolations are the fields that come with a reason.
 var exampleViolations = map[string]errs.Violation{
 	"INVALID_ARGUMENT": {Field: "title", Rule: "string.max_len", Message: "must be at most 200 characters"},
 }
 
 // exampleRetries are the times after which to come back, where that is not a second.
-var exampleRetries = map[string]time.Duration{"RATE_LIMITED": 12 * time.Second, "STORAGE_FULL": 30 * time.Second}
+var exampleRetries = map[string]time.Duration{"RATE_LIMITED": 12 * time.Second, "STORAGE_FULL": 30 * time.Second, "FACTOR_LOCKED": 15 * time.Minute}
 
 // kinds are the statuses of google.rpc by name.
 var kinds = map[string]errs.Kind{
@@ -94,6 +117,9 @@ func renderFailures(reasons []reason) (map[string]failure, error) {
 		}
 		if described.name == "TRANSITION_NOT_ALLOWED" {
 			problem = problem.With("status", "todo").With("allowed", "in_progress,cancelled")
+		}
+		for name, value := range exampleLogins[described.name] {
+			problem = problem.With(name, value)
 		}
 		if violation, ok := exampleViolations[described.name]; ok {
 			problem = problem.WithViolation(violation)
@@ -130,6 +156,9 @@ func reasonsOf(method *rpc.Method) []string {
 	}
 	if method.Rule != rpc.Public {
 		reasons = append(reasons, "TOKEN_MISSING", "TOKEN_INVALID")
+	}
+	if method.StepUp.MaxAge > 0 {
+		reasons = append(reasons, "STEP_UP_REQUIRED")
 	}
 	if method.Rule == rpc.Organization {
 		reasons = append(reasons, "PERMISSION_DENIED")
@@ -266,14 +295,12 @@ const errorSchemaJSON = `{
           "@type": {"type": "string", "description": "The type of the detail, such as type.googleapis.com/google.rpc.ErrorInfo."},
           "reason": {"type": "string", "description": "ErrorInfo: the stable name of what went wrong."},
           "domain": {"type": "string", "description": "ErrorInfo: always braid."},
-          "metadata": {"type": "object", "additionalProperties": {"type": "string"}, "description": "ErrorInfo: facts such as the current etag."},
+          "additionalProperties": {"type": "string"},
           "fieldViolations": {"type": "array", "description": "BadRequest: the fields that break rules.", "items": {
             "type": "object", "properties": {
               "field": {"type": "string", "description": "The field as the caller spells it."},
               "reason": {"type": "string", "description": "The rule, such as string.max_len."},
-              "description": {"type": "string", "description": "For people."}}}},
           "retryDelay": {"type": "string", "description": "RetryInfo: when to come back, such as 1s."},
-          "requestId": {"type": "string", "description": "RequestInfo: the correlation id."}}}},
       "correlationId": {"type": "string", "description": "Finds the request in logs and in the audit trail."}
     }}}
 }`

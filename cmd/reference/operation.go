@@ -122,8 +122,23 @@ func (o *operations) description(method *rpc.Method) string {
 			text += fmt.Sprintf(" With one's own id as `%s` being a member is enough.", camelCase(self))
 		}
 	}
+	if step := stepUpText(method); step != "" {
+		text += "\n\nNeeds " + step + "; else it answers `STEP_UP_REQUIRED`."
+	}
 	if method.Idempotent {
 		text += "\n\nHonors `Idempotency-Key`."
+	}
+	return text
+}
+
+// stepUpText says how recent and strong a login a method needs, "" for any.
+func stepUpText(method *rpc.Method) string {
+	if method.StepUp.MaxAge == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("a login of the last %.0f minutes", method.StepUp.MaxAge.Minutes())
+	if method.StepUp.Factor {
+		text += " with a second factor, of who has one"
 	}
 	return text
 }

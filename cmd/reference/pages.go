@@ -125,6 +125,9 @@ func (c *contract) writePermissions() ([]byte, error) {
 		if self := selfField(method); self != "" {
 			name += " (any member with their own id as `" + self + "`)"
 		}
+		if step := stepUpText(method); step != "" {
+			name += " (needs " + step + ")"
+		}
 		if method.Rule != rpc.Organization {
 			open[method.Rule] = append(open[method.Rule], name)
 			continue

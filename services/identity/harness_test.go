@@ -22,12 +22,15 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/identity"
@@ -46,6 +49,10 @@ type harness struct {
 	url      string
 	client   *http.Client
 	auth     identityv1connect.AuthServiceClient
+	// forwarder is what a gateway proves itself with; see from.
+	forwarder *authn.Signer
+	invited   *invited
+	keyDir    string
 	// directory speaks with a service token of notification.
 	directory     identityv1connect.DirectoryServiceClient
 	service       *service.Service
@@ -95,6 +102,7 @@ func newLogger(into *logBuffer) *slog.Logger {
 func testConfig() identity.Config {
 	return identity.Config{
 		PasswordMemory: 64 << 10, PasswordIterations: 1, PasswordConcurrency: 4, PasswordQueue: 64,
+		PasswordRangeTimeout: time.Second, GuessesPerNetwork: 100, GuessesTotal: 10_000,
 		SessionIdleLifetime: 30 * 24 * time.Hour, SessionLifetime: 90 * 24 * time.Hour, SessionsPerUser: 50,
 		SigningKeyLifetime: 30 * 24 * time.Hour,
 	}
@@ -108,11 +116,17 @@ func newHarness(t *testing.T) *harness {
 
 func assemble(t *testing.T, database *pgtest.Database, db *pg.DB, config identity.Config) *harness {
 	t.Helper()
+	return assembleWith(t, database, db, config, clock.NewManual(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)), t.TempDir())
+}
+
+// assembleWith is one process; those that share database, clock and keys are one service.
+func assembleWith(t *testing.T, database *pgtest.Database, db *pg.DB, config identity.Config, now *clock.Manual, keyDir string) *harness {
+	t.Helper()
 	h := &harness{
-		t: t, database: database, clock: clock.NewManual(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
+		t: t, database: database, clock: now, keyDir: keyDir,
 		registry: prometheus.NewRegistry(), logs: &logBuffer{}, client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
-	h.material.keys, h.material.signer, h.material.serviceKeys = makeKeys(t, h.clock)
+	h.material.keys, h.material.signer, h.material.serviceKeys = makeKeys(t, keyDir, h.clock)
 	h.belongs = &belongs{roles: map[[2]id.ID]string{}}
 	return h.start(db, config)
 }
@@ -142,13 +156,19 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	require.NoError(t, err)
 	view, err := h.authenticator.For("identity")
 	require.NoError(t, err)
+	h.forwarder, h.invited = h.material.signer, &invited{addresses: map[string]string{}, joined: map[string]string{}}
+	organization := http.NewServeMux()
+	organization.Handle(organizationv1connect.NewInvitedRegistrationServiceHandler(h.invited))
+	clients, err := rpc.NewClients(map[string]rpc.Target{"organization": {Handler: organization}}, h.material.signer, h.registry)
+	require.NoError(t, err)
+	t.Cleanup(clients.Close)
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
 		Topics: map[string]bus.Topic{
 			"identity":     {Name: bus.EventTopic("identity"), Partitions: 1},
 			"organization": {Name: bus.EventTopic("organization"), Partitions: 1},
 		},
-		Keys: h.material.keys, Authenticator: view, Access: h.access(logger), PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Keys: h.material.keys, Authenticator: view, Access: h.access(logger), Clients: clients, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
@@ -202,9 +222,8 @@ func (h *harness) access(logger *slog.Logger) *authz.Access {
 	return access
 }
 
-func makeKeys(t *testing.T, clock clock.Clock) (*secret.Keys, *authn.Signer, map[string]authn.ServiceKey) {
+func makeKeys(t *testing.T, dir string, clock clock.Clock) (*secret.Keys, *authn.Signer, map[string]authn.ServiceKey) {
 	t.Helper()
-	dir := t.TempDir()
 	require.NoError(t, secret.Init(dir, []string{"identity", "notification"}))
 	keys, err := secret.Load(dir, "identity")
 	require.NoError(t, err)
@@ -248,6 +267,49 @@ func (h *harness) asService() connect.HTTPClient {
 type bearer struct {
 	client *http.Client
 	token  func() (string, error)
+}
+
+// from calls as a client at another address, which the gateway vouches for.
+func (h *harness) from(address string) identityv1connect.AuthServiceClient {
+	return identityv1connect.NewAuthServiceClient(forwarded{h, address}, h.url)
+}
+
+type forwarded struct {
+	h       *harness
+	address string
+}
+
+func (f forwarded) Do(request *http.Request) (*http.Response, error) {
+	token, err := f.h.forwarder.Token("identity")
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set(rpc.ForwardedForHeader, f.address)
+	request.Header.Set(rpc.ForwardedByHeader, token)
+	return f.h.client.Do(request)
+}
+
+// invited stands for organization.
+type invited struct {
+	addresses map[string]string
+	joined    map[string]string
+	down      bool
+}
+
+func (i *invited) GetInvitedAddress(_ context.Context, request *organizationv1.GetInvitedAddressRequest) (*organizationv1.GetInvitedAddressResponse, error) {
+	email, known := i.addresses[request.GetToken()]
+	if !known {
+		return nil, connect.NewError(connect.CodeNotFound, errors.New("no such invitation"))
+	}
+	return &organizationv1.GetInvitedAddressResponse{Email: email, OrganizationDisplayName: "Analytical Engines"}, nil
+}
+
+func (i *invited) JoinInvited(_ context.Context, request *organizationv1.JoinInvitedRequest) (*organizationv1.JoinInvitedResponse, error) {
+	if i.down {
+		return nil, connect.NewError(connect.CodeUnavailable, errors.New("down"))
+	}
+	i.joined[request.GetUserId()] = request.GetToken()
+	return &organizationv1.JoinInvitedResponse{OrganizationId: "the organization"}, nil
 }
 
 func (b bearer) Do(request *http.Request) (*http.Response, error) {

@@ -3,11 +3,13 @@
 package identity
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1braid"
+	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
@@ -60,6 +62,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		return nil, fmt.Errorf("assemble identity: %w", err)
 	}
 	issuer := token.NewIssuer(environment.DB, environment.Keys, environment.Clock)
+	lookup := config.lookup(environment.Registerer)
 	useCases := &app.App{
 		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
 		Providers: app.Providers{
@@ -69,7 +72,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Membership: environment.Access,
 		Passkeys:   passkeys, Avatars: avatar.New(environment.Registerer),
 		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
-		Clock: environment.Clock, Logger: environment.Logger,
+		Rules: &password.Rules{Lookup: lookup}, Limits: app.Limits{Network: config.GuessesPerNetwork, Everyone: config.GuessesTotal},
+		Invitations: invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
+		Clock:       environment.Clock, Logger: environment.Logger,
 	}
 	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
 	rotation := &app.Rotation{Keys: signingKeys, Issuer: issuer, Lifetime: config.SigningKeyLifetime, Logger: environment.Logger}
@@ -88,6 +93,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountExternalIdentityService(identity.Server, api.NewIdentities(useCases, identity.Runner)),
 		identityv1braid.MountSsoConnectionService(identity.Server, api.NewSSOConnections(useCases, identity.Runner)),
 		identity.Consume([]string{"organization"}, consumer.Organization()),
+		identityv1braid.MountPasswordService(identity.Server, api.NewPassword(useCases)),
+		identityv1braid.MountEmailService(identity.Server, api.NewEmail(useCases, identity.Runner)),
+		identityv1braid.MountAccountMailService(identity.Server, api.NewAccountMail(useCases)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)
@@ -96,5 +104,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		module.Part{Name: environment.Name + ".signing-key", Start: issuer.Load, Run: rotation.Run},
 		module.Part{Name: environment.Name + ".cleanup", Run: cleanup.Run},
 	)
+	if lookup != nil {
+		identity.Parts = append(identity.Parts, module.Part{
+			Name: environment.Name + ".breach-lookup", Stop: func(context.Context) error { lookup.Close(); return nil },
+		})
+	}
 	return identity, nil
 }

@@ -235,8 +235,7 @@ func TestPasskeyRaisesASession(t *testing.T) {
 	token := refreshed.GetAccessToken()
 	require.Equal(t, "STEP_UP_REQUIRED", reasonOf(t, h.createTotp(token)))
 	show := func(by *device) (*identityv1.StepUpResponse, error) {
-		proof := &identityv1.StepUpRequest_Credential{Credential: by.show(by.begin(""))}
-		return h.logins(token).StepUp(t.Context(), &identityv1.StepUpRequest{Proof: proof})
+		return h.logins(token).StepUp(t.Context(), &identityv1.StepUpRequest{Credential: by.show(by.begin(""))})
 	}
 	bob := h.signUp("bob@example.com")
 	other := h.newDevice(bob.GetId())

@@ -83,11 +83,6 @@ func (c ProviderConfig) Validate(report func(key, reason string)) {
 	}
 }
 
-func isWebAddress(text string) bool {
-	parsed, err := url.Parse(text)
-	return err == nil && (parsed.Scheme == "https" || parsed.Scheme == "http") && parsed.Host != "" && parsed.User == nil
-}
-
 func (c ProviderConfig) redirectURIs(publicURL string) []string {
 	if len(c.RedirectURIs) == 0 {
 		return []string{publicURL + "/auth/callback"}

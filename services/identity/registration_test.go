@@ -138,19 +138,45 @@ func TestKnownAddressGetsAMailThatSaysSo(t *testing.T) {
 	h.signIn("ada@example.com")
 }
 
-func TestPendingRegistrationsOfAnAddressAreBounded(t *testing.T) {
+func TestStrangersCannotVoidTheCodeThatTheOwnerGot(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	oldest := h.register("ada@example.com", goodPassword)
-	for range 10 {
-		h.clock.Advance(time.Second)
-		h.register("ada@example.com", goodPassword)
+	code := h.mail(h.register("ada@example.com", goodPassword)).GetCode()
+	mails := func() int {
+		return h.count(`select count(*) from outbox where type = 'identity.registration.requested'`)
 	}
+	for try := range 20 {
+		_, err := h.from(fmt.Sprintf("192.0.2.%d", try%2)).Register(t.Context(), &identityv1.RegisterRequest{
+			Email: "ada@example.com", Password: goodPassword, DisplayName: "Eve",
+		})
+		require.NoError(t, err, "who asks too often hears the same")
+	}
+	require.Equal(t, 10, mails(), "ten an hour, whoever asks")
+	require.Equal(t, 10, h.count(`select count(*) from registration`))
 	h.register("ben@example.com", goodPassword)
-	require.Equal(t, 10, h.count(`select count(*) from registration where email_key = 'ada@example.com'`))
-	require.Equal(t, 1, h.count(`select count(*) from registration where email_key = 'ben@example.com'`))
-	_, err := h.directory.GetRegistrationMail(t.Context(), &identityv1.GetRegistrationMailRequest{RegistrationId: oldest})
-	require.Equal(t, "NOT_FOUND", reasonOf(t, err))
+	_, err := h.verify("ada@example.com", code)
+	require.NoError(t, err)
+	h.clock.Advance(time.Hour)
+	before := mails()
+	require.NoError(t, h.askForAccount("ada@example.com"))
+	require.Equal(t, before+1, mails(), "an hour later there are mails again")
+}
+
+func TestOneClientLeavesMailsForTheOwner(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for range 9 {
+		_, err := h.from("2001:db8::1").Register(t.Context(), &identityv1.RegisterRequest{
+			Email: "ada@example.com", Password: goodPassword, DisplayName: "Eve",
+		})
+		require.NoError(t, err)
+		_, err = h.from("2001:db8::ffff:2").Register(t.Context(), &identityv1.RegisterRequest{
+			Email: "ada@example.com", Password: goodPassword, DisplayName: "Eve",
+		})
+		require.NoError(t, err)
+	}
+	require.Equal(t, 5, h.count(`select count(*) from outbox`), "one network of IPv6 is one client")
+	h.register("ada@example.com", goodPassword)
 }
 
 func TestVerifyingAtOnceMakesOneUser(t *testing.T) {
@@ -211,12 +237,18 @@ func TestRegisterRefusesWhatTheContractRefuses(t *testing.T) {
 	}
 	for name, request := range map[string]*identityv1.RegisterRequest{
 		"no address":     {Email: "ada", Password: good.Password, DisplayName: good.DisplayName},
-		"short password": {Email: good.Email, Password: "eleven char", DisplayName: good.DisplayName},
-		"long password":  {Email: good.Email, Password: strings.Repeat("x", 257), DisplayName: good.DisplayName},
 		"invisible name": {Email: good.Email, Password: good.Password, DisplayName: "  \t "},
 	} {
 		_, err := h.auth.Register(t.Context(), request)
 		require.Equal(t, "INVALID_ARGUMENT", reasonOf(t, err), name)
+	}
+	for reason, password := range map[string]string{
+		"PASSWORD_TOO_SHORT": "eleven char", "PASSWORD_TOO_LONG": strings.Repeat("x", 257),
+		"PASSWORD_BREACHED": "1qaz2wsx3edc", "PASSWORD_PERSONAL": "ada@example.com!!",
+	} {
+		_, err := h.auth.Register(t.Context(), &identityv1.RegisterRequest{Email: good.Email, Password: password, DisplayName: good.DisplayName})
+		require.Equal(t, reason, reasonOf(t, err))
+		require.Equal(t, []string{"password"}, fieldsOf(t, err))
 	}
 	require.Zero(t, h.count(`select count(*) from registration`))
 }

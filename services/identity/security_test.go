@@ -61,6 +61,20 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 			"known":   func() error { return h.askForAccount("ada@example.com") },
 			"pending": func() error { return h.askForAccount("pending@example.com") },
 		},
+		"forgot": {
+			"unknown": func() error { return h.askForReset("nobody@example.com") },
+			"known":   func() error { return h.askForReset("ada@example.com") },
+			"pending": func() error { return h.askForReset("pending@example.com") },
+		},
+		"resend": {
+			"unknown": func() error { return h.askAgain("someone@example.com") },
+			"known":   func() error { return h.askAgain("ben@example.com") },
+			"pending": func() error { return h.askAgain("expired@example.com") },
+		},
+		"change address": {
+			"unknown": func() error { return h.askForAddress(login.GetAccessToken(), "free@example.com") },
+			"known":   func() error { return h.askForAddress(login.GetAccessToken(), "ben@example.com") },
+		},
 		"verify": {
 			"unknown": func() error { _, err := h.verify("nobody@example.com", "000000"); return err },
 			"known":   func() error { _, err := h.verify("ben@example.com", "000000"); return err },
@@ -74,14 +88,16 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 			},
 		},
 	}
+	mailing := map[string]bool{"register": true, "forgot": true, "resend": true, "change address": true}
 	for name, cases := range attempts {
 		costs, answers := map[string]string{}, map[string]string{}
 		for which, attempt := range cases {
 			// Once to open connections and prepare statements, once to count.
 			_ = attempt()
-			hashed := h.hashes()
+			hashed, told := h.hashes(), len(h.events())
 			statements := wire.During(func() { answers[which] = fmt.Sprint(attempt()) })
 			require.NotEmpty(t, statements)
+			require.Equal(t, mailing[name], h.mailsSince(told) == 1, "%s: %s: a mail goes to whoever is asked for, and to nobody else", name, which)
 			costs[which] = fmt.Sprintf("%d hashes\n%+v", h.hashes()-hashed, statements)
 		}
 		for which, cost := range costs {
@@ -95,6 +111,33 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 
 func (h *harness) askForAccount(email string) error {
 	_, err := h.auth.Register(h.t.Context(), &identityv1.RegisterRequest{Email: email, Password: goodPassword, DisplayName: "Eve"})
+	return err
+}
+
+// mailsSince counts the events after a number of them that somebody gets a mail for.
+func (h *harness) mailsSince(told int) (mails int) {
+	h.t.Helper()
+	for _, event := range h.events()[told:] {
+		switch event.message.(type) {
+		case *identityv1.RegistrationRequested, *identityv1.PasswordResetRequested, *identityv1.EmailChangeRequested:
+			mails++
+		}
+	}
+	return mails
+}
+
+func (h *harness) askForReset(email string) error {
+	_, err := h.passwords("").ForgotPassword(h.t.Context(), &identityv1.ForgotPasswordRequest{Email: email})
+	return err
+}
+
+func (h *harness) askAgain(email string) error {
+	_, err := h.emails("").ResendVerification(h.t.Context(), &identityv1.ResendVerificationRequest{Email: email})
+	return err
+}
+
+func (h *harness) askForAddress(accessToken, email string) error {
+	_, err := h.emails(accessToken).ChangeEmail(h.t.Context(), &identityv1.ChangeEmailRequest{NewEmail: email})
 	return err
 }
 
@@ -120,6 +163,10 @@ func TestNoSecretIsLoggedToldOrStored(t *testing.T) {
 	require.Error(t, err)
 	login := h.signIn("ada@example.com")
 	secrets["access token"], secrets["refresh token"] = login.GetAccessToken(), login.GetRefreshToken()
+	secrets["device token"] = login.GetDeviceToken()
+	secrets["reset token"] = h.forgot("ada@example.com").GetToken()
+	secrets["change token"] = h.changeEmail(login.GetAccessToken(), "new@example.com").GetToken()
+	secrets["link token"] = h.resend("ben@example.com").GetToken()
 	refreshed, err := h.refresh(login.GetRefreshToken())
 	require.NoError(t, err)
 	secrets["second access token"], secrets["second refresh token"] = refreshed.GetAccessToken(), refreshed.GetRefreshToken()
@@ -204,6 +251,10 @@ func TestRowsAreVisibleOnlyToTheirUser(t *testing.T) {
 		"move a session":           `update session set account_id = $1`,
 		"change a refresh token":   `update refresh_token set account_id = $1`,
 		"change an address":        `update credential set email_key = 'x' where account_id = $1`,
+		"read budgets":             `select key from budget`,
+		"read reset tokens":        `select nonce from password_reset where account_id = $1`,
+		"read wished addresses":    `select email from email_change where account_id = $1`,
+		"write an address":         `update account set email = 'x' where id = $1`,
 		"delete an account":        `delete from account where id = $1`,
 		"prolong a registration":   `update registration set expires_at = expires_at + interval '1 day'`,
 		"read the outbox":          `select payload from outbox`,

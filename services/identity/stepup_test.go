@@ -29,11 +29,11 @@ func (h *harness) createTotp(accessToken string) error {
 }
 
 func (h *harness) stepUpByPassword(accessToken, password string) (*identityv1.StepUpResponse, error) {
-	return h.logins(accessToken).StepUp(h.t.Context(), &identityv1.StepUpRequest{Proof: &identityv1.StepUpRequest_Password{Password: password}})
+	return h.logins(accessToken).StepUp(h.t.Context(), &identityv1.StepUpRequest{Password: password})
 }
 
 func (h *harness) stepUpByCode(accessToken, code string) (*identityv1.StepUpResponse, error) {
-	return h.logins(accessToken).StepUp(h.t.Context(), &identityv1.StepUpRequest{Proof: &identityv1.StepUpRequest_Code{Code: code}})
+	return h.logins(accessToken).StepUp(h.t.Context(), &identityv1.StepUpRequest{Code: code})
 }
 
 func TestAnOldLoginIsRaisedByThePassword(t *testing.T) {
@@ -138,4 +138,15 @@ func TestAnEndedSessionIsNotRaised(t *testing.T) {
 	require.NoError(t, err)
 	_, err = h.stepUpByPassword(token, goodPassword)
 	require.Equal(t, "NOT_FOUND", reasonOf(t, err))
+}
+
+func TestASessionIsRaisedByExactlyOneProof(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.signUp("ada@example.com")
+	token := h.signIn("ada@example.com").GetAccessToken()
+	for _, request := range []*identityv1.StepUpRequest{{}, {Password: goodPassword, Code: "123456"}} {
+		_, err := h.logins(token).StepUp(t.Context(), request)
+		require.Equal(t, "INVALID_ARGUMENT", reasonOf(t, err))
+	}
 }

@@ -134,6 +134,7 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 		DB: environment.DB, Clock: environment.Clock, Logger: environment.Logger, Membership: environment.Access,
 		Directory:   identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity")),
 		Devices:     identityv1connect.NewDeviceServiceClient(environment.Clients.Dial("identity")),
+		Accounts:    identityv1connect.NewAccountMailServiceClient(environment.Clients.Dial("identity")),
 		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
 		Composer:    composer, Mailer: mailer, From: *from, Metrics: app.NewMetrics(environment.Registerer),
 	}, nil

@@ -62,7 +62,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{
 		Database: pgtest.Open(t, "notification", notification.Migrations()...), t: t,
 		clock:  clock.NewManual(time.Now()),
-		owners: &owners{users: map[string]*identityv1.User{}, registrations: map[string]*identityv1.GetRegistrationMailResponse{}, invitations: map[string]*organizationv1.GetInvitationMailResponse{}},
+		owners: &owners{users: map[string]*identityv1.User{}, registrations: map[string]*identityv1.GetRegistrationMailResponse{}, resets: map[string]*identityv1.GetPasswordResetMailResponse{}, changes: map[string]*identityv1.GetEmailChangeMailResponse{}, devices: map[string]*identityv1.GetNewDeviceMailResponse{}, invitations: map[string]*organizationv1.GetInvitationMailResponse{}},
 		mailer: &mailer{}, logs: &logBuffer{},
 	}
 	b.rest = rpctest.NewServer(t, func(server *rpc.Server) error {
@@ -76,7 +76,7 @@ func newBench(t *testing.T) *bench {
 	composer, err := mail.New("https://braid.example.com")
 	require.NoError(t, err)
 	b.delivery = &app.Deliveries{
-		DB: b.DB, Clock: b.clock, Logger: logger, Membership: b.rest.Roles, Directory: b.owners, Devices: b.owners, Invitations: b.owners,
+		DB: b.DB, Clock: b.clock, Logger: logger, Membership: b.rest.Roles, Directory: b.owners, Devices: b.owners, Invitations: b.owners, Accounts: b.owners,
 		Composer: composer, Mailer: b.mailer, From: netmail.Address{Name: "Braid", Address: "braid@example.com"}, Metrics: app.NewMetrics(b.Registry),
 	}
 	handlers := job.NewHandlers()
@@ -179,6 +179,8 @@ type owners struct {
 	registrations map[string]*identityv1.GetRegistrationMailResponse
 	invitations   map[string]*organizationv1.GetInvitationMailResponse
 	devices       map[string]*identityv1.GetNewDeviceMailResponse
+	resets        map[string]*identityv1.GetPasswordResetMailResponse
+	changes       map[string]*identityv1.GetEmailChangeMailResponse
 	fault         error
 }
 
@@ -210,6 +212,14 @@ func (o *owners) GetRegistrationMail(_ context.Context, request *identityv1.GetR
 
 func (o *owners) GetNewDeviceMail(_ context.Context, request *identityv1.GetNewDeviceMailRequest) (*identityv1.GetNewDeviceMailResponse, error) {
 	return lookUp(o, o.devices, request.GetUserId()+"/"+request.GetDeviceId())
+}
+
+func (o *owners) GetPasswordResetMail(_ context.Context, request *identityv1.GetPasswordResetMailRequest) (*identityv1.GetPasswordResetMailResponse, error) {
+	return lookUp(o, o.resets, request.GetResetId())
+}
+
+func (o *owners) GetEmailChangeMail(_ context.Context, request *identityv1.GetEmailChangeMailRequest) (*identityv1.GetEmailChangeMailResponse, error) {
+	return lookUp(o, o.changes, request.GetChangeId())
 }
 
 func (o *owners) GetInvitationMail(_ context.Context, request *organizationv1.GetInvitationMailRequest) (*organizationv1.GetInvitationMailResponse, error) {

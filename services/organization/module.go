@@ -84,6 +84,7 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountMemberService(server, handlers),
 		organizationv1braid.MountInvitationService(server, handlers),
 		organizationv1braid.MountInvitationMailService(server, handlers),
+		organizationv1braid.MountInvitedRegistrationService(server, handlers),
 		organizationv1braid.MountRoleService(server, handlers),
 		organizationv1braid.MountAccessService(server, handlers),
 	} {

@@ -131,6 +131,9 @@ var catalogRules = []catalogRule{
 		except: with(versionTables, map[string]string{
 			"account": "a person, who is of no organization", "credential": "a person's", "session": "a person's",
 			"refresh_token": "a session's", "seen_device": "a person's", "avatar": "a person's", "preference": "a person's", "registration": "somebody who is nobody yet",
+			"factor": "a person's", "backup_code": "a person's", "proof_budget": "a person's", "challenge": "somebody's who may be nobody yet",
+			"device": "a person's", "password_reset": "a person's, or nobody's", "email_change": "a person's",
+			"budget":  "keyed hashes, for the worker and for functions",
 			"profile": "a person, shown to colleagues", "organization": "its id is the organization's",
 			"signing_key":     "the installation's",
 			"audit_body":      "its record may be in several trails: audit_entry says in which",
@@ -165,7 +168,15 @@ var catalogRules = []catalogRule{
 		except: map[string]string{
 			"find_credential": "before a login nobody is calling", "find_registration": "before a login nobody is calling",
 			"find_avatar": "by an id that can't be guessed",
+			"find_device": "by the hash of a token", "find_registration_mail": "by the id in an event", "claim_registration": "by the hash of a token",
+			"find_password_reset": "by the hash of a token", "find_password_reset_mail": "by the id in an event",
+			"claim_email_change": "by the hash of a token", "find_email_change_mail": "by the id in an event",
+			"make_email_change": "what requests may not write otherwise, for the user that the transaction acts as",
+			"hold_password":     "locks a row that requests may not read", "spend_budget": "by a key that only identity can make",
+			"read_budget": "by a key that only identity can make", "judge_guess": "by a key that only identity can make",
 			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
+			"find_passkey": "before a login nobody is calling", "find_secured": "asked by other services, about many people",
+			"find_strength": "by the session of a token",
 		},
 		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';
 			revoke all on function leak from public`},

@@ -212,7 +212,7 @@ func (c *Client) AwaitMail(ctx context.Context, email string, pattern *regexp.Re
 // The codes and tokens that mails carry.
 var (
 	CodePattern  = regexp.MustCompile(`code: ([0-9]{6})`)
-	TokenPattern = regexp.MustCompile(`token=([A-Za-z0-9_-]+)`)
+	TokenPattern = regexp.MustCompile(`invitations/accept\?token=([A-Za-z0-9_-]+)`)
 )
 
 var people atomic.Int64

@@ -155,7 +155,7 @@ func (m *matrix) credentials(t *testing.T, method *rpc.Method, who *client.Perso
 		m.must(t, nil, http.MethodPost, "/api/v1/auth/register", map[string]any{"email": guest.Email, "password": guest.Password, "displayName": guest.Name})
 		_, code, err := m.AwaitMail(t.Context(), guest.Email, client.CodePattern)
 		require.NoError(t, err)
-		return values{"email": guest.Email, "code": code}
+		return values{"email": guest.Email, "code": code, "token": ""}
 	case "Refresh":
 		return values{"refresh_token": m.again(t, who).Refresh}
 	default:
@@ -236,7 +236,7 @@ func table(methods []*rpc.Method, rows [][]string) string {
 	out.WriteString("# Who may call what\n\nWritten by the permission matrix of the end-to-end suite (`go test ./test/e2e -update`) from what a running Braid\n" +
 		"answered, each cell a call on things made for it. A number is the HTTP status of the refusal; a reason stands beside it\n" +
 		"where it is not the usual one (`TOKEN_MISSING`, `PERMISSION_DENIED`, `NOT_FOUND`). Comments are the caller's own where the\n" +
-		"caller can write one; the token that accept and reject are called with is nobody's.\n\n")
+		"caller can write one; the token that accept and reject are called with is nobody's, and so is the factor.\n\n")
 	fmt.Fprintf(&out, "| RPC | REST | %s |\n|---|---|%s\n", strings.Join(roles, " | "), strings.Repeat("---|", len(roles)))
 	for i, method := range methods {
 		rest := "internal"

@@ -21,6 +21,7 @@ import (
 // nobodys are references to what belongs to no tenant, with the reason.
 var nobodys = map[string]string{
 	"role_id": "system roles are the same everywhere", "role_ids": "system roles are the same everywhere",
+	"reset_id": "for services only", "change_id": "for services only",
 	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
 }
 

@@ -14,9 +14,11 @@ import (
 	"strings"
 	"testing"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -65,7 +67,7 @@ func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
 		field := target.Fields().Get(i)
 		value, ok := known[string(field.Name())]
 		switch {
-		case !settable(field):
+		case !settable(field), ruledOut(field, fields):
 		case ok:
 			fields[field.JSONName()] = value
 		case field.Kind() == protoreflect.MessageKind && !field.IsList() && !strings.HasPrefix(string(field.Message().FullName()), "google."):
@@ -73,6 +75,23 @@ func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
 		}
 	}
 	return fields
+}
+
+// ruledOut reports whether another field takes the place of this one: of those that the contract lets be only one of, the
+// first is filled.
+func ruledOut(field protoreflect.FieldDescriptor, filled map[string]any) bool {
+	rules, _ := proto.GetExtension(field.Parent().Options(), validate.E_Message).(*validate.MessageRules)
+	for _, oneof := range rules.GetOneof() {
+		if !slices.Contains(oneof.GetFields(), string(field.Name())) {
+			continue
+		}
+		for _, name := range oneof.GetFields() {
+			if _, ok := filled[name]; ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // changeable leaves of the values those that a PATCH may send: never what names the resource itself.
@@ -228,7 +247,11 @@ func examples() values {
 		"code": "000000", "refresh_token": "no-such-token", "access_token": "no-such-token", "token": "no-such-token",
 		"key": projectKey(), "title": "Example", "body": "Example", "status": "in_progress", "role_id": "member",
 		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true, "assignee_id": "",
-		"registration_id": id.New().String(),
-		"preferences":     []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
+		"registration_id": id.New().String(), "factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
+		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
+		"registration_id": id.New().String(), "reset_id": id.New().String(), "change_id": id.New().String(),
+		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
+		"new_email":   client.NewPerson("Nobody").Email,
+		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

@@ -86,7 +86,11 @@ create table challenge (
     tries          integer     not null default 0,
     -- What the signature will be checked against; holds no secret.
     ceremony       bytea,
-    expires_at     timestamptz not null
+    expires_at     timestamptz not null,
+    -- Of the password that was the first step: a second step after it was replaced is worth nothing.
+    password_revision integer  not null,
+    -- Whether the first step came with the token of a known device.
+    device_known   boolean     not null
 );
 create index challenge_expires_at on challenge (expires_at);
 create index challenge_account on challenge (account_id) where account_id is not null;

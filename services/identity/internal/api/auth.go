@@ -8,9 +8,11 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/authn"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/app"
+	"github.com/braidhq/braid/services/identity/internal/domain"
 )
 
 const (
@@ -29,6 +31,17 @@ func NewAuth(app *app.App, runner idempotency.Runner) *Auth { return &Auth{app, 
 
 // Register implements AuthService.
 func (a *Auth) Register(ctx context.Context, request *identityv1.RegisterRequest) (*identityv1.RegisterResponse, error) {
+	if request.GetInvitationToken() != "" {
+		user, organizationID, err := a.app.RegisterInvited(ctx, request.GetEmail(), request.GetPassword(), request.GetDisplayName(), request.GetInvitationToken())
+		if err != nil {
+			return nil, err
+		}
+		response := &identityv1.RegisterResponse{User: encodeUser(user)}
+		if organizationID != "" {
+			response.OrganizationId = &organizationID
+		}
+		return response, nil
+	}
 	if err := a.app.Register(ctx, request.GetEmail(), request.GetPassword(), request.GetDisplayName()); err != nil {
 		return nil, err
 	}
@@ -37,22 +50,37 @@ func (a *Auth) Register(ctx context.Context, request *identityv1.RegisterRequest
 
 // VerifyEmail implements AuthService.
 func (a *Auth) VerifyEmail(ctx context.Context, request *identityv1.VerifyEmailRequest) (*identityv1.VerifyEmailResponse, error) {
-	user, err := a.app.VerifyEmail(ctx, request.GetEmail(), request.GetCode())
+	user, err := a.prove(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	return &identityv1.VerifyEmailResponse{User: encodeUser(user)}, nil
 }
 
+// prove takes a token alone, or an address with a code.
+func (a *Auth) prove(ctx context.Context, request *identityv1.VerifyEmailRequest) (domain.User, error) {
+	switch {
+	case request.GetToken() != "" && (request.GetEmail() != "" || request.GetCode() != ""):
+		return domain.User{}, errs.Invalid("token", "required", "must come without email and code")
+	case request.GetToken() != "":
+		return a.app.VerifyToken(ctx, request.GetToken())
+	case request.GetEmail() == "":
+		return domain.User{}, errs.Invalid("email", "required", "must be set, or token instead")
+	case request.GetCode() == "":
+		return domain.User{}, errs.Invalid("code", "required", "must be set, or token instead")
+	}
+	return a.app.VerifyEmail(ctx, request.GetEmail(), request.GetCode())
+}
+
 // Login implements AuthService.
 func (a *Auth) Login(ctx context.Context, request *identityv1.LoginRequest) (*identityv1.LoginResponse, error) {
-	tokens, user, err := a.app.Login(ctx, request.GetEmail(), request.GetPassword(), request.GetBreakGlass())
+	tokens, user, err := a.app.Login(ctx, request.GetEmail(), request.GetPassword(), request.GetDeviceToken(), request.GetBreakGlass())
 	if err != nil {
 		return nil, err
 	}
 	return &identityv1.LoginResponse{
 		AccessToken: tokens.Access, RefreshToken: tokens.Refresh, TokenType: tokenType, ExpiresIn: expiresIn,
-		User: encodeUser(user),
+		User: encodeUser(user), DeviceToken: tokens.Device,
 	}, nil
 }
 

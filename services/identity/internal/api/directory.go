@@ -47,6 +47,6 @@ func (d *Directory) GetRegistrationMail(ctx context.Context, request *identityv1
 	}
 	return &identityv1.GetRegistrationMailResponse{
 		Email: mail.Email, DisplayName: mail.DisplayName, Code: mail.Code, AccountExists: mail.AccountExists,
-		ExpireTime: timestamppb.New(mail.ExpiresAt),
+		ExpireTime: timestamppb.New(mail.ExpiresAt), Token: mail.Token, NothingPending: mail.NothingPending,
 	}, nil
 }

@@ -29,10 +29,14 @@ type App struct {
 	Passkeys *passkey.Party
 	// Avatars makes pictures of people.
 	Avatars *avatar.Encoder
+	Rules   *password.Rules
 	Issuer  *token.Issuer
 	// Providers are who else can say who somebody is; Membership answers who has to sign in by which.
 	Providers  Providers
 	Membership Membership
+	Limits     Limits
+	// Invitations answers for those who register with an invitation's token.
+	Invitations Invitations
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
 	SessionLimits domain.SessionLimits
@@ -44,6 +48,16 @@ type App struct {
 type Tokens struct {
 	Access  string `json:"access"`
 	Refresh string `json:"refresh"`
+	// Device is the token of a device that the login made known; empty when none did.
+	Device string `json:"-"`
+}
+
+// Invitations is where people are invited: the organization service. It answers ErrNotFound for a token that is not good.
+type Invitations interface {
+	// Address returns the address that a token was mailed to and the organization's name.
+	Address(ctx context.Context, invitationToken string) (email, organization string, err error)
+	// Join makes a user with that address a member.
+	Join(ctx context.Context, invitationToken string, userID id.ID) (organizationID string, err error)
 }
 
 // Format implements fmt.Formatter: tokens are never shown.

@@ -33,6 +33,9 @@ func (a *App) LoginWithFactor(ctx context.Context, challengeToken, code string) 
 			return err
 		}
 		store.ActAs(tx, challenge.UserID)
+		if err := a.holdFirstStep(ctx, tx, challenge); err != nil {
+			return err
+		}
 		proof, err := a.tryCode(ctx, tx, challenge.UserID, code)
 		if errors.Is(err, domain.ErrFactorCode) {
 			refusal = err
@@ -41,7 +44,7 @@ func (a *App) LoginWithFactor(ctx context.Context, challengeToken, code string) 
 		if err != nil {
 			return err
 		}
-		begun, err = a.endLogin(ctx, tx, challenge.UserID, hash, append(proof, challenge.Methods...))
+		begun, err = a.endLogin(ctx, tx, challenge, hash, append(proof, challenge.Methods...))
 		return err
 	})
 	if err == nil {
@@ -113,6 +116,10 @@ func (a *App) FinishPasskey(ctx context.Context, answer []byte, challengeToken s
 			if firstStep, err = a.openChallenge(ctx, tx, hash, domain.LoginChallenge); err != nil {
 				return err
 			}
+			store.ActAs(tx, firstStep.UserID)
+			if err := a.holdFirstStep(ctx, tx, firstStep); err != nil {
+				return err
+			}
 			proof = firstStep.Methods
 		}
 		shown, err := a.tryPasskey(ctx, tx, assertion, firstStep.UserID, firstStep.UserID)
@@ -123,7 +130,8 @@ func (a *App) FinishPasskey(ctx context.Context, answer []byte, challengeToken s
 		if err != nil {
 			return err
 		}
-		begun, err = a.endLogin(ctx, tx, shown.Factor.UserID, hash, append(proof, shown.Methods...))
+		firstStep.UserID = shown.Factor.UserID
+		begun, err = a.endLogin(ctx, tx, firstStep, hash, append(proof, shown.Methods...))
 		return err
 	})
 	if err == nil {
@@ -137,13 +145,24 @@ func (a *App) FinishPasskey(ctx context.Context, answer []byte, challengeToken s
 
 // endLogin begins the session of a login whose second step was right, and closes its challenge; the hash is nil when there
 // was only one step.
-func (a *App) endLogin(ctx context.Context, tx *pg.Tx, userID id.ID, hash []byte, methods []string) (login, error) {
+func (a *App) endLogin(ctx context.Context, tx *pg.Tx, answered domain.Challenge, hash []byte, methods []string) (login, error) {
 	if hash != nil {
 		if err := store.DeleteChallenge(ctx, tx, hash); err != nil {
 			return login{}, err
 		}
 	}
-	return a.beginSession(ctx, tx, userID, methods, true)
+	return a.beginSession(ctx, tx, opening{
+		userID: answered.UserID, methods: methods, secured: true, deviceKnown: answered.DeviceKnown,
+	})
+}
+
+// holdFirstStep refuses a second step whose first is worth nothing any more: the password was replaced since.
+func (a *App) holdFirstStep(ctx context.Context, tx *pg.Tx, challenge domain.Challenge) error {
+	err := store.HoldPassword(ctx, tx, challenge.UserID, challenge.PasswordRevision)
+	if errors.Is(err, store.ErrPasswordReplaced) {
+		return domain.ErrChallengeExpired
+	}
+	return err
 }
 
 // refuseSecondStep keeps that something wrong was shown: for the user, if it is known who that is, and for the challenge of

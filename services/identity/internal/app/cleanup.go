@@ -66,6 +66,7 @@ func (c *Cleanup) Once(ctx context.Context) error {
 		"registration": purged.Registrations, "session": purged.Sessions,
 		"refresh_token": purged.RefreshTokens, "answer": purged.Answers,
 		"challenge": purged.Challenges, "unconfirmed_factor": purged.UnconfirmedFactors,
+		"password_reset": purged.PasswordResets, "email_change": purged.EmailChanges, "device": purged.Devices, "budget": purged.Budgets,
 	} {
 		c.removed.WithLabelValues(kind).Add(float64(count))
 	}

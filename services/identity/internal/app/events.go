@@ -92,3 +92,27 @@ func signingKeyRotated(ctx context.Context, tx *pg.Tx, clock clock.Clock, key do
 		Subject: "signing-key/" + key.ID,
 	})
 }
+
+func (a *App) passwordResetRequested(ctx context.Context, tx *pg.Tx, reset domain.PasswordReset) error {
+	return outbox.Append(ctx, tx, a.Clock, outbox.Event{
+		Message: &identityv1.PasswordResetRequested{ResetId: reset.ID.String()},
+		Key:     reset.ID,
+		Subject: "password-reset/" + reset.ID.String(),
+	})
+}
+
+func (a *App) passwordChanged(ctx context.Context, tx *pg.Tx, userID id.ID, reset bool) error {
+	return outbox.Append(ctx, tx, a.Clock, outbox.Event{
+		Message: &identityv1.PasswordChanged{UserId: userID.String(), Reset_: reset},
+		Key:     userID,
+		Subject: "user/" + userID.String(),
+	})
+}
+
+func (a *App) emailChangeRequested(ctx context.Context, tx *pg.Tx, change domain.EmailChange) error {
+	return outbox.Append(ctx, tx, a.Clock, outbox.Event{
+		Message: &identityv1.EmailChangeRequested{UserId: change.UserID.String(), ChangeId: change.ID.String()},
+		Key:     change.UserID,
+		Subject: "user/" + change.UserID.String(),
+	})
+}

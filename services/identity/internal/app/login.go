@@ -6,6 +6,7 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/domain"
@@ -13,76 +14,103 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
 
-// Login begins a session, or asks for a second factor of who has one. An address without a user costs the same statements and the same hash as a wrong password.
-func (a *App) Login(ctx context.Context, email, password string, breakGlass bool) (Tokens, domain.User, error) {
-	address := domain.ParseAddress(email)
-	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), address)
+// Login begins a session, or asks for a second factor of who has one.
+func (a *App) Login(ctx context.Context, email, password, deviceToken string, breakGlass bool) (Tokens, domain.User, error) {
+	proven, err := a.provePassword(ctx, email, password, deviceToken)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
+	}
+	if err := a.requireSSO(ctx, proven.User, "", breakGlass); err != nil {
+		return Tokens{}, domain.User{}, err
+	}
+	begun, err := a.passFirstProof(ctx, proven, func(ctx context.Context, tx *pg.Tx) error {
+		if proven.replacementHash == "" {
+			return nil
+		}
+		return store.ReplacePasswordHash(ctx, tx, proven.User.ID, proven.replacementHash, a.Clock.Now())
+	})
+	return begun.Tokens, begun.user, settled(err, nil)
+}
+
+// proven is a user whose first proof was right, and what the session's transaction has to know of that.
+type proven struct {
+	store.Credential
+	// methods are what was shown.
+	methods []string
+	// replacementHash is another hash of the same password; empty when the present one is good.
+	replacementHash string
+	// deviceKnown says that the login came with a device's token that stays good.
+	deviceKnown bool
+}
+
+// provePassword returns the user whose password it is. An address without a user costs the same statements and the same
+// hash as a wrong password, and every refusal but that of a right password under a lock is the same.
+func (a *App) provePassword(ctx context.Context, email, password, deviceToken string) (proven, error) {
+	address := domain.ParseAddress(email)
+	met, err := a.meet(ctx, guessLogin, address, deviceToken)
+	if err != nil {
+		return proven{}, err
+	}
+	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), address)
+	if err != nil {
+		return proven{}, err
 	}
 	// No transaction is open here: a connection must not wait for its turn to hash.
 	right, err := a.Hasher.Verify(ctx, credential.PasswordHash, password)
 	if err != nil {
-		return Tokens{}, domain.User{}, err
+		return proven{}, err
 	}
-	if !right {
-		return Tokens{}, domain.User{}, a.refuseLogin(ctx, credential.User.ID, address)
+	if err := a.answerGuess(ctx, met, right, credential.User.ID, address); err != nil {
+		return proven{}, err
 	}
-	if err := a.requireSSO(ctx, credential.User, "", breakGlass); err != nil {
-		return Tokens{}, domain.User{}, err
-	}
+	known := proven{Credential: credential, methods: []string{domain.ByPassword}, deviceKnown: met.deviceUserID == credential.User.ID}
 	// A hash of earlier parameters is replaced while the password is at hand.
-	replacement := ""
 	if a.Hasher.Outdated(credential.PasswordHash) {
-		if replacement, err = a.Hasher.Hash(ctx, password); err != nil {
-			return Tokens{}, domain.User{}, err
-		}
+		known.replacementHash, err = a.Hasher.Hash(ctx, password)
 	}
-	begun, err := a.passFirstProof(ctx, credential.User, []string{domain.ByPassword}, func(ctx context.Context, tx *pg.Tx) error {
-		if replacement == "" {
-			return nil
-		}
-		return store.ReplacePasswordHash(ctx, tx, credential.User.ID, replacement, a.Clock.Now())
-	})
-	return begun.Tokens, begun.user, err
+	return known, err
 }
 
-// refuseLogin keeps the fact and answers the same for every cause.
-func (a *App) refuseLogin(ctx context.Context, userID id.ID, address domain.Address) error {
+// answerGuess judges a password and keeps the fact of a refusal, which is told in the same way for every cause.
+func (a *App) answerGuess(ctx context.Context, met guesser, right bool, userID id.ID, address domain.Address) error {
 	// Derived in both cases, so that it takes the same time.
 	key := token.AddressKey(a.Keys, address.Key)
 	if !userID.IsZero() {
 		key = userID
 	}
-	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
+	var answer *errs.Error
+	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) (err error) {
+		if answer, err = a.judge(ctx, tx, met, right); err != nil || answer == nil {
+			return err
+		}
 		return a.loginFailed(ctx, tx, userID, key, domain.CutUserAgent(call.From(ctx).UserAgent))
 	})
-	if err != nil {
-		return err
-	}
-	return domain.ErrCredentialsInvalid
+	return settled(err, answer)
 }
 
 // passFirstProof goes on where the first proof was right, the password or what a provider said: to a session, or to asking
-// for a second factor. What the proof has changed is written in the same transaction, which acts as the user.
-func (a *App) passFirstProof(ctx context.Context, user domain.User, methods []string, write func(ctx context.Context, tx *pg.Tx) error) (login, error) {
-	challengeToken := token.NewChallenge()
+// for a second factor. What follows from the proof is written in the same transaction, which acts as the user.
+func (a *App) passFirstProof(ctx context.Context, known proven, write func(ctx context.Context, tx *pg.Tx) error) (login, error) {
+	userID, challengeToken := known.User.ID, token.NewChallenge()
 	var begun login
 	var factors domain.Factors
-	err := a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) (err error) {
+	err := a.DB.InTx(ctx, pg.Scope{UserID: userID}, func(ctx context.Context, tx *pg.Tx) (err error) {
 		if err := write(ctx, tx); err != nil {
 			return err
 		}
-		all, err := store.ListFactors(ctx, tx, user.ID)
+		if err := store.HoldPassword(ctx, tx, userID, known.PasswordRevision); err != nil {
+			return err
+		}
+		all, err := store.ListFactors(ctx, tx, userID)
 		if err != nil {
 			return err
 		}
 		if factors = all.Confirmed(""); len(factors) > 0 {
-			challenge := a.newChallenge(ctx, domain.LoginChallenge, user.ID)
-			challenge.Methods = methods
+			challenge := a.newChallenge(ctx, domain.LoginChallenge, userID)
+			challenge.PasswordRevision, challenge.DeviceKnown, challenge.Methods = known.PasswordRevision, known.deviceKnown, known.methods
 			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), challenge)
 		}
-		begun, err = a.beginSession(ctx, tx, user.ID, methods, false)
+		begun, err = a.beginSession(ctx, tx, opening{userID: userID, methods: known.methods, deviceKnown: known.deviceKnown})
 		return err
 	})
 	if err == nil && len(factors) > 0 {
@@ -94,6 +122,16 @@ func (a *App) passFirstProof(ctx context.Context, user domain.User, methods []st
 	return begun, nil
 }
 
+// opening is what a session begins with.
+type opening struct {
+	userID id.ID
+	// methods are what was shown; secured says whether the user has a second factor.
+	methods []string
+	secured bool
+	// deviceKnown says that the client holds a device's token that stays good.
+	deviceKnown bool
+}
+
 // makeRoom ends the sessions that were not used for the longest time, so that there may be one more.
 func (a *App) makeRoom(ctx context.Context, tx *pg.Tx, userID id.ID, now time.Time) error {
 	removed, err := store.DeleteLeastUsedSessions(ctx, tx, userID, a.SessionLimits.PerUser-1, now)
@@ -103,24 +141,29 @@ func (a *App) makeRoom(ctx context.Context, tx *pg.Tx, userID id.ID, now time.Ti
 	return a.ended(ctx, tx, userID, removed, identityv1.SessionRevoked_TOO_MANY_SESSIONS)
 }
 
-// beginSession begins a session that was proven with the methods; secured says whether its user has a second factor. The
-// transaction must act as the user.
-func (a *App) beginSession(ctx context.Context, tx *pg.Tx, userID id.ID, methods []string, secured bool) (login, error) {
+// beginSession begins a session. The transaction must act as the user.
+func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login, error) {
 	work, now := call.From(ctx), a.Clock.Now()
-	session := a.SessionLimits.Begin(userID, work.UserAgent, now)
-	session.ClientAddress, session.AuthenticatedAt, session.Methods = clientOf(ctx).Address, now, domain.Combine(methods)
-	tokens, err := a.issue(ctx, session, secured)
+	session := a.SessionLimits.Begin(with.userID, work.UserAgent, now)
+	session.ClientAddress, session.AuthenticatedAt, session.Methods = clientOf(ctx).Address, now, domain.Combine(with.methods)
+	tokens, err := a.issue(ctx, session, with.secured)
 	if err != nil {
 		return login{}, err
 	}
-	ctx = actingAs(ctx, userID, session.ID)
+	ctx = actingAs(ctx, with.userID, session.ID)
 	// Of two logins at once the second sees the session of the first: together they must not be too many.
-	user, err := store.LockUserForSession(ctx, tx, userID)
+	user, err := store.LockUserForSession(ctx, tx, with.userID)
 	if err != nil {
 		return login{}, err
 	}
-	if err := a.makeRoom(ctx, tx, userID, now); err != nil {
+	if err := a.makeRoom(ctx, tx, with.userID, now); err != nil {
 		return login{}, err
+	}
+	if !with.deviceKnown {
+		tokens.Device = token.NewDevice()
+		if err := store.CreateDevice(ctx, tx, with.userID, token.HashDevice(tokens.Device), now); err != nil {
+			return login{}, err
+		}
 	}
 	if err := store.CreateSession(ctx, tx, session); err != nil {
 		return login{}, err

@@ -30,17 +30,32 @@ func (a *App) FinishProviderLogin(ctx context.Context, returned Returned) (Token
 	case err != nil:
 		return Tokens{}, domain.User{}, err
 	}
-	user, err := a.User(ctx, link.UserID)
+	credential, err := a.credentialOf(ctx, link.UserID)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	if err := a.requireSSO(ctx, user, person.Source, false); err != nil {
+	if err := a.requireSSO(ctx, credential.User, person.Source, false); err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	begun, err := a.passFirstProof(ctx, user, []string{domain.ByProvider}, func(ctx context.Context, tx *pg.Tx) error {
+	known := proven{Credential: credential, methods: []string{domain.ByProvider}}
+	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		return store.UseExternalIdentity(ctx, tx, link.ID, person.Email, a.Clock.Now())
 	})
-	return begun.Tokens, begun.user, err
+	return begun.Tokens, begun.user, settled(err, nil)
+}
+
+// credentialOf returns a user with the password's hash, which is empty when there is none.
+func (a *App) credentialOf(ctx context.Context, userID id.ID) (store.Credential, error) {
+	user, err := a.User(ctx, userID)
+	if err != nil {
+		return store.Credential{}, err
+	}
+	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), domain.ParseAddress(user.Email))
+	if err == nil && credential.User.ID != userID {
+		// The address has changed between the two.
+		err = domain.ErrLoginStateInvalid
+	}
+	return credential, err
 }
 
 // meetStranger makes an account for somebody nobody here is linked to, or asks for the password of the one that has the
@@ -60,7 +75,8 @@ func (a *App) meetStranger(ctx context.Context, person domain.Person, joining *d
 	if err := a.requireSSO(ctx, user, person.Source, false); err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	begun, err := a.passFirstProof(ctx, user, []string{domain.ByProvider}, func(ctx context.Context, tx *pg.Tx) error {
+	known := proven{Credential: store.NewCredential(user), methods: []string{domain.ByProvider}}
+	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		ctx = actingAs(ctx, user.ID, id.ID{})
 		store.UseAddress(tx, person.Address())
 		if err := store.CreateUser(ctx, tx, user, person.Address(), ""); err != nil {
@@ -137,11 +153,7 @@ func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string)
 	if err := a.unsealCeremony(hash, challenge.Ceremony, &person); err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	user, err := a.User(ctx, challenge.UserID)
-	if err != nil {
-		return Tokens{}, domain.User{}, err
-	}
-	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), domain.ParseAddress(user.Email))
+	credential, err := a.credentialOf(ctx, challenge.UserID)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
@@ -149,10 +161,10 @@ func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	if !right || credential.User.ID != user.ID {
-		return Tokens{}, domain.User{}, a.refuseLink(ctx, user.ID)
+	if !right {
+		return Tokens{}, domain.User{}, a.refuseLink(ctx, challenge.UserID)
 	}
-	return a.linkAndPass(ctx, user, person, hash)
+	return a.linkAndPass(ctx, credential, person, hash)
 }
 
 func (a *App) refuseLink(ctx context.Context, userID id.ID) error {
@@ -166,12 +178,14 @@ func (a *App) refuseLink(ctx context.Context, userID id.ID) error {
 }
 
 // linkAndPass goes on where provider and password have both said yes.
-func (a *App) linkAndPass(ctx context.Context, user domain.User, person domain.Person, hash []byte) (Tokens, domain.User, error) {
+func (a *App) linkAndPass(ctx context.Context, credential store.Credential, person domain.Person, hash []byte) (Tokens, domain.User, error) {
 	joining, err := a.joiningBy(ctx, &person)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	begun, err := a.passFirstProof(ctx, user, []string{domain.ByProvider, domain.ByPassword}, func(ctx context.Context, tx *pg.Tx) error {
+	user := credential.User
+	known := proven{Credential: credential, methods: []string{domain.ByProvider, domain.ByPassword}}
+	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		// Of two at once the second finds the challenge gone.
 		store.UseChallenge(tx, hash)
 		if _, err := store.LockChallenge(ctx, tx, hash); errors.Is(err, errs.ErrNotFound) {
@@ -190,7 +204,7 @@ func (a *App) linkAndPass(ctx context.Context, user domain.User, person domain.P
 	if store.IsIdentityTaken(err) {
 		err = domain.ErrIdentityTaken
 	}
-	return begun.Tokens, begun.user, err
+	return begun.Tokens, begun.user, settled(err, nil)
 }
 
 // linkChecked is link for a user who may have links already.

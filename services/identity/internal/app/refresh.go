@@ -117,3 +117,12 @@ func (a *App) ended(ctx context.Context, tx *pg.Tx, userID id.ID, sessionIDs []i
 	})
 	return a.sessionsRevoked(ctx, tx, userID, sessionIDs, reason)
 }
+
+// endSessions ends a user's sessions but one that is kept, as endSession does each.
+func (a *App) endSessions(ctx context.Context, tx *pg.Tx, userID, kept id.ID, reason identityv1.SessionRevoked_Reason) error {
+	removed, err := store.DeleteSessions(ctx, tx, userID, kept, a.Clock.Now())
+	if err != nil {
+		return err
+	}
+	return a.ended(ctx, tx, userID, removed, reason)
+}

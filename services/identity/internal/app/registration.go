@@ -2,13 +2,16 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/mailaddress"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/domain"
+	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/store"
 	"github.com/braidhq/braid/services/identity/internal/token"
 )
@@ -20,12 +23,16 @@ type RegistrationMail struct {
 	// Code is empty when the address already has an account.
 	Code          string
 	AccountExists bool
-	ExpiresAt     time.Time
+	// Token is what the mail's link holds; empty when there is no code.
+	Token string
+	// NothingPending says that a code was asked for again and nothing waits for one.
+	NothingPending bool
+	ExpiresAt      time.Time
 }
 
 // Register writes down that someone asked for an account. It does the same for an address that has one, and the mail
 // will say so: nobody but the mailbox's owner learns which. An address that no mail reaches is refused by its looks alone.
-func (a *App) Register(ctx context.Context, email, password, displayName string) error {
+func (a *App) Register(ctx context.Context, email, text, displayName string) error {
 	address := domain.ParseAddress(email)
 	if err := mailaddress.Check("email", address.Typed); err != nil {
 		return err
@@ -35,18 +42,17 @@ func (a *App) Register(ctx context.Context, email, password, displayName string)
 		return err
 	}
 	// Outside the transaction: a connection must not wait for its turn to hash.
-	hash, err := a.Hasher.Hash(ctx, password)
+	hash, err := a.hashNew(ctx, "password", text, password.Owner{Name: displayName, Email: address.Typed})
 	if err != nil {
 		return err
 	}
-	now := a.Clock.Now()
-	registration := domain.Registration{
-		ID: id.New(), Address: address, DisplayName: displayName, PasswordHash: hash,
-		Nonce: token.NewNonce(), CreatedAt: now, ExpiresAt: now.Add(domain.CodeLifetime),
-	}
-	code := token.Code(a.Keys, registration.ID, registration.Nonce)
-	registration.CodeHash = token.HashCode(a.Keys, registration.ID, code)
+	registration := a.newRegistration(ctx, address)
+	registration.DisplayName, registration.PasswordHash = displayName, hash
 	return a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
+		allowed, err := a.mayMail(ctx, tx, address)
+		if err != nil || !allowed {
+			return err
+		}
 		store.UseAddress(tx, registration.Address)
 		if err := store.CreateRegistration(ctx, tx, registration); err != nil {
 			return err
@@ -55,24 +61,43 @@ func (a *App) Register(ctx context.Context, email, password, displayName string)
 	})
 }
 
+// newRegistration is one with a code and a token of its own.
+func (a *App) newRegistration(ctx context.Context, address domain.Address) domain.Registration {
+	now := a.Clock.Now()
+	registration := domain.Registration{
+		ID: id.New(), Address: address, Nonce: token.NewNonce(), CreatedAt: now, ExpiresAt: now.Add(domain.CodeLifetime),
+		ClientKey: token.ClientKey(a.Keys, domain.NetworkOf(call.From(ctx).ClientAddress)),
+	}
+	registration.CodeHash = token.HashCode(a.Keys, registration.ID, token.Code(a.Keys, registration.ID, registration.Nonce))
+	registration.TokenHash = token.HashMailed(token.ForRegistration,
+		token.Mailed(a.Keys, token.ForRegistration, registration.ID, registration.Nonce))
+	return registration
+}
+
 // VerifyEmail turns the registration that the code belongs to into a user, and ends all others of the address. A wrong
 // code counts against everything pending for the address; that is kept although the answer is an error.
 func (a *App) VerifyEmail(ctx context.Context, email, code string) (domain.User, error) {
 	address := domain.ParseAddress(email)
+	met, err := a.meet(ctx, guessCode, address, "")
+	if err != nil {
+		return domain.User{}, err
+	}
 	var user domain.User
-	var matched bool
-	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
+	var answer *errs.Error
+	err = a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
 		store.UseAddress(tx, address)
 		now := a.Clock.Now()
 		pending, err := store.LockPending(ctx, tx, address, now)
 		if err != nil {
 			return err
 		}
-		var proven domain.Registration
-		proven, matched = domain.MatchCode(pending, func(registrationID id.ID) []byte {
+		proven, matched := domain.MatchCode(pending, func(registrationID id.ID) []byte {
 			return token.HashCode(a.Keys, registrationID, code)
 		})
-		if !matched {
+		if answer, err = a.judge(ctx, tx, met, matched); err != nil {
+			return err
+		}
+		if answer != nil {
 			return store.CountTry(ctx, tx, address, pending)
 		}
 		user = domain.NewUser(proven.Address.Typed, proven.DisplayName, now)
@@ -84,8 +109,11 @@ func (a *App) VerifyEmail(ctx context.Context, email, code string) (domain.User,
 		return domain.User{}, domain.ErrCodeInvalid
 	case err != nil:
 		return domain.User{}, err
-	case !matched:
+	case answer != nil && !errors.Is(answer, domain.ErrTooManyAttempts):
+		// Nobody is told of a lock: a code proves less than a password.
 		return domain.User{}, domain.ErrCodeInvalid
+	case answer != nil:
+		return domain.User{}, answer
 	}
 	return user, nil
 }
@@ -115,7 +143,9 @@ func (a *App) RegistrationMail(ctx context.Context, registrationID id.ID) (Regis
 		Email: registration.Address.Typed, DisplayName: registration.DisplayName,
 		AccountExists: registration.AccountExists, ExpiresAt: registration.ExpiresAt,
 	}
-	if !mail.AccountExists {
+	mail.NothingPending = registration.Hollow && !mail.AccountExists
+	if !mail.AccountExists && !mail.NothingPending {
+		mail.Token = token.Mailed(a.Keys, token.ForRegistration, registration.ID, registration.Nonce)
 		mail.Code = token.Code(a.Keys, registration.ID, registration.Nonce)
 	}
 	return mail, nil

@@ -47,6 +47,10 @@ type Challenge struct {
 	Methods   []string
 	Tries     int32
 	ExpiresAt time.Time
+	// PasswordRevision is that of the password which the first step of a login was; DeviceKnown says that it came with a
+	// device's token that stays good.
+	PasswordRevision int32
+	DeviceKnown      bool
 }
 
 // Check refuses what is not this kind of challenge, is over, or is somebody else's.

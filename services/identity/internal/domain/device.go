@@ -8,8 +8,8 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-// MaxDevices is how many devices are remembered of one person; the one not seen for the longest time makes room.
-const MaxDevices = 100
+// MaxSeenDevices is how many devices are remembered of one person; the one not seen for the longest time makes room.
+const MaxSeenDevices = 100
 
 // SeenDevice is something a person has signed in with.
 type SeenDevice struct {

@@ -23,7 +23,16 @@ var (
 				WithViolation(errs.Violation{Field: "image", Rule: "image.readable", Message: "must be a PNG, JPEG, GIF or WebP file"})
 	ErrAvatarTooLarge = errs.New(errs.InvalidArgument, "AVATAR_TOO_LARGE", "The picture is too large: at most 512 KiB, and 2048 by 2048 pixels.").
 				WithViolation(errs.Violation{Field: "image", Rule: "image.size", Message: "must have at most 512 KiB, and 2048 by 2048 pixels"})
-	ErrOverloaded = errs.New(errs.ResourceExhausted, "OVERLOADED", "Too many people are doing this at this moment; try again shortly.")
+	ErrOverloaded        = errs.New(errs.ResourceExhausted, "OVERLOADED", "Too many people are doing this at this moment; try again shortly.")
+	ErrPasswordTooShort  = errs.New(errs.InvalidArgument, "PASSWORD_TOO_SHORT", "The password must have at least 12 characters.")
+	ErrPasswordTooLong   = errs.New(errs.InvalidArgument, "PASSWORD_TOO_LONG", "The password must have at most 256 characters.")
+	ErrPasswordBreached  = errs.New(errs.InvalidArgument, "PASSWORD_BREACHED", "The password is known from a breach; whoever guesses tries it first. Choose another.")
+	ErrPasswordPersonal  = errs.New(errs.InvalidArgument, "PASSWORD_PERSONAL", "The password is built from your name, address or organization. Choose another.")
+	ErrCodeExpired       = errs.New(errs.InvalidArgument, "CODE_EXPIRED", "The link has expired. Ask for another.")
+	ErrAccountLocked     = errs.New(errs.ResourceExhausted, "ACCOUNT_LOCKED", "The password is right, but too many wrong ones came before it. Try again later, or from a device you have used before.")
+	ErrTooManyAttempts   = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many wrong passwords and codes came from your network. Try again later.")
+	ErrEmailTaken        = errs.New(errs.AlreadyExists, "EMAIL_TAKEN", "The address belongs to another account by now.")
+	ErrInvitationInvalid = errs.New(errs.FailedPrecondition, "INVITATION_INVALID", "The invitation is not good for this address, or no longer.")
 
 	// What login by others is refused with.
 	ErrProviderUnknown     = errs.New(errs.NotFound, "PROVIDER_UNKNOWN", "There is no such way to sign in.")

@@ -26,10 +26,15 @@ type Registration struct {
 	// Nonce and ID are what the code is derived from; CodeHash is how it is recognized.
 	Nonce    []byte
 	CodeHash []byte
+	// TokenHash is how the token of the mail's link is recognized, ClientKey which network asked.
+	TokenHash []byte
+	ClientKey []byte
 	// AccountExists says that the address already had an account, so that no code proves it.
 	AccountExists bool
-	CreatedAt     time.Time
-	ExpiresAt     time.Time
+	// Hollow says that a code was asked for again and nothing waited for one.
+	Hollow    bool
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 // MatchCode returns the registration that a code belongs to. hash is computed MaxPending times, whatever is pending,

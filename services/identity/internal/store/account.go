@@ -15,7 +15,12 @@ import (
 type Credential struct {
 	User         domain.User
 	PasswordHash string
+	// PasswordRevision grows with every other password.
+	PasswordRevision int32
 }
+
+// NewCredential is that of a user who is made with CreateUser and no password yet.
+func NewCredential(user domain.User) Credential { return Credential{User: user, PasswordRevision: 1} }
 
 // CreateUser queues a user and the password. The transaction must act as the user. When the address has a user by then,
 // COMMIT or the next statement fails and IsAddressTaken says so.
@@ -36,9 +41,9 @@ func IsAddressTaken(err error) bool { return pg.ConstraintOf(err) == "credential
 // FindCredential returns the user of an address with the password's hash, or the zero value.
 func FindCredential(ctx context.Context, querier pg.Querier, address domain.Address) (Credential, error) {
 	var found Credential
-	err := querier.QueryRow(ctx, `select account_id, password_hash, email, display_name, revision, created_at, updated_at
-from find_credential($1)`, address.Key).Scan(&found.User.ID, &found.PasswordHash, &found.User.Email,
-		&found.User.DisplayName, &found.User.Revision, &found.User.CreatedAt, &found.User.UpdatedAt)
+	err := querier.QueryRow(ctx, `select account_id, password_hash, email, display_name, revision, created_at, updated_at,
+    password_revision from find_credential($1)`, address.Key).Scan(&found.User.ID, &found.PasswordHash, &found.User.Email,
+		&found.User.DisplayName, &found.User.Revision, &found.User.CreatedAt, &found.User.UpdatedAt, &found.PasswordRevision)
 	if errors.Is(err, pg.ErrNoRows) {
 		return Credential{}, nil
 	}

@@ -20,7 +20,8 @@ func CreateChallenge(ctx context.Context, tx *pg.Tx, hash []byte, challenge doma
 	UseChallenge(tx, hash)
 	return queue(tx).InsertChallenge(ctx, db.InsertChallengeParams{
 		Hash: hash, Kind: string(challenge.Kind), AccountID: challenge.UserID, UserAgent: challenge.Client.UserAgent,
-		ClientAddress: challenge.Client.Address, Ceremony: challenge.Ceremony, ExpiresAt: challenge.ExpiresAt, Methods: append([]string{}, challenge.Methods...),
+		ClientAddress: challenge.Client.Address, Ceremony: challenge.Ceremony, ExpiresAt: challenge.ExpiresAt,
+		PasswordRevision: challenge.PasswordRevision, DeviceKnown: challenge.DeviceKnown, Methods: append([]string{}, challenge.Methods...),
 	})
 }
 
@@ -31,7 +32,8 @@ func LockChallenge(ctx context.Context, tx *pg.Tx, hash []byte) (domain.Challeng
 	return domain.Challenge{
 		Kind: domain.ChallengeKind(row.Kind), UserID: row.AccountID,
 		Client:   domain.Client{UserAgent: row.UserAgent, Address: row.ClientAddress},
-		Ceremony: row.Ceremony, Tries: row.Tries, ExpiresAt: row.ExpiresAt, Methods: row.Methods,
+		Ceremony: row.Ceremony, Tries: row.Tries, ExpiresAt: row.ExpiresAt,
+		PasswordRevision: row.PasswordRevision, DeviceKnown: row.DeviceKnown, Methods: row.Methods,
 	}, explain("load challenge", err)
 }
 

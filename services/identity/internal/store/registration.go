@@ -18,10 +18,31 @@ func CreateRegistration(ctx context.Context, tx *pg.Tx, registration domain.Regi
 	err := queries.InsertRegistration(ctx, db.InsertRegistrationParams{
 		ID: registration.ID, EmailKey: registration.Address.Key, Email: registration.Address.Typed,
 		DisplayName: registration.DisplayName, PasswordHash: registration.PasswordHash,
-		Nonce: registration.Nonce, CodeHash: registration.CodeHash,
+		Nonce: registration.Nonce, CodeHash: registration.CodeHash, TokenHash: registration.TokenHash, ClientKey: registration.ClientKey,
 		CreatedAt: registration.CreatedAt, ExpiresAt: registration.ExpiresAt,
 	})
 	return errors.Join(err, queries.TrimRegistrations(ctx, registration.Address.Key, domain.MaxPending))
+}
+
+// RepeatRegistration queues a registration like the newest that the same network asked for at the address, with a code of
+// its own, or a hollow one when there is none. The transaction must use the address.
+func RepeatRegistration(ctx context.Context, tx *pg.Tx, registration domain.Registration) error {
+	queries := queue(tx)
+	err := queries.RepeatRegistration(ctx, db.RepeatRegistrationParams{
+		ID: registration.ID, EmailKey: registration.Address.Key, Email: registration.Address.Typed, Nonce: registration.Nonce,
+		CodeHash: registration.CodeHash, TokenHash: registration.TokenHash, ClientKey: registration.ClientKey,
+		CreatedAt: registration.CreatedAt, ExpiresAt: registration.ExpiresAt,
+	})
+	return errors.Join(err, queries.TrimRegistrations(ctx, registration.Address.Key, domain.MaxPending))
+}
+
+// ClaimRegistration returns the registration that a token proves, and has others with the token wait; ErrNotFound when
+// there is none.
+func ClaimRegistration(ctx context.Context, tx *pg.Tx, tokenHash []byte) (domain.Registration, error) {
+	var found domain.Registration
+	err := tx.QueryRow(ctx, `select id, email, email_key, display_name, password_hash, expires_at from claim_registration($1)`, tokenHash).
+		Scan(&found.ID, &found.Address.Typed, &found.Address.Key, &found.DisplayName, &found.PasswordHash, &found.ExpiresAt)
+	return found, explain("claim registration", err)
 }
 
 // LockPending returns the registrations of an address that a code may still prove, the newest first, and makes other
@@ -60,7 +81,7 @@ func DeletePending(ctx context.Context, tx *pg.Tx, address domain.Address) error
 // FindRegistration returns what the mail of a registration is made from: no password, no code.
 func FindRegistration(ctx context.Context, querier pg.Querier, registrationID id.ID) (domain.Registration, error) {
 	found := domain.Registration{ID: registrationID}
-	err := querier.QueryRow(ctx, `select email, display_name, nonce, account_exists, expires_at from find_registration($1)`,
-		registrationID).Scan(&found.Address.Typed, &found.DisplayName, &found.Nonce, &found.AccountExists, &found.ExpiresAt)
+	err := querier.QueryRow(ctx, `select email, display_name, nonce, account_exists, hollow, expires_at from find_registration_mail($1)`,
+		registrationID).Scan(&found.Address.Typed, &found.DisplayName, &found.Nonce, &found.AccountExists, &found.Hollow, &found.ExpiresAt)
 	return found, explain("load registration", err)
 }

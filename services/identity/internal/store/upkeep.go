@@ -13,6 +13,7 @@ import (
 type Purged struct {
 	Registrations, Sessions, RefreshTokens, Answers int64
 	Challenges, UnconfirmedFactors                  int64
+	PasswordResets, EmailChanges, Devices, Budgets  int64
 }
 
 // Purge removes what time has ended, at most a number of each kind. It needs a worker transaction.
@@ -36,6 +37,19 @@ func Purge(ctx context.Context, tx *pg.Tx, now time.Time, most int32) (purged Pu
 	}
 	if purged.UnconfirmedFactors, err = queries.PurgeUnconfirmed(ctx, now.Add(-domain.ConfirmationTime), most); err != nil {
 		return Purged{}, explain("purge unconfirmed factors", err)
+	}
+	expiredBefore := now.Add(-domain.ExpiredKept)
+	if purged.PasswordResets, err = queries.PurgePasswordResets(ctx, expiredBefore, most); err != nil {
+		return Purged{}, explain("purge password resets", err)
+	}
+	if purged.EmailChanges, err = queries.PurgeEmailChanges(ctx, expiredBefore, most); err != nil {
+		return Purged{}, explain("purge email changes", err)
+	}
+	if purged.Devices, err = queries.PurgeDevices(ctx, now, most); err != nil {
+		return Purged{}, explain("purge devices", err)
+	}
+	if purged.Budgets, err = queries.PurgeBudgets(ctx, now, most); err != nil {
+		return Purged{}, explain("purge budgets", err)
 	}
 	return purged, nil
 }

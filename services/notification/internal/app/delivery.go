@@ -38,6 +38,7 @@ type Deliveries struct {
 	Directory   Directory
 	Devices     Devices
 	Invitations Invitations
+	Accounts    AccountMails
 	Composer    *mail.Composer
 	Mailer      Mailer
 	From        netmail.Address
@@ -134,6 +135,14 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareInvitation(ctx, delivery)
 	case domain.NewDevice:
 		message, skip, err = d.prepareDevice(ctx, delivery)
+	case domain.PasswordReset:
+		message, skip, err = d.preparePasswordReset(ctx, delivery)
+	case domain.PasswordChanged:
+		message, skip, err = d.preparePasswordChanged(ctx, delivery)
+	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed:
+		message, skip, err = d.prepareSecurity(ctx, delivery)
+	case domain.EmailConfirmation, domain.EmailChange:
+		message, skip, err = d.prepareEmailChange(ctx, delivery)
 	default:
 		message, skip, err = d.prepareTask(ctx, delivery)
 	}

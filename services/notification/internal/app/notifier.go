@@ -69,8 +69,22 @@ func (n *Notifier) PlanDeviceMail(ctx context.Context, tx *pg.Tx, eventID, userI
 	return n.planMail(ctx, tx, eventID, happened, domain.Delivery{Kind: domain.NewDevice, UserID: userID, DeviceID: deviceID})
 }
 
+// PlanAccountMails plans a mail of each kind about a matter of somebody's account.
+func (n *Notifier) PlanAccountMails(ctx context.Context, tx *pg.Tx, eventID, matterID id.ID, happened time.Time, kinds ...domain.Kind) error {
+	for _, kind := range kinds {
+		if err := n.planMail(ctx, tx, eventID, happened, domain.Delivery{Kind: kind, AccountMatterID: matterID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (n *Notifier) planMail(ctx context.Context, tx *pg.Tx, eventID id.ID, happened time.Time, delivery domain.Delivery) error {
 	delivery.ID = domain.DeriveID(eventID, id.ID{}, domain.Email)
+	if delivery.Kind == domain.EmailChange {
+		// The second mail of one event.
+		delivery.ID = domain.DeriveID(eventID, delivery.AccountMatterID, domain.Email)
+	}
 	if err := store.InsertMailDelivery(ctx, tx, delivery, eventID, happened); err != nil {
 		return err
 	}

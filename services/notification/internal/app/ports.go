@@ -32,6 +32,12 @@ type Devices interface {
 	GetNewDeviceMail(context.Context, *identityv1.GetNewDeviceMailRequest) (*identityv1.GetNewDeviceMailResponse, error)
 }
 
+// AccountMails is what identity tells of a mail about an account at the moment of sending.
+type AccountMails interface {
+	GetPasswordResetMail(context.Context, *identityv1.GetPasswordResetMailRequest) (*identityv1.GetPasswordResetMailResponse, error)
+	GetEmailChangeMail(context.Context, *identityv1.GetEmailChangeMailRequest) (*identityv1.GetEmailChangeMailResponse, error)
+}
+
 // Invitations is what organization tells at the moment of sending.
 type Invitations interface {
 	GetInvitationMail(context.Context, *organizationv1.GetInvitationMailRequest) (*organizationv1.GetInvitationMailResponse, error)

@@ -43,10 +43,12 @@ func (d *Deliveries) prepareRegistration(ctx context.Context, delivery domain.De
 	switch {
 	case registration.GetAccountExists():
 		content, err = d.Composer.AccountExists()
+	case registration.GetNothingPending():
+		content, err = d.Composer.NothingPending()
 	case registration.GetCode() == "":
 		return mail.Message{}, skipRegistrationGone, nil
 	default:
-		content, err = d.Composer.Registration(registration.GetCode(), registration.GetExpireTime().AsTime())
+		content, err = d.Composer.Registration(registration.GetCode(), registration.GetToken(), registration.GetExpireTime().AsTime())
 	}
 	return mail.Message{Content: content, To: netmail.Address{Address: registration.GetEmail()}}, "", err
 }

@@ -29,11 +29,14 @@ type Delivery struct {
 	RegistrationID id.ID
 	InvitationID   id.ID
 	DeviceID       id.ID
-	ProjectID      id.ID
-	TaskID         id.ID
-	TaskKey        string
-	TaskTitle      string
-	TaskStatus     string
+	// AccountMatterID is identity's: a reset of a password, a change of address or, when the mail is about nothing else,
+	// the user.
+	AccountMatterID id.ID
+	ProjectID       id.ID
+	TaskID          id.ID
+	TaskKey         string
+	TaskTitle       string
+	TaskStatus      string
 	// Assignment is what a mail about one tells of.
 	Assignment
 	// Muted says that the person has turned such mails off by now.

@@ -13,6 +13,11 @@ const (
 	Invitation        Kind = "invitation"
 	Registration      Kind = "registration"
 	NewDevice         Kind = "new_device"
+	PasswordReset     Kind = "password_reset"
+	PasswordChanged   Kind = "password_changed"
+	// EmailConfirmation goes to the address that an account is to have, EmailChange to the one it has.
+	EmailConfirmation Kind = "email_confirmation"
+	EmailChange       Kind = "email_change"
 )
 
 // Channel is a way to reach a person.

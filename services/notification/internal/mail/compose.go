@@ -28,7 +28,8 @@ type Composer struct {
 }
 
 // templateNames are the mails there are.
-var templateNames = []string{"registration", "account_exists", "invitation", "task", "new_device"}
+var templateNames = []string{"registration", "account_exists", "nothing_pending", "invitation", "task", "new_device",
+	"password_reset", "no_account", "password_changed", "security", "email_confirmation", "email_change"}
 
 // New returns a composer whose links begin with publicURL, which has no slash at its end.
 func New(publicURL string) (*Composer, error) {
@@ -50,8 +51,10 @@ func New(publicURL string) (*Composer, error) {
 
 // Registration is the mail with the code that proves an address. It repeats nothing that whoever registered typed:
 // anybody may register anybody's address, and must not get to write to it.
-func (c *Composer) Registration(code string, expires time.Time) (Content, error) {
-	return c.compose("registration", "Your Braid code", struct{ Code, Expires string }{line(code), formatTime(expires)})
+func (c *Composer) Registration(code, token string, expires time.Time) (Content, error) {
+	return c.compose("registration", "Your Braid code", struct{ Code, Link, Expires string }{
+		line(code), c.tokenLink("/verify-email", token), formatTime(expires),
+	})
 }
 
 // AccountExists tells the owner of an address that somebody tried to register it again.

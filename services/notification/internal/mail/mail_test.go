@@ -91,12 +91,45 @@ func TestMessageOnTheWire(t *testing.T) {
 
 func TestRegistrationMail(t *testing.T) {
 	t.Parallel()
-	content, err := newComposer(t).Registration("042137", sent)
+	content, err := newComposer(t).Registration("042137", "to-ken", sent)
 	require.NoError(t, err)
 	_, parts := decode(t, newMessage(content))
 	require.Contains(t, strings.Split(parts["text/plain"], "\n"), "code: 042137")
 	require.Contains(t, parts["text/html"], "042137")
 	require.NotContains(t, content.Subject, "042137", "a subject is shown on locked screens")
+	require.Contains(t, strings.Split(parts["text/plain"], "\n"), "https://braid.example.com/verify-email?token=to-ken")
+}
+
+func TestAccountMails(t *testing.T) {
+	t.Parallel()
+	composer := newComposer(t)
+	reset, err := composer.PasswordReset("to-ken_1+/=", sent)
+	require.NoError(t, err)
+	require.Contains(t, strings.Split(reset.Text, "\n"), "https://braid.example.com/reset-password?token=to-ken_1%2B%2F%3D")
+	require.Contains(t, reset.Text, "1 March 2026, 12:30 UTC")
+	confirmation, err := composer.EmailConfirmation("to-ken", sent)
+	require.NoError(t, err)
+	require.Contains(t, confirmation.HTML, `href="https://braid.example.com/verify-email?token=to-ken"`)
+	for _, write := range []func() (mail.Content, error){composer.NoAccount, composer.NothingPending, composer.PasswordChanged} {
+		content, err := write()
+		require.NoError(t, err)
+		require.NotContains(t, content.Text, "token=")
+		require.Contains(t, content.Text, "https://braid.example.com")
+	}
+}
+
+// What a person typed reaches the old address: it must add no header, no line and no turn of direction.
+func TestHostileAddressesAndNamesStayInTheirLine(t *testing.T) {
+	t.Parallel()
+	content, err := newComposer(t).EmailChange("eve@example.com\r\nBcc: all@example.com\u202Emoc.elpmaxe\u2028<b>")
+	require.NoError(t, err)
+	message := newMessage(content)
+	message.To.Name = "Eve\r\nBcc: all@example.com\u202E\u2066"
+	header, parts := decode(t, message)
+	require.Empty(t, header.Get("Bcc"))
+	require.NotContains(t, header.Get("To"), "\u202E")
+	require.Contains(t, parts["text/plain"], "eve@example.com Bcc: all@example.com moc.elpmaxe <b>\n")
+	require.NotContains(t, parts["text/html"], "<b>")
 }
 
 func TestAccountExistsMail(t *testing.T) {

@@ -34,8 +34,8 @@ func InsertTaskDeliveries(ctx context.Context, tx *pg.Tx, fact domain.TaskFact, 
 func InsertMailDelivery(ctx context.Context, tx *pg.Tx, delivery domain.Delivery, eventID id.ID, created time.Time) error {
 	err := db.New(queued{tx}).InsertMailDelivery(ctx, db.InsertMailDeliveryParams{
 		ID: delivery.ID, EventID: eventID, OrganizationID: delivery.OrganizationID, Kind: string(delivery.Kind),
-		RegistrationID: delivery.RegistrationID, InvitationID: delivery.InvitationID, CreatedAt: created,
-		UserID: delivery.UserID, DeviceID: delivery.DeviceID,
+		RegistrationID: delivery.RegistrationID, InvitationID: delivery.InvitationID, AccountMatterID: delivery.AccountMatterID,
+		CreatedAt: created, UserID: delivery.UserID, DeviceID: delivery.DeviceID,
 	})
 	if err != nil {
 		return fmt.Errorf("insert delivery: %w", err)
@@ -55,7 +55,8 @@ func GetDelivery(ctx context.Context, querier pg.Querier, deliveryID id.ID) (del
 	return domain.Delivery{
 		ID: row.ID, Kind: domain.Kind(row.Kind), State: domain.State(row.State), OrganizationID: row.OrganizationID,
 		UserID: row.UserID, ActorID: row.ActorID, RegistrationID: row.RegistrationID, InvitationID: row.InvitationID,
-		ProjectID: row.ProjectID, TaskID: row.TaskID, TaskKey: row.TaskKey, TaskTitle: row.TaskTitle,
+		AccountMatterID: row.AccountMatterID,
+		ProjectID:       row.ProjectID, TaskID: row.TaskID, TaskKey: row.TaskKey, TaskTitle: row.TaskTitle,
 		TaskStatus: row.TaskStatus, Assignment: domain.Assignment{AssigneeID: row.AssigneeID, PreviousAssigneeID: row.PreviousAssigneeID},
 		DeviceID: row.DeviceID, Muted: row.Muted,
 	}, true, nil

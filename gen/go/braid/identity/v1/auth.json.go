@@ -16,12 +16,26 @@ func (x *RegisterRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetPassword())
 	dst = append(dst, `,"displayName":`...)
 	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"invitationToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetInvitationToken())
 	return append(dst, '}')
 }
 
 // AppendJSON implements jsonwire.Appender.
 func (x *RegisterResponse) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
+	begin := len(dst)
+	if x.User != nil {
+		dst = append(dst, `"user":`...)
+		dst = x.GetUser().AppendJSON(dst)
+	}
+	if x.OrganizationId != nil {
+		if len(dst) > begin {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"organizationId":`...)
+		dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	}
 	return append(dst, '}')
 }
 
@@ -32,6 +46,8 @@ func (x *VerifyEmailRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetEmail())
 	dst = append(dst, `,"code":`...)
 	dst = jsonwire.AppendString(dst, x.GetCode())
+	dst = append(dst, `,"token":`...)
+	dst = jsonwire.AppendString(dst, x.GetToken())
 	return append(dst, '}')
 }
 
@@ -54,6 +70,8 @@ func (x *LoginRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetPassword())
 	dst = append(dst, `,"breakGlass":`...)
 	dst = jsonwire.AppendBool(dst, x.GetBreakGlass())
+	dst = append(dst, `,"deviceToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetDeviceToken())
 	return append(dst, '}')
 }
 
@@ -72,6 +90,8 @@ func (x *LoginResponse) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"user":`...)
 		dst = x.GetUser().AppendJSON(dst)
 	}
+	dst = append(dst, `,"deviceToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetDeviceToken())
 	return append(dst, '}')
 }
 

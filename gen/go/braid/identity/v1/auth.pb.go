@@ -32,12 +32,15 @@ type RegisterRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The address to prove; compared without regard to case.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	// 12 to 256 characters, any Unicode.
+	// 12 to 256 characters after Unicode normalization (NFC), any Unicode. One that is known from a breach or built from
+	// the name, address or organization is refused.
 	Password string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	// The name others see.
-	DisplayName   string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// The token of an invitation that was mailed to the address.
+	InvitationToken string `protobuf:"bytes,4,opt,name=invitation_token,json=invitationToken,proto3" json:"invitation_token,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *RegisterRequest) Reset() {
@@ -91,11 +94,23 @@ func (x *RegisterRequest) GetDisplayName() string {
 	return ""
 }
 
-// RegisterResponse is empty, whatever happened.
+func (x *RegisterRequest) GetInvitationToken() string {
+	if x != nil {
+		return x.InvitationToken
+	}
+	return ""
+}
+
+// RegisterResponse is empty, whatever happened, but for those who came with an invitation's token.
 type RegisterResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user that now exists; only with an invitation's token.
+	User *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// The organization that the user is now a member of. Absent when it could not be asked: the invitation then waits to be
+	// accepted.
+	OrganizationId *string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3,oneof" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RegisterResponse) Reset() {
@@ -128,13 +143,29 @@ func (*RegisterResponse) Descriptor() ([]byte, []int) {
 	return file_braid_identity_v1_auth_proto_rawDescGZIP(), []int{1}
 }
 
+func (x *RegisterResponse) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+func (x *RegisterResponse) GetOrganizationId() string {
+	if x != nil && x.OrganizationId != nil {
+		return *x.OrganizationId
+	}
+	return ""
+}
+
 // VerifyEmailRequest proves an address.
 type VerifyEmailRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The address the code was mailed to.
+	// The address the code was mailed to; with a code.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	// The six digits from the mail.
-	Code          string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	// The six digits from the mail; with an email.
+	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	// The token from the mail's link; without email and code.
+	Token         string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,10 +214,17 @@ func (x *VerifyEmailRequest) GetCode() string {
 	return ""
 }
 
-// VerifyEmailResponse holds the new user.
+func (x *VerifyEmailRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// VerifyEmailResponse holds the user.
 type VerifyEmailResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The user that now exists.
+	// The user that now exists, or has the new address now.
 	User          *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -236,9 +274,11 @@ type LoginRequest struct {
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
 	// The user's password.
 	Password string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
-	// An owner's way in when the organization's own connection is required and does not work. It is audited, and the other
-	// owners are told.
-	BreakGlass    bool `protobuf:"varint,10,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
+	// An owner's way in when the organization's own connection is required and does not work. It is audited, and the owner
+	// is mailed.
+	BreakGlass bool `protobuf:"varint,10,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
+	// The deviceToken of an earlier login on this device. A known device can't be locked out by what others try.
+	DeviceToken   string `protobuf:"bytes,3,opt,name=device_token,json=deviceToken,proto3" json:"device_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -294,6 +334,13 @@ func (x *LoginRequest) GetBreakGlass() bool {
 	return false
 }
 
+func (x *LoginRequest) GetDeviceToken() string {
+	if x != nil {
+		return x.DeviceToken
+	}
+	return ""
+}
+
 // LoginResponse holds the session's tokens.
 type LoginResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -306,7 +353,10 @@ type LoginResponse struct {
 	// Seconds until the access token expires.
 	ExpiresIn int32 `protobuf:"varint,4,opt,name=expires_in,json=expiresIn,proto3" json:"expires_in,omitempty"`
 	// Who logged in.
-	User          *User `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	User *User `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	// Makes this device known: keep it for a year and send it with the next login. Empty when the one that was sent stays
+	// good.
+	DeviceToken   string `protobuf:"bytes,6,opt,name=device_token,json=deviceToken,proto3" json:"device_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -374,6 +424,13 @@ func (x *LoginResponse) GetUser() *User {
 		return x.User
 	}
 	return nil
+}
+
+func (x *LoginResponse) GetDeviceToken() string {
+	if x != nil {
+		return x.DeviceToken
+	}
+	return ""
 }
 
 // RefreshRequest trades a refresh token.
@@ -866,28 +923,34 @@ var File_braid_identity_v1_auth_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_auth_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbraid/identity/v1/auth.proto\x12\x11braid.identity.v1\x1a\x1cbraid/identity/v1/user.proto\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x01\n" +
+	"\x1cbraid/identity/v1/auth.proto\x12\x11braid.identity.v1\x1a\x1cbraid/identity/v1/user.proto\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x01\n" +
 	"\x0fRegisterRequest\x12 \n" +
 	"\x05email\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x18\xfe\x01`\x01R\x05email\x12*\n" +
-	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\f\x18\x80\x02\xb8\xbb\x18\x01R\bpassword\x120\n" +
+	"\xbaH\ar\x05\x18\xfe\x01`\x01R\x05email\x12(\n" +
+	"\bpassword\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\bpassword\x120\n" +
 	"\fdisplay_name\x18\x03 \x01(\tB\r\xbaH\n" +
-	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\"\x12\n" +
-	"\x10RegisterResponse\"a\n" +
-	"\x12VerifyEmailRequest\x12 \n" +
-	"\x05email\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x18\xfe\x01`\x01R\x05email\x12)\n" +
-	"\x04code\x18\x02 \x01(\tB\x15\xbaH\x0er\f2\n" +
-	"^[0-9]{6}$\xb8\xbb\x18\x01R\x04code\"B\n" +
+	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\x127\n" +
+	"\x10invitation_token\x18\x04 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x0finvitationToken\"\x81\x01\n" +
+	"\x10RegisterResponse\x12+\n" +
+	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\x12,\n" +
+	"\x0forganization_id\x18\x02 \x01(\tH\x00R\x0eorganizationId\x88\x01\x01B\x12\n" +
+	"\x10_organization_id\"\x8b\x01\n" +
+	"\x12VerifyEmailRequest\x12#\n" +
+	"\x05email\x18\x01 \x01(\tB\r\xbaH\n" +
+	"\xd8\x01\x01r\x05\x18\xfe\x01`\x01R\x05email\x12,\n" +
+	"\x04code\x18\x02 \x01(\tB\x18\xbaH\x11\xd8\x01\x01r\f2\n" +
+	"^[0-9]{6}$\xb8\xbb\x18\x01R\x04code\x12\"\n" +
+	"\x05token\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x05token\"B\n" +
 	"\x13VerifyEmailResponse\x12+\n" +
-	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\"}\n" +
+	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\"\xae\x01\n" +
 	"\fLoginRequest\x12 \n" +
 	"\x05email\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\x05email\x12*\n" +
-	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\bpassword\x12\x1f\n" +
+	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\b\xb8\xbb\x18\x01R\bpassword\x12\x1f\n" +
 	"\vbreak_glass\x18\n" +
 	" \x01(\bR\n" +
-	"breakGlass\"\xce\x01\n" +
+	"breakGlass\x12/\n" +
+	"\fdevice_token\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\vdeviceToken\"\xf7\x01\n" +
 	"\rLoginResponse\x12'\n" +
 	"\faccess_token\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\vaccessToken\x12)\n" +
 	"\rrefresh_token\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\frefreshToken\x12\x1d\n" +
@@ -895,7 +958,8 @@ const file_braid_identity_v1_auth_proto_rawDesc = "" +
 	"token_type\x18\x03 \x01(\tR\ttokenType\x12\x1d\n" +
 	"\n" +
 	"expires_in\x18\x04 \x01(\x05R\texpiresIn\x12+\n" +
-	"\x04user\x18\x05 \x01(\v2\x17.braid.identity.v1.UserR\x04user\"E\n" +
+	"\x04user\x18\x05 \x01(\v2\x17.braid.identity.v1.UserR\x04user\x12'\n" +
+	"\fdevice_token\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01R\vdeviceToken\"E\n" +
 	"\x0eRefreshRequest\x123\n" +
 	"\rrefresh_token\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x04\xb8\xbb\x18\x01R\frefreshToken\"\xa3\x01\n" +
 	"\x0fRefreshResponse\x12'\n" +
@@ -968,29 +1032,30 @@ var file_braid_identity_v1_auth_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_braid_identity_v1_auth_proto_depIdxs = []int32{
-	15, // 0: braid.identity.v1.VerifyEmailResponse.user:type_name -> braid.identity.v1.User
-	15, // 1: braid.identity.v1.LoginResponse.user:type_name -> braid.identity.v1.User
-	16, // 2: braid.identity.v1.ValidateResponse.expire_time:type_name -> google.protobuf.Timestamp
-	14, // 3: braid.identity.v1.GetJwksResponse.keys:type_name -> braid.identity.v1.Jwk
-	0,  // 4: braid.identity.v1.AuthService.Register:input_type -> braid.identity.v1.RegisterRequest
-	2,  // 5: braid.identity.v1.AuthService.VerifyEmail:input_type -> braid.identity.v1.VerifyEmailRequest
-	4,  // 6: braid.identity.v1.AuthService.Login:input_type -> braid.identity.v1.LoginRequest
-	6,  // 7: braid.identity.v1.AuthService.Refresh:input_type -> braid.identity.v1.RefreshRequest
-	8,  // 8: braid.identity.v1.AuthService.Logout:input_type -> braid.identity.v1.LogoutRequest
-	10, // 9: braid.identity.v1.AuthService.Validate:input_type -> braid.identity.v1.ValidateRequest
-	12, // 10: braid.identity.v1.AuthService.GetJwks:input_type -> braid.identity.v1.GetJwksRequest
-	1,  // 11: braid.identity.v1.AuthService.Register:output_type -> braid.identity.v1.RegisterResponse
-	3,  // 12: braid.identity.v1.AuthService.VerifyEmail:output_type -> braid.identity.v1.VerifyEmailResponse
-	5,  // 13: braid.identity.v1.AuthService.Login:output_type -> braid.identity.v1.LoginResponse
-	7,  // 14: braid.identity.v1.AuthService.Refresh:output_type -> braid.identity.v1.RefreshResponse
-	9,  // 15: braid.identity.v1.AuthService.Logout:output_type -> braid.identity.v1.LogoutResponse
-	11, // 16: braid.identity.v1.AuthService.Validate:output_type -> braid.identity.v1.ValidateResponse
-	13, // 17: braid.identity.v1.AuthService.GetJwks:output_type -> braid.identity.v1.GetJwksResponse
-	11, // [11:18] is the sub-list for method output_type
-	4,  // [4:11] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	15, // 0: braid.identity.v1.RegisterResponse.user:type_name -> braid.identity.v1.User
+	15, // 1: braid.identity.v1.VerifyEmailResponse.user:type_name -> braid.identity.v1.User
+	15, // 2: braid.identity.v1.LoginResponse.user:type_name -> braid.identity.v1.User
+	16, // 3: braid.identity.v1.ValidateResponse.expire_time:type_name -> google.protobuf.Timestamp
+	14, // 4: braid.identity.v1.GetJwksResponse.keys:type_name -> braid.identity.v1.Jwk
+	0,  // 5: braid.identity.v1.AuthService.Register:input_type -> braid.identity.v1.RegisterRequest
+	2,  // 6: braid.identity.v1.AuthService.VerifyEmail:input_type -> braid.identity.v1.VerifyEmailRequest
+	4,  // 7: braid.identity.v1.AuthService.Login:input_type -> braid.identity.v1.LoginRequest
+	6,  // 8: braid.identity.v1.AuthService.Refresh:input_type -> braid.identity.v1.RefreshRequest
+	8,  // 9: braid.identity.v1.AuthService.Logout:input_type -> braid.identity.v1.LogoutRequest
+	10, // 10: braid.identity.v1.AuthService.Validate:input_type -> braid.identity.v1.ValidateRequest
+	12, // 11: braid.identity.v1.AuthService.GetJwks:input_type -> braid.identity.v1.GetJwksRequest
+	1,  // 12: braid.identity.v1.AuthService.Register:output_type -> braid.identity.v1.RegisterResponse
+	3,  // 13: braid.identity.v1.AuthService.VerifyEmail:output_type -> braid.identity.v1.VerifyEmailResponse
+	5,  // 14: braid.identity.v1.AuthService.Login:output_type -> braid.identity.v1.LoginResponse
+	7,  // 15: braid.identity.v1.AuthService.Refresh:output_type -> braid.identity.v1.RefreshResponse
+	9,  // 16: braid.identity.v1.AuthService.Logout:output_type -> braid.identity.v1.LogoutResponse
+	11, // 17: braid.identity.v1.AuthService.Validate:output_type -> braid.identity.v1.ValidateResponse
+	13, // 18: braid.identity.v1.AuthService.GetJwks:output_type -> braid.identity.v1.GetJwksResponse
+	12, // [12:19] is the sub-list for method output_type
+	5,  // [5:12] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_braid_identity_v1_auth_proto_init() }
@@ -999,6 +1064,7 @@ func file_braid_identity_v1_auth_proto_init() {
 		return
 	}
 	file_braid_identity_v1_user_proto_init()
+	file_braid_identity_v1_auth_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

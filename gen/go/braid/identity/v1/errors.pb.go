@@ -80,6 +80,22 @@ const (
 	ErrorReason_SSO_CONNECTION_LIMIT ErrorReason = 101
 	// The issuer's discovery document can't be read, or names another issuer.
 	ErrorReason_SSO_ISSUER_INVALID ErrorReason = 102
+	// The password has fewer than 12 characters.
+	ErrorReason_PASSWORD_TOO_SHORT ErrorReason = 10
+	// The password has more than 256 characters.
+	ErrorReason_PASSWORD_TOO_LONG ErrorReason = 11
+	// The password is known from a breach.
+	ErrorReason_PASSWORD_BREACHED ErrorReason = 12
+	// The password is built from the person's name, address or organization.
+	ErrorReason_PASSWORD_PERSONAL ErrorReason = 13
+	// The mailed token was good and has expired.
+	ErrorReason_CODE_EXPIRED ErrorReason = 14
+	// The password is right, and the account is locked for this client; Retry-After says when to come back.
+	ErrorReason_ACCOUNT_LOCKED ErrorReason = 15
+	// The address to change to has become another user's.
+	ErrorReason_EMAIL_TAKEN ErrorReason = 16
+	// The invitation's token is unknown, is for another address, or its invitation no longer waits.
+	ErrorReason_INVITATION_INVALID ErrorReason = 17
 )
 
 // Enum value maps for ErrorReason.
@@ -112,6 +128,14 @@ var (
 		100: "SSO_DOMAIN_MISMATCH",
 		101: "SSO_CONNECTION_LIMIT",
 		102: "SSO_ISSUER_INVALID",
+		10:  "PASSWORD_TOO_SHORT",
+		11:  "PASSWORD_TOO_LONG",
+		12:  "PASSWORD_BREACHED",
+		13:  "PASSWORD_PERSONAL",
+		14:  "CODE_EXPIRED",
+		15:  "ACCOUNT_LOCKED",
+		16:  "EMAIL_TAKEN",
+		17:  "INVITATION_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -141,6 +165,14 @@ var (
 		"SSO_DOMAIN_MISMATCH":      100,
 		"SSO_CONNECTION_LIMIT":     101,
 		"SSO_ISSUER_INVALID":       102,
+		"PASSWORD_TOO_SHORT":       10,
+		"PASSWORD_TOO_LONG":        11,
+		"PASSWORD_BREACHED":        12,
+		"PASSWORD_PERSONAL":        13,
+		"CODE_EXPIRED":             14,
+		"ACCOUNT_LOCKED":           15,
+		"EMAIL_TAKEN":              16,
+		"INVITATION_INVALID":       17,
 	}
 )
 
@@ -175,7 +207,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xdf\t\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xce\f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -229,6 +261,23 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x14SSO_CONNECTION_LIMIT\x10e\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x121\n" +
 	"\x12SSO_ISSUER_INVALID\x10f\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12.\n" +
+	"\x12PASSWORD_TOO_SHORT\x10\n" +
+	"\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12-\n" +
+	"\x11PASSWORD_TOO_LONG\x10\v\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12-\n" +
+	"\x11PASSWORD_BREACHED\x10\f\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12-\n" +
+	"\x11PASSWORD_PERSONAL\x10\r\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12(\n" +
+	"\fCODE_EXPIRED\x10\x0e\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12,\n" +
+	"\x0eACCOUNT_LOCKED\x10\x0f\x1a\x18ʻ\x18\x14\n" +
+	"\x12RESOURCE_EXHAUSTED\x12%\n" +
+	"\vEMAIL_TAKEN\x10\x10\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x121\n" +
+	"\x12INVITATION_INVALID\x10\x11\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITIONB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (

@@ -233,6 +233,34 @@ func (x *DeviceAdded) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON implements jsonwire.Appender.
+func (x *PasswordResetRequested) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"resetId":`...)
+	dst = jsonwire.AppendString(dst, x.GetResetId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PasswordChanged) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"reset":`...)
+	dst = jsonwire.AppendBool(dst, x.GetReset_())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *EmailChangeRequested) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"changeId":`...)
+	dst = jsonwire.AppendString(dst, x.GetChangeId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
 func (x *ExternalIdentityLinked) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	dst = append(dst, `"userId":`...)

@@ -39,6 +39,10 @@ const (
 	SessionRevoked_ENDED_WITH_OTHERS SessionRevoked_Reason = 20
 	// The user has more sessions than one may have, and this one was not used for the longest time.
 	SessionRevoked_TOO_MANY_SESSIONS SessionRevoked_Reason = 21
+	// The user changed the password in another session.
+	SessionRevoked_PASSWORD_CHANGED SessionRevoked_Reason = 10
+	// The password was reset.
+	SessionRevoked_PASSWORD_RESET SessionRevoked_Reason = 11
 )
 
 // Enum value maps for SessionRevoked_Reason.
@@ -50,6 +54,8 @@ var (
 		3:  "REFRESH_TOKEN_REUSED",
 		20: "ENDED_WITH_OTHERS",
 		21: "TOO_MANY_SESSIONS",
+		10: "PASSWORD_CHANGED",
+		11: "PASSWORD_RESET",
 	}
 	SessionRevoked_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":   0,
@@ -58,6 +64,8 @@ var (
 		"REFRESH_TOKEN_REUSED": 3,
 		"ENDED_WITH_OTHERS":    20,
 		"TOO_MANY_SESSIONS":    21,
+		"PASSWORD_CHANGED":     10,
+		"PASSWORD_RESET":       11,
 	}
 )
 
@@ -1188,6 +1196,163 @@ func (x *DeviceAdded) GetDevice() string {
 	return ""
 }
 
+// PasswordResetRequested: someone forgot a password. Its mail is fetched by GetPasswordResetMail when it is sent.
+type PasswordResetRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reset.
+	ResetId       string `protobuf:"bytes,1,opt,name=reset_id,json=resetId,proto3" json:"reset_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasswordResetRequested) Reset() {
+	*x = PasswordResetRequested{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasswordResetRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasswordResetRequested) ProtoMessage() {}
+
+func (x *PasswordResetRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasswordResetRequested.ProtoReflect.Descriptor instead.
+func (*PasswordResetRequested) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PasswordResetRequested) GetResetId() string {
+	if x != nil {
+		return x.ResetId
+	}
+	return ""
+}
+
+// PasswordChanged: a user has another password, and is told so.
+type PasswordChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Whether it was reset with a mailed token instead of changed with the old one.
+	Reset_        bool `protobuf:"varint,2,opt,name=reset,proto3" json:"reset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasswordChanged) Reset() {
+	*x = PasswordChanged{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasswordChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasswordChanged) ProtoMessage() {}
+
+func (x *PasswordChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasswordChanged.ProtoReflect.Descriptor instead.
+func (*PasswordChanged) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PasswordChanged) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *PasswordChanged) GetReset_() bool {
+	if x != nil {
+		return x.Reset_
+	}
+	return false
+}
+
+// EmailChangeRequested: a user wants another address. Its mails, to the new address and to the old one, are fetched by
+// GetEmailChangeMail when they are sent. UserUpdated tells of the change itself.
+type EmailChangeRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The change.
+	ChangeId      string `protobuf:"bytes,2,opt,name=change_id,json=changeId,proto3" json:"change_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmailChangeRequested) Reset() {
+	*x = EmailChangeRequested{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmailChangeRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmailChangeRequested) ProtoMessage() {}
+
+func (x *EmailChangeRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmailChangeRequested.ProtoReflect.Descriptor instead.
+func (*EmailChangeRequested) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *EmailChangeRequested) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *EmailChangeRequested) GetChangeId() string {
+	if x != nil {
+		return x.ChangeId
+	}
+	return ""
+}
+
 // ExternalIdentityLinked: a user can sign in by a provider.
 type ExternalIdentityLinked struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1203,7 +1368,7 @@ type ExternalIdentityLinked struct {
 
 func (x *ExternalIdentityLinked) Reset() {
 	*x = ExternalIdentityLinked{}
-	mi := &file_braid_identity_v1_events_proto_msgTypes[16]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +1380,7 @@ func (x *ExternalIdentityLinked) String() string {
 func (*ExternalIdentityLinked) ProtoMessage() {}
 
 func (x *ExternalIdentityLinked) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_identity_v1_events_proto_msgTypes[16]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +1393,7 @@ func (x *ExternalIdentityLinked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalIdentityLinked.ProtoReflect.Descriptor instead.
 func (*ExternalIdentityLinked) Descriptor() ([]byte, []int) {
-	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{16}
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExternalIdentityLinked) GetUserId() string {
@@ -1267,7 +1432,7 @@ type ExternalIdentityUnlinked struct {
 
 func (x *ExternalIdentityUnlinked) Reset() {
 	*x = ExternalIdentityUnlinked{}
-	mi := &file_braid_identity_v1_events_proto_msgTypes[17]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1444,7 @@ func (x *ExternalIdentityUnlinked) String() string {
 func (*ExternalIdentityUnlinked) ProtoMessage() {}
 
 func (x *ExternalIdentityUnlinked) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_identity_v1_events_proto_msgTypes[17]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1457,7 @@ func (x *ExternalIdentityUnlinked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalIdentityUnlinked.ProtoReflect.Descriptor instead.
 func (*ExternalIdentityUnlinked) Descriptor() ([]byte, []int) {
-	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{17}
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExternalIdentityUnlinked) GetUserId() string {
@@ -1332,7 +1497,7 @@ type ExternalIdentityRefused struct {
 
 func (x *ExternalIdentityRefused) Reset() {
 	*x = ExternalIdentityRefused{}
-	mi := &file_braid_identity_v1_events_proto_msgTypes[18]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1509,7 @@ func (x *ExternalIdentityRefused) String() string {
 func (*ExternalIdentityRefused) ProtoMessage() {}
 
 func (x *ExternalIdentityRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_identity_v1_events_proto_msgTypes[18]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1522,7 @@ func (x *ExternalIdentityRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalIdentityRefused.ProtoReflect.Descriptor instead.
 func (*ExternalIdentityRefused) Descriptor() ([]byte, []int) {
-	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{18}
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ExternalIdentityRefused) GetUserId() string {
@@ -1398,7 +1563,7 @@ type SsoConnectionCreated struct {
 
 func (x *SsoConnectionCreated) Reset() {
 	*x = SsoConnectionCreated{}
-	mi := &file_braid_identity_v1_events_proto_msgTypes[19]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1575,7 @@ func (x *SsoConnectionCreated) String() string {
 func (*SsoConnectionCreated) ProtoMessage() {}
 
 func (x *SsoConnectionCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_identity_v1_events_proto_msgTypes[19]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1588,7 @@ func (x *SsoConnectionCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SsoConnectionCreated.ProtoReflect.Descriptor instead.
 func (*SsoConnectionCreated) Descriptor() ([]byte, []int) {
-	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{19}
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SsoConnectionCreated) GetOrganizationId() string {
@@ -1471,7 +1636,7 @@ type SsoConnectionUpdated struct {
 
 func (x *SsoConnectionUpdated) Reset() {
 	*x = SsoConnectionUpdated{}
-	mi := &file_braid_identity_v1_events_proto_msgTypes[20]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1648,7 @@ func (x *SsoConnectionUpdated) String() string {
 func (*SsoConnectionUpdated) ProtoMessage() {}
 
 func (x *SsoConnectionUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_identity_v1_events_proto_msgTypes[20]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1661,7 @@ func (x *SsoConnectionUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SsoConnectionUpdated.ProtoReflect.Descriptor instead.
 func (*SsoConnectionUpdated) Descriptor() ([]byte, []int) {
-	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{20}
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SsoConnectionUpdated) GetOrganizationId() string {
@@ -1540,7 +1705,7 @@ type SsoConnectionDeleted struct {
 
 func (x *SsoConnectionDeleted) Reset() {
 	*x = SsoConnectionDeleted{}
-	mi := &file_braid_identity_v1_events_proto_msgTypes[21]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +1717,7 @@ func (x *SsoConnectionDeleted) String() string {
 func (*SsoConnectionDeleted) ProtoMessage() {}
 
 func (x *SsoConnectionDeleted) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_identity_v1_events_proto_msgTypes[21]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +1730,7 @@ func (x *SsoConnectionDeleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SsoConnectionDeleted.ProtoReflect.Descriptor instead.
 func (*SsoConnectionDeleted) Descriptor() ([]byte, []int) {
-	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{21}
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SsoConnectionDeleted) GetOrganizationId() string {
@@ -1605,7 +1770,7 @@ type SsoUserProvisioned struct {
 
 func (x *SsoUserProvisioned) Reset() {
 	*x = SsoUserProvisioned{}
-	mi := &file_braid_identity_v1_events_proto_msgTypes[22]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1782,7 @@ func (x *SsoUserProvisioned) String() string {
 func (*SsoUserProvisioned) ProtoMessage() {}
 
 func (x *SsoUserProvisioned) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_identity_v1_events_proto_msgTypes[22]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1795,7 @@ func (x *SsoUserProvisioned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SsoUserProvisioned.ProtoReflect.Descriptor instead.
 func (*SsoUserProvisioned) Descriptor() ([]byte, []int) {
-	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{22}
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SsoUserProvisioned) GetOrganizationId() string {
@@ -1699,7 +1864,7 @@ type SsoBypassed struct {
 
 func (x *SsoBypassed) Reset() {
 	*x = SsoBypassed{}
-	mi := &file_braid_identity_v1_events_proto_msgTypes[23]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +1876,7 @@ func (x *SsoBypassed) String() string {
 func (*SsoBypassed) ProtoMessage() {}
 
 func (x *SsoBypassed) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_identity_v1_events_proto_msgTypes[23]
+	mi := &file_braid_identity_v1_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +1889,7 @@ func (x *SsoBypassed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SsoBypassed.ProtoReflect.Descriptor instead.
 func (*SsoBypassed) Descriptor() ([]byte, []int) {
-	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{23}
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SsoBypassed) GetOrganizationId() string {
@@ -1791,12 +1956,12 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x02 \x01(\tR\tuserAgent:\x1b»\x18\x17\n" +
-	"\x15identity.login.failed\"\xb4\x02\n" +
+	"\x15identity.login.failed\"\xde\x02\n" +
 	"\x0eSessionRevoked\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12@\n" +
-	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\x87\x01\n" +
+	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xb1\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -1804,7 +1969,10 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\rENDED_BY_USER\x10\x02\x12\x18\n" +
 	"\x14REFRESH_TOKEN_REUSED\x10\x03\x12\x15\n" +
 	"\x11ENDED_WITH_OTHERS\x10\x14\x12\x15\n" +
-	"\x11TOO_MANY_SESSIONS\x10\x15:\x1e»\x18\x1a\n" +
+	"\x11TOO_MANY_SESSIONS\x10\x15\x12\x14\n" +
+	"\x10PASSWORD_CHANGED\x10\n" +
+	"\x12\x12\n" +
+	"\x0ePASSWORD_RESET\x10\v:\x1e»\x18\x1a\n" +
 	"\x18identity.session.revoked\"\x8e\x01\n" +
 	"\vFactorAdded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
@@ -1862,7 +2030,18 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x03 \x01(\tR\tsessionId\x12\x16\n" +
 	"\x06device\x18\x04 \x01(\tR\x06device:\x1b»\x18\x17\n" +
-	"\x15identity.device.added\"\x9c\x01\n" +
+	"\x15identity.device.added\"\\\n" +
+	"\x16PasswordResetRequested\x12\x19\n" +
+	"\breset_id\x18\x01 \x01(\tR\aresetId:'»\x18#\n" +
+	"!identity.password.reset_requested\"a\n" +
+	"\x0fPasswordChanged\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x14\n" +
+	"\x05reset\x18\x02 \x01(\bR\x05reset:\x1f»\x18\x1b\n" +
+	"\x19identity.password.changed\"s\n" +
+	"\x14EmailChangeRequested\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
+	"\tchange_id\x18\x02 \x01(\tR\bchangeId:%»\x18!\n" +
+	"\x1fidentity.email.change_requested\"\x9c\x01\n" +
 	"\x16ExternalIdentityLinked\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1f\n" +
 	"\videntity_id\x18\x02 \x01(\tR\n" +
@@ -1930,7 +2109,7 @@ func file_braid_identity_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_identity_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_braid_identity_v1_events_proto_goTypes = []any{
 	(SessionRevoked_Reason)(0),       // 0: braid.identity.v1.SessionRevoked.Reason
 	(SigningKeyRotated_Cause)(0),     // 1: braid.identity.v1.SigningKeyRotated.Cause
@@ -1950,19 +2129,22 @@ var file_braid_identity_v1_events_proto_goTypes = []any{
 	(*SessionRaised)(nil),            // 15: braid.identity.v1.SessionRaised
 	(*SigningKeyRotated)(nil),        // 16: braid.identity.v1.SigningKeyRotated
 	(*DeviceAdded)(nil),              // 17: braid.identity.v1.DeviceAdded
-	(*ExternalIdentityLinked)(nil),   // 18: braid.identity.v1.ExternalIdentityLinked
-	(*ExternalIdentityUnlinked)(nil), // 19: braid.identity.v1.ExternalIdentityUnlinked
-	(*ExternalIdentityRefused)(nil),  // 20: braid.identity.v1.ExternalIdentityRefused
-	(*SsoConnectionCreated)(nil),     // 21: braid.identity.v1.SsoConnectionCreated
-	(*SsoConnectionUpdated)(nil),     // 22: braid.identity.v1.SsoConnectionUpdated
-	(*SsoConnectionDeleted)(nil),     // 23: braid.identity.v1.SsoConnectionDeleted
-	(*SsoUserProvisioned)(nil),       // 24: braid.identity.v1.SsoUserProvisioned
-	(*SsoBypassed)(nil),              // 25: braid.identity.v1.SsoBypassed
-	(*timestamppb.Timestamp)(nil),    // 26: google.protobuf.Timestamp
+	(*PasswordResetRequested)(nil),   // 18: braid.identity.v1.PasswordResetRequested
+	(*PasswordChanged)(nil),          // 19: braid.identity.v1.PasswordChanged
+	(*EmailChangeRequested)(nil),     // 20: braid.identity.v1.EmailChangeRequested
+	(*ExternalIdentityLinked)(nil),   // 21: braid.identity.v1.ExternalIdentityLinked
+	(*ExternalIdentityUnlinked)(nil), // 22: braid.identity.v1.ExternalIdentityUnlinked
+	(*ExternalIdentityRefused)(nil),  // 23: braid.identity.v1.ExternalIdentityRefused
+	(*SsoConnectionCreated)(nil),     // 24: braid.identity.v1.SsoConnectionCreated
+	(*SsoConnectionUpdated)(nil),     // 25: braid.identity.v1.SsoConnectionUpdated
+	(*SsoConnectionDeleted)(nil),     // 26: braid.identity.v1.SsoConnectionDeleted
+	(*SsoUserProvisioned)(nil),       // 27: braid.identity.v1.SsoUserProvisioned
+	(*SsoBypassed)(nil),              // 28: braid.identity.v1.SsoBypassed
+	(*timestamppb.Timestamp)(nil),    // 29: google.protobuf.Timestamp
 }
 var file_braid_identity_v1_events_proto_depIdxs = []int32{
 	0,  // 0: braid.identity.v1.SessionRevoked.reason:type_name -> braid.identity.v1.SessionRevoked.Reason
-	26, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
+	29, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
 	1,  // 2: braid.identity.v1.SigningKeyRotated.cause:type_name -> braid.identity.v1.SigningKeyRotated.Cause
 	3,  // [3:3] is the sub-list for method output_type
 	3,  // [3:3] is the sub-list for method input_type
@@ -1982,7 +2164,7 @@ func file_braid_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_identity_v1_events_proto_rawDesc), len(file_braid_identity_v1_events_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   24,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

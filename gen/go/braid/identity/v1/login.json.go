@@ -54,23 +54,12 @@ func (x *FinishPasskeyRequest) AppendJSON(dst []byte) []byte {
 // AppendJSON implements jsonwire.Appender.
 func (x *StepUpRequest) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
-	begin := len(dst)
-	if _, ok := x.GetProof().(*StepUpRequest_Password); ok {
-		dst = append(dst, `"password":`...)
-		dst = jsonwire.AppendString(dst, x.GetPassword())
-	}
-	if _, ok := x.GetProof().(*StepUpRequest_Code); ok {
-		if len(dst) > begin {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `"code":`...)
-		dst = jsonwire.AppendString(dst, x.GetCode())
-	}
-	if _, ok := x.GetProof().(*StepUpRequest_Credential); ok {
-		if len(dst) > begin {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `"credential":`...)
+	dst = append(dst, `"password":`...)
+	dst = jsonwire.AppendString(dst, x.GetPassword())
+	dst = append(dst, `,"code":`...)
+	dst = jsonwire.AppendString(dst, x.GetCode())
+	if x.Credential != nil {
+		dst = append(dst, `,"credential":`...)
 		dst = jsonwire.AppendMessage(dst, x.GetCredential())
 	}
 	return append(dst, '}')

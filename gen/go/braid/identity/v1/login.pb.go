@@ -227,17 +227,15 @@ func (x *FinishPasskeyRequest) GetChallengeToken() string {
 	return ""
 }
 
-// StepUpRequest proves once more who the caller is.
+// StepUpRequest proves once more who the caller is, by exactly one of the three.
 type StepUpRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is shown.
-	//
-	// Types that are valid to be assigned to Proof:
-	//
-	//	*StepUpRequest_Password
-	//	*StepUpRequest_Code
-	//	*StepUpRequest_Credential
-	Proof         isStepUpRequest_Proof `protobuf_oneof:"proof"`
+	// The password, of somebody without a second factor.
+	Password string `protobuf:"bytes,1,opt,name=password,proto3" json:"password,omitempty"`
+	// Six digits of an authenticator app, or a backup code.
+	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	// The browser's PublicKeyCredential for what BeginPasskey answered.
+	Credential    *structpb.Struct `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,64 +270,26 @@ func (*StepUpRequest) Descriptor() ([]byte, []int) {
 	return file_braid_identity_v1_login_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *StepUpRequest) GetProof() isStepUpRequest_Proof {
-	if x != nil {
-		return x.Proof
-	}
-	return nil
-}
-
 func (x *StepUpRequest) GetPassword() string {
 	if x != nil {
-		if x, ok := x.Proof.(*StepUpRequest_Password); ok {
-			return x.Password
-		}
+		return x.Password
 	}
 	return ""
 }
 
 func (x *StepUpRequest) GetCode() string {
 	if x != nil {
-		if x, ok := x.Proof.(*StepUpRequest_Code); ok {
-			return x.Code
-		}
+		return x.Code
 	}
 	return ""
 }
 
 func (x *StepUpRequest) GetCredential() *structpb.Struct {
 	if x != nil {
-		if x, ok := x.Proof.(*StepUpRequest_Credential); ok {
-			return x.Credential
-		}
+		return x.Credential
 	}
 	return nil
 }
-
-type isStepUpRequest_Proof interface {
-	isStepUpRequest_Proof()
-}
-
-type StepUpRequest_Password struct {
-	// The password, of somebody without a second factor.
-	Password string `protobuf:"bytes,1,opt,name=password,proto3,oneof"`
-}
-
-type StepUpRequest_Code struct {
-	// Six digits of an authenticator app, or a backup code.
-	Code string `protobuf:"bytes,2,opt,name=code,proto3,oneof"`
-}
-
-type StepUpRequest_Credential struct {
-	// The browser's PublicKeyCredential for what BeginPasskey answered.
-	Credential *structpb.Struct `protobuf:"bytes,3,opt,name=credential,proto3,oneof"`
-}
-
-func (*StepUpRequest_Password) isStepUpRequest_Proof() {}
-
-func (*StepUpRequest_Code) isStepUpRequest_Proof() {}
-
-func (*StepUpRequest_Credential) isStepUpRequest_Proof() {}
 
 // StepUpResponse holds an access token of the raised session; its refresh token stays as it is.
 type StepUpResponse struct {
@@ -413,14 +373,17 @@ const file_braid_identity_v1_login_proto_rawDesc = "" +
 	"credential\x18\x01 \x01(\v2\x17.google.protobuf.StructB\n" +
 	"\xbaH\x03\xc8\x01\x01\xb8\xbb\x18\x01R\n" +
 	"credential\x125\n" +
-	"\x0fchallenge_token\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x0echallengeToken\"\xb3\x01\n" +
-	"\rStepUpRequest\x12,\n" +
-	"\bpassword\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01H\x00R\bpassword\x12#\n" +
-	"\x04code\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x06\x18 \xb8\xbb\x18\x01H\x00R\x04code\x12?\n" +
+	"\x0fchallenge_token\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x0echallengeToken\"\xc6\x01\n" +
+	"\rStepUpRequest\x12+\n" +
+	"\bpassword\x18\x01 \x01(\tB\x0f\xbaH\b\xd8\x01\x01r\x03\x18\x80\x02\xb8\xbb\x18\x01R\bpassword\x12$\n" +
+	"\x04code\x18\x02 \x01(\tB\x10\xbaH\t\xd8\x01\x01r\x04\x10\x06\x18 \xb8\xbb\x18\x01R\x04code\x12=\n" +
 	"\n" +
-	"credential\x18\x03 \x01(\v2\x17.google.protobuf.StructB\x04\xb8\xbb\x18\x01H\x00R\n" +
-	"credentialB\x0e\n" +
-	"\x05proof\x12\x05\xbaH\x02\b\x01\"w\n" +
+	"credential\x18\x03 \x01(\v2\x17.google.protobuf.StructB\x04\xb8\xbb\x18\x01R\n" +
+	"credential:#\xbaH \"\x1e\n" +
+	"\bpassword\n" +
+	"\x04code\n" +
+	"\n" +
+	"credential\x10\x01\"w\n" +
 	"\x0eStepUpResponse\x12'\n" +
 	"\faccess_token\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\vaccessToken\x12\x1d\n" +
 	"\n" +
@@ -481,11 +444,6 @@ func file_braid_identity_v1_login_proto_init() {
 		return
 	}
 	file_braid_identity_v1_auth_proto_init()
-	file_braid_identity_v1_login_proto_msgTypes[4].OneofWrappers = []any{
-		(*StepUpRequest_Password)(nil),
-		(*StepUpRequest_Code)(nil),
-		(*StepUpRequest_Credential)(nil),
-	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -189,5 +189,9 @@ func (x *GetRegistrationMailResponse) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"expireTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
 	}
+	dst = append(dst, `,"token":`...)
+	dst = jsonwire.AppendString(dst, x.GetToken())
+	dst = append(dst, `,"nothingPending":`...)
+	dst = jsonwire.AppendBool(dst, x.GetNothingPending())
 	return append(dst, '}')
 }

@@ -788,9 +788,13 @@ type GetRegistrationMailResponse struct {
 	// Whether the address already has an account, which the mail then says.
 	AccountExists bool `protobuf:"varint,4,opt,name=account_exists,json=accountExists,proto3" json:"account_exists,omitempty"`
 	// When the code stops working; a mail after that is not sent.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// The token for the link; empty when there is no code.
+	Token string `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"`
+	// Whether a code was asked for again and nothing waits for one, which the mail then says.
+	NothingPending bool `protobuf:"varint,7,opt,name=nothing_pending,json=nothingPending,proto3" json:"nothing_pending,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetRegistrationMailResponse) Reset() {
@@ -858,6 +862,20 @@ func (x *GetRegistrationMailResponse) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetRegistrationMailResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *GetRegistrationMailResponse) GetNothingPending() bool {
+	if x != nil {
+		return x.NothingPending
+	}
+	return false
+}
+
 var File_braid_identity_v1_user_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_user_proto_rawDesc = "" +
@@ -918,14 +936,16 @@ const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"\x04live\x18\x01 \x01(\bR\x04live\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\"O\n" +
 	"\x1aGetRegistrationMailRequest\x121\n" +
-	"\x0fregistration_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eregistrationId\"\xe0\x01\n" +
+	"\x0fregistration_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eregistrationId\"\xa5\x02\n" +
 	"\x1bGetRegistrationMailResponse\x12\x1a\n" +
 	"\x05email\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName\x12\x18\n" +
 	"\x04code\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x04code\x12%\n" +
 	"\x0eaccount_exists\x18\x04 \x01(\bR\raccountExists\x12;\n" +
 	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\xf1\x03\n" +
+	"expireTime\x12\x1a\n" +
+	"\x05token\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\x12'\n" +
+	"\x0fnothing_pending\x18\a \x01(\bR\x0enothingPending2\xf1\x03\n" +
 	"\tMeService\x12^\n" +
 	"\x05GetMe\x12\x1f.braid.identity.v1.GetMeRequest\x1a\x17.braid.identity.v1.User\"\x1b\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/api/v1/me\x90\x02\x01\x12g\n" +

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/auth.proto.
  */
 export const file_braid_identity_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("ChxicmFpZC9pZGVudGl0eS92MS9hdXRoLnByb3RvEhFicmFpZC5pZGVudGl0eS52MSJzCg9SZWdpc3RlclJlcXVlc3QSGQoFZW1haWwYASABKAlCCrpIB3IFGP4BYAESIAoIcGFzc3dvcmQYAiABKAlCDrpIB3IFEAwYgAK4uxgBEiMKDGRpc3BsYXlfbmFtZRgDIAEoCUINukgKcgjIwRgBEAEYZCISChBSZWdpc3RlclJlc3BvbnNlIlQKElZlcmlmeUVtYWlsUmVxdWVzdBIZCgVlbWFpbBgBIAEoCUIKukgHcgUY/gFgARIjCgRjb2RlGAIgASgJQhW6SA5yDDIKXlswLTldezZ9JLi7GAEiPAoTVmVyaWZ5RW1haWxSZXNwb25zZRIlCgR1c2VyGAEgASgLMhcuYnJhaWQuaWRlbnRpdHkudjEuVXNlciJgCgxMb2dpblJlcXVlc3QSGQoFZW1haWwYASABKAlCCrpIB3IFEAEY/gESIAoIcGFzc3dvcmQYAiABKAlCDrpIB3IFEAEYgAK4uxgBEhMKC2JyZWFrX2dsYXNzGAogASgIIpcBCg1Mb2dpblJlc3BvbnNlEhoKDGFjY2Vzc190b2tlbhgBIAEoCUIEuLsYARIbCg1yZWZyZXNoX3Rva2VuGAIgASgJQgS4uxgBEhIKCnRva2VuX3R5cGUYAyABKAkSEgoKZXhwaXJlc19pbhgEIAEoBRIlCgR1c2VyGAUgASgLMhcuYnJhaWQuaWRlbnRpdHkudjEuVXNlciI3Cg5SZWZyZXNoUmVxdWVzdBIlCg1yZWZyZXNoX3Rva2VuGAEgASgJQg66SAdyBRABGIAEuLsYASJyCg9SZWZyZXNoUmVzcG9uc2USGgoMYWNjZXNzX3Rva2VuGAEgASgJQgS4uxgBEhsKDXJlZnJlc2hfdG9rZW4YAiABKAlCBLi7GAESEgoKdG9rZW5fdHlwZRgDIAEoCRISCgpleHBpcmVzX2luGAQgASgFIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiNwoPVmFsaWRhdGVSZXF1ZXN0EiQKDGFjY2Vzc190b2tlbhgBIAEoCUIOukgHcgUQARiAILi7GAEieAoQVmFsaWRhdGVSZXNwb25zZRIOCgZhY3RpdmUYASABKAgSDwoHdXNlcl9pZBgCIAEoCRISCgpzZXNzaW9uX2lkGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIQCg5HZXRKd2tzUmVxdWVzdCI3Cg9HZXRKd2tzUmVzcG9uc2USJAoEa2V5cxgBIAMoCzIWLmJyYWlkLmlkZW50aXR5LnYxLkp3ayJRCgNKd2sSCwoDa3R5GAEgASgJEgsKA2NydhgCIAEoCRIJCgF4GAMgASgJEgsKA2tpZBgEIAEoCRILCgN1c2UYBSABKAkSCwoDYWxnGAYgASgJMoQHCgtBdXRoU2VydmljZRJ/CghSZWdpc3RlchIiLmJyYWlkLmlkZW50aXR5LnYxLlJlZ2lzdGVyUmVxdWVzdBojLmJyYWlkLmlkZW50aXR5LnYxLlJlZ2lzdGVyUmVzcG9uc2UiKqq7GAIIAbC7GAGC0+STAho6ASoiFS9hcGkvdjEvYXV0aC9yZWdpc3RlchKMAQoLVmVyaWZ5RW1haWwSJS5icmFpZC5pZGVudGl0eS52MS5WZXJpZnlFbWFpbFJlcXVlc3QaJi5icmFpZC5pZGVudGl0eS52MS5WZXJpZnlFbWFpbFJlc3BvbnNlIi6quxgCCAGwuxgBgtPkkwIeOgEqIhkvYXBpL3YxL2F1dGgvZW1haWw6dmVyaWZ5EnMKBUxvZ2luEh8uYnJhaWQuaWRlbnRpdHkudjEuTG9naW5SZXF1ZXN0GiAuYnJhaWQuaWRlbnRpdHkudjEuTG9naW5SZXNwb25zZSInqrsYAggBsLsYAYLT5JMCFzoBKiISL2FwaS92MS9hdXRoL2xvZ2luEnsKB1JlZnJlc2gSIS5icmFpZC5pZGVudGl0eS52MS5SZWZyZXNoUmVxdWVzdBoiLmJyYWlkLmlkZW50aXR5LnYxLlJlZnJlc2hSZXNwb25zZSIpqrsYAggBsLsYAYLT5JMCGToBKiIUL2FwaS92MS9hdXRoL3JlZnJlc2gScwoGTG9nb3V0EiAuYnJhaWQuaWRlbnRpdHkudjEuTG9nb3V0UmVxdWVzdBohLmJyYWlkLmlkZW50aXR5LnYxLkxvZ291dFJlc3BvbnNlIiSquxgCEAGC0+STAhg6ASoiEy9hcGkvdjEvYXV0aC9sb2dvdXQSggEKCFZhbGlkYXRlEiIuYnJhaWQuaWRlbnRpdHkudjEuVmFsaWRhdGVSZXF1ZXN0GiMuYnJhaWQuaWRlbnRpdHkudjEuVmFsaWRhdGVSZXNwb25zZSItkAIBqrsYAggBsLsYAYLT5JMCGjoBKiIVL2FwaS92MS9hdXRoL3ZhbGlkYXRlEnkKB0dldEp3a3MSIS5icmFpZC5pZGVudGl0eS52MS5HZXRKd2tzUmVxdWVzdBoiLmJyYWlkLmlkZW50aXR5LnYxLkdldEp3a3NSZXNwb25zZSInkAIBqrsYAggBgtPkkwIYEhYvLndlbGwta25vd24vandrcy5qc29uQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_identity_v1_user, file_braid_options_v1_options, file_braid_options_v1_text, file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChxicmFpZC9pZGVudGl0eS92MS9hdXRoLnByb3RvEhFicmFpZC5pZGVudGl0eS52MSKZAQoPUmVnaXN0ZXJSZXF1ZXN0EhkKBWVtYWlsGAEgASgJQgq6SAdyBRj+AWABEh4KCHBhc3N3b3JkGAIgASgJQgy6SAVyAxiACLi7GAESIwoMZGlzcGxheV9uYW1lGAMgASgJQg26SApyCMjBGAEQARhkEiYKEGludml0YXRpb25fdG9rZW4YBCABKAlCDLpIBXIDGIACuLsYASJrChBSZWdpc3RlclJlc3BvbnNlEiUKBHVzZXIYASABKAsyFy5icmFpZC5pZGVudGl0eS52MS5Vc2VyEhwKD29yZ2FuaXphdGlvbl9pZBgCIAEoCUgAiAEBQhIKEF9vcmdhbml6YXRpb25faWQidwoSVmVyaWZ5RW1haWxSZXF1ZXN0EhwKBWVtYWlsGAEgASgJQg26SArYAQFyBRj+AWABEiYKBGNvZGUYAiABKAlCGLpIEdgBAXIMMgpeWzAtOV17Nn0kuLsYARIbCgV0b2tlbhgDIAEoCUIMukgFcgMYgAK4uxgBIjwKE1ZlcmlmeUVtYWlsUmVzcG9uc2USJQoEdXNlchgBIAEoCzIXLmJyYWlkLmlkZW50aXR5LnYxLlVzZXIihAEKDExvZ2luUmVxdWVzdBIZCgVlbWFpbBgBIAEoCUIKukgHcgUQARj+ARIgCghwYXNzd29yZBgCIAEoCUIOukgHcgUQARiACLi7GAESEwoLYnJlYWtfZ2xhc3MYCiABKAgSIgoMZGV2aWNlX3Rva2VuGAMgASgJQgy6SAVyAxiAAri7GAEiswEKDUxvZ2luUmVzcG9uc2USGgoMYWNjZXNzX3Rva2VuGAEgASgJQgS4uxgBEhsKDXJlZnJlc2hfdG9rZW4YAiABKAlCBLi7GAESEgoKdG9rZW5fdHlwZRgDIAEoCRISCgpleHBpcmVzX2luGAQgASgFEiUKBHVzZXIYBSABKAsyFy5icmFpZC5pZGVudGl0eS52MS5Vc2VyEhoKDGRldmljZV90b2tlbhgGIAEoCUIEuLsYASI3Cg5SZWZyZXNoUmVxdWVzdBIlCg1yZWZyZXNoX3Rva2VuGAEgASgJQg66SAdyBRABGIAEuLsYASJyCg9SZWZyZXNoUmVzcG9uc2USGgoMYWNjZXNzX3Rva2VuGAEgASgJQgS4uxgBEhsKDXJlZnJlc2hfdG9rZW4YAiABKAlCBLi7GAESEgoKdG9rZW5fdHlwZRgDIAEoCRISCgpleHBpcmVzX2luGAQgASgFIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiNwoPVmFsaWRhdGVSZXF1ZXN0EiQKDGFjY2Vzc190b2tlbhgBIAEoCUIOukgHcgUQARiAILi7GAEieAoQVmFsaWRhdGVSZXNwb25zZRIOCgZhY3RpdmUYASABKAgSDwoHdXNlcl9pZBgCIAEoCRISCgpzZXNzaW9uX2lkGAMgASgJEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIQCg5HZXRKd2tzUmVxdWVzdCI3Cg9HZXRKd2tzUmVzcG9uc2USJAoEa2V5cxgBIAMoCzIWLmJyYWlkLmlkZW50aXR5LnYxLkp3ayJRCgNKd2sSCwoDa3R5GAEgASgJEgsKA2NydhgCIAEoCRIJCgF4GAMgASgJEgsKA2tpZBgEIAEoCRILCgN1c2UYBSABKAkSCwoDYWxnGAYgASgJMoQHCgtBdXRoU2VydmljZRJ/CghSZWdpc3RlchIiLmJyYWlkLmlkZW50aXR5LnYxLlJlZ2lzdGVyUmVxdWVzdBojLmJyYWlkLmlkZW50aXR5LnYxLlJlZ2lzdGVyUmVzcG9uc2UiKqq7GAIIAbC7GAGC0+STAho6ASoiFS9hcGkvdjEvYXV0aC9yZWdpc3RlchKMAQoLVmVyaWZ5RW1haWwSJS5icmFpZC5pZGVudGl0eS52MS5WZXJpZnlFbWFpbFJlcXVlc3QaJi5icmFpZC5pZGVudGl0eS52MS5WZXJpZnlFbWFpbFJlc3BvbnNlIi6quxgCCAGwuxgBgtPkkwIeOgEqIhkvYXBpL3YxL2F1dGgvZW1haWw6dmVyaWZ5EnMKBUxvZ2luEh8uYnJhaWQuaWRlbnRpdHkudjEuTG9naW5SZXF1ZXN0GiAuYnJhaWQuaWRlbnRpdHkudjEuTG9naW5SZXNwb25zZSInqrsYAggBsLsYAYLT5JMCFzoBKiISL2FwaS92MS9hdXRoL2xvZ2luEnsKB1JlZnJlc2gSIS5icmFpZC5pZGVudGl0eS52MS5SZWZyZXNoUmVxdWVzdBoiLmJyYWlkLmlkZW50aXR5LnYxLlJlZnJlc2hSZXNwb25zZSIpqrsYAggBsLsYAYLT5JMCGToBKiIUL2FwaS92MS9hdXRoL3JlZnJlc2gScwoGTG9nb3V0EiAuYnJhaWQuaWRlbnRpdHkudjEuTG9nb3V0UmVxdWVzdBohLmJyYWlkLmlkZW50aXR5LnYxLkxvZ291dFJlc3BvbnNlIiSquxgCEAGC0+STAhg6ASoiEy9hcGkvdjEvYXV0aC9sb2dvdXQSggEKCFZhbGlkYXRlEiIuYnJhaWQuaWRlbnRpdHkudjEuVmFsaWRhdGVSZXF1ZXN0GiMuYnJhaWQuaWRlbnRpdHkudjEuVmFsaWRhdGVSZXNwb25zZSItkAIBqrsYAggBsLsYAYLT5JMCGjoBKiIVL2FwaS92MS9hdXRoL3ZhbGlkYXRlEnkKB0dldEp3a3MSIS5icmFpZC5pZGVudGl0eS52MS5HZXRKd2tzUmVxdWVzdBoiLmJyYWlkLmlkZW50aXR5LnYxLkdldEp3a3NSZXNwb25zZSInkAIBqrsYAggBgtPkkwIYEhYvLndlbGwta25vd24vandrcy5qc29uQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_identity_v1_user, file_braid_options_v1_options, file_braid_options_v1_text, file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * RegisterRequest asks for an account.
@@ -36,7 +36,8 @@ export type RegisterRequest = Message<"braid.identity.v1.RegisterRequest"> & {
   email: string;
 
   /**
-   * 12 to 256 characters, any Unicode.
+   * 12 to 256 characters after Unicode normalization (NFC), any Unicode. One that is known from a breach or built from
+   * the name, address or organization is refused.
    *
    * @generated from field: string password = 2;
    */
@@ -48,6 +49,13 @@ export type RegisterRequest = Message<"braid.identity.v1.RegisterRequest"> & {
    * @generated from field: string display_name = 3;
    */
   displayName: string;
+
+  /**
+   * The token of an invitation that was mailed to the address.
+   *
+   * @generated from field: string invitation_token = 4;
+   */
+  invitationToken: string;
 };
 
 /**
@@ -58,11 +66,25 @@ export const RegisterRequestSchema: GenMessage<RegisterRequest> = /*@__PURE__*/
   messageDesc(file_braid_identity_v1_auth, 0);
 
 /**
- * RegisterResponse is empty, whatever happened.
+ * RegisterResponse is empty, whatever happened, but for those who came with an invitation's token.
  *
  * @generated from message braid.identity.v1.RegisterResponse
  */
 export type RegisterResponse = Message<"braid.identity.v1.RegisterResponse"> & {
+  /**
+   * The user that now exists; only with an invitation's token.
+   *
+   * @generated from field: braid.identity.v1.User user = 1;
+   */
+  user?: User | undefined;
+
+  /**
+   * The organization that the user is now a member of. Absent when it could not be asked: the invitation then waits to be
+   * accepted.
+   *
+   * @generated from field: optional string organization_id = 2;
+   */
+  organizationId?: string | undefined;
 };
 
 /**
@@ -79,18 +101,25 @@ export const RegisterResponseSchema: GenMessage<RegisterResponse> = /*@__PURE__*
  */
 export type VerifyEmailRequest = Message<"braid.identity.v1.VerifyEmailRequest"> & {
   /**
-   * The address the code was mailed to.
+   * The address the code was mailed to; with a code.
    *
    * @generated from field: string email = 1;
    */
   email: string;
 
   /**
-   * The six digits from the mail.
+   * The six digits from the mail; with an email.
    *
    * @generated from field: string code = 2;
    */
   code: string;
+
+  /**
+   * The token from the mail's link; without email and code.
+   *
+   * @generated from field: string token = 3;
+   */
+  token: string;
 };
 
 /**
@@ -101,13 +130,13 @@ export const VerifyEmailRequestSchema: GenMessage<VerifyEmailRequest> = /*@__PUR
   messageDesc(file_braid_identity_v1_auth, 2);
 
 /**
- * VerifyEmailResponse holds the new user.
+ * VerifyEmailResponse holds the user.
  *
  * @generated from message braid.identity.v1.VerifyEmailResponse
  */
 export type VerifyEmailResponse = Message<"braid.identity.v1.VerifyEmailResponse"> & {
   /**
-   * The user that now exists.
+   * The user that now exists, or has the new address now.
    *
    * @generated from field: braid.identity.v1.User user = 1;
    */
@@ -142,12 +171,19 @@ export type LoginRequest = Message<"braid.identity.v1.LoginRequest"> & {
   password: string;
 
   /**
-   * An owner's way in when the organization's own connection is required and does not work. It is audited, and the other
-   * owners are told.
+   * An owner's way in when the organization's own connection is required and does not work. It is audited, and the owner
+   * is mailed.
    *
    * @generated from field: bool break_glass = 10;
    */
   breakGlass: boolean;
+
+  /**
+   * The deviceToken of an earlier login on this device. A known device can't be locked out by what others try.
+   *
+   * @generated from field: string device_token = 3;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -197,6 +233,14 @@ export type LoginResponse = Message<"braid.identity.v1.LoginResponse"> & {
    * @generated from field: braid.identity.v1.User user = 5;
    */
   user?: User | undefined;
+
+  /**
+   * Makes this device known: keep it for a year and send it with the next login. Empty when the one that was sent stays
+   * good.
+   *
+   * @generated from field: string device_token = 6;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -463,6 +507,8 @@ export const AuthService: GenService<{
   /**
    * Register asks for an account. The answer is always empty: a code, or word that the account exists, goes to the
    * address by e-mail. An address that no mail can be sent to (RFC 5321) is refused, whoever asks. The user exists once VerifyEmail has proven the address.
+   * With the token of a mailed invitation the address is proven already: the user exists and is a member at once, and
+   * the answer says so.
    *
    * @generated from rpc braid.identity.v1.AuthService.Register
    */
@@ -472,8 +518,8 @@ export const AuthService: GenService<{
     output: typeof RegisterResponseSchema;
   },
   /**
-   * VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries, and
-   * while fewer than ten younger ones are out for its address.
+   * VerifyEmail proves an address, with the mailed token alone or with the address and the mailed code, and creates the
+   * user. Both live for 15 minutes, the code for 5 tries. The token of a change of address makes the change.
    *
    * @generated from rpc braid.identity.v1.AuthService.VerifyEmail
    */
@@ -483,7 +529,10 @@ export const AuthService: GenService<{
     output: typeof VerifyEmailResponseSchema;
   },
   /**
-   * Login begins a session. An unknown address and a wrong password get the same answer at the same cost.
+   * Login begins a session. An unknown address and a wrong password get the same answer at the same cost. After 5 wrong
+   * passwords in 10 minutes the account is locked for the client that sent them, for 15 minutes and each time twice as
+   * long up to a day; only who sends the right password is told so. A device that has logged in before and sends its
+   * deviceToken is a client of its own, wherever it is; others are told apart by their network.
    *
    * @generated from rpc braid.identity.v1.AuthService.Login
    */

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLJAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQimQIKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24ihwEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBU6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQifAoWRXh0ZXJuYWxJZGVudGl0eUxpbmtlZBIPCgd1c2VyX2lkGAEgASgJEhMKC2lkZW50aXR5X2lkGAIgASgJEhMKC3Byb3ZpZGVyX2lkGAMgASgJOifCuxgjCiFpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS5saW5rZWQigAEKGEV4dGVybmFsSWRlbnRpdHlVbmxpbmtlZBIPCgd1c2VyX2lkGAEgASgJEhMKC2lkZW50aXR5X2lkGAIgASgJEhMKC3Byb3ZpZGVyX2lkGAMgASgJOinCuxglCiNpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS51bmxpbmtlZCJ9ChdFeHRlcm5hbElkZW50aXR5UmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhMKC3Byb3ZpZGVyX2lkGAIgASgJEhIKCnVzZXJfYWdlbnQYAyABKAk6KMK7GCQKImlkZW50aXR5LmV4dGVybmFsX2lkZW50aXR5LnJlZnVzZWQikwEKFFNzb0Nvbm5lY3Rpb25DcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIOCgZpc3N1ZXIYAyABKAkSEAoIcmVxdWlyZWQYBCABKAg6JcK7GCEKH2lkZW50aXR5LnNzb19jb25uZWN0aW9uLmNyZWF0ZWQikwEKFFNzb0Nvbm5lY3Rpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIOCgZpc3N1ZXIYAyABKAkSEAoIcmVxdWlyZWQYBCABKAg6JcK7GCEKH2lkZW50aXR5LnNzb19jb25uZWN0aW9uLnVwZGF0ZWQicQoUU3NvQ29ubmVjdGlvbkRlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi5kZWxldGVkItIBChJTc29Vc2VyUHJvdmlzaW9uZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDwoHcm9sZV9pZBgEIAEoCRITCgVlbWFpbBgFIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYBiABKAlCBLi7GAESEAoIcmV2aXNpb24YByABKAM6I8K7GB8KHWlkZW50aXR5LnNzby51c2VyX3Byb3Zpc2lvbmVkIoMBCgtTc29CeXBhc3NlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRISCgp1c2VyX2FnZW50GAQgASgJOhvCuxgXChVpZGVudGl0eS5zc28uYnlwYXNzZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLJAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQiwwIKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24isQEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBUSFAoQUEFTU1dPUkRfQ0hBTkdFRBAKEhIKDlBBU1NXT1JEX1JFU0VUEAs6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQiUwoWUGFzc3dvcmRSZXNldFJlcXVlc3RlZBIQCghyZXNldF9pZBgBIAEoCTonwrsYIwohaWRlbnRpdHkucGFzc3dvcmQucmVzZXRfcmVxdWVzdGVkIlIKD1Bhc3N3b3JkQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg0KBXJlc2V0GAIgASgIOh/CuxgbChlpZGVudGl0eS5wYXNzd29yZC5jaGFuZ2VkImEKFEVtYWlsQ2hhbmdlUmVxdWVzdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJY2hhbmdlX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5lbWFpbC5jaGFuZ2VfcmVxdWVzdGVkInwKFkV4dGVybmFsSWRlbnRpdHlMaW5rZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtpZGVudGl0eV9pZBgCIAEoCRITCgtwcm92aWRlcl9pZBgDIAEoCTonwrsYIwohaWRlbnRpdHkuZXh0ZXJuYWxfaWRlbnRpdHkubGlua2VkIoABChhFeHRlcm5hbElkZW50aXR5VW5saW5rZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtpZGVudGl0eV9pZBgCIAEoCRITCgtwcm92aWRlcl9pZBgDIAEoCTopwrsYJQojaWRlbnRpdHkuZXh0ZXJuYWxfaWRlbnRpdHkudW5saW5rZWQifQoXRXh0ZXJuYWxJZGVudGl0eVJlZnVzZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtwcm92aWRlcl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOijCuxgkCiJpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS5yZWZ1c2VkIpMBChRTc29Db25uZWN0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDgoGaXNzdWVyGAMgASgJEhAKCHJlcXVpcmVkGAQgASgIOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi5jcmVhdGVkIpMBChRTc29Db25uZWN0aW9uVXBkYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDgoGaXNzdWVyGAMgASgJEhAKCHJlcXVpcmVkGAQgASgIOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi51cGRhdGVkInEKFFNzb0Nvbm5lY3Rpb25EZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCTolwrsYIQofaWRlbnRpdHkuc3NvX2Nvbm5lY3Rpb24uZGVsZXRlZCLSAQoSU3NvVXNlclByb3Zpc2lvbmVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEg8KB3JvbGVfaWQYBCABKAkSEwoFZW1haWwYBSABKAlCBLi7GAESGgoMZGlzcGxheV9uYW1lGAYgASgJQgS4uxgBEhAKCHJldmlzaW9uGAcgASgDOiPCuxgfCh1pZGVudGl0eS5zc28udXNlcl9wcm92aXNpb25lZCKDAQoLU3NvQnlwYXNzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSEgoKdXNlcl9hZ2VudBgEIAEoCTobwrsYFwoVaWRlbnRpdHkuc3NvLmJ5cGFzc2VkQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -293,6 +293,20 @@ export enum SessionRevoked_Reason {
    * @generated from enum value: TOO_MANY_SESSIONS = 21;
    */
   TOO_MANY_SESSIONS = 21,
+
+  /**
+   * The user changed the password in another session.
+   *
+   * @generated from enum value: PASSWORD_CHANGED = 10;
+   */
+  PASSWORD_CHANGED = 10,
+
+  /**
+   * The password was reset.
+   *
+   * @generated from enum value: PASSWORD_RESET = 11;
+   */
+  PASSWORD_RESET = 11,
 }
 
 /**
@@ -687,6 +701,84 @@ export const DeviceAddedSchema: GenMessage<DeviceAdded> = /*@__PURE__*/
   messageDesc(file_braid_identity_v1_events, 15);
 
 /**
+ * PasswordResetRequested: someone forgot a password. Its mail is fetched by GetPasswordResetMail when it is sent.
+ *
+ * @generated from message braid.identity.v1.PasswordResetRequested
+ */
+export type PasswordResetRequested = Message<"braid.identity.v1.PasswordResetRequested"> & {
+  /**
+   * The reset.
+   *
+   * @generated from field: string reset_id = 1;
+   */
+  resetId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.PasswordResetRequested.
+ * Use `create(PasswordResetRequestedSchema)` to create a new message.
+ */
+export const PasswordResetRequestedSchema: GenMessage<PasswordResetRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 16);
+
+/**
+ * PasswordChanged: a user has another password, and is told so.
+ *
+ * @generated from message braid.identity.v1.PasswordChanged
+ */
+export type PasswordChanged = Message<"braid.identity.v1.PasswordChanged"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Whether it was reset with a mailed token instead of changed with the old one.
+   *
+   * @generated from field: bool reset = 2;
+   */
+  reset: boolean;
+};
+
+/**
+ * Describes the message braid.identity.v1.PasswordChanged.
+ * Use `create(PasswordChangedSchema)` to create a new message.
+ */
+export const PasswordChangedSchema: GenMessage<PasswordChanged> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 17);
+
+/**
+ * EmailChangeRequested: a user wants another address. Its mails, to the new address and to the old one, are fetched by
+ * GetEmailChangeMail when they are sent. UserUpdated tells of the change itself.
+ *
+ * @generated from message braid.identity.v1.EmailChangeRequested
+ */
+export type EmailChangeRequested = Message<"braid.identity.v1.EmailChangeRequested"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The change.
+   *
+   * @generated from field: string change_id = 2;
+   */
+  changeId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.EmailChangeRequested.
+ * Use `create(EmailChangeRequestedSchema)` to create a new message.
+ */
+export const EmailChangeRequestedSchema: GenMessage<EmailChangeRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 18);
+
+/**
  * ExternalIdentityLinked: a user can sign in by a provider.
  *
  * @generated from message braid.identity.v1.ExternalIdentityLinked
@@ -719,7 +811,7 @@ export type ExternalIdentityLinked = Message<"braid.identity.v1.ExternalIdentity
  * Use `create(ExternalIdentityLinkedSchema)` to create a new message.
  */
 export const ExternalIdentityLinkedSchema: GenMessage<ExternalIdentityLinked> = /*@__PURE__*/
-  messageDesc(file_braid_identity_v1_events, 16);
+  messageDesc(file_braid_identity_v1_events, 19);
 
 /**
  * ExternalIdentityUnlinked: a user can no longer sign in by a provider.
@@ -754,7 +846,7 @@ export type ExternalIdentityUnlinked = Message<"braid.identity.v1.ExternalIdenti
  * Use `create(ExternalIdentityUnlinkedSchema)` to create a new message.
  */
 export const ExternalIdentityUnlinkedSchema: GenMessage<ExternalIdentityUnlinked> = /*@__PURE__*/
-  messageDesc(file_braid_identity_v1_events, 17);
+  messageDesc(file_braid_identity_v1_events, 20);
 
 /**
  * ExternalIdentityRefused: somebody whom a provider says to have a user's address signed in by it and was not let in, as
@@ -790,7 +882,7 @@ export type ExternalIdentityRefused = Message<"braid.identity.v1.ExternalIdentit
  * Use `create(ExternalIdentityRefusedSchema)` to create a new message.
  */
 export const ExternalIdentityRefusedSchema: GenMessage<ExternalIdentityRefused> = /*@__PURE__*/
-  messageDesc(file_braid_identity_v1_events, 18);
+  messageDesc(file_braid_identity_v1_events, 21);
 
 /**
  * SsoConnectionCreated: an organization has a connection to its own provider.
@@ -832,7 +924,7 @@ export type SsoConnectionCreated = Message<"braid.identity.v1.SsoConnectionCreat
  * Use `create(SsoConnectionCreatedSchema)` to create a new message.
  */
 export const SsoConnectionCreatedSchema: GenMessage<SsoConnectionCreated> = /*@__PURE__*/
-  messageDesc(file_braid_identity_v1_events, 19);
+  messageDesc(file_braid_identity_v1_events, 22);
 
 /**
  * SsoConnectionUpdated: a connection changed. It holds the values after the change.
@@ -874,7 +966,7 @@ export type SsoConnectionUpdated = Message<"braid.identity.v1.SsoConnectionUpdat
  * Use `create(SsoConnectionUpdatedSchema)` to create a new message.
  */
 export const SsoConnectionUpdatedSchema: GenMessage<SsoConnectionUpdated> = /*@__PURE__*/
-  messageDesc(file_braid_identity_v1_events, 20);
+  messageDesc(file_braid_identity_v1_events, 23);
 
 /**
  * SsoConnectionDeleted: a connection is gone.
@@ -902,7 +994,7 @@ export type SsoConnectionDeleted = Message<"braid.identity.v1.SsoConnectionDelet
  * Use `create(SsoConnectionDeletedSchema)` to create a new message.
  */
 export const SsoConnectionDeletedSchema: GenMessage<SsoConnectionDeleted> = /*@__PURE__*/
-  messageDesc(file_braid_identity_v1_events, 21);
+  messageDesc(file_braid_identity_v1_events, 24);
 
 /**
  * SsoUserProvisioned: somebody signed in by an organization's connection for the first time and is to be a member.
@@ -965,7 +1057,7 @@ export type SsoUserProvisioned = Message<"braid.identity.v1.SsoUserProvisioned">
  * Use `create(SsoUserProvisionedSchema)` to create a new message.
  */
 export const SsoUserProvisionedSchema: GenMessage<SsoUserProvisioned> = /*@__PURE__*/
-  messageDesc(file_braid_identity_v1_events, 22);
+  messageDesc(file_braid_identity_v1_events, 25);
 
 /**
  * SsoBypassed: an owner signed in with the password although the organization's connection is required.
@@ -1007,5 +1099,5 @@ export type SsoBypassed = Message<"braid.identity.v1.SsoBypassed"> & {
  * Use `create(SsoBypassedSchema)` to create a new message.
  */
 export const SsoBypassedSchema: GenMessage<SsoBypassed> = /*@__PURE__*/
-  messageDesc(file_braid_identity_v1_events, 23);
+  messageDesc(file_braid_identity_v1_events, 26);
 

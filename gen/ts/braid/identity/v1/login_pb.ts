@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/login.proto.
  */
 export const file_braid_identity_v1_login: GenFile = /*@__PURE__*/
-  fileDesc("Ch1icmFpZC9pZGVudGl0eS92MS9sb2dpbi5wcm90bxIRYnJhaWQuaWRlbnRpdHkudjEiXgoWTG9naW5XaXRoRmFjdG9yUmVxdWVzdBInCg9jaGFsbGVuZ2VfdG9rZW4YASABKAlCDrpIB3IFEAEYgAK4uxgBEhsKBGNvZGUYAiABKAlCDbpIBnIEEAYYILi7GAEiPAoTQmVnaW5QYXNza2V5UmVxdWVzdBIlCg9jaGFsbGVuZ2VfdG9rZW4YASABKAlCDLpIBXIDGIACuLsYASJDChRCZWdpblBhc3NrZXlSZXNwb25zZRIrCgpwdWJsaWNfa2V5GAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJ2ChRGaW5pc2hQYXNza2V5UmVxdWVzdBI3CgpjcmVkZW50aWFsGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIKukgDyAEBuLsYARIlCg9jaGFsbGVuZ2VfdG9rZW4YAiABKAlCDLpIBXIDGIACuLsYASKXAQoNU3RlcFVwUmVxdWVzdBIiCghwYXNzd29yZBgBIAEoCUIOukgHcgUQARiAAri7GAFIABIdCgRjb2RlGAIgASgJQg26SAZyBBAGGCC4uxgBSAASMwoKY3JlZGVudGlhbBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBLi7GAFIAEIOCgVwcm9vZhIFukgCCAEiVAoOU3RlcFVwUmVzcG9uc2USGgoMYWNjZXNzX3Rva2VuGAEgASgJQgS4uxgBEhIKCnRva2VuX3R5cGUYAiABKAkSEgoKZXhwaXJlc19pbhgDIAEoBTK7BAoMTG9naW5TZXJ2aWNlEo4BCg9Mb2dpbldpdGhGYWN0b3ISKS5icmFpZC5pZGVudGl0eS52MS5Mb2dpbldpdGhGYWN0b3JSZXF1ZXN0GiAuYnJhaWQuaWRlbnRpdHkudjEuTG9naW5SZXNwb25zZSIuqrsYAggBsLsYAYLT5JMCHjoBKiIZL2FwaS92MS9hdXRoL2xvZ2luOmZhY3RvchKQAQoMQmVnaW5QYXNza2V5EiYuYnJhaWQuaWRlbnRpdHkudjEuQmVnaW5QYXNza2V5UmVxdWVzdBonLmJyYWlkLmlkZW50aXR5LnYxLkJlZ2luUGFzc2tleVJlc3BvbnNlIi+quxgCCAGwuxgBgtPkkwIfOgEqIhovYXBpL3YxL2F1dGgvcGFzc2tleTpiZWdpbhKMAQoNRmluaXNoUGFzc2tleRInLmJyYWlkLmlkZW50aXR5LnYxLkZpbmlzaFBhc3NrZXlSZXF1ZXN0GiAuYnJhaWQuaWRlbnRpdHkudjEuTG9naW5SZXNwb25zZSIwqrsYAggBsLsYAYLT5JMCIDoBKiIbL2FwaS92MS9hdXRoL3Bhc3NrZXk6ZmluaXNoEngKBlN0ZXBVcBIgLmJyYWlkLmlkZW50aXR5LnYxLlN0ZXBVcFJlcXVlc3QaIS5icmFpZC5pZGVudGl0eS52MS5TdGVwVXBSZXNwb25zZSIpqrsYAhABsLsYAYLT5JMCGToBKiIUL2FwaS92MS9hdXRoL3N0ZXAtdXBCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_identity_v1_auth, file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct]);
+  fileDesc("Ch1icmFpZC9pZGVudGl0eS92MS9sb2dpbi5wcm90bxIRYnJhaWQuaWRlbnRpdHkudjEiXgoWTG9naW5XaXRoRmFjdG9yUmVxdWVzdBInCg9jaGFsbGVuZ2VfdG9rZW4YASABKAlCDrpIB3IFEAEYgAK4uxgBEhsKBGNvZGUYAiABKAlCDbpIBnIEEAYYILi7GAEiPAoTQmVnaW5QYXNza2V5UmVxdWVzdBIlCg9jaGFsbGVuZ2VfdG9rZW4YASABKAlCDLpIBXIDGIACuLsYASJDChRCZWdpblBhc3NrZXlSZXNwb25zZRIrCgpwdWJsaWNfa2V5GAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJ2ChRGaW5pc2hQYXNza2V5UmVxdWVzdBI3CgpjcmVkZW50aWFsGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIKukgDyAEBuLsYARIlCg9jaGFsbGVuZ2VfdG9rZW4YAiABKAlCDLpIBXIDGIACuLsYASKqAQoNU3RlcFVwUmVxdWVzdBIhCghwYXNzd29yZBgBIAEoCUIPukgI2AEBcgMYgAK4uxgBEh4KBGNvZGUYAiABKAlCELpICdgBAXIEEAYYILi7GAESMQoKY3JlZGVudGlhbBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBLi7GAE6I7pIICIeCghwYXNzd29yZAoEY29kZQoKY3JlZGVudGlhbBABIlQKDlN0ZXBVcFJlc3BvbnNlEhoKDGFjY2Vzc190b2tlbhgBIAEoCUIEuLsYARISCgp0b2tlbl90eXBlGAIgASgJEhIKCmV4cGlyZXNfaW4YAyABKAUyuwQKDExvZ2luU2VydmljZRKOAQoPTG9naW5XaXRoRmFjdG9yEikuYnJhaWQuaWRlbnRpdHkudjEuTG9naW5XaXRoRmFjdG9yUmVxdWVzdBogLmJyYWlkLmlkZW50aXR5LnYxLkxvZ2luUmVzcG9uc2UiLqq7GAIIAbC7GAGC0+STAh46ASoiGS9hcGkvdjEvYXV0aC9sb2dpbjpmYWN0b3ISkAEKDEJlZ2luUGFzc2tleRImLmJyYWlkLmlkZW50aXR5LnYxLkJlZ2luUGFzc2tleVJlcXVlc3QaJy5icmFpZC5pZGVudGl0eS52MS5CZWdpblBhc3NrZXlSZXNwb25zZSIvqrsYAggBsLsYAYLT5JMCHzoBKiIaL2FwaS92MS9hdXRoL3Bhc3NrZXk6YmVnaW4SjAEKDUZpbmlzaFBhc3NrZXkSJy5icmFpZC5pZGVudGl0eS52MS5GaW5pc2hQYXNza2V5UmVxdWVzdBogLmJyYWlkLmlkZW50aXR5LnYxLkxvZ2luUmVzcG9uc2UiMKq7GAIIAbC7GAGC0+STAiA6ASoiGy9hcGkvdjEvYXV0aC9wYXNza2V5OmZpbmlzaBJ4CgZTdGVwVXASIC5icmFpZC5pZGVudGl0eS52MS5TdGVwVXBSZXF1ZXN0GiEuYnJhaWQuaWRlbnRpdHkudjEuU3RlcFVwUmVzcG9uc2UiKaq7GAIQAbC7GAGC0+STAhk6ASoiFC9hcGkvdjEvYXV0aC9zdGVwLXVwQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_identity_v1_auth, file_braid_options_v1_options, file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct]);
 
 /**
  * LoginWithFactorRequest ends a login.
@@ -117,41 +117,31 @@ export const FinishPasskeyRequestSchema: GenMessage<FinishPasskeyRequest> = /*@_
   messageDesc(file_braid_identity_v1_login, 3);
 
 /**
- * StepUpRequest proves once more who the caller is.
+ * StepUpRequest proves once more who the caller is, by exactly one of the three.
  *
  * @generated from message braid.identity.v1.StepUpRequest
  */
 export type StepUpRequest = Message<"braid.identity.v1.StepUpRequest"> & {
   /**
-   * What is shown.
+   * The password, of somebody without a second factor.
    *
-   * @generated from oneof braid.identity.v1.StepUpRequest.proof
+   * @generated from field: string password = 1;
    */
-  proof: {
-    /**
-     * The password, of somebody without a second factor.
-     *
-     * @generated from field: string password = 1;
-     */
-    value: string;
-    case: "password";
-  } | {
-    /**
-     * Six digits of an authenticator app, or a backup code.
-     *
-     * @generated from field: string code = 2;
-     */
-    value: string;
-    case: "code";
-  } | {
-    /**
-     * The browser's PublicKeyCredential for what BeginPasskey answered.
-     *
-     * @generated from field: google.protobuf.Struct credential = 3;
-     */
-    value: JsonObject;
-    case: "credential";
-  } | { case: undefined; value?: undefined };
+  password: string;
+
+  /**
+   * Six digits of an authenticator app, or a backup code.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * The browser's PublicKeyCredential for what BeginPasskey answered.
+   *
+   * @generated from field: google.protobuf.Struct credential = 3;
+   */
+  credential?: JsonObject | undefined;
 };
 
 /**

@@ -12,6 +12,15 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
+const changePassword = `-- name: ChangePassword :exec
+update credential set password_hash = $1, revision = revision + 1, updated_at = $2 where account_id = $3
+`
+
+func (q *Queries) ChangePassword(ctx context.Context, passwordHash string, updatedAt time.Time, accountID id.ID) error {
+	_, err := q.db.Exec(ctx, changePassword, passwordHash, updatedAt, accountID)
+	return err
+}
+
 const getAccount = `-- name: GetAccount :one
 select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1
 `

@@ -31,19 +31,21 @@ func (q *Queries) DeleteChallenge(ctx context.Context, hash []byte) error {
 }
 
 const insertChallenge = `-- name: InsertChallenge :exec
-insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, methods)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, password_revision, device_known, methods)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertChallengeParams struct {
-	Hash          []byte
-	Kind          string
-	AccountID     id.ID
-	UserAgent     string
-	ClientAddress string
-	Ceremony      []byte
-	ExpiresAt     time.Time
-	Methods       []string
+	Hash             []byte
+	Kind             string
+	AccountID        id.ID
+	UserAgent        string
+	ClientAddress    string
+	Ceremony         []byte
+	ExpiresAt        time.Time
+	PasswordRevision int32
+	DeviceKnown      bool
+	Methods          []string
 }
 
 func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams) error {
@@ -55,24 +57,28 @@ func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams
 		arg.ClientAddress,
 		arg.Ceremony,
 		arg.ExpiresAt,
+		arg.PasswordRevision,
+		arg.DeviceKnown,
 		arg.Methods,
 	)
 	return err
 }
 
 const lockChallenge = `-- name: LockChallenge :one
-select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, methods from challenge where hash = $1 for update
+select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known, methods from challenge where hash = $1 for update
 `
 
 type LockChallengeRow struct {
-	Kind          string
-	AccountID     id.ID
-	UserAgent     string
-	ClientAddress string
-	Tries         int32
-	Ceremony      []byte
-	ExpiresAt     time.Time
-	Methods       []string
+	Kind             string
+	AccountID        id.ID
+	UserAgent        string
+	ClientAddress    string
+	Tries            int32
+	Ceremony         []byte
+	ExpiresAt        time.Time
+	PasswordRevision int32
+	DeviceKnown      bool
+	Methods          []string
 }
 
 func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallengeRow, error) {
@@ -86,6 +92,8 @@ func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallenge
 		&i.Tries,
 		&i.Ceremony,
 		&i.ExpiresAt,
+		&i.PasswordRevision,
+		&i.DeviceKnown,
 		&i.Methods,
 	)
 	return i, err

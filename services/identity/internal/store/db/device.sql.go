@@ -12,67 +12,39 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const getDevice = `-- name: GetDevice :one
-select id, name, first_address, first_seen_at from seen_device where account_id = $1 and id = $2
+const deleteDevices = `-- name: DeleteDevices :exec
+delete from device where account_id = $1
 `
 
-type GetDeviceRow struct {
-	ID           id.ID
-	Name         string
-	FirstAddress string
-	FirstSeenAt  time.Time
+func (q *Queries) DeleteDevices(ctx context.Context, accountID id.ID) error {
+	_, err := q.db.Exec(ctx, deleteDevices, accountID)
+	return err
 }
 
-func (q *Queries) GetDevice(ctx context.Context, accountID id.ID, iD id.ID) (GetDeviceRow, error) {
-	row := q.db.QueryRow(ctx, getDevice, accountID, iD)
-	var i GetDeviceRow
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.FirstAddress,
-		&i.FirstSeenAt,
-	)
-	return i, err
-}
-
-const seeDevice = `-- name: SeeDevice :one
-insert into seen_device (id, account_id, fingerprint, name, first_address, first_seen_at, last_seen_at)
-values ($1, $2, $3, $4, $5, $6, $6)
-on conflict (account_id, fingerprint) do update set last_seen_at = excluded.last_seen_at
-returning id, exists (select from seen_device other where other.account_id = $2) as others
+const insertDevice = `-- name: InsertDevice :exec
+insert into device (hash, account_id, created_at, expires_at) values ($1, $2, $3, $4)
 `
 
-type SeeDeviceParams struct {
-	ID           id.ID
-	AccountID    id.ID
-	Fingerprint  []byte
-	Name         string
-	FirstAddress string
-	Now          time.Time
+type InsertDeviceParams struct {
+	Hash      []byte
+	AccountID id.ID
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
-type SeeDeviceRow struct {
-	ID     id.ID
-	Others bool
-}
-
-func (q *Queries) SeeDevice(ctx context.Context, arg SeeDeviceParams) (SeeDeviceRow, error) {
-	row := q.db.QueryRow(ctx, seeDevice,
-		arg.ID,
+func (q *Queries) InsertDevice(ctx context.Context, arg InsertDeviceParams) error {
+	_, err := q.db.Exec(ctx, insertDevice,
+		arg.Hash,
 		arg.AccountID,
-		arg.Fingerprint,
-		arg.Name,
-		arg.FirstAddress,
-		arg.Now,
+		arg.CreatedAt,
+		arg.ExpiresAt,
 	)
-	var i SeeDeviceRow
-	err := row.Scan(&i.ID, &i.Others)
-	return i, err
+	return err
 }
 
 const trimDevices = `-- name: TrimDevices :exec
-delete from seen_device d where d.account_id = $1 and d.id in
-    (select o.id from seen_device o where o.account_id = $1 order by o.last_seen_at desc, o.id desc offset $2)
+delete from device d where d.account_id = $1 and d.hash in
+    (select o.hash from device o where o.account_id = $1 order by o.created_at desc, o.hash offset $2)
 `
 
 func (q *Queries) TrimDevices(ctx context.Context, accountID id.ID, kept int32) error {

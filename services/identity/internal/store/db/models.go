@@ -36,16 +36,27 @@ type BackupCode struct {
 	Hash      []byte
 }
 
+type Budget struct {
+	Key          []byte
+	Spent        int32
+	WindowEndsAt time.Time
+	LockedUntil  *time.Time
+	Locks        int32
+	ExpiresAt    time.Time
+}
+
 type Challenge struct {
-	Hash          []byte
-	Kind          string
-	AccountID     id.ID
-	UserAgent     string
-	ClientAddress string
-	Tries         int32
-	Ceremony      []byte
-	ExpiresAt     time.Time
-	Methods       []string
+	Hash             []byte
+	Kind             string
+	AccountID        id.ID
+	UserAgent        string
+	ClientAddress    string
+	Tries            int32
+	Ceremony         []byte
+	ExpiresAt        time.Time
+	PasswordRevision int32
+	DeviceKnown      bool
+	Methods          []string
 }
 
 type Credential struct {
@@ -53,7 +64,29 @@ type Credential struct {
 	AccountID    id.ID
 	PasswordHash string
 	UpdatedAt    time.Time
+	Revision     int32
 	HasPassword  bool
+}
+
+type Device struct {
+	Hash      []byte
+	AccountID id.ID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+type EmailChange struct {
+	ID        id.ID
+	AccountID id.ID
+	Live      bool
+	OldEmail  string
+	EmailKey  string
+	Email     string
+	Taken     bool
+	Nonce     []byte
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 type ExternalIdentity struct {
@@ -85,6 +118,17 @@ type Factor struct {
 	CloneWarnedAt *time.Time
 }
 
+type PasswordReset struct {
+	ID        id.ID
+	EmailKey  string
+	Email     string
+	AccountID id.ID
+	Nonce     []byte
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
 type ProofBudget struct {
 	AccountID id.ID
 	Tries     int32
@@ -113,6 +157,9 @@ type Registration struct {
 	AccountExists bool
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
+	TokenHash     []byte
+	ClientKey     []byte
+	Hollow        bool
 }
 
 type SeenDevice struct {

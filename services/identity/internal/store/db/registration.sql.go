@@ -31,9 +31,9 @@ func (q *Queries) DeleteRegistrations(ctx context.Context, emailKey string) erro
 }
 
 const insertRegistration = `-- name: InsertRegistration :exec
-insert into registration (id, email_key, email, display_name, password_hash, nonce, code_hash, tries, account_exists, created_at, expires_at)
-values ($1, $2, $3, $4, $5, $6, $7, 0,
-        exists (select from find_credential($2)), $8, $9)
+insert into registration (id, email_key, email, display_name, password_hash, nonce, code_hash, token_hash, client_key, tries, account_exists, created_at, expires_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0,
+        exists (select from find_credential($2)), $10, $11)
 `
 
 type InsertRegistrationParams struct {
@@ -44,6 +44,8 @@ type InsertRegistrationParams struct {
 	PasswordHash string
 	Nonce        []byte
 	CodeHash     []byte
+	TokenHash    []byte
+	ClientKey    []byte
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 }
@@ -57,6 +59,8 @@ func (q *Queries) InsertRegistration(ctx context.Context, arg InsertRegistration
 		arg.PasswordHash,
 		arg.Nonce,
 		arg.CodeHash,
+		arg.TokenHash,
+		arg.ClientKey,
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
@@ -65,7 +69,7 @@ func (q *Queries) InsertRegistration(ctx context.Context, arg InsertRegistration
 
 const lockRegistrations = `-- name: LockRegistrations :many
 select id, email, display_name, password_hash, code_hash, account_exists from registration
-where email_key = $1 and expires_at > $2 and tries < $3
+where email_key = $1 and expires_at > $2 and tries < $3 and not hollow
 order by created_at desc, id desc limit $4
 for update
 `
@@ -116,6 +120,46 @@ func (q *Queries) LockRegistrations(ctx context.Context, arg LockRegistrationsPa
 		return nil, err
 	}
 	return items, nil
+}
+
+const repeatRegistration = `-- name: RepeatRegistration :exec
+insert into registration (id, email_key, email, display_name, password_hash, nonce, code_hash, token_hash, client_key, tries, account_exists, hollow, created_at, expires_at)
+select $1::uuid as id, $2::text as email_key, coalesce(r.email, $3) as email, coalesce(r.display_name, '') as display_name,
+       coalesce(r.password_hash, '') as password_hash, $4::bytea as nonce, $5::bytea as code_hash,
+       $6::bytea as token_hash, $7::bytea as client_key, 0 as tries,
+       exists (select from find_credential($2)) as account_exists, r.id is null as hollow,
+       $8::timestamptz as created_at, $9::timestamptz as expires_at
+from (select 1 as present) as one left join lateral
+    (select o.id, o.email, o.display_name, o.password_hash from registration o
+     where o.email_key = $2 and o.client_key = $7 and o.expires_at > $8 and not o.hollow
+     order by o.created_at desc, o.id desc limit 1) as r on true
+`
+
+type RepeatRegistrationParams struct {
+	ID        id.ID
+	EmailKey  string
+	Email     string
+	Nonce     []byte
+	CodeHash  []byte
+	TokenHash []byte
+	ClientKey []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+func (q *Queries) RepeatRegistration(ctx context.Context, arg RepeatRegistrationParams) error {
+	_, err := q.db.Exec(ctx, repeatRegistration,
+		arg.ID,
+		arg.EmailKey,
+		arg.Email,
+		arg.Nonce,
+		arg.CodeHash,
+		arg.TokenHash,
+		arg.ClientKey,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	return err
 }
 
 const trimRegistrations = `-- name: TrimRegistrations :exec

@@ -24,6 +24,59 @@ func (q *Queries) PurgeAnswers(ctx context.Context, usedBefore *time.Time, most 
 	return result.RowsAffected(), nil
 }
 
+const purgeBudgets = `-- name: PurgeBudgets :execrows
+delete from budget where budget.expires_at <= $1 and budget.key in
+    (select b.key from budget b where b.expires_at <= $1 order by b.expires_at limit $2)
+`
+
+// The time is asked for twice: a row that was spent from meanwhile stays.
+func (q *Queries) PurgeBudgets(ctx context.Context, now time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgeBudgets, now, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const purgeDevices = `-- name: PurgeDevices :execrows
+delete from device where hash in
+    (select d.hash from device d where d.expires_at <= $1 order by d.expires_at limit $2)
+`
+
+func (q *Queries) PurgeDevices(ctx context.Context, now time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgeDevices, now, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const purgeEmailChanges = `-- name: PurgeEmailChanges :execrows
+delete from email_change where id in
+    (select c.id from email_change c where c.expires_at <= $1 order by c.expires_at limit $2)
+`
+
+func (q *Queries) PurgeEmailChanges(ctx context.Context, expiredBefore time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgeEmailChanges, expiredBefore, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const purgePasswordResets = `-- name: PurgePasswordResets :execrows
+delete from password_reset where id in
+    (select r.id from password_reset r where r.expires_at <= $1 order by r.expires_at limit $2)
+`
+
+func (q *Queries) PurgePasswordResets(ctx context.Context, expiredBefore time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgePasswordResets, expiredBefore, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const purgeRefreshTokens = `-- name: PurgeRefreshTokens :execrows
 delete from refresh_token where hash in
     (select t.hash from refresh_token t where t.expires_at <= $1 order by t.expires_at limit $2)

@@ -60,7 +60,7 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 
 const getDelivery = `-- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
-    delivery.invitation_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
+    delivery.invitation_id, delivery.account_matter_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
     delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.device_id, delivery.state,
     coalesce(exists (
         select from preference
@@ -81,6 +81,7 @@ type GetDeliveryRow struct {
 	ActorID            id.ID
 	RegistrationID     id.ID
 	InvitationID       id.ID
+	AccountMatterID    id.ID
 	ProjectID          id.ID
 	TaskID             id.ID
 	TaskKey            string
@@ -104,6 +105,7 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 		&i.ActorID,
 		&i.RegistrationID,
 		&i.InvitationID,
+		&i.AccountMatterID,
 		&i.ProjectID,
 		&i.TaskID,
 		&i.TaskKey,
@@ -119,22 +121,23 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 }
 
 const insertMailDelivery = `-- name: InsertMailDelivery :exec
-insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, created_at, user_id, device_id)
+insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, account_matter_id, created_at, user_id, device_id)
 values ($1, $2, $3, $4, $5,
-    $6, $7, $8, $9)
+    $6, $7, $8, $9, $10)
 on conflict do nothing
 `
 
 type InsertMailDeliveryParams struct {
-	ID             id.ID
-	EventID        id.ID
-	OrganizationID id.ID
-	Kind           string
-	RegistrationID id.ID
-	InvitationID   id.ID
-	CreatedAt      time.Time
-	UserID         id.ID
-	DeviceID       id.ID
+	ID              id.ID
+	EventID         id.ID
+	OrganizationID  id.ID
+	Kind            string
+	RegistrationID  id.ID
+	InvitationID    id.ID
+	AccountMatterID id.ID
+	CreatedAt       time.Time
+	UserID          id.ID
+	DeviceID        id.ID
 }
 
 func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDeliveryParams) error {
@@ -145,6 +148,7 @@ func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDelivery
 		arg.Kind,
 		arg.RegistrationID,
 		arg.InvitationID,
+		arg.AccountMatterID,
 		arg.CreatedAt,
 		arg.UserID,
 		arg.DeviceID,

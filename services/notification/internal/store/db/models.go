@@ -31,6 +31,7 @@ type Delivery struct {
 	FinishedAt         *time.Time
 	AssigneeID         id.ID
 	PreviousAssigneeID id.ID
+	AccountMatterID    id.ID
 	DeviceID           id.ID
 }
 

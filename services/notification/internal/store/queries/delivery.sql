@@ -12,14 +12,14 @@ where not exists (
 on conflict do nothing;
 
 -- name: InsertMailDelivery :exec
-insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, created_at, user_id, device_id)
+insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, account_matter_id, created_at, user_id, device_id)
 values (sqlc.arg(id), sqlc.arg(event_id), sqlc.narg(organization_id), sqlc.arg(kind), sqlc.narg(registration_id),
-    sqlc.narg(invitation_id), sqlc.arg(created_at), sqlc.narg(user_id), sqlc.narg(device_id))
+    sqlc.narg(invitation_id), sqlc.narg(account_matter_id), sqlc.arg(created_at), sqlc.narg(user_id), sqlc.narg(device_id))
 on conflict do nothing;
 
 -- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
-    delivery.invitation_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
+    delivery.invitation_id, delivery.account_matter_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
     delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.device_id, delivery.state,
     coalesce(exists (
         select from preference

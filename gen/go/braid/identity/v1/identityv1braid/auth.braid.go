@@ -14,11 +14,16 @@ import (
 type AuthServiceHandler interface {
 	// Register asks for an account. The answer is always empty: a code, or word that the account exists, goes to the
 	// address by e-mail. An address that no mail can be sent to (RFC 5321) is refused, whoever asks. The user exists once VerifyEmail has proven the address.
+	// With the token of a mailed invitation the address is proven already: the user exists and is a member at once, and
+	// the answer says so.
 	Register(context.Context, *v1.RegisterRequest) (*v1.RegisterResponse, error)
-	// VerifyEmail proves the address with the mailed code and creates the user. A code lives for 15 minutes and 5 tries, and
-	// while fewer than ten younger ones are out for its address.
+	// VerifyEmail proves an address, with the mailed token alone or with the address and the mailed code, and creates the
+	// user. Both live for 15 minutes, the code for 5 tries. The token of a change of address makes the change.
 	VerifyEmail(context.Context, *v1.VerifyEmailRequest) (*v1.VerifyEmailResponse, error)
-	// Login begins a session. An unknown address and a wrong password get the same answer at the same cost.
+	// Login begins a session. An unknown address and a wrong password get the same answer at the same cost. After 5 wrong
+	// passwords in 10 minutes the account is locked for the client that sent them, for 15 minutes and each time twice as
+	// long up to a day; only who sends the right password is told so. A device that has logged in before and sends its
+	// deviceToken is a client of its own, wherever it is; others are told apart by their network.
 	Login(context.Context, *v1.LoginRequest) (*v1.LoginResponse, error)
 	// Refresh trades a refresh token for a new pair. A refresh token works once; a reused one ends the session, except
 	// that the same retry within 10 seconds gets the same answer while the new token is unused.

@@ -23,12 +23,12 @@ func SeeDevice(ctx context.Context, tx *pg.Tx, userID id.ID, device domain.SeenD
 	if row.ID != device.ID {
 		return false, row.Others, nil
 	}
-	return true, row.Others, queue(tx).TrimDevices(ctx, userID, domain.MaxDevices)
+	return true, row.Others, queue(tx).TrimSeenDevices(ctx, userID, domain.MaxSeenDevices)
 }
 
 // GetDevice returns a device of the user that the querier is scoped to; ErrNotFound when it is forgotten.
 func GetDevice(ctx context.Context, querier pg.Querier, userID, deviceID id.ID) (domain.SeenDevice, error) {
-	row, err := db.New(querier).GetDevice(ctx, userID, deviceID)
+	row, err := db.New(querier).GetSeenDevice(ctx, userID, deviceID)
 	device := domain.SeenDevice{ID: row.ID, Name: row.Name, Address: row.FirstAddress, FirstSeenAt: row.FirstSeenAt.In(time.UTC)}
 	return device, explain("load device", err)
 }

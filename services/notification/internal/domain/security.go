@@ -1,0 +1,15 @@
+package domain
+
+// The kinds of mails about what gets into an account besides the password. They can't be turned off: who did not do it
+// must hear of it.
+const (
+	FactorAdded            Kind = "factor_added"
+	FactorRemoved          Kind = "factor_removed"
+	FactorSuspected        Kind = "factor_suspected"
+	BackupCodesRegenerated Kind = "backup_codes_regenerated"
+	BackupCodeUsed         Kind = "backup_code_used"
+	ProviderLinked         Kind = "provider_linked"
+	ProviderUnlinked       Kind = "provider_unlinked"
+	ProviderRefused        Kind = "provider_refused"
+	SSOBypassed            Kind = "sso_bypassed"
+)
