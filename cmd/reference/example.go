@@ -29,6 +29,10 @@ const (
 	exampleRecord       = "0198f5a4-3ca1-7bb2-9c56-d8e9fa0b1c0a"
 	exampleEvent        = "0198f5a4-2f79-7e6f-b417-2c3d4e5f600b"
 	exampleAvatar       = "5b1f8f0c-3a77-4c1e-9d52-7e6a1b2c3d0d"
+	exampleRole         = "0198f5a6-1d02-7a44-8b13-c2d3e4f5060d"
+	exampleAssignment   = "0198f5a6-2e13-7b55-9c24-d3e4f506170e"
+	exampleIdentity     = "0198f5a7-4035-7d77-be46-f5061728392a"
+	exampleConnection   = "0198f5a7-3f24-7c66-ad35-e4f50617281f"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
 	examplePageToken    = "Q29udGludWUgYWZ0ZXIgV0VCLTEy"
@@ -71,25 +75,46 @@ var exampleTexts = map[string]string{
 	"etag": "1c", "next_page_token": examplePageToken, "page_token": examplePageToken,
 	"kind": "task_assigned", "channel": "email", "notification_ids": exampleNotification,
 	"action": "workflow.task.assigned", "actor_kind": "user", "resource_type": "task", "resource_id": exampleTask,
-	"source": "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 	"User.title": "Head of Support", "locale": "pt-PT", "time_zone": "Europe/Lisbon", "device": "Firefox on Windows",
 	"client": "Firefox", "avatar_id": exampleAvatar, "avatar_path": "/api/v1/avatars/" + exampleAvatar,
 	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
+	"assignment_id": exampleAssignment, "source_assignment_id": "", "Assignment.id": exampleAssignment, "creator_id": exampleAda,
+	"owner_id": exampleAda, "Subject.id": exampleBen, "Scope.id": exampleProject, "Scope.resource_type": "", "Resource.id": exampleTask,
+	"Resource.type": "task", "team_id": "", "access_revision": "1207", "denied_permissions": "workflow.task.delete",
+	"Parent.role_id": "viewer", "Parent.condition": "", "Parent.permissions": "workflow.project.read",
+	"condition": "request.secondFactor", "expression": "request.secondFactor", "missing": "The condition must be true: request.secondFactor",
+	"permission_name": "payroll.run.approve", "Permission.name": "payroll.run.approve", "Permission.description": "Pays everybody.",
+	"CreatePermissionRequest.name": "payroll.run.approve", "CreatePermissionRequest.description": "Pays everybody.",
+	"CreateRoleRequest.display_name": "Release manager",
+	"custom_permissions":             "payroll.run.approve", "Difference.field": "permissions", "added": "workflow.task.create", "removed": "workflow.task.delete",
+	"AuthzenSubject.type": "user", "AuthzenSubject.id": exampleBen, "AuthzenAction.name": "workflow.task.create",
+	"AuthzenResource.type": "task", "AuthzenResource.id": exampleTask, "evaluations_semantic": "deny_on_first_deny",
+	"policy_decision_point": "https://braid.example.com", "access_evaluation_endpoint": "https://braid.example.com/access/v1/evaluation",
+	"access_evaluations_endpoint": "https://braid.example.com/access/v1/evaluations",
+	"source":                      "workflow", "body_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
 	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
-	"otpauth_uri":   "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
+	"otpauth_uri": "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
+	"Provider.id": "google", "Provider.display_name": "Google", "provider_id": "google", "redirect_uri": "https://braid.example.com/auth/callback",
+	"authorization_url": "https://accounts.google.com/o/oauth2/v2/auth?client_id=braid&response_type=code&state=c3RhdGUtZXhhbXBsZQ",
+	"browser_token":     "YnJvd3Nlci1leGFtcGxl", "state": "c3RhdGUtZXhhbXBsZQ", "FinishProviderLoginRequest.code": "4/0AbCdEf",
+	"FinishIdentityRequest.code": "4/0AbCdEf", "issuer": "https://login.example.com", "client_id": "braid",
+	"client_secret": "GOCSPX-for-the-example-only", "link_token": "bGluay1leGFtcGxl", "identity_id": exampleIdentity,
+	"ExternalIdentity.id": exampleIdentity, "sso_connection_id": exampleConnection, "SsoConnection.id": exampleConnection,
+	"SsoConnection.display_name": "Example Corporation", "CreateSsoConnectionRequest.display_name": "Example Corporation",
+	"DiscoverSsoResponse.display_name": "Example Corporation", "default_role_id": "member",
 	"last_event_id": "41", "filter": "", "order_by": "", "ProjectChange.type": "task.assigned",
 }
 
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "revoked_count": 2, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
 	"page_size":         50,
-	"backup_codes_left": 9,
+	"backup_codes_left": 9, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
 }
 
 var exampleFlags = map[string]bool{
 	"active": true, "allowed": true, "system": true, "current": true, "unread": true, "enabled": true,
-	"archived": false, "erased": false,
+	"archived": false, "erased": false, "owned": false, "delegable": false, "denied": false, "service_account": false, "Role.system": false,
 }
 
 // exampleObjects are those that the contract leaves open.
@@ -97,6 +122,8 @@ var exampleObjects = map[string]map[string]any{
 	"payload": {
 		"previousAssigneeId": "", "task": map[string]any{"id": exampleTask, "key": "WEB-12", "assigneeId": exampleBen},
 	},
+	"context": {"organizationId": exampleOrganization}, "properties": {"organizationId": exampleOrganization},
+	"EvaluateAccessResponse.context": {"reason": "role:member"}, "EvaluateAccessesResponse.context": {"reason": "role:member"},
 	"public_key": {"challenge": "Y2hhbGxlbmdlLWV4YW1wbGU", "rpId": "braid.example.com", "timeout": 300000, "userVerification": "required"},
 	"credential": {
 		"id": "cGFzc2tleS1leGFtcGxl", "rawId": "cGFzc2tleS1leGFtcGxl", "type": "public-key", "clientExtensionResults": map[string]any{},
@@ -106,6 +133,7 @@ var exampleObjects = map[string]map[string]any{
 
 var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
+	"start_time":  "2026-09-01T09:30:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
 	"end_time":      "2026-11-30T09:30:00Z",
 	"last_use_time": "2026-09-02T14:00:00Z", "join_time": "2026-09-01T10:12:44Z", "change_time": "2026-09-02T14:05:12.482913Z",

@@ -268,6 +268,8 @@ var exampleFilters = map[string]string{
 	"ListOrganizations": `displayName:"acme"`,
 	"ListMembers":       `roleIds:"admin" AND displayName:"ada"`,
 	"ListInvitations":   `state = PENDING AND roleId = "member"`,
+	"ListAssignments":   `subject.type = USER AND roleId = "member"`,
+	"ListPermissions":   `system = false`,
 	"ListRoles":         `permissions:"workflow.task.create"`,
 	"ListSessions":      `lastUseTime < 2026-01-01T00:00:00Z`,
 	"ListComments":      `createTime > 2026-01-01T00:00:00Z`,

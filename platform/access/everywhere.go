@@ -16,6 +16,9 @@ func (l *limit) free() bool {
 // HasRole reports whether there is a role of that id.
 func (g *Graph) HasRole(id string) bool { return g.role(id) != nil }
 
+// Graph returns the roles that the holdings were compiled against.
+func (h *Holdings) Graph() *Graph { return h.graph }
+
 // Knows reports whether any role mentions the permission.
 func (g *Graph) Knows(permission string) bool {
 	_, known := g.bit(permission)

@@ -20,11 +20,11 @@ func errDenied(permission string) error {
 // question is what is asked about a permission in the call at hand.
 func (a *Access) question(ctx context.Context, permission string) access.Question {
 	work := call.From(ctx)
-	return access.Question{Permission: permission, Now: a.Clock.Now(), Address: work.ClientAddress, Login: loginOf(&work.Actor)}
+	return access.Question{Permission: permission, Now: a.Clock.Now(), Address: work.ClientAddress, Login: LoginOf(&work.Actor)}
 }
 
-// loginOf says of a caller's login what conditions may ask. The strongest thing shown is the factor.
-func loginOf(actor *call.Actor) access.Login {
+// LoginOf says of a caller's login what conditions may ask. The strongest thing shown is the factor.
+func LoginOf(actor *call.Actor) access.Login {
 	login := access.Login{SecondFactor: actor.Methods.Has(call.SeveralFactors), Time: actor.AuthTime}
 	switch methods := actor.Methods; {
 	case methods&(call.DeviceKey|call.SyncedKey) != 0:

@@ -44,6 +44,14 @@ type Held struct {
 // the role that the contract knows.
 const ownersOwn = "owner.own"
 
+// ShownRole returns the id of a role as people know it: to them an owner has one role.
+func ShownRole(roleID string) string {
+	if roleID == ownersOwn {
+		return "owner"
+	}
+	return roleID
+}
+
 // graph is an organization's roles at a revision.
 type graph struct {
 	revision int64

@@ -28,6 +28,13 @@ type Query struct {
 // PageSize is how many rows the page has at most.
 func (q *Query) PageSize() int { return q.size }
 
+// After returns the values of the last row seen, in the order of what is sorted by, nil for the first page: for lists
+// that no statement completes. TokenAfter is how their next page begins behind a row.
+func (q *Query) After() []any { return q.after }
+
+// TokenAfter returns the token of the page behind a row with these values.
+func (q *Query) TokenAfter(values ...any) string { return q.token(values) }
+
 // Build completes a statement that ends inside its WHERE clause: it appends the filter, the place to go on from, the
 // order, and a limit of one row more than the page, which tells Page whether there is another.
 func (q *Query) Build(base string, args ...any) (string, []any) {

@@ -52,9 +52,7 @@ func (h *harness) identities(accessToken string) identityv1connect.ExternalIdent
 }
 
 func byProvider(name string) *identityv1.BeginProviderLoginRequest {
-	return &identityv1.BeginProviderLoginRequest{
-		Source: &identityv1.BeginProviderLoginRequest_ProviderId{ProviderId: name}, RedirectUri: callback,
-	}
+	return &identityv1.BeginProviderLoginRequest{ProviderId: name, RedirectUri: callback}
 }
 
 func (h *harness) begin(request *identityv1.BeginProviderLoginRequest) *identityv1.BeginProviderLoginResponse {
@@ -316,7 +314,7 @@ func TestAUserLinksAndUnlinksAProvider(t *testing.T) {
 	h, provider := federated(t, nil)
 	user := h.signUp("bob@example.com")
 	token := h.signIn("bob@example.com").GetAccessToken()
-	begin := &identityv1.BeginIdentityRequest{Source: &identityv1.BeginIdentityRequest_ProviderId{ProviderId: "oidc"}, RedirectUri: callback}
+	begin := &identityv1.BeginIdentityRequest{ProviderId: "oidc", RedirectUri: callback}
 	link := func() *identityv1.FinishIdentityRequest {
 		begun, err := h.identities(token).BeginIdentity(t.Context(), begin)
 		require.NoError(t, err)

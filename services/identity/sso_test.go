@@ -73,9 +73,7 @@ func newCompany(t *testing.T, required bool) *company {
 }
 
 func (c *company) byConnection() *identityv1.BeginProviderLoginRequest {
-	return &identityv1.BeginProviderLoginRequest{
-		Source: &identityv1.BeginProviderLoginRequest_SsoConnectionId{SsoConnectionId: c.connection.GetId()}, RedirectUri: callback,
-	}
+	return byProvider(c.connection.GetId())
 }
 
 func (h *harness) discover(email string) *identityv1.DiscoverSsoResponse {

@@ -55,7 +55,8 @@ func TestTheSecondOfTwoOwnersWaitsForTheFirst(t *testing.T) {
 	ada, ben := bundle.meet("ada"), bundle.meet("ben")
 	leave := func(organizationID id.ID, who person) work {
 		return func(ctx context.Context, tx *pg.Tx) error {
-			return bundle.app.RemoveMember(ctx, tx, organizationID, who.UserID)
+			_, err := bundle.app.RemoveMember(ctx, tx, organizationID, who.UserID)
+			return err
 		}
 	}
 	stepDown := func(organizationID id.ID, who person) work {

@@ -230,7 +230,8 @@ func TestOwnersWhoAllGoAtOnceLeaveOneBehind(t *testing.T) {
 			<-start
 			err := bundle.as(t.Context(), organizationID, owner, func(ctx context.Context, tx *pg.Tx) error {
 				if i%2 == 0 {
-					return bundle.app.RemoveMember(ctx, tx, organizationID, owner.UserID)
+					_, err := bundle.app.RemoveMember(ctx, tx, organizationID, owner.UserID)
+					return err
 				}
 				_, err := bundle.app.UpdateMember(ctx, tx, organizationID, owner.UserID, []string{"viewer"}, "")
 				return err
@@ -259,7 +260,8 @@ func TestOwnersWhoRemoveEachOtherLeaveOneBehind(t *testing.T) {
 			group.Go(func() {
 				<-start
 				_ = bundle.as(t.Context(), organizationID, pair[0], func(ctx context.Context, tx *pg.Tx) error {
-					return bundle.app.RemoveMember(ctx, tx, organizationID, pair[1].UserID)
+					_, err := bundle.app.RemoveMember(ctx, tx, organizationID, pair[1].UserID)
+					return err
 				})
 			})
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1braid"
+	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/outbox"
@@ -44,13 +45,18 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
 	}
+	base, err := authz.NewBase()
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", Name, err)
+	}
 	useCases := &app.App{
-		DB: environment.DB, Clock: environment.Clock, Roles: roles,
+		DB: environment.DB, Clock: environment.Clock, Roles: roles, Base: base,
 		Directory:  directory{identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity"))},
 		Tokens:     app.Tokens{Keys: environment.Keys},
 		DropAccess: environment.Access.Drop, RecallAccess: environment.Access.Recall,
+		DropOrganization: environment.Access.DropOrganization, Authorize: environment.Access.Authorize,
 	}
-	if err := mount(built.Server, api.New(useCases, built.Runner)); err != nil {
+	if err := mount(built.Server, api.New(useCases, built.Runner, environment.PublicURL)); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
 	}
 	if err := built.Consume([]string{"identity"}, consumer.Identity(useCases)); err != nil {
@@ -87,6 +93,9 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountInvitedRegistrationService(server, handlers),
 		organizationv1braid.MountRoleService(server, handlers),
 		organizationv1braid.MountAccessService(server, handlers),
+		organizationv1braid.MountPermissionService(server, handlers),
+		organizationv1braid.MountAssignmentService(server, handlers),
+		organizationv1braid.MountAuthzenService(server, handlers),
 	} {
 		if err != nil {
 			return err

@@ -101,16 +101,16 @@ func startProcess(t *testing.T) *process {
 	require.NoError(t, err)
 	owner := organizationv1connect.NewAccessServiceClient(clients.Dial(Name))
 	access, err := authz.New(authz.Config{
-		Source: func(ctx context.Context, organizationID, userID id.ID) (authz.Permissions, error) {
+		Source: func(ctx context.Context, organizationID, userID id.ID, knownRoles int64) (authz.Answer, error) {
 			answer, err := owner.GetEffectivePermissions(ctx, &organizationv1.GetEffectivePermissionsRequest{
-				OrganizationId: organizationID.String(), UserId: userID.String(),
+				OrganizationId: organizationID.String(), UserId: userID.String(), KnownRolesRevision: knownRoles,
 			})
 			if err != nil {
-				return authz.Permissions{}, err
+				return authz.Answer{}, err
 			}
-			return authz.NewPermissions(answer.GetMember(), answer.GetRoleIds(), answer.GetPermissions()), nil
+			return authz.AnswerOf(answer), nil
 		},
-		Fresh: func() bool { return true }, Logger: logger, Registerer: registry,
+		Fresh: func() bool { return true }, Clock: clock.System{}, Logger: logger, Registerer: registry,
 	})
 	require.NoError(t, err)
 

@@ -2,8 +2,6 @@ package organization
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,7 +13,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/authz"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
@@ -37,7 +37,8 @@ type testBundle struct {
 	clock    *clock.Manual
 	app      *app.App
 	people   *people
-	// access is what the process remembers; the chain has rpctest's roles instead.
+	// access is what the process remembers, for the chain as for the use cases: it learns of a change only if the use case
+	// says so.
 	access *authz.Access
 	stale  atomic.Bool
 }
@@ -63,38 +64,54 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	roles, err := rolesOfContract()
 	require.NoError(t, err)
 	bundle.access, err = authz.New(authz.Config{
-		Source: func(context.Context, id.ID, id.ID) (authz.Permissions, error) {
-			return authz.Permissions{}, errors.New("the chain asks rpctest's roles")
-		},
-		Fresh: func() bool { return !bundle.stale.Load() }, Logger: pgtest.Logger(t), Registerer: prometheus.NewRegistry(),
+		Source: bundle.readAccess, Fresh: func() bool { return !bundle.stale.Load() }, Clock: bundle.clock, Logger: pgtest.Logger(t), Registerer: prometheus.NewRegistry(),
 	})
 	require.NoError(t, err)
+	base, err := authz.NewBase()
+	require.NoError(t, err)
 	bundle.app = &app.App{
-		DB: db, Clock: bundle.clock, Roles: roles, Directory: bundle.people,
-		Tokens: app.Tokens{Keys: keys}, DropAccess: bundle.dropAccess(t), RecallAccess: bundle.access.Recall,
+		DB: db, Clock: bundle.clock, Roles: roles, Base: base, Directory: bundle.people,
+		Tokens: app.Tokens{Keys: keys}, DropAccess: bundle.access.Drop, RecallAccess: bundle.access.Recall,
+		DropOrganization: bundle.access.DropOrganization, Authorize: bundle.Authorize,
 	}
 	runner := idempotency.Runner{DB: db, Clock: bundle.clock}
-	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error { return mount(server, api.New(bundle.app, runner)) })
+	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error {
+		return mount(server, api.New(bundle.app, runner, "https://braid.example"))
+	})
+	bundle.Roles.AnswerBy(bundle)
 	return bundle
 }
 
-// dropAccess stands for the permission cache: the chain learns of a change only if the use case says so.
-func (b *testBundle) dropAccess(t *testing.T) func(organizationID, userID id.ID) {
-	return func(organizationID, userID id.ID) {
-		b.access.Drop(organizationID, userID)
-		_, permissions, err := b.app.GetEffectivePermissions(context.WithoutCancel(t.Context()), organizationID, userID)
-		if err != nil {
-			t.Errorf("read permissions: %v", err)
-			return
-		}
-		b.Roles.Remove(organizationID, userID)
-		for _, role := range b.app.Roles.List() {
-			if len(permissions) > 0 && slices.Equal(role.Permissions, permissions) {
-				b.Roles.Grant(organizationID, userID, role.ID)
-				return
-			}
-		}
+// readAccess is what another process would ask for.
+func (b *testBundle) readAccess(ctx context.Context, organizationID, subjectID id.ID, knownRoles int64) (authz.Answer, error) {
+	answer, err := b.app.GetEffectivePermissions(ctx, organizationID, subjectID, knownRoles)
+	if err != nil {
+		return authz.Answer{}, err
 	}
+	return authz.AnswerOf(answer), nil
+}
+
+// Authorize is authz.Access.Authorize without its budgets, which a test's people would soon have spent.
+func (b *testBundle) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
+	question := access.Question{Permission: permission, Now: b.clock.Now()}
+	allows := func(held *authz.Held) bool {
+		return held.Member && (permission == "" || held.Decide(&question).Allowed)
+	}
+	held, err := b.access.Recall(ctx, organizationID, userID, allows, b.readAccess)
+	switch {
+	case err != nil:
+		return err
+	case !held.Member:
+		return errs.ErrNotFound
+	case !allows(&held):
+		return errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lack the permission "+permission+".").With("permission", permission)
+	}
+	return nil
+}
+
+// AuthorizeResource implements rpc.Authorizer; no method here asks for a resource.
+func (b *testBundle) AuthorizeResource(context.Context, id.ID, id.ID, string, rpc.Asked) (call.Undecided, error) {
+	return nil, errs.New(errs.Internal, "INTERNAL", "no method of this service asks for a resource")
 }
 
 // person is somebody who is signed in.

@@ -136,6 +136,14 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	if has("audit_event_id") {
 		made["audit_event_id"] = m.awaitOne(t, owner, m.path+"/audit-events", "auditEvents")
 	}
+	// Roles are given to who calls, so that they can give them on; to a member, where nobody does.
+	made["Subject.id"] = m.people["viewer"].ID
+	if who != nil && who != m.people["outsider"] {
+		made["Subject.id"] = who.ID
+	}
+	if method.Rule != rpc.Internal {
+		m.createMissing(t, owner, variables, made)
+	}
 	return made.with(m.credentials(t, method, who))
 }
 

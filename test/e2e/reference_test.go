@@ -23,6 +23,10 @@ var nobodys = map[string]string{
 	"role_id": "system roles are the same everywhere", "role_ids": "system roles are the same everywhere",
 	"reset_id": "for services only", "change_id": "for services only",
 	"registration_id": "of somebody who is nobody yet, and for services only", "last_event_id": "a revision",
+	"id": "means nothing without its type, and is compared only", "owner_id": "is compared only",
+	"parents.role_id": "fill can't fill lists: a role of nobody's as a parent is tried by organization", "role.parents.role_id": "as parents.role_id",
+	"checks.user_id": "fill can't fill lists: others are asked about one by one, too", "checks.resource.project_id": "is compared only",
+	"resource.project_id": "is compared only",
 }
 
 // reference is a field of a request that names something.
@@ -94,6 +98,9 @@ func unknownReferences(method *rpc.Method, resources values) (problems []string)
 		where := fmt.Sprintf("%s: %s", method.Procedure, reference.path)
 		_, known := resources[reference.name]
 		if _, free := nobodys[reference.name]; free && !known {
+			continue
+		}
+		if _, free := nobodys[reference.path]; free && reference.nested {
 			continue
 		}
 		switch {

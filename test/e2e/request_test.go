@@ -27,7 +27,8 @@ import (
 	"github.com/braidhq/braid/test/client"
 )
 
-// values are what requests are filled with, by the contract's field name ("task_id").
+// values are what requests are filled with, by the contract's field name ("task_id"), or by that with its message's where
+// it says little ("Scope.type").
 type values map[string]any
 
 // with returns a copy with other values on top.
@@ -65,7 +66,14 @@ func fill(target protoreflect.MessageDescriptor, known values) map[string]any {
 	fields := map[string]any{}
 	for i := range target.Fields().Len() {
 		field := target.Fields().Get(i)
-		value, ok := known[string(field.Name())]
+		value, ok := known[string(field.Parent().Name())+"."+string(field.Name())]
+		if !ok {
+			value, ok = known[string(field.Name())]
+		}
+		// A name may be a text's in one request and a message's in another.
+		if _, isText := value.(string); isText && field.Kind() == protoreflect.MessageKind {
+			ok = false
+		}
 		switch {
 		case !settable(field), ruledOut(field, fields):
 		case ok:
@@ -101,6 +109,11 @@ func (v values) changeable(resource protoreflect.MessageDescriptor) values {
 		names = append(names, reference.name)
 	}
 	left := values{}
+	for name, value := range v {
+		if strings.Contains(name, ".") {
+			left[name] = value
+		}
+	}
 	for _, name := range names {
 		if value, ok := v[name]; ok {
 			left[name] = value
@@ -247,10 +260,17 @@ func examples() values {
 		"code": "000000", "refresh_token": "no-such-token", "access_token": "no-such-token", "token": "no-such-token",
 		"key": projectKey(), "title": "Example", "body": "Example", "status": "in_progress", "role_id": "member",
 		"role_ids": []string{"member"}, "permission": "workflow.task.read", "all": true, "assignee_id": "",
-		"registration_id": id.New().String(), "factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
+		"CreatePermissionRequest.name": "example." + strings.ToLower(projectKey()) + ".use", "version": 1, "delegable": true,
+		"Subject.type": "USER", "Subject.id": id.New().String(), "Scope.type": "ORGANIZATION", "Resource.type": "project",
+		"AuthzenSubject.type": "user", "AuthzenSubject.id": "nobody", "AuthzenAction.name": "workflow.task.read",
+		"AuthzenResource.type": "project", "AuthzenResource.id": "none", "checks": []map[string]any{{"permission": "workflow.task.read"}},
+		"factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
 		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
 		"registration_id": id.New().String(), "reset_id": id.New().String(), "change_id": id.New().String(),
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
+		"provider_id": "none", "redirect_uri": "https://none.example", "state": "none", "browser_token": "none", "link_token": "none",
+		"identity_id": id.New().String(), "sso_connection_id": id.New().String(), "issuer": "https://none.invalid", "client_id": "none",
+		"client_secret": "none", "default_role_id": "member",
 		"new_email":   client.NewPerson("Nobody").Email,
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}

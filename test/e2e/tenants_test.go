@@ -75,12 +75,19 @@ func (s *suite) tenant(t *testing.T, mark string) tenant {
 	factor := s.must(t, owner, http.MethodPost, "/api/v1/me/factors/totp", map[string]any{"name": mark})
 	notification := s.awaitOne(t, owner, "/api/v1/me/notifications", "notifications")
 	record := s.awaitOne(t, owner, path+"/audit-events", "auditEvents")
-	return tenant{owner: owner, second: second, path: path, resources: values{
+	resources := values{
 		"organization_id": idOf(path), "project_id": idOf(project), "task_id": task.Text("id"), "comment_id": comment.Text("id"),
 		"user_id": second.ID, "assignee_id": second.ID, "invitation_id": invitation.Text("id"),
 		"session_id": sessions.List("sessions")[0]["id"], "audit_event_id": record, "notification_ids": []string{notification},
 		"factor_id": factor.Text("id"), "user_ids": []string{second.ID},
-	}}
+	}
+	var variables []string
+	for _, method := range catalog(t) {
+		variables = append(variables, pathVariables(method)...)
+	}
+	made := resources.with(values{"Subject.id": second.ID})
+	s.createMissing(t, owner, variables, made)
+	return tenant{owner: owner, second: second, path: path, resources: made}
 }
 
 // awaitOne waits for a list to have an item and returns its id.
@@ -122,7 +129,7 @@ func strangers(method *rpc.Method, a, b tenant, absent values) []way {
 	}
 	own, references := values{"organization_id": b.resources["organization_id"]}, []string{}
 	for _, reference := range referencesOf(method) {
-		if _, known := a.resources[reference.name]; known && !reference.variable {
+		if _, known := a.resources[reference.name]; known && !reference.variable && !reference.listed {
 			own[reference.name] = b.resources[reference.name]
 			references = append(references, reference.name)
 		}
@@ -178,10 +185,19 @@ func (s *suite) answerTo(t *testing.T, form string, b tenant, r request, options
 	if r.method.Rule == rpc.Authenticated && !r.method.ReadOnly {
 		who = s.again(t, who)
 	}
+	send := s.send
 	if form == "Connect" {
-		return s.sendConnect(t, who, r, options...)
+		send = s.sendConnect
 	}
-	return s.send(t, who, r, options...)
+	var answer client.Answer
+	// Whoever asks for so much that isn't theirs is told to come back later.
+	s.await(t, func() error {
+		if answer = send(t, who, r, options...); answer.Status == http.StatusTooManyRequests {
+			return errors.New("still asked too much")
+		}
+		return nil
+	})
+	return answer
 }
 
 // assertNothingOf looks for anything that only the tenant's own people may know.

@@ -113,6 +113,7 @@ type Roles struct {
 	// narrow are those whose access depends on the resource.
 	narrow map[membership]func(ctx context.Context, permission string, asked rpc.Asked) (call.Undecided, error)
 	fault  error
+	other  rpc.Authorizer
 }
 
 // NewRoles returns no members: everybody is an outsider everywhere.
@@ -158,6 +159,13 @@ func (r *Roles) Remove(organizationID, userID id.ID) {
 	delete(r.held, membership{organizationID, userID})
 }
 
+// AnswerBy lets another authorizer answer about all whom the test has granted nothing.
+func (r *Roles) AnswerBy(other rpc.Authorizer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.other = other
+}
+
 // Fail lets every question end in err from now on, as when organization can't be reached; nil ends that.
 func (r *Roles) Fail(err error) {
 	r.mu.Lock()
@@ -166,15 +174,16 @@ func (r *Roles) Fail(err error) {
 }
 
 // Authorize implements rpc.Authorizer.
-func (r *Roles) Authorize(_ context.Context, organizationID, userID id.ID, permission string) error {
+func (r *Roles) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if r.fault != nil {
-		return r.fault
-	}
-	held := r.held[membership{organizationID, userID}]
+	fault, held, other := r.fault, r.held[membership{organizationID, userID}], r.other
+	r.mu.RUnlock()
 	needed, known := r.permissions[permission]
 	switch {
+	case fault != nil:
+		return fault
+	case held == 0 && other != nil:
+		return other.Authorize(ctx, organizationID, userID, permission)
 	case held == 0:
 		return errs.ErrNotFound
 	case permission == "" || (known && needed > 0 && held >= needed):

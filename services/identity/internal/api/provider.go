@@ -29,22 +29,17 @@ func (p *Providers) ListProviders(context.Context, *identityv1.ListProvidersRequ
 	return response, nil
 }
 
-// source is what both beginnings name a provider by.
-type source interface {
-	GetProviderId() string
-	GetSsoConnectionId() string
-}
-
-func decodeSource(request source) string {
-	if connection := request.GetSsoConnectionId(); connection != "" {
-		return domain.ConnectionSource(id.ParseOrZero(connection))
+// decodeSource tells connections from the deployment's providers: theirs are the only ids that are UUIDs.
+func decodeSource(providerID string) string {
+	if connectionID, err := id.Parse(providerID); err == nil {
+		return domain.ConnectionSource(connectionID)
 	}
-	return domain.ProviderSource(request.GetProviderId())
+	return domain.ProviderSource(providerID)
 }
 
 // BeginProviderLogin implements ProviderService.
 func (p *Providers) BeginProviderLogin(ctx context.Context, request *identityv1.BeginProviderLoginRequest) (*identityv1.BeginProviderLoginResponse, error) {
-	begun, err := p.app.BeginProvider(ctx, decodeSource(request), request.GetRedirectUri(), id.ID{})
+	begun, err := p.app.BeginProvider(ctx, decodeSource(request.GetProviderId()), request.GetRedirectUri(), id.ID{})
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +115,7 @@ func (i *Identities) ListIdentities(ctx context.Context, _ *identityv1.ListIdent
 
 // BeginIdentity implements ExternalIdentityService.
 func (i *Identities) BeginIdentity(ctx context.Context, request *identityv1.BeginIdentityRequest) (*identityv1.BeginIdentityResponse, error) {
-	begun, err := i.app.BeginProvider(ctx, decodeSource(request), request.GetRedirectUri(), call.From(ctx).Actor.UserID)
+	begun, err := i.app.BeginProvider(ctx, decodeSource(request.GetProviderId()), request.GetRedirectUri(), call.From(ctx).Actor.UserID)
 	if err != nil {
 		return nil, err
 	}

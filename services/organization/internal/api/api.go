@@ -11,9 +11,11 @@ import (
 type Handlers struct {
 	app    *app.App
 	runner idempotency.Runner
+	// publicURL is where people reach the gateway.
+	publicURL string
 }
 
 // New returns the handlers over the use cases.
-func New(app *app.App, runner idempotency.Runner) *Handlers {
-	return &Handlers{app: app, runner: runner}
+func New(app *app.App, runner idempotency.Runner, publicURL string) *Handlers {
+	return &Handlers{app: app, runner: runner, publicURL: publicURL}
 }

@@ -4,6 +4,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/services/organization/internal/app"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
 
@@ -18,7 +19,7 @@ func encodeOrganization(organization domain.Organization) *organizationv1.Organi
 func encodeMember(member domain.Membership) *organizationv1.Member {
 	return &organizationv1.Member{
 		UserId: member.UserID.String(), DisplayName: member.DisplayName, Email: member.Email, RoleIds: member.RoleIDs,
-		JoinTime: timestamppb.New(member.JoinedAt), Etag: domain.Etag(member.Revision),
+		JoinTime: timestamppb.New(member.JoinedAt), Etag: domain.Etag(member.Revision), AccessRevision: app.EncodeRevision(member.AccessRevision),
 	}
 }
 
@@ -36,11 +37,5 @@ func encodeInvitation(invitation domain.Invitation) *organizationv1.Invitation {
 		Id: invitation.ID.String(), Email: invitation.Email, RoleId: invitation.RoleID, State: states[invitation.Stored],
 		InviterId: invitation.InviterID.String(), CreateTime: timestamppb.New(invitation.CreatedAt),
 		UpdateTime: timestamppb.New(invitation.UpdatedAt), ExpireTime: timestamppb.New(invitation.ExpiresAt),
-	}
-}
-
-func encodeRole(role domain.Role) *organizationv1.Role {
-	return &organizationv1.Role{
-		Id: role.ID, DisplayName: role.DisplayName, Description: role.Description, Permissions: role.Permissions, System: true,
 	}
 }

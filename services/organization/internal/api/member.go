@@ -9,6 +9,7 @@ import (
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/organization/internal/app"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
 
@@ -54,10 +55,10 @@ func (h *Handlers) UpdateMember(ctx context.Context, request *organizationv1.Upd
 // RemoveMember takes a member out, or lets the caller leave.
 func (h *Handlers) RemoveMember(ctx context.Context, request *organizationv1.RemoveMemberRequest) (*organizationv1.RemoveMemberResponse, error) {
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.RemoveMemberResponse, error) {
-		err := h.app.RemoveMember(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetUserId()))
+		revision, err := h.app.RemoveMember(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetUserId()))
 		if err != nil {
 			return nil, err
 		}
-		return &organizationv1.RemoveMemberResponse{}, nil
+		return &organizationv1.RemoveMemberResponse{AccessRevision: app.EncodeRevision(revision)}, nil
 	})
 }

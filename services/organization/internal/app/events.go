@@ -59,3 +59,51 @@ func (a *App) tellInvitationSent(ctx context.Context, tx *pg.Tx, sent domain.Inv
 func (a *App) tellInvitation(ctx context.Context, tx *pg.Tx, about domain.Invitation, fact proto.Message) error {
 	return a.tell(ctx, tx, about.OrganizationID, "invitation/"+about.ID.String(), fact)
 }
+
+func (a *App) tellPermissionCreated(ctx context.Context, tx *pg.Tx, organizationID id.ID, created domain.Permission) error {
+	return a.tell(ctx, tx, organizationID, "permission/"+created.Name, &organizationv1.PermissionCreated{
+		OrganizationId: organizationID.String(), Name: created.Name, AccessRevision: created.AccessRevision,
+	})
+}
+
+func (a *App) tellPermissionUpdated(ctx context.Context, tx *pg.Tx, organizationID id.ID, updated domain.Permission) error {
+	return a.tell(ctx, tx, organizationID, "permission/"+updated.Name, &organizationv1.PermissionUpdated{
+		OrganizationId: organizationID.String(), Name: updated.Name, Description: updated.Description,
+	})
+}
+
+func (a *App) tellPermissionDeleted(ctx context.Context, tx *pg.Tx, organizationID id.ID, name string, revision int64) error {
+	return a.tell(ctx, tx, organizationID, "permission/"+name, &organizationv1.PermissionDeleted{
+		OrganizationId: organizationID.String(), Name: name, AccessRevision: revision,
+	})
+}
+
+func (a *App) tellRoleCreated(ctx context.Context, tx *pg.Tx, organizationID id.ID, created domain.Role) error {
+	return a.tell(ctx, tx, organizationID, "role/"+created.ID, &organizationv1.RoleCreated{
+		OrganizationId: organizationID.String(), Role: EncodeRole(created), AccessRevision: created.AccessRevision,
+	})
+}
+
+func (a *App) tellRoleUpdated(ctx context.Context, tx *pg.Tx, organizationID id.ID, updated domain.Role) error {
+	return a.tell(ctx, tx, organizationID, "role/"+updated.ID, &organizationv1.RoleUpdated{
+		OrganizationId: organizationID.String(), Role: EncodeRole(updated), AccessRevision: updated.AccessRevision,
+	})
+}
+
+func (a *App) tellRoleDeleted(ctx context.Context, tx *pg.Tx, organizationID id.ID, roleID string, revision int64) error {
+	return a.tell(ctx, tx, organizationID, "role/"+roleID, &organizationv1.RoleDeleted{
+		OrganizationId: organizationID.String(), RoleId: roleID, AccessRevision: revision,
+	})
+}
+
+func (a *App) tellAssignmentCreated(ctx context.Context, tx *pg.Tx, created domain.Assignment) error {
+	return a.tell(ctx, tx, created.OrganizationID, "assignment/"+created.ID.String(), &organizationv1.AssignmentCreated{
+		OrganizationId: created.OrganizationID.String(), Assignment: EncodeAssignment(created), AccessRevision: created.AccessRevision,
+	})
+}
+
+func (a *App) tellAssignmentDeleted(ctx context.Context, tx *pg.Tx, deleted domain.Assignment, revision int64) error {
+	return a.tell(ctx, tx, deleted.OrganizationID, "assignment/"+deleted.ID.String(), &organizationv1.AssignmentDeleted{
+		OrganizationId: deleted.OrganizationID.String(), Assignment: EncodeAssignment(deleted), AccessRevision: revision,
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
@@ -16,18 +17,22 @@ import (
 
 // CreateInvitation invites an address.
 func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id.ID, email, roleID string) (domain.Invitation, error) {
-	if err := a.Roles.CheckKnown("roleId", roleID); err != nil {
-		return domain.Invitation{}, err
-	}
 	if err := mailaddress.Check("email", email); err != nil {
 		return domain.Invitation{}, err
 	}
-	now, inviterID := a.Clock.Now(), call.From(ctx).Actor.UserID
-	inviterRoleIDs, isMember, err := store.ReadInviter(ctx, tx, organizationID, inviterID, email)
+	now := a.Clock.Now()
+	inviter, err := a.lockAccess(ctx, tx, organizationID)
 	if err != nil {
 		return domain.Invitation{}, err
 	}
-	if err := a.Roles.CheckGrant(inviterRoleIDs, roleID); err != nil {
+	if err := a.checkRoles(&inviter, "roleId", roleID); err != nil {
+		return domain.Invitation{}, err
+	}
+	if err := a.coversRole(&inviter, roleID); err != nil {
+		return domain.Invitation{}, err
+	}
+	isMember, err := store.IsMember(ctx, tx, organizationID, email)
+	if err != nil {
 		return domain.Invitation{}, err
 	}
 	if isMember {
@@ -35,7 +40,7 @@ func (a *App) CreateInvitation(ctx context.Context, tx *pg.Tx, organizationID id
 	}
 	created := domain.Invitation{
 		OrganizationID: organizationID, ID: id.New(), Email: email, RoleID: roleID, Stored: domain.Pending,
-		InviterID: inviterID, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(domain.InvitationLifetime), Sending: 1,
+		InviterID: inviter.subjectID, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(domain.InvitationLifetime), Sending: 1,
 	}
 	if err := store.InsertInvitation(ctx, tx, created, a.Tokens.Hash(created.ID, created.Sending)); err != nil {
 		return domain.Invitation{}, err
@@ -56,7 +61,7 @@ func (a *App) ListInvitations(ctx context.Context, organizationID id.ID, request
 
 // RevokeInvitation takes back a pending invitation.
 func (a *App) RevokeInvitation(ctx context.Context, tx *pg.Tx, organizationID, invitationID id.ID) (domain.Invitation, error) {
-	current, _, err := store.LockInvitation(ctx, tx, organizationID, invitationID, call.From(ctx).Actor.UserID)
+	current, err := store.LockInvitation(ctx, tx, organizationID, invitationID)
 	if err != nil {
 		return domain.Invitation{}, err
 	}
@@ -66,19 +71,22 @@ func (a *App) RevokeInvitation(ctx context.Context, tx *pg.Tx, organizationID, i
 // ResendInvitation mails a pending invitation again: with a new token and another week. As that gives the role anew,
 // whoever resends must be able to give it, and is the inviter from then on.
 func (a *App) ResendInvitation(ctx context.Context, tx *pg.Tx, organizationID, invitationID id.ID) (domain.Invitation, error) {
-	actorID := call.From(ctx).Actor.UserID
-	current, actorRoleIDs, err := store.LockInvitation(ctx, tx, organizationID, invitationID, actorID)
+	actor, err := a.lockAccess(ctx, tx, organizationID)
 	if err != nil {
 		return domain.Invitation{}, err
 	}
-	if err := a.Roles.CheckGrant(actorRoleIDs, current.RoleID); err != nil {
+	current, err := store.LockInvitation(ctx, tx, organizationID, invitationID)
+	if err != nil {
+		return domain.Invitation{}, err
+	}
+	if err := a.coversRole(&actor, current.RoleID); err != nil {
 		return domain.Invitation{}, err
 	}
 	now := a.Clock.Now()
 	if err := current.CheckPending(now); err != nil {
 		return domain.Invitation{}, err
 	}
-	resent := current.Resend(actorID, now)
+	resent := current.Resend(actor.subjectID, now)
 	if err := store.UpdateInvitation(ctx, tx, resent); err != nil {
 		return domain.Invitation{}, err
 	}
@@ -111,13 +119,16 @@ func (a *App) FindInvitation(ctx context.Context, token string) (Answer, error) 
 	return Answer{token: token, person: person, invitationID: invitationID, OrganizationID: organizationID}, nil
 }
 
-// lockAnswered enters the organization of the invitation, locks it, and refuses whoever may not answer. The token is
+// lockAnswered enters the organization of the invitation, locks both, and refuses whoever may not answer. The token is
 // looked at again: the invitation may have been sent anew while this waited for the lock.
 func (a *App) lockAnswered(ctx context.Context, tx *pg.Tx, answer Answer) (domain.Invitation, error) {
 	if err := store.EnterOrganization(ctx, tx, answer.OrganizationID); err != nil {
 		return domain.Invitation{}, err
 	}
-	current, _, err := store.LockInvitation(ctx, tx, answer.OrganizationID, answer.invitationID, answer.person.UserID)
+	if err := store.LockAccess(ctx, tx, answer.OrganizationID); err != nil {
+		return domain.Invitation{}, err
+	}
+	current, err := store.LockInvitation(ctx, tx, answer.OrganizationID, answer.invitationID)
 	if err != nil {
 		return domain.Invitation{}, err
 	}
@@ -127,8 +138,8 @@ func (a *App) lockAnswered(ctx context.Context, tx *pg.Tx, answer Answer) (domai
 	return current, current.CheckInvited(answer.person)
 }
 
-// AcceptInvitation makes the invited person a member. The inviter's roles are looked at, and held, after the invitation
-// is locked: what an invitation gives is at no time more than its inviter may give.
+// AcceptInvitation makes the invited person a member. What the inviter holds is looked at under the organization's
+// lock: what an invitation gives is at no time more than its inviter may give.
 func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (domain.Membership, error) {
 	current, err := a.lockAnswered(ctx, tx, answer)
 	if err != nil {
@@ -138,18 +149,31 @@ func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (d
 	if err != nil {
 		return domain.Membership{}, err
 	}
-	inviterRoleIDs, err := store.ShareRoles(ctx, tx, current.OrganizationID, current.InviterID)
+	inviters, err := a.readHolders(ctx, tx, current.OrganizationID, current.InviterID)
 	if err != nil {
 		return domain.Membership{}, err
 	}
-	if err := a.Roles.CheckInviter(inviterRoleIDs, current.RoleID); err != nil {
+	if err := a.checkInviter(&inviters[0], current.RoleID); err != nil {
 		return domain.Membership{}, err
 	}
 	joined := domain.Membership{
 		OrganizationID: answer.OrganizationID, Person: answer.person, RoleIDs: []string{current.RoleID},
 		JoinedAt: settled.UpdatedAt, Revision: 1,
 	}
+	if joined.AccessRevision, err = a.raise(ctx, tx, current.OrganizationID, inviters[0].catalog, false); err != nil {
+		return domain.Membership{}, err
+	}
 	return joined, a.addMember(ctx, tx, joined)
+}
+
+// checkInviter refuses an invitation to the role when whoever sent it, with what they hold now, may not send it any
+// more.
+func (a *App) checkInviter(inviter *holder, roleID string) error {
+	invites := access.Question{Permission: domain.InvitePermission, Now: a.Clock.Now()}
+	if !inviter.Member || !inviter.Decide(&invites).Allowed || a.coversRole(inviter, roleID) != nil {
+		return domain.ErrInviterLacksRole
+	}
+	return nil
 }
 
 // RejectInvitation declines for the invited person.
@@ -204,8 +228,12 @@ func (a *App) GetInvitationMail(ctx context.Context, organizationID, invitationI
 	if err != nil {
 		return InvitationMail{}, err
 	}
+	inviters, err := a.readHolders(ctx, a.DB.Read(pg.Scope{OrganizationID: organizationID}), organizationID, found.Invitation.InviterID)
+	if err != nil {
+		return InvitationMail{}, err
+	}
 	mail := InvitationMail{InvitationMail: found}
-	if found.Invitation.State(a.Clock.Now()) == domain.Pending && a.Roles.CheckInviter(found.InviterRoleIDs, found.Invitation.RoleID) == nil {
+	if found.Invitation.State(a.Clock.Now()) == domain.Pending && a.checkInviter(&inviters[0], found.Invitation.RoleID) == nil {
 		mail.Token = a.Tokens.Derive(found.Invitation.ID, found.Invitation.Sending)
 	}
 	return mail, nil

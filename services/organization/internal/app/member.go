@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
@@ -25,20 +24,23 @@ func (a *App) ListMembers(ctx context.Context, organizationID id.ID, request lis
 
 // UpdateMember replaces a member's roles; nil roles change nothing, and so do those the member has.
 func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID, roleIDs []string, etag string) (domain.Membership, error) {
-	if err := a.Roles.CheckKnown("member.roleIds", roleIDs...); err != nil {
-		return domain.Membership{}, err
-	}
-	standing, err := a.lockStanding(ctx, tx, organizationID, userID)
+	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID)
 	if err != nil {
 		return domain.Membership{}, err
 	}
+	if err := a.checkRoles(&actor, "member.roleIds", roleIDs...); err != nil {
+		return domain.Membership{}, err
+	}
 	updated := standing.Target
+	updated.AccessRevision = actor.catalog.AccessRevision
 	if roleIDs != nil {
 		updated.RoleIDs = a.Roles.Sort(roleIDs)
 	}
-	if err := a.Roles.CheckChange(domain.Change{
-		Actor: standing.ActorRoleIDs, Before: standing.Target.RoleIDs, After: updated.RoleIDs, Owners: standing.Owners,
-	}); err != nil {
+	change := domain.Change{Before: standing.Target.RoleIDs, After: updated.RoleIDs, Owners: standing.Owners}
+	if err := change.Check(func(roleID string) error { return a.coversRole(&actor, roleID) }); err != nil {
+		return domain.Membership{}, err
+	}
+	if err := checkSpared(&actor, updated.RoleIDs, change.Given()); err != nil {
 		return domain.Membership{}, err
 	}
 	if err := domain.CheckEtag(etag, standing.Target.Revision); err != nil {
@@ -48,6 +50,9 @@ func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 		return updated, nil
 	}
 	updated.Revision++
+	if updated.AccessRevision, err = a.raise(ctx, tx, organizationID, actor.catalog, false); err != nil {
+		return domain.Membership{}, err
+	}
 	if err := store.UpdateMember(ctx, tx, updated); err != nil {
 		return domain.Membership{}, err
 	}
@@ -55,31 +60,56 @@ func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 	return updated, a.tellMemberRolesChanged(ctx, tx, updated, standing.Target.RoleIDs)
 }
 
-// RemoveMember takes a member out of the organization.
-func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) error {
-	standing, err := a.lockStanding(ctx, tx, organizationID, userID)
-	if err != nil {
-		return err
+// checkSpared refuses to somebody who is no owner to give an owner a role that denies something.
+func checkSpared(actor *holder, roleIDs, given []string) error {
+	denying := func(roleID string) bool { return denies(actor.graph, roleID) }
+	if !actor.isOwner() && slices.Contains(roleIDs, domain.Owner) && slices.ContainsFunc(given, denying) {
+		return errOwnersOnly
 	}
-	if err := a.Roles.CheckChange(domain.Change{
-		Actor: standing.ActorRoleIDs, Before: standing.Target.RoleIDs, Owners: standing.Owners,
-		Leaving: call.From(ctx).Actor.UserID == userID,
-	}); err != nil {
-		return err
-	}
-	if err := store.DeleteMember(ctx, tx, organizationID, userID); err != nil {
-		return err
-	}
-	tx.AfterCommit(func() { a.DropAccess(organizationID, userID) })
-	return a.tellMemberRemoved(ctx, tx, standing.Target)
+	return nil
 }
 
-// lockStanding reads what decides about a change of a member. A caller who was removed since the chain let the request
-// through has nothing to see here.
-func (a *App) lockStanding(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (store.Standing, error) {
-	standing, err := store.LockStanding(ctx, tx, organizationID, call.From(ctx).Actor.UserID, userID)
-	if err == nil && len(standing.ActorRoleIDs) == 0 {
-		err = errs.ErrNotFound
+// checkRoles refuses ids that name no role. field is how the caller spells the field that holds them.
+func (a *App) checkRoles(actor *holder, field string, roleIDs ...string) error {
+	for _, roleID := range roleIDs {
+		if !a.hasRole(actor, roleID) {
+			return domain.ErrRoleUnknown.WithViolation(errs.Violation{Field: field, Rule: "role.unknown", Message: "names no role of the organization"})
+		}
 	}
-	return standing, err
+	return nil
+}
+
+// RemoveMember takes a member out of the organization, with all that they have there, and returns the access revision
+// that holds it.
+func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (int64, error) {
+	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID)
+	if err != nil {
+		return 0, err
+	}
+	change := domain.Change{Before: standing.Target.RoleIDs, Owners: standing.Owners, Leaving: actor.subjectID == userID}
+	if err := change.Check(func(roleID string) error { return a.coversRole(&actor, roleID) }); err != nil {
+		return 0, err
+	}
+	revision, err := a.raise(ctx, tx, organizationID, actor.catalog, false)
+	if err != nil {
+		return 0, err
+	}
+	if err := a.removeAssignments(ctx, tx, organizationID, userID, revision); err != nil {
+		return 0, err
+	}
+	if err := store.DeleteMember(ctx, tx, organizationID, userID); err != nil {
+		return 0, err
+	}
+	tx.AfterCommit(func() { a.DropAccess(organizationID, userID) })
+	return revision, a.tellMemberRemoved(ctx, tx, standing.Target)
+}
+
+// lockStanding begins a change of a member.
+func (a *App) lockStanding(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (holder, store.Standing, error) {
+	actor, err := a.lockAccessAsMember(ctx, tx, organizationID)
+	if err != nil {
+		return holder{}, store.Standing{}, err
+	}
+	standing, err := store.ReadStanding(ctx, tx, organizationID, userID)
+	return actor, standing, err
 }

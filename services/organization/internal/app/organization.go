@@ -34,6 +34,7 @@ func (a *App) CreateOrganization(ctx context.Context, tx *pg.Tx, founder domain.
 		return domain.Organization{}, err
 	}
 	owner := domain.Membership{OrganizationID: created.ID, Person: founder, RoleIDs: []string{domain.Owner}, JoinedAt: now, Revision: 1}
+	call.From(ctx).AccessRevision = domain.FirstRevision
 	return created, a.addMember(ctx, tx, owner)
 }
 

@@ -9,7 +9,24 @@ var (
 	ErrLastOwner       = errs.New(errs.FailedPrecondition, "LAST_OWNER", "An organization must keep an owner.")
 	ErrSlugTaken       = errs.New(errs.AlreadyExists, "SLUG_TAKEN", "The short name belongs to another organization.")
 	ErrRoleUnknown     = errs.New(errs.InvalidArgument, "ROLE_UNKNOWN", "There is no such role.")
-	ErrGrantExceedsOwn = errs.New(errs.PermissionDenied, "GRANT_EXCEEDS_OWN", "You can't give or take away a role above your own.")
+	ErrGrantExceedsOwn = errs.New(errs.PermissionDenied, "GRANT_EXCEEDS_OWN", "You can't give or take away what you don't hold yourself.")
+
+	ErrRoleCycle          = errs.New(errs.FailedPrecondition, "ROLE_CYCLE", "A role can't inherit from itself.")
+	ErrRoleTooDeep        = errs.New(errs.FailedPrecondition, "ROLE_TOO_DEEP", "A chain of parents is at most 10 long.")
+	ErrRoleTooComplex     = errs.New(errs.FailedPrecondition, "ROLE_TOO_COMPLEX", "The role inherits in too many ways by conditions over resources.")
+	ErrConditionInvalid   = errs.New(errs.InvalidArgument, "CONDITION_INVALID", "The condition can't be used.")
+	ErrPermissionLimit    = errs.New(errs.FailedPrecondition, "PERMISSION_LIMIT", "The organization has as many permissions as it can have.")
+	ErrRoleInUse          = errs.New(errs.FailedPrecondition, "ROLE_IN_USE", "The role is in use.")
+	ErrRoleFixed          = errs.New(errs.FailedPrecondition, "ROLE_FIXED", "The role is Braid's own and can't be changed.")
+	ErrRoleLimit          = errs.New(errs.FailedPrecondition, "ROLE_LIMIT", "The organization has as many roles as it can have.")
+	ErrPermissionUnknown  = errs.New(errs.InvalidArgument, "PERMISSION_UNKNOWN", "There is no such permission.")
+	ErrPermissionReserved = errs.New(errs.InvalidArgument, "PERMISSION_RESERVED", "The permission's name belongs to Braid.")
+	ErrPermissionExists   = errs.New(errs.AlreadyExists, "PERMISSION_EXISTS", "There is a permission of that name.")
+	ErrPermissionInUse    = errs.New(errs.FailedPrecondition, "PERMISSION_IN_USE", "The permission is in use.")
+	ErrSubjectUnknown     = errs.New(errs.InvalidArgument, "SUBJECT_UNKNOWN", "There is no such member, team or service account.")
+	ErrNotDelegable       = errs.New(errs.FailedPrecondition, "NOT_DELEGABLE", "The assignment can't be given on like that.")
+	ErrAssignmentLimit    = errs.New(errs.FailedPrecondition, "ASSIGNMENT_LIMIT", "There are as many assignments as there can be.")
+	ErrRoleNotAssignable  = errs.New(errs.FailedPrecondition, "ROLE_NOT_ASSIGNABLE", "Owners are made of members only, as their own role.")
 
 	ErrInvitationNotPending = errs.New(errs.FailedPrecondition, "INVITATION_NOT_PENDING", "The invitation no longer waits for an answer.")
 	ErrInviterLacksRole     = errs.New(errs.FailedPrecondition, "INVITATION_NOT_PENDING", "Whoever sent the invitation may no longer give its role; ask to have it sent again.").With("state", "PENDING")
@@ -21,5 +38,8 @@ var (
 // Errors lists every refusal above, for the test that holds them against the contract.
 func Errors() []*errs.Error {
 	return []*errs.Error{errs.ErrNotFound, errs.ErrETagMismatch, ErrLastOwner, ErrSlugTaken, ErrRoleUnknown, ErrGrantExceedsOwn,
-		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists}
+		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists,
+		ErrRoleCycle, ErrRoleTooDeep, ErrRoleTooComplex, ErrConditionInvalid, ErrPermissionLimit,
+		ErrRoleInUse, ErrRoleFixed, ErrRoleLimit, ErrPermissionUnknown, ErrPermissionReserved, ErrPermissionExists,
+		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable}
 }

@@ -17,6 +17,8 @@ type Membership struct {
 	JoinedAt time.Time
 	// Revision grows with every change of the roles.
 	Revision int64
+	// AccessRevision is the organization's that holds a change just made.
+	AccessRevision int64
 }
 
 // Person is a user as identity describes them.

@@ -8,6 +8,9 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
+// FirstRevision is the access revision that an organization begins with: it holds the first owner.
+const FirstRevision = 1
+
 const (
 	minSlug = 3
 	maxSlug = 40

@@ -1,11 +1,11 @@
 package domain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/braidhq/braid/platform/errs"
+	"time"
 )
 
 // The ids of the system roles. A system role's id is its name.
@@ -16,27 +16,33 @@ const (
 	Owner  = "owner"
 )
 
-// invitePermission is that of sending invitations, for the first time and again.
-const invitePermission = "organization.invitation.create"
+// InvitePermission is that of sending invitations, for the first time and again.
+const InvitePermission = "organization.invitation.create"
 
 // systemRoles are the system roles, the least first: each holds all that the ones before it hold.
 var systemRoles = []Role{
-	{ID: Viewer, DisplayName: "Viewer", Description: "Sees everything in the organization and changes nothing."},
-	{ID: Member, DisplayName: "Member", Description: "Works on projects and tasks."},
-	{ID: Admin, DisplayName: "Admin", Description: "Manages the organization, its members and its projects."},
-	{ID: Owner, DisplayName: "Owner", Description: "May do everything, and decides who else is an owner."},
+	{ID: Viewer, RoleContent: RoleContent{DisplayName: "Viewer", Description: "Sees everything in the organization and changes nothing."}},
+	{ID: Member, RoleContent: RoleContent{DisplayName: "Member", Description: "Works on projects and tasks."}},
+	{ID: Admin, RoleContent: RoleContent{DisplayName: "Admin", Description: "Manages the organization, its members and its projects."}},
+	{ID: Owner, RoleContent: RoleContent{DisplayName: "Owner", Description: "May do everything, and decides who else is an owner."}},
 }
 
-// Role is a named set of permissions.
+// Role is a named set of permissions: a system role, or one of an organization's own.
 type Role struct {
-	ID          string
-	DisplayName string
-	Description string
-	// Permissions are sorted.
-	Permissions []string
+	// ID is a system role's name, or the text of an identifier.
+	ID string
+	RoleContent
+	// Version grows with every change; a system role has none, nor times.
+	Version              int32
+	CreatedAt, UpdatedAt time.Time
+	// AccessRevision is the organization's that holds a change just made.
+	AccessRevision int64
 }
 
-// Roles are all roles and what they permit. They do not change while the process runs.
+// System reports whether the role is Braid's own.
+func (r Role) System() bool { return r.Version == 0 }
+
+// Roles are the system roles and what they permit. They do not change while the process runs.
 type Roles struct {
 	list []Role
 	// least is the rank of the least role that holds a permission.
@@ -54,11 +60,11 @@ func NewRoles(least map[string]string) (*Roles, error) {
 		}
 		roles.least[permission] = lowest
 		for rank := lowest; rank < len(roles.list); rank++ {
-			roles.list[rank].Permissions = append(roles.list[rank].Permissions, permission)
+			roles.list[rank].Allowed = append(roles.list[rank].Allowed, permission)
 		}
 	}
 	for i := range roles.list {
-		slices.Sort(roles.list[i].Permissions)
+		slices.Sort(roles.list[i].Allowed)
 	}
 	return roles, nil
 }
@@ -82,7 +88,7 @@ func (r *Roles) highest(roleIDs []string) int {
 // Permissions returns all that the roles permit together, sorted. The caller must not change it.
 func (r *Roles) Permissions(roleIDs []string) []string {
 	if highest := r.highest(roleIDs); highest >= 0 {
-		return r.list[highest].Permissions
+		return r.list[highest].Allowed
 	}
 	return nil
 }
@@ -107,79 +113,61 @@ func (r *Roles) Holder(roleIDs []string, permission string) string {
 	return ""
 }
 
-// CheckKnown refuses ids that name no role. field is how the caller spells the field that holds them.
-func (r *Roles) CheckKnown(field string, roleIDs ...string) error {
-	for _, roleID := range roleIDs {
-		if r.rank(roleID) < 0 {
-			return ErrRoleUnknown.WithViolation(errs.Violation{Field: field, Rule: "role.unknown", Message: "names no role of the organization"})
-		}
+// Get returns a system role.
+func (r *Roles) Get(roleID string) (Role, bool) {
+	if rank := r.rank(roleID); rank >= 0 {
+		return r.list[rank], true
 	}
-	return nil
+	return Role{}, false
 }
 
-// CheckGrant refuses to one with the roles of actor to give the role, because it is above all of them.
-func (r *Roles) CheckGrant(actor []string, roleID string) error {
-	if r.rank(roleID) > r.highest(actor) {
-		return ErrGrantExceedsOwn.With("roleId", roleID)
-	}
-	return nil
-}
-
-// CheckInviter refuses an invitation to the role when whoever sent it, with the roles that they have now, may not send it
-// any more.
-func (r *Roles) CheckInviter(inviter []string, roleID string) error {
-	if r.Holder(inviter, invitePermission) == "" || r.CheckGrant(inviter, roleID) != nil {
-		return ErrInviterLacksRole
-	}
-	return nil
-}
+// Has reports whether the id is a system role's.
+func (r *Roles) Has(roleID string) bool { return r.rank(roleID) >= 0 }
 
 // Change is what is about to happen to one member's roles.
 type Change struct {
-	// Actor holds the roles of who changes them, Before and After those of the member; After is empty when the member
-	// goes.
-	Actor, Before, After []string
-	// Leaving says that the member takes themselves out, which nobody's rank forbids.
+	// Before and After are those of the member; After is empty when the member goes.
+	Before, After []string
+	// Leaving says that the member takes themselves out, for which nobody needs to hold anything.
 	Leaving bool
 	// Owners counts the organization's owners before the change.
 	Owners int
 }
 
-// CheckChange says whether a change may happen: no role above the actor's own is given or taken away, and an owner
-// stays.
-func (r *Roles) CheckChange(change Change) error {
-	if !change.Leaving {
-		for _, roleID := range difference(change.Before, change.After) {
-			if err := r.CheckGrant(change.Actor, roleID); err != nil {
+// Check says whether a change may happen: nothing is given or taken away that covers refuses, because whoever changes
+// it does not hold it, and an owner stays.
+func (c Change) Check(covers func(roleID string) error) error {
+	if !c.Leaving {
+		for _, roleID := range difference(c.Before, c.After) {
+			if err := covers(roleID); err != nil {
 				return err
 			}
 		}
 	}
-	if slices.Contains(change.Before, Owner) && !slices.Contains(change.After, Owner) && change.Owners <= 1 {
-		return ErrLastOwner.With("roleIds", strings.Join(change.Before, ","))
+	if slices.Contains(c.Before, Owner) && !slices.Contains(c.After, Owner) && c.Owners <= 1 {
+		return ErrLastOwner.With("roleIds", strings.Join(c.Before, ","))
 	}
 	return nil
 }
 
+// Given lists the roles that the member has after the change and had not before.
+func (c Change) Given() []string { return missing(c.Before, c.After) }
+
 // difference lists what is in one of two sets only.
 func difference(before, after []string) []string {
-	var changed []string
-	for _, roleID := range before {
-		if !slices.Contains(after, roleID) {
-			changed = append(changed, roleID)
-		}
-	}
-	for _, roleID := range after {
-		if !slices.Contains(before, roleID) {
-			changed = append(changed, roleID)
-		}
-	}
-	return changed
+	return append(missing(after, before), missing(before, after)...)
 }
 
-// Sort returns the ids in the order of the roles, the least first, so that equal sets are written the same.
+// Sort returns the ids in the order of the roles, the least first and the organization's own behind them, so that equal
+// sets are written the same.
 func (r *Roles) Sort(roleIDs []string) []string {
 	sorted := slices.Clone(roleIDs)
-	slices.SortFunc(sorted, func(a, b string) int { return r.rank(a) - r.rank(b) })
+	place := func(roleID string) int {
+		if rank := r.rank(roleID); rank >= 0 {
+			return rank
+		}
+		return len(r.list)
+	}
+	slices.SortFunc(sorted, func(a, b string) int { return cmp.Or(place(a)-place(b), strings.Compare(a, b)) })
 	return slices.Compact(sorted)
 }

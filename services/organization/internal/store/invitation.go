@@ -33,13 +33,13 @@ var states = map[string]any{
 	"REVOKED": string(domain.Revoked), "EXPIRED": string(domain.Expired),
 }
 
-// ReadInviter returns the roles of who invites, and whether the invited address is a member's already.
-func ReadInviter(ctx context.Context, tx *pg.Tx, organizationID, inviterID id.ID, email string) (roleIDs []string, isMember bool, err error) {
-	row, err := db.New(tx).GetInviter(ctx, organizationID, domain.EmailKey(email), inviterID)
+// IsMember reports whether an address is a member's already.
+func IsMember(ctx context.Context, tx *pg.Tx, organizationID id.ID, email string) (bool, error) {
+	isMember, err := db.New(tx).IsInvitedMember(ctx, organizationID, domain.EmailKey(email))
 	if err != nil {
-		return nil, false, fmt.Errorf("read inviter: %w", err)
+		return false, fmt.Errorf("look for member: %w", err)
 	}
-	return row.RoleIds, row.IsMember, nil
+	return isMember, nil
 }
 
 // InsertInvitation adds an invitation. One that has expired without anybody writing it down gives way; one that is
@@ -65,10 +65,10 @@ func FindInvitation(ctx context.Context, querier pg.Querier, tokenHash []byte) (
 	return row.OrganizationID, row.InvitationID, one("find invitation", err)
 }
 
-// LockInvitation returns an invitation, locked until the transaction ends, and the roles of who asks.
-func LockInvitation(ctx context.Context, tx *pg.Tx, organizationID, invitationID, actorID id.ID) (domain.Invitation, []string, error) {
-	row, err := db.New(tx).GetInvitationForUpdate(ctx, organizationID, invitationID, actorID)
-	return invitation(row.Invitation), row.ActorRoleIds, one("lock invitation", err)
+// LockInvitation returns an invitation, locked until the transaction ends.
+func LockInvitation(ctx context.Context, tx *pg.Tx, organizationID, invitationID id.ID) (domain.Invitation, error) {
+	row, err := db.New(tx).GetInvitationForUpdate(ctx, organizationID, invitationID)
+	return invitation(row), one("lock invitation", err)
 }
 
 func invitation(row db.Invitation) domain.Invitation {
@@ -98,8 +98,6 @@ type InvitationMail struct {
 	OrganizationDisplayName string
 	// InviterDisplayName is empty once the inviter has left.
 	InviterDisplayName string
-	// InviterRoleIDs are empty then, too.
-	InviterRoleIDs []string
 }
 
 // GetInvitationMail reads what a mail says.
@@ -107,7 +105,7 @@ func GetInvitationMail(ctx context.Context, querier pg.Querier, organizationID, 
 	row, err := db.New(querier).GetInvitationMail(ctx, organizationID, invitationID)
 	return InvitationMail{
 		Invitation: invitation(row.Invitation), OrganizationDisplayName: row.OrganizationDisplayName,
-		InviterDisplayName: row.InviterDisplayName, InviterRoleIDs: row.InviterRoleIds,
+		InviterDisplayName: row.InviterDisplayName,
 	}, one("read invitation", err)
 }
 

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -30,52 +28,19 @@ var Members = list.Spec{
 	Tiebreak: list.Order{Column: "member.user_id", Type: list.ID},
 }
 
-// Roles are a user's roles in an organization; not being a member is an empty list.
-func Roles(ctx context.Context, querier pg.Querier, organizationID, userID id.ID) ([]string, error) {
-	roleIDs, err := db.New(querier).GetRoles(ctx, organizationID, userID)
-	return rolesFound(roleIDs, err)
-}
-
-// ShareRoles is Roles for what is about to happen because of them: they stay as they are until the transaction ends.
-func ShareRoles(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) ([]string, error) {
-	roleIDs, err := db.New(tx).ShareRoles(ctx, organizationID, userID)
-	return rolesFound(roleIDs, err)
-}
-
-func rolesFound(roleIDs []string, err error) ([]string, error) {
-	if errors.Is(err, pg.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read roles: %w", err)
-	}
-	return roleIDs, nil
-}
-
 // Standing is what decides about a change of a member.
 type Standing struct {
 	Target domain.Membership
-	// ActorRoleIDs are the roles of who changes, empty for one who is no member (any more).
-	ActorRoleIDs []string
-	Owners       int
+	Owners int
 }
 
-// LockStanding locks the organization, so that no two changes of its members happen at once, and reads what holds
-// then. The lock is a statement of its own: the statement that waited for it would still see the owners of before.
-// A target that is no member is ErrNotFound.
-func LockStanding(ctx context.Context, tx *pg.Tx, organizationID, actorID, targetID id.ID) (Standing, error) {
-	if err := queue(tx).LockOrganization(ctx, organizationID); err != nil {
-		return Standing{}, err
-	}
-	row, err := db.New(tx).GetActorAndTarget(ctx, organizationID, actorID, targetID)
+// ReadStanding reads what holds of a member, under the lock of LockAccess. One who is no member is ErrNotFound.
+func ReadStanding(ctx context.Context, tx *pg.Tx, organizationID, targetID id.ID) (Standing, error) {
+	row, err := db.New(tx).GetStanding(ctx, organizationID, targetID)
 	if err != nil {
-		return Standing{}, one("read members", err)
+		return Standing{}, one("read member", err)
 	}
-	return Standing{
-		Target:       membership(row.Member, row.DisplayName, row.Email),
-		ActorRoleIDs: row.ActorRoleIds,
-		Owners:       int(row.Owners),
-	}, nil
+	return Standing{Target: membership(row.Member, row.DisplayName, row.Email), Owners: int(row.Owners)}, nil
 }
 
 func membership(row db.Member, displayName, email string) domain.Membership {
@@ -94,6 +59,12 @@ func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) erro
 	}
 	// The profile follows the membership, because only that lets the app role see it.
 	return keepProfile(ctx, queue(tx), member.Person)
+}
+
+// HasMember reports whether a user is a member. It is for the worker role.
+func HasMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (bool, error) {
+	is, err := db.New(tx).HasMember(ctx, organizationID, userID)
+	return is, one("look for member", err)
 }
 
 // UpdateMember writes a member's roles, with the transaction's next statement.

@@ -41,22 +41,9 @@ func (x *Provider) AppendJSON(dst []byte) []byte {
 // AppendJSON implements jsonwire.Appender.
 func (x *BeginProviderLoginRequest) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
-	begin := len(dst)
-	if _, ok := x.GetSource().(*BeginProviderLoginRequest_ProviderId); ok {
-		dst = append(dst, `"providerId":`...)
-		dst = jsonwire.AppendString(dst, x.GetProviderId())
-	}
-	if _, ok := x.GetSource().(*BeginProviderLoginRequest_SsoConnectionId); ok {
-		if len(dst) > begin {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `"ssoConnectionId":`...)
-		dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
-	}
-	if len(dst) > begin {
-		dst = append(dst, ',')
-	}
-	dst = append(dst, `"redirectUri":`...)
+	dst = append(dst, `"providerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetProviderId())
+	dst = append(dst, `,"redirectUri":`...)
 	dst = jsonwire.AppendString(dst, x.GetRedirectUri())
 	return append(dst, '}')
 }
@@ -159,22 +146,9 @@ func (x *ListIdentitiesResponse) AppendJSON(dst []byte) []byte {
 // AppendJSON implements jsonwire.Appender.
 func (x *BeginIdentityRequest) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
-	begin := len(dst)
-	if _, ok := x.GetSource().(*BeginIdentityRequest_ProviderId); ok {
-		dst = append(dst, `"providerId":`...)
-		dst = jsonwire.AppendString(dst, x.GetProviderId())
-	}
-	if _, ok := x.GetSource().(*BeginIdentityRequest_SsoConnectionId); ok {
-		if len(dst) > begin {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `"ssoConnectionId":`...)
-		dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
-	}
-	if len(dst) > begin {
-		dst = append(dst, ',')
-	}
-	dst = append(dst, `"redirectUri":`...)
+	dst = append(dst, `"providerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetProviderId())
+	dst = append(dst, `,"redirectUri":`...)
 	dst = jsonwire.AppendString(dst, x.GetRedirectUri())
 	return append(dst, '}')
 }

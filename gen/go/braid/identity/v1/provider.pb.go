@@ -168,15 +168,10 @@ func (x *Provider) GetDisplayName() string {
 // BeginProviderLoginRequest begins a login.
 type BeginProviderLoginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By whom.
-	//
-	// Types that are valid to be assigned to Source:
-	//
-	//	*BeginProviderLoginRequest_ProviderId
-	//	*BeginProviderLoginRequest_SsoConnectionId
-	Source isBeginProviderLoginRequest_Source `protobuf_oneof:"source"`
+	// By whom: a provider of ListProviders, or a connection of DiscoverSso.
+	ProviderId string `protobuf:"bytes,1,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
 	// Where the provider sends the browser back to: one of the configuration.
-	RedirectUri   string `protobuf:"bytes,3,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
+	RedirectUri   string `protobuf:"bytes,2,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,27 +206,9 @@ func (*BeginProviderLoginRequest) Descriptor() ([]byte, []int) {
 	return file_braid_identity_v1_provider_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *BeginProviderLoginRequest) GetSource() isBeginProviderLoginRequest_Source {
-	if x != nil {
-		return x.Source
-	}
-	return nil
-}
-
 func (x *BeginProviderLoginRequest) GetProviderId() string {
 	if x != nil {
-		if x, ok := x.Source.(*BeginProviderLoginRequest_ProviderId); ok {
-			return x.ProviderId
-		}
-	}
-	return ""
-}
-
-func (x *BeginProviderLoginRequest) GetSsoConnectionId() string {
-	if x != nil {
-		if x, ok := x.Source.(*BeginProviderLoginRequest_SsoConnectionId); ok {
-			return x.SsoConnectionId
-		}
+		return x.ProviderId
 	}
 	return ""
 }
@@ -242,24 +219,6 @@ func (x *BeginProviderLoginRequest) GetRedirectUri() string {
 	}
 	return ""
 }
-
-type isBeginProviderLoginRequest_Source interface {
-	isBeginProviderLoginRequest_Source()
-}
-
-type BeginProviderLoginRequest_ProviderId struct {
-	// A provider of ListProviders.
-	ProviderId string `protobuf:"bytes,1,opt,name=provider_id,json=providerId,proto3,oneof"`
-}
-
-type BeginProviderLoginRequest_SsoConnectionId struct {
-	// A connection of DiscoverSso.
-	SsoConnectionId string `protobuf:"bytes,2,opt,name=sso_connection_id,json=ssoConnectionId,proto3,oneof"`
-}
-
-func (*BeginProviderLoginRequest_ProviderId) isBeginProviderLoginRequest_Source() {}
-
-func (*BeginProviderLoginRequest_SsoConnectionId) isBeginProviderLoginRequest_Source() {}
 
 // BeginProviderLoginResponse is what the client needs.
 type BeginProviderLoginResponse struct {
@@ -722,15 +681,10 @@ func (x *ListIdentitiesResponse) GetIdentities() []*ExternalIdentity {
 // BeginIdentityRequest begins a link.
 type BeginIdentityRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// To whom.
-	//
-	// Types that are valid to be assigned to Source:
-	//
-	//	*BeginIdentityRequest_ProviderId
-	//	*BeginIdentityRequest_SsoConnectionId
-	Source isBeginIdentityRequest_Source `protobuf_oneof:"source"`
+	// To whom: a provider of ListProviders, or a connection of DiscoverSso.
+	ProviderId string `protobuf:"bytes,1,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
 	// Where the provider sends the browser back to: one of the configuration.
-	RedirectUri   string `protobuf:"bytes,3,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
+	RedirectUri   string `protobuf:"bytes,2,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -765,27 +719,9 @@ func (*BeginIdentityRequest) Descriptor() ([]byte, []int) {
 	return file_braid_identity_v1_provider_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *BeginIdentityRequest) GetSource() isBeginIdentityRequest_Source {
-	if x != nil {
-		return x.Source
-	}
-	return nil
-}
-
 func (x *BeginIdentityRequest) GetProviderId() string {
 	if x != nil {
-		if x, ok := x.Source.(*BeginIdentityRequest_ProviderId); ok {
-			return x.ProviderId
-		}
-	}
-	return ""
-}
-
-func (x *BeginIdentityRequest) GetSsoConnectionId() string {
-	if x != nil {
-		if x, ok := x.Source.(*BeginIdentityRequest_SsoConnectionId); ok {
-			return x.SsoConnectionId
-		}
+		return x.ProviderId
 	}
 	return ""
 }
@@ -796,24 +732,6 @@ func (x *BeginIdentityRequest) GetRedirectUri() string {
 	}
 	return ""
 }
-
-type isBeginIdentityRequest_Source interface {
-	isBeginIdentityRequest_Source()
-}
-
-type BeginIdentityRequest_ProviderId struct {
-	// A provider of ListProviders.
-	ProviderId string `protobuf:"bytes,1,opt,name=provider_id,json=providerId,proto3,oneof"`
-}
-
-type BeginIdentityRequest_SsoConnectionId struct {
-	// A connection of DiscoverSso.
-	SsoConnectionId string `protobuf:"bytes,2,opt,name=sso_connection_id,json=ssoConnectionId,proto3,oneof"`
-}
-
-func (*BeginIdentityRequest_ProviderId) isBeginIdentityRequest_Source() {}
-
-func (*BeginIdentityRequest_SsoConnectionId) isBeginIdentityRequest_Source() {}
 
 // BeginIdentityResponse is what the client needs.
 type BeginIdentityResponse struct {
@@ -1036,14 +954,12 @@ const file_braid_identity_v1_provider_proto_rawDesc = "" +
 	"\tproviders\x18\x01 \x03(\v2\x1b.braid.identity.v1.ProviderR\tproviders\"=\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
-	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\"\xc1\x01\n" +
-	"\x19BeginProviderLoginRequest\x12,\n" +
-	"\vprovider_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00R\n" +
-	"providerId\x126\n" +
-	"\x11sso_connection_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01H\x00R\x0fssoConnectionId\x12-\n" +
-	"\fredirect_uri\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\vredirectUriB\x0f\n" +
-	"\x06source\x12\x05\xbaH\x02\b\x01\"z\n" +
+	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\"v\n" +
+	"\x19BeginProviderLoginRequest\x12*\n" +
+	"\vprovider_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
+	"providerId\x12-\n" +
+	"\fredirect_uri\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\vredirectUri\"z\n" +
 	"\x1aBeginProviderLoginResponse\x121\n" +
 	"\x11authorization_url\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\x10authorizationUrl\x12)\n" +
 	"\rbrowser_token\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\fbrowserToken\"\xbd\x01\n" +
@@ -1074,14 +990,12 @@ const file_braid_identity_v1_provider_proto_rawDesc = "" +
 	"\x16ListIdentitiesResponse\x12C\n" +
 	"\n" +
 	"identities\x18\x01 \x03(\v2#.braid.identity.v1.ExternalIdentityR\n" +
-	"identities\"\xbc\x01\n" +
-	"\x14BeginIdentityRequest\x12,\n" +
-	"\vprovider_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00R\n" +
-	"providerId\x126\n" +
-	"\x11sso_connection_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01H\x00R\x0fssoConnectionId\x12-\n" +
-	"\fredirect_uri\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\vredirectUriB\x0f\n" +
-	"\x06source\x12\x05\xbaH\x02\b\x01\"u\n" +
+	"identities\"q\n" +
+	"\x14BeginIdentityRequest\x12*\n" +
+	"\vprovider_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
+	"providerId\x12-\n" +
+	"\fredirect_uri\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\vredirectUri\"u\n" +
 	"\x15BeginIdentityResponse\x121\n" +
 	"\x11authorization_url\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\x10authorizationUrl\x12)\n" +
 	"\rbrowser_token\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\fbrowserToken\"\xb8\x01\n" +
@@ -1176,14 +1090,6 @@ func file_braid_identity_v1_provider_proto_init() {
 		return
 	}
 	file_braid_identity_v1_auth_proto_init()
-	file_braid_identity_v1_provider_proto_msgTypes[3].OneofWrappers = []any{
-		(*BeginProviderLoginRequest_ProviderId)(nil),
-		(*BeginProviderLoginRequest_SsoConnectionId)(nil),
-	}
-	file_braid_identity_v1_provider_proto_msgTypes[12].OneofWrappers = []any{
-		(*BeginIdentityRequest_ProviderId)(nil),
-		(*BeginIdentityRequest_SsoConnectionId)(nil),
-	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

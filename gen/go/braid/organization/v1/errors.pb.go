@@ -73,6 +73,10 @@ const (
 	ErrorReason_ASSIGNMENT_LIMIT ErrorReason = 82
 	// The role can't be given that way: owners are made of members only.
 	ErrorReason_ROLE_NOT_ASSIGNABLE ErrorReason = 83
+	// The role would inherit in too many ways by conditions over resources for lists to be filtered by it.
+	ErrorReason_ROLE_TOO_COMPLEX ErrorReason = 84
+	// The organization has as many permissions of its own as it can have.
+	ErrorReason_PERMISSION_LIMIT ErrorReason = 85
 )
 
 // Enum value maps for ErrorReason.
@@ -101,6 +105,8 @@ var (
 		81: "NOT_DELEGABLE",
 		82: "ASSIGNMENT_LIMIT",
 		83: "ROLE_NOT_ASSIGNABLE",
+		84: "ROLE_TOO_COMPLEX",
+		85: "PERMISSION_LIMIT",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -126,6 +132,8 @@ var (
 		"NOT_DELEGABLE":            81,
 		"ASSIGNMENT_LIMIT":         82,
 		"ROLE_NOT_ASSIGNABLE":      83,
+		"ROLE_TOO_COMPLEX":         84,
+		"PERMISSION_LIMIT":         85,
 	}
 )
 
@@ -160,7 +168,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xa2\b\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\x84\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -211,6 +219,10 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x10ASSIGNMENT_LIMIT\x10R\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x122\n" +
 	"\x13ROLE_NOT_ASSIGNABLE\x10S\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
+	"\x10ROLE_TOO_COMPLEX\x10T\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
+	"\x10PERMISSION_LIMIT\x10U\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITIONBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (

@@ -63,10 +63,10 @@ func (x *CreatePermissionRequest) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	dst = append(dst, `"organizationId":`...)
 	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
-	if x.Permission != nil {
-		dst = append(dst, `,"permission":`...)
-		dst = x.GetPermission().AppendJSON(dst)
-	}
+	dst = append(dst, `,"name":`...)
+	dst = jsonwire.AppendString(dst, x.GetName())
+	dst = append(dst, `,"description":`...)
+	dst = jsonwire.AppendString(dst, x.GetDescription())
 	return append(dst, '}')
 }
 

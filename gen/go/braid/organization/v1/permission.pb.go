@@ -250,8 +250,10 @@ type CreatePermissionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The permission, with its name.
-	Permission    *Permission `protobuf:"bytes,2,opt,name=permission,proto3" json:"permission,omitempty"`
+	// "<service>.<resource>.<action>".
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is for.
+	Description   string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,11 +295,18 @@ func (x *CreatePermissionRequest) GetOrganizationId() string {
 	return ""
 }
 
-func (x *CreatePermissionRequest) GetPermission() *Permission {
+func (x *CreatePermissionRequest) GetName() string {
 	if x != nil {
-		return x.Permission
+		return x.Name
 	}
-	return nil
+	return ""
+}
+
+func (x *CreatePermissionRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
 }
 
 // UpdatePermissionRequest changes a permission.
@@ -496,12 +505,11 @@ const file_braid_organization_v1_permission_proto_rawDesc = "" +
 	"\border_by\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\aorderBy\"\x86\x01\n" +
 	"\x17ListPermissionsResponse\x12C\n" +
 	"\vpermissions\x18\x01 \x03(\v2!.braid.organization.v1.PermissionR\vpermissions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x97\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc3\x01\n" +
 	"\x17CreatePermissionRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12I\n" +
-	"\n" +
-	"permission\x18\x02 \x01(\v2!.braid.organization.v1.PermissionB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"permission\"\x87\x02\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12E\n" +
+	"\x04name\x18\x02 \x01(\tB1\xbaH.r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\x04name\x12.\n" +
+	"\vdescription\x18\x03 \x01(\tB\f\xbaH\tr\a\xd0\xc1\x18\x01\x18\xe8\aR\vdescription\"\x87\x02\n" +
 	"\x17UpdatePermissionRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x121\n" +
 	"\x0fpermission_name\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0epermissionName\x12I\n" +
@@ -514,11 +522,10 @@ const file_braid_organization_v1_permission_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x121\n" +
 	"\x0fpermission_name\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0epermissionName\"C\n" +
 	"\x18DeletePermissionResponse\x12'\n" +
-	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision2\xab\a\n" +
+	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision2\xa2\a\n" +
 	"\x11PermissionService\x12\xda\x01\n" +
-	"\x0fListPermissions\x12-.braid.organization.v1.ListPermissionsRequest\x1a..braid.organization.v1.ListPermissionsResponse\"h\xaa\xbb\x18&2\x06viewer\"\x1corganization.permission.read\x82\xd3\xe4\x93\x025\x123/api/v1/organizations/{organization_id}/permissions\x90\x02\x01\x12\xd9\x01\n" +
-	"\x10CreatePermission\x12..braid.organization.v1.CreatePermissionRequest\x1a!.braid.organization.v1.Permission\"r\xaa\xbb\x18'2\x05admin\"\x1eorganization.permission.create\x82\xd3\xe4\x93\x02A:\n" +
-	"permission\"3/api/v1/organizations/{organization_id}/permissions\x12\xec\x01\n" +
+	"\x0fListPermissions\x12-.braid.organization.v1.ListPermissionsRequest\x1a..braid.organization.v1.ListPermissionsResponse\"h\xaa\xbb\x18&2\x06viewer\"\x1corganization.permission.read\x82\xd3\xe4\x93\x025\x123/api/v1/organizations/{organization_id}/permissions\x90\x02\x01\x12\xd0\x01\n" +
+	"\x10CreatePermission\x12..braid.organization.v1.CreatePermissionRequest\x1a!.braid.organization.v1.Permission\"i\xaa\xbb\x18'2\x05admin\"\x1eorganization.permission.create\x82\xd3\xe4\x93\x028:\x01*\"3/api/v1/organizations/{organization_id}/permissions\x12\xec\x01\n" +
 	"\x10UpdatePermission\x12..braid.organization.v1.UpdatePermissionRequest\x1a!.braid.organization.v1.Permission\"\x84\x01\xaa\xbb\x18'2\x05admin\"\x1eorganization.permission.update\x82\xd3\xe4\x93\x02S:\n" +
 	"permission2E/api/v1/organizations/{organization_id}/permissions/{permission_name}\x12\xed\x01\n" +
 	"\x10DeletePermission\x12..braid.organization.v1.DeletePermissionRequest\x1a/.braid.organization.v1.DeletePermissionResponse\"x\xaa\xbb\x18'2\x05admin\"\x1eorganization.permission.delete\x82\xd3\xe4\x93\x02G*E/api/v1/organizations/{organization_id}/permissions/{permission_name}BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
@@ -550,22 +557,21 @@ var file_braid_organization_v1_permission_proto_goTypes = []any{
 var file_braid_organization_v1_permission_proto_depIdxs = []int32{
 	7, // 0: braid.organization.v1.Permission.create_time:type_name -> google.protobuf.Timestamp
 	0, // 1: braid.organization.v1.ListPermissionsResponse.permissions:type_name -> braid.organization.v1.Permission
-	0, // 2: braid.organization.v1.CreatePermissionRequest.permission:type_name -> braid.organization.v1.Permission
-	0, // 3: braid.organization.v1.UpdatePermissionRequest.permission:type_name -> braid.organization.v1.Permission
-	8, // 4: braid.organization.v1.UpdatePermissionRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1, // 5: braid.organization.v1.PermissionService.ListPermissions:input_type -> braid.organization.v1.ListPermissionsRequest
-	3, // 6: braid.organization.v1.PermissionService.CreatePermission:input_type -> braid.organization.v1.CreatePermissionRequest
-	4, // 7: braid.organization.v1.PermissionService.UpdatePermission:input_type -> braid.organization.v1.UpdatePermissionRequest
-	5, // 8: braid.organization.v1.PermissionService.DeletePermission:input_type -> braid.organization.v1.DeletePermissionRequest
-	2, // 9: braid.organization.v1.PermissionService.ListPermissions:output_type -> braid.organization.v1.ListPermissionsResponse
-	0, // 10: braid.organization.v1.PermissionService.CreatePermission:output_type -> braid.organization.v1.Permission
-	0, // 11: braid.organization.v1.PermissionService.UpdatePermission:output_type -> braid.organization.v1.Permission
-	6, // 12: braid.organization.v1.PermissionService.DeletePermission:output_type -> braid.organization.v1.DeletePermissionResponse
-	9, // [9:13] is the sub-list for method output_type
-	5, // [5:9] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	0, // 2: braid.organization.v1.UpdatePermissionRequest.permission:type_name -> braid.organization.v1.Permission
+	8, // 3: braid.organization.v1.UpdatePermissionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1, // 4: braid.organization.v1.PermissionService.ListPermissions:input_type -> braid.organization.v1.ListPermissionsRequest
+	3, // 5: braid.organization.v1.PermissionService.CreatePermission:input_type -> braid.organization.v1.CreatePermissionRequest
+	4, // 6: braid.organization.v1.PermissionService.UpdatePermission:input_type -> braid.organization.v1.UpdatePermissionRequest
+	5, // 7: braid.organization.v1.PermissionService.DeletePermission:input_type -> braid.organization.v1.DeletePermissionRequest
+	2, // 8: braid.organization.v1.PermissionService.ListPermissions:output_type -> braid.organization.v1.ListPermissionsResponse
+	0, // 9: braid.organization.v1.PermissionService.CreatePermission:output_type -> braid.organization.v1.Permission
+	0, // 10: braid.organization.v1.PermissionService.UpdatePermission:output_type -> braid.organization.v1.Permission
+	6, // 11: braid.organization.v1.PermissionService.DeletePermission:output_type -> braid.organization.v1.DeletePermissionResponse
+	8, // [8:12] is the sub-list for method output_type
+	4, // [4:8] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_braid_organization_v1_permission_proto_init() }

@@ -192,10 +192,37 @@ func (x *CreateRoleRequest) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	dst = append(dst, `"organizationId":`...)
 	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
-	if x.Role != nil {
-		dst = append(dst, `,"role":`...)
-		dst = x.GetRole().AppendJSON(dst)
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"description":`...)
+	dst = jsonwire.AppendString(dst, x.GetDescription())
+	dst = append(dst, `,"permissions":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetPermissions() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
 	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"deniedPermissions":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetDeniedPermissions() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"parents":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetParents() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }
 

@@ -499,8 +499,16 @@ type CreateRoleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The role; a name is all that it needs.
-	Role          *Role `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	// The name people see.
+	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// What the role is for.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// The names of the permissions that it allows.
+	Permissions []string `protobuf:"bytes,4,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// The names of the permissions that it denies.
+	DeniedPermissions []string `protobuf:"bytes,5,rep,name=denied_permissions,json=deniedPermissions,proto3" json:"denied_permissions,omitempty"`
+	// The roles that it inherits from.
+	Parents       []*Role_Parent `protobuf:"bytes,6,rep,name=parents,proto3" json:"parents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -542,9 +550,37 @@ func (x *CreateRoleRequest) GetOrganizationId() string {
 	return ""
 }
 
-func (x *CreateRoleRequest) GetRole() *Role {
+func (x *CreateRoleRequest) GetDisplayName() string {
 	if x != nil {
-		return x.Role
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *CreateRoleRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *CreateRoleRequest) GetPermissions() []string {
+	if x != nil {
+		return x.Permissions
+	}
+	return nil
+}
+
+func (x *CreateRoleRequest) GetDeniedPermissions() []string {
+	if x != nil {
+		return x.DeniedPermissions
+	}
+	return nil
+}
+
+func (x *CreateRoleRequest) GetParents() []*Role_Parent {
+	if x != nil {
+		return x.Parents
 	}
 	return nil
 }
@@ -1116,41 +1152,46 @@ const file_braid_organization_v1_role_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"g\n" +
 	"\x0eGetRoleRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12\"\n" +
-	"\arole_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\"\x7f\n" +
+	"\arole_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\"\xbb\x03\n" +
 	"\x11CreateRoleRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x127\n" +
-	"\x04role\x18\x02 \x01(\v2\x1b.braid.organization.v1.RoleB\x06\xbaH\x03\xc8\x01\x01R\x04role\"\xdf\x01\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x120\n" +
+	"\fdisplay_name\x18\x02 \x01(\tB\r\xbaH\n" +
+	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\x12.\n" +
+	"\vdescription\x18\x03 \x01(\tB\f\xbaH\tr\a\xd0\xc1\x18\x01\x18\xe8\aR\vdescription\x12]\n" +
+	"\vpermissions\x18\x04 \x03(\tB;\xbaH8\x92\x015\x10\xf4\x03\x18\x01\".r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\vpermissions\x12j\n" +
+	"\x12denied_permissions\x18\x05 \x03(\tB;\xbaH8\x92\x015\x10\xf4\x03\x18\x01\".r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\x11deniedPermissions\x12F\n" +
+	"\aparents\x18\x06 \x03(\v2\".braid.organization.v1.Role.ParentB\b\xbaH\x05\x92\x01\x02\x10\x14R\aparents\"\xe0\x01\n" +
 	"\x11UpdateRoleRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\arole_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06roleId\x127\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12\"\n" +
+	"\arole_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\x127\n" +
 	"\x04role\x18\x03 \x01(\v2\x1b.braid.organization.v1.RoleB\x06\xbaH\x03\xc8\x01\x01R\x04role\x12;\n" +
 	"\vupdate_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"i\n" +
+	"updateMask\"j\n" +
 	"\x11DeleteRoleRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\arole_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06roleId\"=\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12\"\n" +
+	"\arole_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\"=\n" +
 	"\x12DeleteRoleResponse\x12'\n" +
-	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision\"\xbe\x01\n" +
+	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision\"\xbf\x01\n" +
 	"\x17ListRoleVersionsRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\arole_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06roleId\x12$\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12\"\n" +
+	"\arole_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\x12$\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
 	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\"\x82\x01\n" +
 	"\x18ListRoleVersionsResponse\x12>\n" +
 	"\bversions\x18\x01 \x03(\v2\".braid.organization.v1.RoleVersionR\bversions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xaa\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xab\x01\n" +
 	"\x12RestoreRoleRequest\x121\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\arole_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06roleId\x12!\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12\"\n" +
+	"\arole_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\x12!\n" +
 	"\aversion\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\aversion\x12\x1b\n" +
-	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag2\xf8\n" +
+	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag2\xf5\n" +
 	"\n" +
 	"\vRoleService\x12\xbc\x01\n" +
 	"\tListRoles\x12'.braid.organization.v1.ListRolesRequest\x1a(.braid.organization.v1.ListRolesResponse\"\\\xaa\xbb\x18 2\x06viewer\"\x16organization.role.read\x82\xd3\xe4\x93\x02/\x12-/api/v1/organizations/{organization_id}/roles\x90\x02\x01\x12\xb5\x01\n" +
-	"\aGetRole\x12%.braid.organization.v1.GetRoleRequest\x1a\x1b.braid.organization.v1.Role\"f\xaa\xbb\x18 2\x06viewer\"\x16organization.role.read\x82\xd3\xe4\x93\x029\x127/api/v1/organizations/{organization_id}/roles/{role_id}\x90\x02\x01\x12\xb5\x01\n" +
+	"\aGetRole\x12%.braid.organization.v1.GetRoleRequest\x1a\x1b.braid.organization.v1.Role\"f\xaa\xbb\x18 2\x06viewer\"\x16organization.role.read\x82\xd3\xe4\x93\x029\x127/api/v1/organizations/{organization_id}/roles/{role_id}\x90\x02\x01\x12\xb2\x01\n" +
 	"\n" +
-	"CreateRole\x12(.braid.organization.v1.CreateRoleRequest\x1a\x1b.braid.organization.v1.Role\"`\xaa\xbb\x18!2\x05admin\"\x18organization.role.create\x82\xd3\xe4\x93\x025:\x04role\"-/api/v1/organizations/{organization_id}/roles\x12\xbf\x01\n" +
+	"CreateRole\x12(.braid.organization.v1.CreateRoleRequest\x1a\x1b.braid.organization.v1.Role\"]\xaa\xbb\x18!2\x05admin\"\x18organization.role.create\x82\xd3\xe4\x93\x022:\x01*\"-/api/v1/organizations/{organization_id}/roles\x12\xbf\x01\n" +
 	"\n" +
 	"UpdateRole\x12(.braid.organization.v1.UpdateRoleRequest\x1a\x1b.braid.organization.v1.Role\"j\xaa\xbb\x18!2\x05admin\"\x18organization.role.update\x82\xd3\xe4\x93\x02?:\x04role27/api/v1/organizations/{organization_id}/roles/{role_id}\x12\xc7\x01\n" +
 	"\n" +
@@ -1199,7 +1240,7 @@ var file_braid_organization_v1_role_proto_depIdxs = []int32{
 	15, // 4: braid.organization.v1.RoleVersion.create_time:type_name -> google.protobuf.Timestamp
 	14, // 5: braid.organization.v1.RoleVersion.differences:type_name -> braid.organization.v1.RoleVersion.Difference
 	1,  // 6: braid.organization.v1.ListRolesResponse.roles:type_name -> braid.organization.v1.Role
-	1,  // 7: braid.organization.v1.CreateRoleRequest.role:type_name -> braid.organization.v1.Role
+	13, // 7: braid.organization.v1.CreateRoleRequest.parents:type_name -> braid.organization.v1.Role.Parent
 	1,  // 8: braid.organization.v1.UpdateRoleRequest.role:type_name -> braid.organization.v1.Role
 	16, // 9: braid.organization.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
 	2,  // 10: braid.organization.v1.ListRoleVersionsResponse.versions:type_name -> braid.organization.v1.RoleVersion

@@ -38,41 +38,31 @@ func (q *Queries) FindInvitationByToken(ctx context.Context, hash []byte) (FindI
 }
 
 const getInvitationForUpdate = `-- name: GetInvitationForUpdate :one
-select invitation.organization_id, invitation.id, invitation.email, invitation.email_key, invitation.role_id, invitation.state, invitation.inviter_id, invitation.created_at, invitation.updated_at, invitation.expires_at, invitation.sending,
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = $3) as actor_role_ids
-from invitation where invitation.organization_id = $1 and invitation.id = $2
-for no key update of invitation
+select organization_id, id, email, email_key, role_id, state, inviter_id, created_at, updated_at, expires_at, sending from invitation where organization_id = $1 and id = $2 for no key update
 `
 
-type GetInvitationForUpdateRow struct {
-	Invitation   Invitation
-	ActorRoleIds []string
-}
-
-func (q *Queries) GetInvitationForUpdate(ctx context.Context, organizationID id.ID, iD id.ID, actorID id.ID) (GetInvitationForUpdateRow, error) {
-	row := q.db.QueryRow(ctx, getInvitationForUpdate, organizationID, iD, actorID)
-	var i GetInvitationForUpdateRow
+func (q *Queries) GetInvitationForUpdate(ctx context.Context, organizationID id.ID, iD id.ID) (Invitation, error) {
+	row := q.db.QueryRow(ctx, getInvitationForUpdate, organizationID, iD)
+	var i Invitation
 	err := row.Scan(
-		&i.Invitation.OrganizationID,
-		&i.Invitation.ID,
-		&i.Invitation.Email,
-		&i.Invitation.EmailKey,
-		&i.Invitation.RoleID,
-		&i.Invitation.State,
-		&i.Invitation.InviterID,
-		&i.Invitation.CreatedAt,
-		&i.Invitation.UpdatedAt,
-		&i.Invitation.ExpiresAt,
-		&i.Invitation.Sending,
-		&i.ActorRoleIds,
+		&i.OrganizationID,
+		&i.ID,
+		&i.Email,
+		&i.EmailKey,
+		&i.RoleID,
+		&i.State,
+		&i.InviterID,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.ExpiresAt,
+		&i.Sending,
 	)
 	return i, err
 }
 
 const getInvitationMail = `-- name: GetInvitationMail :one
 select invitation.organization_id, invitation.id, invitation.email, invitation.email_key, invitation.role_id, invitation.state, invitation.inviter_id, invitation.created_at, invitation.updated_at, invitation.expires_at, invitation.sending, organization.display_name as organization_display_name,
-    coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name,
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = invitation.inviter_id) as inviter_role_ids
+    coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name
 from invitation join organization on organization.id = invitation.organization_id
 where invitation.organization_id = $1 and invitation.id = $2
 `
@@ -81,7 +71,6 @@ type GetInvitationMailRow struct {
 	Invitation              Invitation
 	OrganizationDisplayName string
 	InviterDisplayName      string
-	InviterRoleIds          []string
 }
 
 func (q *Queries) GetInvitationMail(ctx context.Context, organizationID id.ID, iD id.ID) (GetInvitationMailRow, error) {
@@ -101,27 +90,7 @@ func (q *Queries) GetInvitationMail(ctx context.Context, organizationID id.ID, i
 		&i.Invitation.Sending,
 		&i.OrganizationDisplayName,
 		&i.InviterDisplayName,
-		&i.InviterRoleIds,
 	)
-	return i, err
-}
-
-const getInviter = `-- name: GetInviter :one
-select
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = $3) as role_ids,
-    exists (select from member e join profile on profile.user_id = e.user_id
-        where e.organization_id = $1 and profile.email_key = $2) as is_member
-`
-
-type GetInviterRow struct {
-	RoleIds  []string
-	IsMember bool
-}
-
-func (q *Queries) GetInviter(ctx context.Context, organizationID id.ID, emailKey string, inviterID id.ID) (GetInviterRow, error) {
-	row := q.db.QueryRow(ctx, getInviter, organizationID, emailKey, inviterID)
-	var i GetInviterRow
-	err := row.Scan(&i.RoleIds, &i.IsMember)
 	return i, err
 }
 
@@ -166,6 +135,18 @@ insert into invitation_token (hash, organization_id, invitation_id) values ($1, 
 func (q *Queries) InsertInvitationToken(ctx context.Context, hash []byte, organizationID id.ID, invitationID id.ID) error {
 	_, err := q.db.Exec(ctx, insertInvitationToken, hash, organizationID, invitationID)
 	return err
+}
+
+const isInvitedMember = `-- name: IsInvitedMember :one
+select exists (select from member join profile on profile.user_id = member.user_id
+    where member.organization_id = $1 and profile.email_key = $2) as is_member
+`
+
+func (q *Queries) IsInvitedMember(ctx context.Context, organizationID id.ID, emailKey string) (bool, error) {
+	row := q.db.QueryRow(ctx, isInvitedMember, organizationID, emailKey)
+	var is_member bool
+	err := row.Scan(&is_member)
+	return is_member, err
 }
 
 const updateInvitation = `-- name: UpdateInvitation :exec

@@ -21,28 +21,25 @@ func (q *Queries) DeleteMember(ctx context.Context, organizationID id.ID, userID
 	return err
 }
 
-const getActorAndTarget = `-- name: GetActorAndTarget :one
+const getStanding = `-- name: GetStanding :one
 select
-    (select a.role_ids from member a where a.organization_id = $1 and a.user_id = $2) as actor_role_ids,
     (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids)) as owners,
     member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision, profile.display_name, profile.email
 from member join profile on profile.user_id = member.user_id
-where member.organization_id = $1 and member.user_id = $3
+where member.organization_id = $1 and member.user_id = $2
 `
 
-type GetActorAndTargetRow struct {
-	ActorRoleIds []string
-	Owners       int64
-	Member       Member
-	DisplayName  string
-	Email        string
+type GetStandingRow struct {
+	Owners      int64
+	Member      Member
+	DisplayName string
+	Email       string
 }
 
-func (q *Queries) GetActorAndTarget(ctx context.Context, organizationID id.ID, actorID id.ID, targetID id.ID) (GetActorAndTargetRow, error) {
-	row := q.db.QueryRow(ctx, getActorAndTarget, organizationID, actorID, targetID)
-	var i GetActorAndTargetRow
+func (q *Queries) GetStanding(ctx context.Context, organizationID id.ID, targetID id.ID) (GetStandingRow, error) {
+	row := q.db.QueryRow(ctx, getStanding, organizationID, targetID)
+	var i GetStandingRow
 	err := row.Scan(
-		&i.ActorRoleIds,
 		&i.Owners,
 		&i.Member.OrganizationID,
 		&i.Member.UserID,
@@ -55,15 +52,15 @@ func (q *Queries) GetActorAndTarget(ctx context.Context, organizationID id.ID, a
 	return i, err
 }
 
-const getRoles = `-- name: GetRoles :one
-select role_ids from member where organization_id = $1 and user_id = $2
+const hasMember = `-- name: HasMember :one
+select exists (select from member where organization_id = $1 and user_id = $2)
 `
 
-func (q *Queries) GetRoles(ctx context.Context, organizationID id.ID, userID id.ID) ([]string, error) {
-	row := q.db.QueryRow(ctx, getRoles, organizationID, userID)
-	var role_ids []string
-	err := row.Scan(&role_ids)
-	return role_ids, err
+func (q *Queries) HasMember(ctx context.Context, organizationID id.ID, userID id.ID) (bool, error) {
+	row := q.db.QueryRow(ctx, hasMember, organizationID, userID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const insertMember = `-- name: InsertMember :one
@@ -92,17 +89,6 @@ select true from organization where id = $1 for no key update
 func (q *Queries) LockOrganization(ctx context.Context, argID id.ID) error {
 	_, err := q.db.Exec(ctx, lockOrganization, argID)
 	return err
-}
-
-const shareRoles = `-- name: ShareRoles :one
-select role_ids from member where organization_id = $1 and user_id = $2 for share
-`
-
-func (q *Queries) ShareRoles(ctx context.Context, organizationID id.ID, userID id.ID) ([]string, error) {
-	row := q.db.QueryRow(ctx, shareRoles, organizationID, userID)
-	var role_ids []string
-	err := row.Scan(&role_ids)
-	return role_ids, err
 }
 
 const updateMember = `-- name: UpdateMember :exec

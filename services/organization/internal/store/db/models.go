@@ -10,6 +10,25 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
+type Assignment struct {
+	OrganizationID id.ID
+	ID             id.ID
+	SubjectType    string
+	SubjectID      id.ID
+	RoleID         string
+	ScopeType      string
+	ScopeID        id.ID
+	ResourceType   string
+	Owned          bool
+	Delegable      bool
+	SourceID       id.ID
+	StartsAt       *time.Time
+	ExpiresAt      *time.Time
+	Condition      string
+	CreatorID      id.ID
+	CreatedAt      time.Time
+}
+
 type Invitation struct {
 	OrganizationID id.ID
 	ID             id.ID
@@ -39,12 +58,21 @@ type Member struct {
 }
 
 type Organization struct {
-	ID          id.ID
-	DisplayName string
-	Slug        string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Revision    int64
+	ID             id.ID
+	DisplayName    string
+	Slug           string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Revision       int64
+	AccessRevision int64
+	RolesRevision  int64
+}
+
+type Permission struct {
+	OrganizationID id.ID
+	Name           string
+	Description    string
+	CreatedAt      time.Time
 }
 
 type Profile struct {
@@ -53,4 +81,32 @@ type Profile struct {
 	Email       string
 	EmailKey    string
 	Revision    int64
+}
+
+type Role struct {
+	OrganizationID id.ID
+	ID             id.ID
+	DisplayName    string
+	Description    string
+	Allowed        []string
+	Denied         []string
+	Parents        []byte
+	Version        int32
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+type RoleVersion struct {
+	OrganizationID id.ID
+	RoleID         id.ID
+	Version        int32
+	Content        []byte
+	AuthorID       id.ID
+	CreatedAt      time.Time
+}
+
+type ServiceAccount struct {
+	OrganizationID id.ID
+	ID             id.ID
+	DisplayName    string
 }

@@ -25,9 +25,18 @@ const getOrganization = `-- name: GetOrganization :one
 select id, display_name, slug, created_at, updated_at, revision from organization where id = $1
 `
 
-func (q *Queries) GetOrganization(ctx context.Context, argID id.ID) (Organization, error) {
+type GetOrganizationRow struct {
+	ID          id.ID
+	DisplayName string
+	Slug        string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Revision    int64
+}
+
+func (q *Queries) GetOrganization(ctx context.Context, argID id.ID) (GetOrganizationRow, error) {
 	row := q.db.QueryRow(ctx, getOrganization, argID)
-	var i Organization
+	var i GetOrganizationRow
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
@@ -43,9 +52,18 @@ const getOrganizationForUpdate = `-- name: GetOrganizationForUpdate :one
 select id, display_name, slug, created_at, updated_at, revision from organization where id = $1 for no key update
 `
 
-func (q *Queries) GetOrganizationForUpdate(ctx context.Context, argID id.ID) (Organization, error) {
+type GetOrganizationForUpdateRow struct {
+	ID          id.ID
+	DisplayName string
+	Slug        string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Revision    int64
+}
+
+func (q *Queries) GetOrganizationForUpdate(ctx context.Context, argID id.ID) (GetOrganizationForUpdateRow, error) {
 	row := q.db.QueryRow(ctx, getOrganizationForUpdate, argID)
-	var i Organization
+	var i GetOrganizationForUpdateRow
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,

@@ -1,8 +1,6 @@
--- name: GetInviter :one
-select
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = sqlc.arg(inviter_id)) as role_ids,
-    exists (select from member e join profile on profile.user_id = e.user_id
-        where e.organization_id = $1 and profile.email_key = $2) as is_member;
+-- name: IsInvitedMember :one
+select exists (select from member join profile on profile.user_id = member.user_id
+    where member.organization_id = $1 and profile.email_key = $2) as is_member;
 
 -- name: InsertInvitation :one
 insert into invitation (organization_id, id, email, email_key, role_id, state, inviter_id, created_at, updated_at, expires_at, sending)
@@ -11,18 +9,14 @@ on conflict (organization_id, email_key) where state = 'pending' do nothing
 returning true;
 
 -- name: GetInvitationForUpdate :one
-select sqlc.embed(invitation),
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = sqlc.arg(actor_id)) as actor_role_ids
-from invitation where invitation.organization_id = $1 and invitation.id = $2
-for no key update of invitation;
+select * from invitation where organization_id = $1 and id = $2 for no key update;
 
 -- name: FindInvitationByToken :one
 select organization_id, invitation_id from invitation_token where hash = $1;
 
 -- name: GetInvitationMail :one
 select sqlc.embed(invitation), organization.display_name as organization_display_name,
-    coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name,
-    (select m.role_ids from member m where m.organization_id = $1 and m.user_id = invitation.inviter_id) as inviter_role_ids
+    coalesce((select profile.display_name from profile where profile.user_id = invitation.inviter_id), '')::text as inviter_display_name
 from invitation join organization on organization.id = invitation.organization_id
 where invitation.organization_id = $1 and invitation.id = $2;
 

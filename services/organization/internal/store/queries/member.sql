@@ -1,12 +1,5 @@
--- name: GetRoles :one
-select role_ids from member where organization_id = $1 and user_id = $2;
-
--- name: ShareRoles :one
-select role_ids from member where organization_id = $1 and user_id = $2 for share;
-
--- name: GetActorAndTarget :one
+-- name: GetStanding :one
 select
-    (select a.role_ids from member a where a.organization_id = $1 and a.user_id = sqlc.arg(actor_id)) as actor_role_ids,
     (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids)) as owners,
     sqlc.embed(member), profile.display_name, profile.email
 from member join profile on profile.user_id = member.user_id
@@ -26,3 +19,6 @@ update member set role_ids = $3, revision = $4 where organization_id = $1 and us
 
 -- name: DeleteMember :exec
 delete from member where organization_id = $1 and user_id = $2;
+
+-- name: HasMember :one
+select exists (select from member where organization_id = @organization_id and user_id = @user_id);

@@ -5,10 +5,10 @@ on conflict (slug) do nothing
 returning true;
 
 -- name: GetOrganization :one
-select * from organization where id = $1;
+select id, display_name, slug, created_at, updated_at, revision from organization where id = $1;
 
 -- name: GetOrganizationForUpdate :one
-select * from organization where id = $1 for no key update;
+select id, display_name, slug, created_at, updated_at, revision from organization where id = $1 for no key update;
 
 -- name: UpdateOrganization :exec
 update organization set display_name = $2, slug = $3, updated_at = $4, revision = $5 where id = $1;

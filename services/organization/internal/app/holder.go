@@ -1,0 +1,174 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/access"
+	"github.com/braidhq/braid/platform/authz"
+	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
+	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/organization/internal/domain"
+	"github.com/braidhq/braid/services/organization/internal/store"
+)
+
+// holder is a subject with all that it holds, and the organization's own roles and permissions, at one moment.
+type holder struct {
+	authz.Held
+	subjectID id.ID
+	catalog   store.Catalog
+	graph     *access.Graph
+	answer    authz.Answer
+}
+
+// readHolders reads what each of the subjects holds, all at the same moment.
+func (a *App) readHolders(ctx context.Context, querier pg.Querier, organizationID id.ID, subjectIDs ...id.ID) ([]holder, error) {
+	catalog, holdings, err := store.ReadHoldings(ctx, querier, organizationID, 0, a.Clock.Now(), subjectIDs...)
+	if err != nil {
+		return nil, err
+	}
+	// The catalog is the same for all of them, and compiled once.
+	compiled, err := a.compile(catalog.Roles, catalog.Permissions)
+	if err != nil {
+		return nil, err
+	}
+	holders := make([]holder, 0, len(holdings))
+	for _, holding := range holdings {
+		answer := authz.AnswerOf(encodeHolding(catalog, holding, nil))
+		held, err := authz.Hold(compiled, holding.SubjectID, answer)
+		if err != nil {
+			return nil, err
+		}
+		holders = append(holders, holder{Held: held, subjectID: holding.SubjectID, catalog: catalog, graph: compiled, answer: answer})
+	}
+	return holders, nil
+}
+
+// compile makes the organization's graph of roles.
+func (a *App) compile(roles []domain.Role, permissions []string) (*access.Graph, error) {
+	stored := make([]access.Role, 0, len(roles))
+	for _, role := range roles {
+		encoded := EncodeContent(role.RoleContent)
+		encoded.Id = role.ID
+		stored = append(stored, authz.RoleOf(encoded))
+	}
+	return authz.NewGraph(a.Base, stored, permissions)
+}
+
+// lockAccess begins a change of who may do what: it locks the organization, so that no two such changes happen at once,
+// and returns who makes this one, with what they hold then. They may hold nothing any more.
+func (a *App) lockAccess(ctx context.Context, tx *pg.Tx, organizationID id.ID) (holder, error) {
+	if err := store.LockAccess(ctx, tx, organizationID); err != nil {
+		return holder{}, err
+	}
+	holders, err := a.readHolders(ctx, tx, organizationID, call.From(ctx).Actor.UserID)
+	if err != nil {
+		return holder{}, err
+	}
+	return holders[0], nil
+}
+
+// lockAccessAsMember is lockAccess for what has nothing to show to one who was removed since the chain let the request
+// through.
+func (a *App) lockAccessAsMember(ctx context.Context, tx *pg.Tx, organizationID id.ID) (holder, error) {
+	actor, err := a.lockAccess(ctx, tx, organizationID)
+	if err == nil && !actor.Member {
+		err = errs.ErrNotFound
+	}
+	return actor, err
+}
+
+// raise writes that the change, begun by lockAccess, makes a new revision, which it returns; of the roles as well where
+// they or the permissions change. It goes out with the transaction's next statement.
+func (a *App) raise(ctx context.Context, tx *pg.Tx, organizationID id.ID, begun store.Catalog, roles bool) (int64, error) {
+	revision, rolesRevision := begun.AccessRevision+1, begun.RolesRevision
+	if roles {
+		rolesRevision++
+	}
+	call.From(ctx).AccessRevision = revision
+	return revision, store.SaveRevisions(ctx, tx, organizationID, revision, rolesRevision)
+}
+
+// isOwner reports whether the holder is an owner of the organization.
+func (h *holder) isOwner() bool { return slices.Contains(h.RoleIDs, domain.Owner) }
+
+// coversRole refuses a member's role that the holder may neither give nor take away. Who is an owner, owners say.
+func (a *App) coversRole(actor *holder, roleID string) error {
+	if roleID == domain.Owner && !actor.isOwner() {
+		return domain.ErrGrantExceedsOwn.With("roleId", roleID)
+	}
+	return a.covers(actor, domain.Assignment{RoleID: roleID, Scope: domain.Scope{Type: domain.InOrganization}})
+}
+
+// covers refuses an assignment that the holder may neither give nor take away: everything that its role allows, and
+// everything that it denies, must be the holder's own, where and as long as the assignment holds.
+func (a *App) covers(actor *holder, given domain.Assignment) error {
+	if !actor.Member {
+		return domain.ErrGrantExceedsOwn.With("roleId", given.RoleID)
+	}
+	asked := accessAssignment(given)
+	if err := actor.CheckGrant(&asked, a.Clock.Now()); err != nil {
+		return exceeds(err).With("roleId", given.RoleID)
+	}
+	permissions, _ := actor.graph.Permissions(given.RoleID)
+	if denied := append(permissions.Deny, permissions.DenyConditionally...); len(denied) > 0 {
+		return a.coversPermissions(actor, denied, given)
+	}
+	return nil
+}
+
+// touchedRole is a role that is made to ask about permissions that no role has together.
+const touchedRole = "touched"
+
+// coversPermissions refuses permissions that the holder lacks within the limits of the assignment.
+func (a *App) coversPermissions(actor *holder, permissions []string, limits domain.Assignment) error {
+	compiled, err := access.NewGraph(actor.graph, []access.Role{{ID: touchedRole, Allow: permissions}})
+	if err != nil {
+		return err
+	}
+	held, err := authz.Hold(compiled, actor.subjectID, actor.answer)
+	if err != nil {
+		return err
+	}
+	limits.RoleID = touchedRole
+	asked := accessAssignment(limits)
+	if err := held.CheckGrant(&asked, a.Clock.Now()); err != nil {
+		return exceeds(err)
+	}
+	return nil
+}
+
+// exceeds turns the evaluator's refusal into this service's.
+func exceeds(err error) *errs.Error {
+	return domain.ErrGrantExceedsOwn.With("permission", errs.From(err).Metadata["permission"]).WithCause(err)
+}
+
+// accessAssignment is an assignment as the evaluator knows it.
+func accessAssignment(given domain.Assignment) access.Assignment {
+	asked := authz.AnswerOf(&organizationv1.GetEffectivePermissionsResponse{
+		Assignments: []*organizationv1.GetEffectivePermissionsResponse_HeldAssignment{{Assignment: EncodeAssignment(given)}},
+	}).Assignments[0]
+	if !given.SourceID.IsZero() {
+		asked.Source = &access.Assignment{ID: given.SourceID.String()}
+	}
+	return asked
+}
+
+// hasRole reports whether a role is one of the organization.
+func (a *App) hasRole(actor *holder, roleID string) bool {
+	return a.Roles.Has(roleID) || slices.ContainsFunc(actor.catalog.Roles, func(role domain.Role) bool { return role.ID == roleID })
+}
+
+// hasPermission reports whether a permission is one of the contract's, or of the organization's own.
+func (a *App) hasPermission(actor *holder, name string) bool {
+	return a.Roles.Knows(name) || slices.Contains(actor.catalog.Permissions, name)
+}
+
+// denies reports whether a role denies anything, be it conditionally.
+func denies(compiled *access.Graph, roleID string) bool {
+	permissions, _ := compiled.Permissions(roleID)
+	return len(permissions.Deny)+len(permissions.DenyConditionally) > 0
+}
