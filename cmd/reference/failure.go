@@ -336,12 +336,14 @@ const errorSchemaJSON = `{
           "@type": {"type": "string", "description": "The type of the detail, such as type.googleapis.com/google.rpc.ErrorInfo."},
           "reason": {"type": "string", "description": "ErrorInfo: the stable name of what went wrong."},
           "domain": {"type": "string", "description": "ErrorInfo: always braid."},
-          "additionalProperties": {"type": "string"},
+          "metadata": {"type": "object", "additionalProperties": {"type": "string"}, "description": "ErrorInfo: facts such as the current etag."},
           "fieldViolations": {"type": "array", "description": "BadRequest: the fields that break rules.", "items": {
             "type": "object", "properties": {
               "field": {"type": "string", "description": "The field as the caller spells it."},
               "reason": {"type": "string", "description": "The rule, such as string.max_len."},
+              "description": {"type": "string", "description": "For people."}}}},
           "retryDelay": {"type": "string", "description": "RetryInfo: when to come back, such as 1s."},
+          "requestId": {"type": "string", "description": "RequestInfo: the correlation id."}}}},
       "correlationId": {"type": "string", "description": "Finds the request in logs and in the audit trail."}
     }}}
 }`
