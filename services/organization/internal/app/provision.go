@@ -29,11 +29,13 @@ func (a *App) ProvisionMember(ctx context.Context, tx *pg.Tx, organizationID id.
 	if err != nil {
 		return err
 	}
-	if exists, err := store.HasMember(ctx, tx, organizationID, person.UserID); err != nil || exists {
-		return err
-	}
-	return a.addMember(ctx, tx, domain.Membership{
+	member := domain.Membership{
 		OrganizationID: organizationID, Person: person, RoleIDs: []string{roleID}, JoinedAt: a.Clock.Now(), Revision: 1,
 		AccessRevision: revision,
-	})
+	}
+	if added, err := store.ProvisionMember(ctx, tx, member); err != nil || !added {
+		return err
+	}
+	tx.AfterCommit(func() { a.DropAccess(organizationID, person.UserID) })
+	return a.tellMemberAdded(ctx, tx, member)
 }

@@ -61,10 +61,14 @@ func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) erro
 	return keepProfile(ctx, queue(tx), member.Person)
 }
 
-// HasMember reports whether a user is a member. It is for the worker role.
-func HasMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (bool, error) {
-	is, err := db.New(tx).HasMember(ctx, organizationID, userID)
-	return is, one("look for member", err)
+// ProvisionMember adds a member and reports whether there was none before. It is for the worker role, which may add members
+// and see none.
+func ProvisionMember(ctx context.Context, tx *pg.Tx, member domain.Membership) (bool, error) {
+	added, err := db.New(tx).ProvisionMember(ctx, member.OrganizationID, member.UserID, member.RoleIDs, member.JoinedAt)
+	if err != nil || added == 0 {
+		return false, one("provision member", err)
+	}
+	return true, keepProfile(ctx, queue(tx), member.Person)
 }
 
 // UpdateMember writes a member's roles, with the transaction's next statement.

@@ -52,17 +52,6 @@ func (q *Queries) GetStanding(ctx context.Context, organizationID id.ID, targetI
 	return i, err
 }
 
-const hasMember = `-- name: HasMember :one
-select exists (select from member where organization_id = $1 and user_id = $2)
-`
-
-func (q *Queries) HasMember(ctx context.Context, organizationID id.ID, userID id.ID) (bool, error) {
-	row := q.db.QueryRow(ctx, hasMember, organizationID, userID)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 const insertMember = `-- name: InsertMember :one
 insert into member (organization_id, user_id, role_ids, joined_at, revision)
 values ($1, $2, $3, $4, 1)
@@ -89,6 +78,25 @@ select true from organization where id = $1 for no key update
 func (q *Queries) LockOrganization(ctx context.Context, argID id.ID) error {
 	_, err := q.db.Exec(ctx, lockOrganization, argID)
 	return err
+}
+
+const provisionMember = `-- name: ProvisionMember :execrows
+insert into member (organization_id, user_id, role_ids, joined_at, revision)
+values ($1, $2, $3, $4, 1)
+on conflict do nothing
+`
+
+func (q *Queries) ProvisionMember(ctx context.Context, organizationID id.ID, userID id.ID, roleIds []string, joinedAt time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, provisionMember,
+		organizationID,
+		userID,
+		roleIds,
+		joinedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const updateMember = `-- name: UpdateMember :exec

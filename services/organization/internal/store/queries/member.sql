@@ -20,5 +20,7 @@ update member set role_ids = $3, revision = $4 where organization_id = $1 and us
 -- name: DeleteMember :exec
 delete from member where organization_id = $1 and user_id = $2;
 
--- name: HasMember :one
-select exists (select from member where organization_id = @organization_id and user_id = @user_id);
+-- name: ProvisionMember :execrows
+insert into member (organization_id, user_id, role_ids, joined_at, revision)
+values ($1, $2, $3, $4, 1)
+on conflict do nothing;
