@@ -25,7 +25,6 @@ import (
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/authn"
-	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
@@ -184,42 +183,6 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 		return h.material.signer.Token("identity")
 	}}, h.url)
 	return h
-}
-
-// belongs stands for organization: who is a member, and what of.
-type belongs struct {
-	mu    sync.Mutex
-	roles map[[2]id.ID]string
-	fault error
-}
-
-func (b *belongs) put(organizationID, userID id.ID, role string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.roles[[2]id.ID{organizationID, userID}] = role
-}
-
-func (b *belongs) fail(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fault = err
-}
-
-func (h *harness) access(logger *slog.Logger) *authz.Access {
-	access, err := authz.New(authz.Config{
-		Source: func(_ context.Context, organizationID, userID id.ID, _ int64) (authz.Answer, error) {
-			h.belongs.mu.Lock()
-			defer h.belongs.mu.Unlock()
-			role, member := h.belongs.roles[[2]id.ID{organizationID, userID}]
-			if !member {
-				return authz.Answer{}, h.belongs.fault
-			}
-			return authz.Answer{Member: true, RoleIDs: []string{role}}, h.belongs.fault
-		},
-		Fresh: func() bool { return true }, Clock: h.clock, Logger: logger, Registerer: h.registry,
-	})
-	require.NoError(h.t, err)
-	return access
 }
 
 func makeKeys(t *testing.T, dir string, clock clock.Clock) (*secret.Keys, *authn.Signer, map[string]authn.ServiceKey) {

@@ -130,7 +130,8 @@ var catalogRules = []catalogRule{
 		find: `select name from relation where not tenant and (app or worker)`,
 		except: with(versionTables, map[string]string{
 			"account": "a person, who is of no organization", "credential": "a person's", "session": "a person's",
-			"refresh_token": "a session's", "seen_device": "a person's", "avatar": "a person's", "preference": "a person's", "registration": "somebody who is nobody yet",
+			"external_identity": "a person's",
+			"refresh_token":     "a session's", "seen_device": "a person's", "avatar": "a person's", "preference": "a person's", "registration": "somebody who is nobody yet",
 			"factor": "a person's", "backup_code": "a person's", "proof_budget": "a person's", "challenge": "somebody's who may be nobody yet",
 			"device": "a person's", "password_reset": "a person's, or nobody's", "email_change": "a person's",
 			"budget":  "keyed hashes, for the worker and for functions",
@@ -174,6 +175,8 @@ var catalogRules = []catalogRule{
 			"make_email_change": "what requests may not write otherwise, for the user that the transaction acts as",
 			"hold_password":     "locks a row that requests may not read", "spend_budget": "by a key that only identity can make",
 			"read_budget": "by a key that only identity can make", "judge_guess": "by a key that only identity can make",
+			"find_external_identity": "before a login nobody is calling", "find_sso_connection": "before a login nobody is calling",
+			"find_sso": "before a login nobody is calling", "find_domain": "before a login nobody is calling",
 			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",
 			"find_passkey": "before a login nobody is calling", "find_secured": "asked by other services, about many people",
 			"find_strength": "by the session of a token",

@@ -102,3 +102,18 @@ func (a *App) requireSSOOfPasskey(ctx context.Context, assertion *passkey.Assert
 	}
 	return a.requireSSO(ctx, user, "", false)
 }
+
+// KeepDomain writes what was heard of a verified domain. It is for the worker role, as the two below.
+func KeepDomain(ctx context.Context, tx *pg.Tx, kept domain.VerifiedDomain) error {
+	return store.KeepDomain(ctx, tx, kept)
+}
+
+// CaptureDomain writes whether a domain's addresses sign in by the connection.
+func CaptureDomain(ctx context.Context, tx *pg.Tx, organizationID, domainID id.ID, capture bool) error {
+	return store.CaptureDomain(ctx, tx, organizationID, domainID, capture)
+}
+
+// DropDomain forgets a domain that is the organization's no more.
+func DropDomain(ctx context.Context, tx *pg.Tx, organizationID, domainID id.ID) error {
+	return store.DropDomain(ctx, tx, organizationID, domainID)
+}

@@ -12,8 +12,8 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/services/identity/internal/app"
 	"github.com/braidhq/braid/services/identity/internal/domain"
-	"github.com/braidhq/braid/services/identity/internal/store"
 )
 
 // Organization returns the handlers of organization's events: they keep what is known of verified domains. An
@@ -40,7 +40,7 @@ func keepDomain(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 	if err != nil {
 		return err
 	}
-	return store.KeepDomain(ctx, tx, store.VerifiedDomain{
+	return app.KeepDomain(ctx, tx, domain.VerifiedDomain{
 		OrganizationID: organizationID, DomainID: domainID, Domain: domain.MailDomain(verified.GetName()),
 		Capture: verified.GetCapture(), VerifiedAt: event.Time,
 	})
@@ -55,7 +55,7 @@ func captureDomain(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 	if err != nil {
 		return err
 	}
-	return store.CaptureDomain(ctx, tx, organizationID, domainID, updated.GetCapture())
+	return app.CaptureDomain(ctx, tx, organizationID, domainID, updated.GetCapture())
 }
 
 func dropDomain(newMessage func() lostDomain) inbox.Handler {
@@ -68,7 +68,7 @@ func dropDomain(newMessage func() lostDomain) inbox.Handler {
 		if err != nil {
 			return err
 		}
-		return store.DropDomain(ctx, tx, organizationID, domainID)
+		return app.DropDomain(ctx, tx, organizationID, domainID)
 	})
 }
 

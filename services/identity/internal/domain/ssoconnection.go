@@ -94,3 +94,12 @@ type SSO struct {
 	DisplayName    string
 	Required       bool
 }
+
+// VerifiedDomain is a domain that organization says is proven.
+type VerifiedDomain struct {
+	OrganizationID id.ID
+	DomainID       id.ID
+	Domain         string
+	Capture        bool
+	VerifiedAt     time.Time
+}

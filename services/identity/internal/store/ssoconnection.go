@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
@@ -55,17 +54,8 @@ func DeleteSSOConnection(ctx context.Context, tx *pg.Tx, organizationID, connect
 	return queue(tx).DeleteSsoConnection(ctx, organizationID, connectionID)
 }
 
-// VerifiedDomain is a domain that organization says is proven.
-type VerifiedDomain struct {
-	OrganizationID id.ID
-	DomainID       id.ID
-	Domain         string
-	Capture        bool
-	VerifiedAt     time.Time
-}
-
 // KeepDomain queues a verified domain. It needs a worker transaction, as the two below.
-func KeepDomain(ctx context.Context, tx *pg.Tx, kept VerifiedDomain) error {
+func KeepDomain(ctx context.Context, tx *pg.Tx, kept domain.VerifiedDomain) error {
 	return queue(tx).KeepDomain(ctx, db.KeepDomainParams(kept))
 }
 
