@@ -32,6 +32,8 @@ const (
 	exampleAvatar       = "5b1f8f0c-3a77-4c1e-9d52-7e6a1b2c3d0d"
 	exampleRole         = "0198f5a6-1d02-7a44-8b13-c2d3e4f5060d"
 	exampleAssignment   = "0198f5a6-2e13-7b55-9c24-d3e4f506170e"
+	exampleIdentity     = "0198f5a7-4035-7d77-be46-f5061728392a"
+	exampleConnection   = "0198f5a7-3f24-7c66-ad35-e4f50617281f"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleTeam         = "0198f5a6-1d2e-7f30-8a41-5b6c7d8e9f0d"
 	exampleTransfer     = "0198f5a6-2e3f-7041-9b52-6c7d8e9f0a0e"
@@ -121,6 +123,14 @@ var exampleTexts = map[string]string{
 	"ApiKey.secret": "braid_key_" + "…", "AccessToken.display_name": "Nightly backup", "CreateAccessTokenRequest.display_name": "Nightly backup",
 	"ServiceAccount.display_name": "Importer", "CreateServiceAccountRequest.display_name": "Importer", "ApiKey.display_name": "Importer in Berlin",
 	"CreateApiKeyRequest.display_name": "Importer in Berlin", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "credential_id": "",
+	"Provider.id": "google", "Provider.display_name": "Google", "provider_id": "google", "redirect_uri": "https://braid.example.com/auth/callback",
+	"authorization_url": "https://accounts.google.com/o/oauth2/v2/auth?client_id=braid&response_type=code&state=c3RhdGUtZXhhbXBsZQ",
+	"browser_token":     "YnJvd3Nlci1leGFtcGxl", "state": "c3RhdGUtZXhhbXBsZQ", "FinishProviderLoginRequest.code": "4/0AbCdEf",
+	"FinishIdentityRequest.code": "4/0AbCdEf", "issuer": "https://login.example.com", "client_id": "braid",
+	"client_secret": "GOCSPX-for-the-example-only", "link_token": "bGluay1leGFtcGxl", "identity_id": exampleIdentity,
+	"ExternalIdentity.id": exampleIdentity, "sso_connection_id": exampleConnection, "SsoConnection.id": exampleConnection,
+	"SsoConnection.display_name": "Example Corporation", "CreateSsoConnectionRequest.display_name": "Example Corporation",
+	"DiscoverSsoResponse.display_name": "Example Corporation", "default_role_id": "member",
 }
 
 var exampleNumbers = map[string]int64{

@@ -36,6 +36,8 @@ func LoginOf(actor *call.Actor) access.Login {
 		login.Factor = access.Passkey
 	case methods.Has(call.OneTimeCode):
 		login.Factor = access.OTP
+	case methods.Has(call.Provider):
+		login.Factor = access.SSO
 	case methods.Has(call.Password):
 		login.Factor = access.Password
 	}

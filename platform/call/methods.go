@@ -16,6 +16,8 @@ const (
 	SyncedKey
 	// SeveralFactors is "mfa": more than one kind of factor.
 	SeveralFactors
+	// Provider is "sso": a login at a provider, the deployment's or an organization's own.
+	Provider
 	// Strong is no method but what follows from them: the person has shown a second factor, or has none.
 	Strong
 )
@@ -25,7 +27,7 @@ const (
 const StrongACR = "urn:braid:acr:strong"
 
 var methodNames = map[string]Methods{
-	"pwd": Password, "otp": OneTimeCode, "hwk": DeviceKey, "swk": SyncedKey, "mfa": SeveralFactors,
+	"pwd": Password, "otp": OneTimeCode, "hwk": DeviceKey, "swk": SyncedKey, "mfa": SeveralFactors, "sso": Provider,
 }
 
 // MethodsOf reads the claims amr and acr. What it does not know counts for nothing.

@@ -30,6 +30,7 @@ type Config struct {
 	SessionLifetime      time.Duration   `config:"session_lifetime" default:"2160h" help:"How long a session lives however much it is used."`
 	SessionsPerUser      int             `config:"sessions_per_user" default:"50" help:"Sessions that a person may have at once; with one more the least recently used ends."`
 	SigningKeyLifetime   time.Duration   `config:"signing_key_lifetime" default:"720h" help:"How long a key signs access tokens before the next one does."`
+	Providers            ProviderConfig  `config:"providers"`
 }
 
 const kibibyte = 1024

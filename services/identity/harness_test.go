@@ -58,6 +58,8 @@ type harness struct {
 	credentials identityv1connect.CredentialServiceClient
 	// serviceToken proves to identity that notification calls.
 	serviceToken func() (string, error)
+	// belongs are the members of organizations with their roles.
+	belongs *belongs
 }
 
 // keyMaterial is the keys of one installation.
@@ -125,6 +127,7 @@ func assembleWith(t *testing.T, database *pgtest.Database, db *pg.DB, config ide
 		registry: prometheus.NewRegistry(), logs: &logBuffer{}, client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
 	h.material.keys, h.material.signer, h.material.serviceKeys = makeKeys(t, keyDir, h.clock)
+	h.belongs = &belongs{roles: map[[2]id.ID]string{}}
 	return h.start(db, config)
 }
 
@@ -132,7 +135,7 @@ func assembleWith(t *testing.T, database *pgtest.Database, db *pg.DB, config ide
 func (h *harness) twin(config identity.Config) *harness {
 	h.t.Helper()
 	other := &harness{
-		t: h.t, database: h.database, clock: h.clock, registry: prometheus.NewRegistry(), logs: &logBuffer{}, material: h.material,
+		t: h.t, database: h.database, clock: h.clock, registry: prometheus.NewRegistry(), logs: &logBuffer{}, material: h.material, belongs: h.belongs,
 		client: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second},
 	}
 	return other.start(pgtest.OpenDB(h.t, pg.Config{Service: "identity", URL: h.database.URL}, other.registry), config)
@@ -163,13 +166,16 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	h.roles, err = rpctest.NewRoles()
 	require.NoError(t, err)
 	h.access, err = authz.New(authz.Config{
-		Source: h.roles.Effective, Fresh: func() bool { return true }, Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Source: h.effective, Fresh: func() bool { return true }, Clock: h.clock, Logger: logger, Registerer: h.registry,
 	})
 	require.NoError(t, err)
 	h.service, err = identity.New(service.Environment{
 		Name: "identity", DB: db, Bus: bus.Connection{Brokers: []string{"127.0.0.1:1"}},
-		Topics: map[string]bus.Topic{"identity": {Name: bus.EventTopic("identity"), Partitions: 1}},
-		Keys:   h.material.keys, Authenticator: view, Access: h.access, Clients: clients, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
+		Topics: map[string]bus.Topic{
+			"identity":     {Name: bus.EventTopic("identity"), Partitions: 1},
+			"organization": {Name: bus.EventTopic("organization"), Partitions: 1},
+		},
+		Keys: h.material.keys, Authenticator: view, Access: h.access, Clients: clients, PublicURL: "http://braid.test", Clock: h.clock, Logger: logger, Registerer: h.registry,
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {

@@ -22,6 +22,8 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/api"
 	"github.com/braidhq/braid/services/identity/internal/app"
 	"github.com/braidhq/braid/services/identity/internal/avatar"
+	"github.com/braidhq/braid/services/identity/internal/consumer"
+	"github.com/braidhq/braid/services/identity/internal/federation"
 	"github.com/braidhq/braid/services/identity/internal/passkey"
 	"github.com/braidhq/braid/services/identity/internal/password"
 	"github.com/braidhq/braid/services/identity/internal/token"
@@ -68,7 +70,12 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	lookup := config.lookup(environment.Registerer)
 	useCases := &app.App{
 		DB: environment.DB, Keys: environment.Keys, Hasher: password.New(config.password(), environment.Registerer), Issuer: issuer,
-		Passkeys: passkeys, Avatars: avatar.New(environment.Registerer),
+		Providers: app.Providers{
+			Own: config.Providers.providers(), RedirectURIs: config.Providers.redirectURIs(environment.PublicURL),
+			Client: federation.New(federation.Config{Private: config.Providers.Private, Clock: environment.Clock}),
+		},
+		Membership: environment.Access,
+		Passkeys:   passkeys, Avatars: avatar.New(environment.Registerer),
 		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
 		Rules: &password.Rules{Lookup: lookup}, Limits: app.Limits{Network: config.GuessesPerNetwork, Everyone: config.GuessesTotal},
 		Invitations: invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
@@ -88,6 +95,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountFactorService(identity.Server, api.NewFactors(useCases, identity.Runner)),
 		identityv1braid.MountLoginService(identity.Server, api.NewLogin(useCases)),
 		identityv1braid.MountUserSecurityService(identity.Server, api.NewUserSecurity(useCases)),
+		identityv1braid.MountProviderService(identity.Server, api.NewProviders(useCases)),
+		identityv1braid.MountExternalIdentityService(identity.Server, api.NewIdentities(useCases, identity.Runner)),
+		identityv1braid.MountSsoConnectionService(identity.Server, api.NewSSOConnections(useCases, identity.Runner)),
+		identity.Consume([]string{"organization"}, consumer.Organization()),
 		identityv1braid.MountPasswordService(identity.Server, api.NewPassword(useCases)),
 		identityv1braid.MountEmailService(identity.Server, api.NewEmail(useCases, identity.Runner)),
 		identityv1braid.MountAccountMailService(identity.Server, api.NewAccountMail(useCases)),

@@ -23,7 +23,11 @@ func (b *testBundle) hear(t *testing.T, message proto.Message) error {
 	event := bus.Event{
 		ID: id.New(), Type: bus.TypeOf(message), Schema: string(message.ProtoReflect().Descriptor().FullName()), Data: data,
 	}
-	handler := consumer.Identity(b.app)["identity.user.updated"]
+	handlers := consumer.Identity(b.app)
+	handler, known := handlers[event.Type]
+	if !known {
+		handler = handlers["identity.user.updated"]
+	}
 	return b.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error { return handler(ctx, tx, []bus.Event{event}) })
 }
 
@@ -83,4 +87,31 @@ func TestAMalformedEventIsItsOwnFailure(t *testing.T) {
 	bundle := setup(t)
 	require.Error(t, bundle.hear(t, &identityv1.UserUpdated{UserId: "nobody", Revision: 1}))
 	require.ErrorIs(t, bundle.hear(t, &organizationv1.MemberAdded{}), bus.ErrMalformed)
+}
+
+func TestWhoSignedInByTheConnectionIsAMember(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	ada, ben := bundle.meet("ada"), bundle.meet("ben")
+	organizationID, path := bundle.found(t, ada, "Acme")
+	provisioned := &identityv1.SsoUserProvisioned{
+		OrganizationId: organizationID.String(), UserId: ben.UserID.String(), RoleId: "viewer", DisplayName: "Ben by SSO",
+		Email: "ben@example.com", Revision: 1,
+	}
+	require.NoError(t, bundle.hear(t, provisioned))
+	provisioned.RoleId = "member"
+	require.NoError(t, bundle.hear(t, provisioned), "who is a member stays what they are")
+	require.Equal(t, "Ben by SSO", bundle.nameOf(t, path, ada, ben))
+	members := bundle.REST("GET", path+"/members", ben.token, nil).Body["members"].([]any)
+	require.Len(t, members, 2)
+	for _, listed := range members {
+		if member := listed.(map[string]any); member["userId"] == ben.UserID.String() {
+			require.Equal(t, []any{"viewer"}, member["roleIds"])
+		}
+	}
+
+	provisioned.RoleId = "owner"
+	require.Error(t, bundle.hear(t, provisioned), "nobody becomes an owner by a provider")
+	provisioned.RoleId, provisioned.OrganizationId = "member", ada.UserID.String()
+	require.NoError(t, bundle.hear(t, provisioned), "an organization that is gone")
 }

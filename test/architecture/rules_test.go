@@ -12,7 +12,7 @@ import (
 var layers = map[string][]string{
 	"api":      {"app", "domain", "live"},
 	"consumer": {"app", "domain"},
-	"app":      {"domain", "store", "avatar", "mail", "passkey", "password", "smtp", "token", "totp"},
+	"app":      {"domain", "store", "avatar", "federation", "mail", "passkey", "password", "smtp", "token", "totp"},
 	"store":    {"domain"},
 	"domain":   nil,
 
@@ -21,13 +21,14 @@ var layers = map[string][]string{
 	// mailbox is a way in of its own, by SMTP and the admin port, for development.
 	"mailbox": {"smtp", "store"},
 	// The tools that app works with. They never call back up.
-	"avatar":   {"domain"},
-	"mail":     {"domain"},
-	"passkey":  {"domain"},
-	"password": {"domain"},
-	"smtp":     {"mail"},
-	"token":    {"domain", "store"},
-	"totp":     nil,
+	"avatar":     {"domain"},
+	"federation": {"domain"},
+	"mail":       {"domain"},
+	"passkey":    {"domain"},
+	"password":   {"domain"},
+	"smtp":       {"mail"},
+	"token":      {"domain", "store"},
+	"totp":       nil,
 }
 
 // pure is the part of the standard library that a domain may use: no IO, no clock but the values of time, nothing that
@@ -76,8 +77,9 @@ var rules = []rule{
 			case under(imported, "gateway"), under(imported, "google.golang.org/grpc"), under(imported, "net/rpc"):
 				return true
 			case imported == "net/http", under(imported, "net/http"):
-				// The mailbox has a page on the admin port, and calls nobody; passwords ask a breach service, which is none of ours.
-				return own != "" && own != "mailbox" && own != "password"
+				// The mailbox has a page on the admin port, and calls nobody; passwords ask a breach service, and
+				// federation the providers, which are none of ours.
+				return own != "" && own != "mailbox" && own != "password" && own != "federation"
 			}
 			rest, generated := strings.CutPrefix(imported, "gen/go/braid/")
 			other, _, _ := strings.Cut(rest, "/")

@@ -273,7 +273,7 @@ func examples() values {
 		"Subject.type": "USER", "Subject.id": id.New().String(), "Scope.type": "ORGANIZATION", "Resource.type": "project",
 		"AuthzenSubject.type": "user", "AuthzenSubject.id": "nobody", "AuthzenAction.name": "workflow.task.read",
 		"AuthzenResource.type": "project", "AuthzenResource.id": "none", "checks": []map[string]any{{"permission": "workflow.task.read"}},
-		"registration_id": id.New().String(), "factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
+		"factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
 		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
 		"reset_id": id.New().String(), "change_id": id.New().String(), "overlap": "60s", "scopes": []string{"workflow.task.read"},
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
@@ -283,6 +283,9 @@ func examples() values {
 		"transfer_id": id.New().String(), "CreateDomainRequest.name": domainName(),
 		"rows":         []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
 		"confirm_name": "Example", "reason": "Example",
+		"provider_id": "none", "redirect_uri": "https://none.example", "state": "none", "browser_token": "none", "link_token": "none",
+		"identity_id": id.New().String(), "sso_connection_id": id.New().String(), "issuer": "https://none.invalid", "client_id": "none",
+		"client_secret": "none", "default_role_id": "member",
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

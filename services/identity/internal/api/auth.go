@@ -74,7 +74,7 @@ func (a *Auth) prove(ctx context.Context, request *identityv1.VerifyEmailRequest
 
 // Login implements AuthService.
 func (a *Auth) Login(ctx context.Context, request *identityv1.LoginRequest) (*identityv1.LoginResponse, error) {
-	tokens, user, err := a.app.Login(ctx, request.GetEmail(), request.GetPassword(), request.GetDeviceToken())
+	tokens, user, err := a.app.Login(ctx, request.GetEmail(), request.GetPassword(), request.GetDeviceToken(), request.GetBreakGlass())
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,10 @@ type App struct {
 	Avatars *avatar.Encoder
 	Rules   *password.Rules
 	Issuer  *token.Issuer
-	Limits  Limits
+	// Providers are who else can say who somebody is; Membership answers who has to sign in by which.
+	Providers  Providers
+	Membership Membership
+	Limits     Limits
 	// Invitations answers for those who register with an invitation's token.
 	Invitations Invitations
 	// Authenticator hears of ended sessions at once, before their events come around.

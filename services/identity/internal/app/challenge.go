@@ -44,7 +44,7 @@ func (a *App) LoginWithFactor(ctx context.Context, challengeToken, code string) 
 		if err != nil {
 			return err
 		}
-		begun, err = a.endLogin(ctx, tx, challenge, hash, append(proof, domain.ByPassword))
+		begun, err = a.endLogin(ctx, tx, challenge, hash, append(proof, challenge.Methods...))
 		return err
 	})
 	if err == nil {
@@ -100,6 +100,9 @@ func (a *App) FinishPasskey(ctx context.Context, answer []byte, challengeToken s
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
+	if err := a.requireSSOOfPasskey(ctx, assertion, challengeToken); err != nil {
+		return Tokens{}, domain.User{}, err
+	}
 	var begun login
 	var refusal error
 	err = a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
@@ -117,7 +120,7 @@ func (a *App) FinishPasskey(ctx context.Context, answer []byte, challengeToken s
 			if err := a.holdFirstStep(ctx, tx, firstStep); err != nil {
 				return err
 			}
-			proof = []string{domain.ByPassword}
+			proof = firstStep.Methods
 		}
 		shown, err := a.tryPasskey(ctx, tx, assertion, firstStep.UserID, firstStep.UserID)
 		if errors.Is(err, domain.ErrPasskeyInvalid) {

@@ -15,18 +15,28 @@ import (
 )
 
 // Login begins a session, or asks for a second factor of who has one.
-func (a *App) Login(ctx context.Context, email, password, deviceToken string) (Tokens, domain.User, error) {
+func (a *App) Login(ctx context.Context, email, password, deviceToken string, breakGlass bool) (Tokens, domain.User, error) {
 	proven, err := a.provePassword(ctx, email, password, deviceToken)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	begun, err := a.passPassword(ctx, proven)
+	if err := a.requireSSO(ctx, proven.User, "", breakGlass); err != nil {
+		return Tokens{}, domain.User{}, err
+	}
+	begun, err := a.passFirstProof(ctx, proven, func(ctx context.Context, tx *pg.Tx) error {
+		if proven.replacementHash == "" {
+			return nil
+		}
+		return store.ReplacePasswordHash(ctx, tx, proven.User.ID, proven.replacementHash, a.Clock.Now())
+	})
 	return begun.Tokens, begun.user, settled(err, nil)
 }
 
-// proven is a user whose password was right, and what the session's transaction has to write of that.
+// proven is a user whose first proof was right, and what the session's transaction has to know of that.
 type proven struct {
 	store.Credential
+	// methods are what was shown.
+	methods []string
 	// replacementHash is another hash of the same password; empty when the present one is good.
 	replacementHash string
 	// deviceKnown says that the login came with a device's token that stays good.
@@ -53,7 +63,7 @@ func (a *App) provePassword(ctx context.Context, email, password, deviceToken st
 	if err := a.answerGuess(ctx, met, right, credential.User.ID, address); err != nil {
 		return proven{}, err
 	}
-	known := proven{Credential: credential, deviceKnown: met.deviceUserID == credential.User.ID}
+	known := proven{Credential: credential, methods: []string{domain.ByPassword}, deviceKnown: met.deviceUserID == credential.User.ID}
 	// A hash of earlier parameters is replaced while the password is at hand.
 	if a.Hasher.Outdated(credential.PasswordHash) {
 		known.replacementHash, err = a.Hasher.Hash(ctx, password)
@@ -78,19 +88,18 @@ func (a *App) answerGuess(ctx context.Context, met guesser, right bool, userID i
 	return settled(err, answer)
 }
 
-// passPassword goes on where the password was right: to a session, or to asking for a second factor.
-func (a *App) passPassword(ctx context.Context, known proven) (login, error) {
+// passFirstProof goes on where the first proof was right, the password or what a provider said: to a session, or to asking
+// for a second factor. What follows from the proof is written in the same transaction, which acts as the user.
+func (a *App) passFirstProof(ctx context.Context, known proven, write func(ctx context.Context, tx *pg.Tx) error) (login, error) {
 	userID, challengeToken := known.User.ID, token.NewChallenge()
 	var begun login
 	var factors domain.Factors
 	err := a.DB.InTx(ctx, pg.Scope{UserID: userID}, func(ctx context.Context, tx *pg.Tx) (err error) {
-		if err := store.HoldPassword(ctx, tx, userID, known.PasswordRevision); err != nil {
+		if err := write(ctx, tx); err != nil {
 			return err
 		}
-		if known.replacementHash != "" {
-			if err := store.ReplacePasswordHash(ctx, tx, userID, known.replacementHash, a.Clock.Now()); err != nil {
-				return err
-			}
+		if err := store.HoldPassword(ctx, tx, userID, known.PasswordRevision); err != nil {
+			return err
 		}
 		all, err := store.ListFactors(ctx, tx, userID)
 		if err != nil {
@@ -98,10 +107,10 @@ func (a *App) passPassword(ctx context.Context, known proven) (login, error) {
 		}
 		if factors = all.Confirmed(""); len(factors) > 0 {
 			challenge := a.newChallenge(ctx, domain.LoginChallenge, userID)
-			challenge.PasswordRevision, challenge.DeviceKnown = known.PasswordRevision, known.deviceKnown
+			challenge.PasswordRevision, challenge.DeviceKnown, challenge.Methods = known.PasswordRevision, known.deviceKnown, known.methods
 			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), challenge)
 		}
-		begun, err = a.beginSession(ctx, tx, opening{userID: userID, methods: []string{domain.ByPassword}, deviceKnown: known.deviceKnown})
+		begun, err = a.beginSession(ctx, tx, opening{userID: userID, methods: known.methods, deviceKnown: known.deviceKnown})
 		return err
 	})
 	if err == nil && len(factors) > 0 {

@@ -23,6 +23,10 @@ const (
 	// PasskeyChallenge asks for the signature of a passkey, RegistrationChallenge for a new one.
 	PasskeyChallenge      ChallengeKind = "passkey"
 	RegistrationChallenge ChallengeKind = "registration"
+	// ProviderChallenge is the state of a login at a provider, LinkChallenge asks for the password of the account that the
+	// person who came from there may own.
+	ProviderChallenge ChallengeKind = "provider"
+	LinkChallenge     ChallengeKind = "link"
 )
 
 // Client is what a challenge is bound to: who was given it answers it.
@@ -38,7 +42,9 @@ type Challenge struct {
 	UserID id.ID
 	Client Client
 	// Ceremony is what a signature is checked against.
-	Ceremony  []byte
+	Ceremony []byte
+	// Methods are what the first step was proven with.
+	Methods   []string
 	Tries     int32
 	ExpiresAt time.Time
 	// PasswordRevision is that of the password which the first step of a login was; DeviceKnown says that it came with a

@@ -33,6 +33,21 @@ var (
 	ErrTooManyAttempts   = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many wrong passwords and codes came from your network. Try again later.")
 	ErrEmailTaken        = errs.New(errs.AlreadyExists, "EMAIL_TAKEN", "The address belongs to another account by now.")
 	ErrInvitationInvalid = errs.New(errs.FailedPrecondition, "INVITATION_INVALID", "The invitation is not good for this address, or no longer.")
+
+	// What login by others is refused with.
+	ErrProviderUnknown     = errs.New(errs.NotFound, "PROVIDER_UNKNOWN", "There is no such way to sign in.")
+	ErrProviderUnavailable = errs.New(errs.Unavailable, "PROVIDER_UNAVAILABLE", "The provider does not answer; try again, or sign in another way.")
+	ErrProviderRefused     = errs.New(errs.Unauthenticated, "PROVIDER_REFUSED", "The provider did not confirm the login: begin again.")
+	ErrRedirectForbidden   = errs.New(errs.InvalidArgument, "REDIRECT_URI_FORBIDDEN", "The redirect URI is none of those in the configuration.")
+	ErrLoginStateInvalid   = errs.New(errs.Unauthenticated, "LOGIN_STATE_INVALID", "This login is no longer open: begin again.")
+	ErrEmailUnverified     = errs.New(errs.FailedPrecondition, "EMAIL_UNVERIFIED", "The provider does not vouch for your e-mail address: verify it there.")
+	ErrLinkRequired        = errs.New(errs.FailedPrecondition, "LINK_REQUIRED", "An account has your address already: show its password, or sign in and link the provider.")
+	ErrIdentityTaken       = errs.New(errs.AlreadyExists, "IDENTITY_TAKEN", "The two can't be linked: one of them is linked already.")
+	ErrLastIdentity        = errs.New(errs.FailedPrecondition, "LAST_IDENTITY", "This is your last way in; add another before you remove it.")
+	ErrSSORequired         = errs.New(errs.PermissionDenied, "SSO_REQUIRED", "Your organization has you sign in by its own provider.")
+	ErrSSODomainMismatch   = errs.New(errs.PermissionDenied, "SSO_DOMAIN_MISMATCH", "Your address is in no verified domain of the organization.")
+	ErrSSOConnectionLimit  = errs.New(errs.FailedPrecondition, "SSO_CONNECTION_LIMIT", "An organization has one connection; change the one there is.")
+	ErrSSOIssuerInvalid    = errs.New(errs.FailedPrecondition, "SSO_ISSUER_INVALID", "The issuer's discovery document can't be read, or names another issuer.")
 )
 
 // What is refused to and about machines. The five of OAuth 2 go out in its own words (RFC 6749 section 5.2).

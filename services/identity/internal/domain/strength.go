@@ -13,6 +13,8 @@ const (
 	// ByDeviceKey is a passkey that can't leave its device, BySyncedKey one that its owner's devices share.
 	ByDeviceKey = "hwk"
 	BySyncedKey = "swk"
+	// ByProvider is a login at a provider, which may have asked for anything; RFC 8176 has no name for it.
+	ByProvider = "sso"
 	// BySeveral says that the proofs are of more than one kind: something known and something held, or a passkey that
 	// has verified its user.
 	BySeveral = "mfa"
@@ -24,7 +26,7 @@ func Combine(proofs ...[]string) []string {
 	held := slices.ContainsFunc(all, func(method string) bool {
 		return method == ByCode || method == ByDeviceKey || method == BySyncedKey
 	})
-	if held && slices.Contains(all, ByPassword) {
+	if held && (slices.Contains(all, ByPassword) || slices.Contains(all, ByProvider)) {
 		all = append(all, BySeveral)
 	}
 	slices.Sort(all)

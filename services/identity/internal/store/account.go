@@ -19,6 +19,9 @@ type Credential struct {
 	PasswordRevision int32
 }
 
+// NewCredential is that of a user who is made with CreateUser and no password yet.
+func NewCredential(user domain.User) Credential { return Credential{User: user, PasswordRevision: 1} }
+
 // CreateUser queues a user and the password. The transaction must act as the user. When the address has a user by then,
 // COMMIT or the next statement fails and IsAddressTaken says so.
 func CreateUser(ctx context.Context, tx *pg.Tx, user domain.User, address domain.Address, passwordHash string) error {

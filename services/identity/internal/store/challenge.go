@@ -21,7 +21,7 @@ func CreateChallenge(ctx context.Context, tx *pg.Tx, hash []byte, challenge doma
 	return queue(tx).InsertChallenge(ctx, db.InsertChallengeParams{
 		Hash: hash, Kind: string(challenge.Kind), AccountID: challenge.UserID, UserAgent: challenge.Client.UserAgent,
 		ClientAddress: challenge.Client.Address, Ceremony: challenge.Ceremony, ExpiresAt: challenge.ExpiresAt,
-		PasswordRevision: challenge.PasswordRevision, DeviceKnown: challenge.DeviceKnown,
+		PasswordRevision: challenge.PasswordRevision, DeviceKnown: challenge.DeviceKnown, Methods: append([]string{}, challenge.Methods...),
 	})
 }
 
@@ -33,7 +33,7 @@ func LockChallenge(ctx context.Context, tx *pg.Tx, hash []byte) (domain.Challeng
 		Kind: domain.ChallengeKind(row.Kind), UserID: row.AccountID,
 		Client:   domain.Client{UserAgent: row.UserAgent, Address: row.ClientAddress},
 		Ceremony: row.Ceremony, Tries: row.Tries, ExpiresAt: row.ExpiresAt,
-		PasswordRevision: row.PasswordRevision, DeviceKnown: row.DeviceKnown,
+		PasswordRevision: row.PasswordRevision, DeviceKnown: row.DeviceKnown, Methods: row.Methods,
 	}, explain("load challenge", err)
 }
 

@@ -14,11 +14,15 @@ import (
 // securityHandlers mail people what happens to what gets into their accounts.
 func securityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 	return map[string]inbox.Handler{
-		bus.TypeOf(&identityv1.FactorAdded{}):            mailOwner[identityv1.FactorAdded](notifier, domain.FactorAdded),
-		bus.TypeOf(&identityv1.FactorRemoved{}):          mailOwner[identityv1.FactorRemoved](notifier, domain.FactorRemoved),
-		bus.TypeOf(&identityv1.FactorSuspected{}):        mailOwner[identityv1.FactorSuspected](notifier, domain.FactorSuspected),
-		bus.TypeOf(&identityv1.BackupCodesRegenerated{}): mailOwner[identityv1.BackupCodesRegenerated](notifier, domain.BackupCodesRegenerated),
-		bus.TypeOf(&identityv1.BackupCodeUsed{}):         mailOwner[identityv1.BackupCodeUsed](notifier, domain.BackupCodeUsed),
+		bus.TypeOf(&identityv1.FactorAdded{}):              mailOwner[identityv1.FactorAdded](notifier, domain.FactorAdded),
+		bus.TypeOf(&identityv1.FactorRemoved{}):            mailOwner[identityv1.FactorRemoved](notifier, domain.FactorRemoved),
+		bus.TypeOf(&identityv1.FactorSuspected{}):          mailOwner[identityv1.FactorSuspected](notifier, domain.FactorSuspected),
+		bus.TypeOf(&identityv1.BackupCodesRegenerated{}):   mailOwner[identityv1.BackupCodesRegenerated](notifier, domain.BackupCodesRegenerated),
+		bus.TypeOf(&identityv1.BackupCodeUsed{}):           mailOwner[identityv1.BackupCodeUsed](notifier, domain.BackupCodeUsed),
+		bus.TypeOf(&identityv1.ExternalIdentityLinked{}):   mailOwner[identityv1.ExternalIdentityLinked](notifier, domain.ProviderLinked),
+		bus.TypeOf(&identityv1.ExternalIdentityUnlinked{}): mailOwner[identityv1.ExternalIdentityUnlinked](notifier, domain.ProviderUnlinked),
+		bus.TypeOf(&identityv1.ExternalIdentityRefused{}):  mailOwner[identityv1.ExternalIdentityRefused](notifier, domain.ProviderRefused),
+		bus.TypeOf(&identityv1.SsoBypassed{}):              mailOwner[identityv1.SsoBypassed](notifier, domain.SSOBypassed),
 	}
 }
 

@@ -8,4 +8,8 @@ const (
 	FactorSuspected        Kind = "factor_suspected"
 	BackupCodesRegenerated Kind = "backup_codes_regenerated"
 	BackupCodeUsed         Kind = "backup_code_used"
+	ProviderLinked         Kind = "provider_linked"
+	ProviderUnlinked       Kind = "provider_unlinked"
+	ProviderRefused        Kind = "provider_refused"
+	SSOBypassed            Kind = "sso_bypassed"
 )

@@ -14,6 +14,10 @@ var securityTexts = map[domain.Kind][2]string{
 	domain.FactorSuspected:        {"A passkey of your Braid account may have been copied", "A passkey of your Braid account was used in a way that only a copy is. It was refused. Remove that passkey and make another."},
 	domain.BackupCodesRegenerated: {"Your Braid account has new backup codes", "New backup codes were made for your Braid account; those from before are worth nothing."},
 	domain.BackupCodeUsed:         {"A backup code of your Braid account was used", "A backup code of your Braid account was used in place of a second factor."},
+	domain.ProviderLinked:         {"Your Braid account was linked to another way to sign in", "A provider such as Google, or that of your organization, gets into your Braid account from now on."},
+	domain.ProviderUnlinked:       {"A way to sign in was removed from your Braid account", "A provider no longer gets into your Braid account."},
+	domain.ProviderRefused:        {"Somebody tried to sign in to your Braid account by a provider", "A provider said that somebody has your address, and they were not let in, as it is not linked to your account. If it was you, sign in with your password and link it."},
+	domain.SSOBypassed:            {"Your Braid account passed by your organization's sign-in", "Your password got into your Braid account although your organization requires its own provider. If it was not you, change the password."},
 }
 
 // Security tells the owner of an account that something that gets into it has changed or was used.

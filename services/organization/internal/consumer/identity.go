@@ -17,7 +17,9 @@ import (
 
 // Identity returns the handlers of identity's events.
 func Identity(app *app.App) map[string]inbox.Handler {
-	return map[string]inbox.Handler{"identity.user.updated": updateProfile(app)}
+	return map[string]inbox.Handler{
+		"identity.user.updated": updateProfile(app), "identity.sso.user_provisioned": provisionMember(app),
+	}
 }
 
 func updateProfile(app *app.App) inbox.Handler {
@@ -32,6 +34,27 @@ func updateProfile(app *app.App) inbox.Handler {
 		}
 		return app.KeepProfile(ctx, tx, domain.Person{
 			UserID: userID, DisplayName: updated.GetDisplayName(), Email: updated.GetEmail(), Revision: updated.GetRevision(),
+		})
+	})
+}
+
+// provisionMember has somebody join who signed in by the organization's connection.
+func provisionMember(app *app.App) inbox.Handler {
+	return inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		provisioned := &identityv1.SsoUserProvisioned{}
+		if err := event.Unmarshal(provisioned); err != nil {
+			return err
+		}
+		organizationID, err := id.Parse(provisioned.GetOrganizationId())
+		if err != nil {
+			return fmt.Errorf("read organization: %w", err)
+		}
+		userID, err := id.Parse(provisioned.GetUserId())
+		if err != nil {
+			return fmt.Errorf("read user: %w", err)
+		}
+		return app.ProvisionMember(ctx, tx, organizationID, provisioned.GetRoleId(), domain.Person{
+			UserID: userID, DisplayName: provisioned.GetDisplayName(), Email: provisioned.GetEmail(), Revision: provisioned.GetRevision(),
 		})
 	})
 }

@@ -100,6 +100,16 @@ func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) erro
 	return keepProfile(ctx, queue(tx), member.Person)
 }
 
+// ProvisionMember adds a member and reports whether there was none before. It is for the worker role, which may add members
+// and see none.
+func ProvisionMember(ctx context.Context, tx *pg.Tx, member domain.Membership) (bool, error) {
+	added, err := db.New(tx).ProvisionMember(ctx, member.OrganizationID, member.UserID, member.RoleIDs, member.JoinedAt)
+	if err != nil || added == 0 {
+		return false, one("provision member", err)
+	}
+	return true, keepProfile(ctx, queue(tx), member.Person)
+}
+
 // UpdateMember writes a member's roles and state, with the transaction's next statement.
 func UpdateMember(ctx context.Context, tx *pg.Tx, member domain.Membership) error {
 	return queue(tx).UpdateMember(ctx, db.UpdateMemberParams{

@@ -68,6 +68,8 @@ func (x *LoginRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetEmail())
 	dst = append(dst, `,"password":`...)
 	dst = jsonwire.AppendString(dst, x.GetPassword())
+	dst = append(dst, `,"breakGlass":`...)
+	dst = jsonwire.AppendBool(dst, x.GetBreakGlass())
 	dst = append(dst, `,"deviceToken":`...)
 	dst = jsonwire.AppendString(dst, x.GetDeviceToken())
 	return append(dst, '}')

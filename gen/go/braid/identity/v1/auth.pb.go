@@ -274,6 +274,9 @@ type LoginRequest struct {
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
 	// The user's password.
 	Password string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	// An owner's way in when the organization's own connection is required and does not work. It is audited, and the owner
+	// is mailed.
+	BreakGlass bool `protobuf:"varint,10,opt,name=break_glass,json=breakGlass,proto3" json:"break_glass,omitempty"`
 	// The deviceToken of an earlier login on this device. A known device can't be locked out by what others try.
 	DeviceToken   string `protobuf:"bytes,3,opt,name=device_token,json=deviceToken,proto3" json:"device_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -322,6 +325,13 @@ func (x *LoginRequest) GetPassword() string {
 		return x.Password
 	}
 	return ""
+}
+
+func (x *LoginRequest) GetBreakGlass() bool {
+	if x != nil {
+		return x.BreakGlass
+	}
+	return false
 }
 
 func (x *LoginRequest) GetDeviceToken() string {
@@ -932,11 +942,14 @@ const file_braid_identity_v1_auth_proto_rawDesc = "" +
 	"^[0-9]{6}$\xb8\xbb\x18\x01R\x04code\x12\"\n" +
 	"\x05token\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x05token\"B\n" +
 	"\x13VerifyEmailResponse\x12+\n" +
-	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\"\x8d\x01\n" +
+	"\x04user\x18\x01 \x01(\v2\x17.braid.identity.v1.UserR\x04user\"\xae\x01\n" +
 	"\fLoginRequest\x12 \n" +
 	"\x05email\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xfe\x01R\x05email\x12*\n" +
-	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\b\xb8\xbb\x18\x01R\bpassword\x12/\n" +
+	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\b\xb8\xbb\x18\x01R\bpassword\x12\x1f\n" +
+	"\vbreak_glass\x18\n" +
+	" \x01(\bR\n" +
+	"breakGlass\x12/\n" +
 	"\fdevice_token\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\vdeviceToken\"\xf7\x01\n" +
 	"\rLoginResponse\x12'\n" +
 	"\faccess_token\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\vaccessToken\x12)\n" +

@@ -54,6 +54,32 @@ const (
 	ErrorReason_AVATAR_INVALID ErrorReason = 70
 	// The picture has too many bytes or pixels.
 	ErrorReason_AVATAR_TOO_LARGE ErrorReason = 71
+	// There is no such way to sign in.
+	ErrorReason_PROVIDER_UNKNOWN ErrorReason = 90
+	// The provider does not answer, or not as the standard wants; others are not concerned.
+	ErrorReason_PROVIDER_UNAVAILABLE ErrorReason = 91
+	// The provider did not confirm the login: its code or its token is not good. Begin again.
+	ErrorReason_PROVIDER_REFUSED ErrorReason = 92
+	// The redirect URI is none of those in the configuration.
+	ErrorReason_REDIRECT_URI_FORBIDDEN ErrorReason = 93
+	// The login was not begun by this client, was finished before, or took more than ten minutes.
+	ErrorReason_LOGIN_STATE_INVALID ErrorReason = 94
+	// The provider does not vouch for the e-mail address.
+	ErrorReason_EMAIL_UNVERIFIED ErrorReason = 95
+	// An account has the address already: the details hold linkToken, to show its password with; or sign in and link.
+	ErrorReason_LINK_REQUIRED ErrorReason = 96
+	// What the provider says of the person is linked to another account, or this account has another person of it.
+	ErrorReason_IDENTITY_TAKEN ErrorReason = 97
+	// It is the last way in and can't be removed.
+	ErrorReason_LAST_IDENTITY ErrorReason = 98
+	// The organization has its members sign in by its own connection, which the details name.
+	ErrorReason_SSO_REQUIRED ErrorReason = 99
+	// The address is in no verified domain of the organization that the connection is of.
+	ErrorReason_SSO_DOMAIN_MISMATCH ErrorReason = 100
+	// An organization has one connection.
+	ErrorReason_SSO_CONNECTION_LIMIT ErrorReason = 101
+	// The issuer's discovery document can't be read, or names another issuer.
+	ErrorReason_SSO_ISSUER_INVALID ErrorReason = 102
 	// The password has fewer than 12 characters.
 	ErrorReason_PASSWORD_TOO_SHORT ErrorReason = 10
 	// The password has more than 256 characters.
@@ -89,35 +115,48 @@ const (
 // Enum value maps for ErrorReason.
 var (
 	ErrorReason_name = map[int32]string{
-		0:  "ERROR_REASON_UNSPECIFIED",
-		1:  "CREDENTIALS_INVALID",
-		2:  "CODE_INVALID",
-		3:  "REFRESH_TOKEN_INVALID",
-		30: "FACTOR_REQUIRED",
-		31: "CHALLENGE_EXPIRED",
-		32: "FACTOR_LOCKED",
-		33: "FACTOR_LIMIT",
-		34: "FACTOR_CONFIRMED",
-		35: "LAST_FACTOR",
-		36: "FACTOR_MISSING",
-		37: "PASSKEY_INVALID",
-		70: "AVATAR_INVALID",
-		71: "AVATAR_TOO_LARGE",
-		10: "PASSWORD_TOO_SHORT",
-		11: "PASSWORD_TOO_LONG",
-		12: "PASSWORD_BREACHED",
-		13: "PASSWORD_PERSONAL",
-		14: "CODE_EXPIRED",
-		15: "ACCOUNT_LOCKED",
-		16: "EMAIL_TAKEN",
-		17: "INVITATION_INVALID",
-		50: "CREDENTIAL_LIMIT_REACHED",
-		51: "SERVICE_ACCOUNT_LIMIT_REACHED",
-		52: "CREDENTIAL_EXPIRED",
-		60: "INVALID_REQUEST",
-		61: "INVALID_CLIENT",
-		62: "UNSUPPORTED_GRANT_TYPE",
-		63: "INVALID_SCOPE",
+		0:   "ERROR_REASON_UNSPECIFIED",
+		1:   "CREDENTIALS_INVALID",
+		2:   "CODE_INVALID",
+		3:   "REFRESH_TOKEN_INVALID",
+		30:  "FACTOR_REQUIRED",
+		31:  "CHALLENGE_EXPIRED",
+		32:  "FACTOR_LOCKED",
+		33:  "FACTOR_LIMIT",
+		34:  "FACTOR_CONFIRMED",
+		35:  "LAST_FACTOR",
+		36:  "FACTOR_MISSING",
+		37:  "PASSKEY_INVALID",
+		70:  "AVATAR_INVALID",
+		71:  "AVATAR_TOO_LARGE",
+		90:  "PROVIDER_UNKNOWN",
+		91:  "PROVIDER_UNAVAILABLE",
+		92:  "PROVIDER_REFUSED",
+		93:  "REDIRECT_URI_FORBIDDEN",
+		94:  "LOGIN_STATE_INVALID",
+		95:  "EMAIL_UNVERIFIED",
+		96:  "LINK_REQUIRED",
+		97:  "IDENTITY_TAKEN",
+		98:  "LAST_IDENTITY",
+		99:  "SSO_REQUIRED",
+		100: "SSO_DOMAIN_MISMATCH",
+		101: "SSO_CONNECTION_LIMIT",
+		102: "SSO_ISSUER_INVALID",
+		10:  "PASSWORD_TOO_SHORT",
+		11:  "PASSWORD_TOO_LONG",
+		12:  "PASSWORD_BREACHED",
+		13:  "PASSWORD_PERSONAL",
+		14:  "CODE_EXPIRED",
+		15:  "ACCOUNT_LOCKED",
+		16:  "EMAIL_TAKEN",
+		17:  "INVITATION_INVALID",
+		50:  "CREDENTIAL_LIMIT_REACHED",
+		51:  "SERVICE_ACCOUNT_LIMIT_REACHED",
+		52:  "CREDENTIAL_EXPIRED",
+		60:  "INVALID_REQUEST",
+		61:  "INVALID_CLIENT",
+		62:  "UNSUPPORTED_GRANT_TYPE",
+		63:  "INVALID_SCOPE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -134,6 +173,19 @@ var (
 		"PASSKEY_INVALID":               37,
 		"AVATAR_INVALID":                70,
 		"AVATAR_TOO_LARGE":              71,
+		"PROVIDER_UNKNOWN":              90,
+		"PROVIDER_UNAVAILABLE":          91,
+		"PROVIDER_REFUSED":              92,
+		"REDIRECT_URI_FORBIDDEN":        93,
+		"LOGIN_STATE_INVALID":           94,
+		"EMAIL_UNVERIFIED":              95,
+		"LINK_REQUIRED":                 96,
+		"IDENTITY_TAKEN":                97,
+		"LAST_IDENTITY":                 98,
+		"SSO_REQUIRED":                  99,
+		"SSO_DOMAIN_MISMATCH":           100,
+		"SSO_CONNECTION_LIMIT":          101,
+		"SSO_ISSUER_INVALID":            102,
 		"PASSWORD_TOO_SHORT":            10,
 		"PASSWORD_TOO_LONG":             11,
 		"PASSWORD_BREACHED":             12,
@@ -183,8 +235,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xce\n" +
-	"\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xaf\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -212,7 +263,33 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x0eAVATAR_INVALID\x10F\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12,\n" +
 	"\x10AVATAR_TOO_LARGE\x10G\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x12%\n" +
+	"\x10PROVIDER_UNKNOWN\x10Z\x1a\x0fʻ\x18\v\n" +
+	"\tNOT_FOUND\x12+\n" +
+	"\x14PROVIDER_UNAVAILABLE\x10[\x1a\x11ʻ\x18\r\n" +
+	"\vUNAVAILABLE\x12+\n" +
+	"\x10PROVIDER_REFUSED\x10\\\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATED\x122\n" +
+	"\x16REDIRECT_URI_FORBIDDEN\x10]\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12.\n" +
+	"\x13LOGIN_STATE_INVALID\x10^\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATED\x12/\n" +
+	"\x10EMAIL_UNVERIFIED\x10_\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12,\n" +
+	"\rLINK_REQUIRED\x10`\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12(\n" +
+	"\x0eIDENTITY_TAKEN\x10a\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x12,\n" +
+	"\rLAST_IDENTITY\x10b\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12)\n" +
+	"\fSSO_REQUIRED\x10c\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x120\n" +
+	"\x13SSO_DOMAIN_MISMATCH\x10d\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x123\n" +
+	"\x14SSO_CONNECTION_LIMIT\x10e\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x121\n" +
+	"\x12SSO_ISSUER_INVALID\x10f\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12.\n" +
 	"\x12PASSWORD_TOO_SHORT\x10\n" +
 	"\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12-\n" +

@@ -421,3 +421,111 @@ func (x *OauthTokenRevoked) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetTokenId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ExternalIdentityLinked) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"identityId":`...)
+	dst = jsonwire.AppendString(dst, x.GetIdentityId())
+	dst = append(dst, `,"providerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetProviderId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ExternalIdentityUnlinked) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"identityId":`...)
+	dst = jsonwire.AppendString(dst, x.GetIdentityId())
+	dst = append(dst, `,"providerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetProviderId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ExternalIdentityRefused) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"providerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetProviderId())
+	dst = append(dst, `,"userAgent":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserAgent())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SsoConnectionCreated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"ssoConnectionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
+	dst = append(dst, `,"issuer":`...)
+	dst = jsonwire.AppendString(dst, x.GetIssuer())
+	dst = append(dst, `,"required":`...)
+	dst = jsonwire.AppendBool(dst, x.GetRequired())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SsoConnectionUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"ssoConnectionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
+	dst = append(dst, `,"issuer":`...)
+	dst = jsonwire.AppendString(dst, x.GetIssuer())
+	dst = append(dst, `,"required":`...)
+	dst = jsonwire.AppendBool(dst, x.GetRequired())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SsoConnectionDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"ssoConnectionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SsoUserProvisioned) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"ssoConnectionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"roleId":`...)
+	dst = jsonwire.AppendString(dst, x.GetRoleId())
+	dst = append(dst, `,"email":`...)
+	dst = jsonwire.AppendString(dst, x.GetEmail())
+	dst = append(dst, `,"displayName":`...)
+	dst = jsonwire.AppendString(dst, x.GetDisplayName())
+	dst = append(dst, `,"revision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SsoBypassed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"ssoConnectionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"userAgent":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserAgent())
+	return append(dst, '}')
+}

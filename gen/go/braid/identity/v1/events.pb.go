@@ -2083,6 +2083,573 @@ func (x *OauthTokenRevoked) GetTokenId() string {
 	return ""
 }
 
+// ExternalIdentityLinked: a user can sign in by a provider.
+type ExternalIdentityLinked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The link.
+	IdentityId string `protobuf:"bytes,2,opt,name=identity_id,json=identityId,proto3" json:"identity_id,omitempty"`
+	// The provider, or the connection of an organization.
+	ProviderId    string `protobuf:"bytes,3,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalIdentityLinked) Reset() {
+	*x = ExternalIdentityLinked{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalIdentityLinked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalIdentityLinked) ProtoMessage() {}
+
+func (x *ExternalIdentityLinked) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalIdentityLinked.ProtoReflect.Descriptor instead.
+func (*ExternalIdentityLinked) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ExternalIdentityLinked) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *ExternalIdentityLinked) GetIdentityId() string {
+	if x != nil {
+		return x.IdentityId
+	}
+	return ""
+}
+
+func (x *ExternalIdentityLinked) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
+}
+
+// ExternalIdentityUnlinked: a user can no longer sign in by a provider.
+type ExternalIdentityUnlinked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The link.
+	IdentityId string `protobuf:"bytes,2,opt,name=identity_id,json=identityId,proto3" json:"identity_id,omitempty"`
+	// The provider, or the connection of an organization.
+	ProviderId    string `protobuf:"bytes,3,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalIdentityUnlinked) Reset() {
+	*x = ExternalIdentityUnlinked{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalIdentityUnlinked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalIdentityUnlinked) ProtoMessage() {}
+
+func (x *ExternalIdentityUnlinked) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalIdentityUnlinked.ProtoReflect.Descriptor instead.
+func (*ExternalIdentityUnlinked) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ExternalIdentityUnlinked) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *ExternalIdentityUnlinked) GetIdentityId() string {
+	if x != nil {
+		return x.IdentityId
+	}
+	return ""
+}
+
+func (x *ExternalIdentityUnlinked) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
+}
+
+// ExternalIdentityRefused: somebody whom a provider says to have a user's address signed in by it and was not let in, as
+// the two are not linked.
+type ExternalIdentityRefused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The provider, or the connection of an organization.
+	ProviderId string `protobuf:"bytes,2,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	// The client's User-Agent.
+	UserAgent     string `protobuf:"bytes,3,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalIdentityRefused) Reset() {
+	*x = ExternalIdentityRefused{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalIdentityRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalIdentityRefused) ProtoMessage() {}
+
+func (x *ExternalIdentityRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalIdentityRefused.ProtoReflect.Descriptor instead.
+func (*ExternalIdentityRefused) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ExternalIdentityRefused) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *ExternalIdentityRefused) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
+}
+
+func (x *ExternalIdentityRefused) GetUserAgent() string {
+	if x != nil {
+		return x.UserAgent
+	}
+	return ""
+}
+
+// SsoConnectionCreated: an organization has a connection to its own provider.
+type SsoConnectionCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The connection.
+	SsoConnectionId string `protobuf:"bytes,2,opt,name=sso_connection_id,json=ssoConnectionId,proto3" json:"sso_connection_id,omitempty"`
+	// The provider's issuer.
+	Issuer string `protobuf:"bytes,3,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Whether members have to sign in by it.
+	Required      bool `protobuf:"varint,4,opt,name=required,proto3" json:"required,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SsoConnectionCreated) Reset() {
+	*x = SsoConnectionCreated{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SsoConnectionCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SsoConnectionCreated) ProtoMessage() {}
+
+func (x *SsoConnectionCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SsoConnectionCreated.ProtoReflect.Descriptor instead.
+func (*SsoConnectionCreated) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *SsoConnectionCreated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SsoConnectionCreated) GetSsoConnectionId() string {
+	if x != nil {
+		return x.SsoConnectionId
+	}
+	return ""
+}
+
+func (x *SsoConnectionCreated) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *SsoConnectionCreated) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
+}
+
+// SsoConnectionUpdated: a connection changed. It holds the values after the change.
+type SsoConnectionUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The connection.
+	SsoConnectionId string `protobuf:"bytes,2,opt,name=sso_connection_id,json=ssoConnectionId,proto3" json:"sso_connection_id,omitempty"`
+	// The provider's issuer.
+	Issuer string `protobuf:"bytes,3,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Whether members have to sign in by it.
+	Required      bool `protobuf:"varint,4,opt,name=required,proto3" json:"required,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SsoConnectionUpdated) Reset() {
+	*x = SsoConnectionUpdated{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SsoConnectionUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SsoConnectionUpdated) ProtoMessage() {}
+
+func (x *SsoConnectionUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SsoConnectionUpdated.ProtoReflect.Descriptor instead.
+func (*SsoConnectionUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *SsoConnectionUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SsoConnectionUpdated) GetSsoConnectionId() string {
+	if x != nil {
+		return x.SsoConnectionId
+	}
+	return ""
+}
+
+func (x *SsoConnectionUpdated) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *SsoConnectionUpdated) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
+}
+
+// SsoConnectionDeleted: a connection is gone.
+type SsoConnectionDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The connection.
+	SsoConnectionId string `protobuf:"bytes,2,opt,name=sso_connection_id,json=ssoConnectionId,proto3" json:"sso_connection_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *SsoConnectionDeleted) Reset() {
+	*x = SsoConnectionDeleted{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SsoConnectionDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SsoConnectionDeleted) ProtoMessage() {}
+
+func (x *SsoConnectionDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SsoConnectionDeleted.ProtoReflect.Descriptor instead.
+func (*SsoConnectionDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SsoConnectionDeleted) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SsoConnectionDeleted) GetSsoConnectionId() string {
+	if x != nil {
+		return x.SsoConnectionId
+	}
+	return ""
+}
+
+// SsoUserProvisioned: somebody signed in by an organization's connection for the first time and is to be a member.
+type SsoUserProvisioned struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The connection.
+	SsoConnectionId string `protobuf:"bytes,2,opt,name=sso_connection_id,json=ssoConnectionId,proto3" json:"sso_connection_id,omitempty"`
+	// The user.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The role that the connection gives.
+	RoleId string `protobuf:"bytes,4,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
+	// The address, in a domain of the organization.
+	Email string `protobuf:"bytes,5,opt,name=email,proto3" json:"email,omitempty"`
+	// The name others see.
+	DisplayName string `protobuf:"bytes,6,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// The revision of the user that address and name are of.
+	Revision      int64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SsoUserProvisioned) Reset() {
+	*x = SsoUserProvisioned{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SsoUserProvisioned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SsoUserProvisioned) ProtoMessage() {}
+
+func (x *SsoUserProvisioned) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SsoUserProvisioned.ProtoReflect.Descriptor instead.
+func (*SsoUserProvisioned) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SsoUserProvisioned) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SsoUserProvisioned) GetSsoConnectionId() string {
+	if x != nil {
+		return x.SsoConnectionId
+	}
+	return ""
+}
+
+func (x *SsoUserProvisioned) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *SsoUserProvisioned) GetRoleId() string {
+	if x != nil {
+		return x.RoleId
+	}
+	return ""
+}
+
+func (x *SsoUserProvisioned) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *SsoUserProvisioned) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *SsoUserProvisioned) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// SsoBypassed: an owner signed in with the password although the organization's connection is required.
+type SsoBypassed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The connection.
+	SsoConnectionId string `protobuf:"bytes,2,opt,name=sso_connection_id,json=ssoConnectionId,proto3" json:"sso_connection_id,omitempty"`
+	// The owner.
+	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The client's User-Agent.
+	UserAgent     string `protobuf:"bytes,4,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SsoBypassed) Reset() {
+	*x = SsoBypassed{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SsoBypassed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SsoBypassed) ProtoMessage() {}
+
+func (x *SsoBypassed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SsoBypassed.ProtoReflect.Descriptor instead.
+func (*SsoBypassed) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SsoBypassed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SsoBypassed) GetSsoConnectionId() string {
+	if x != nil {
+		return x.SsoConnectionId
+	}
+	return ""
+}
+
+func (x *SsoBypassed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *SsoBypassed) GetUserAgent() string {
+	if x != nil {
+		return x.UserAgent
+	}
+	return ""
+}
+
 var File_braid_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_events_proto_rawDesc = "" +
@@ -2268,7 +2835,60 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x12service_account_id\x18\x02 \x01(\tR\x10serviceAccountId\x12\x15\n" +
 	"\x06key_id\x18\x03 \x01(\tR\x05keyId\x12\x19\n" +
 	"\btoken_id\x18\x04 \x01(\tR\atokenId:\"»\x18\x1e\n" +
-	"\x1cidentity.oauth_token.revokedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x1cidentity.oauth_token.revoked\"\x9c\x01\n" +
+	"\x16ExternalIdentityLinked\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1f\n" +
+	"\videntity_id\x18\x02 \x01(\tR\n" +
+	"identityId\x12\x1f\n" +
+	"\vprovider_id\x18\x03 \x01(\tR\n" +
+	"providerId:'»\x18#\n" +
+	"!identity.external_identity.linked\"\xa0\x01\n" +
+	"\x18ExternalIdentityUnlinked\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1f\n" +
+	"\videntity_id\x18\x02 \x01(\tR\n" +
+	"identityId\x12\x1f\n" +
+	"\vprovider_id\x18\x03 \x01(\tR\n" +
+	"providerId:)»\x18%\n" +
+	"#identity.external_identity.unlinked\"\x9c\x01\n" +
+	"\x17ExternalIdentityRefused\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1f\n" +
+	"\vprovider_id\x18\x02 \x01(\tR\n" +
+	"providerId\x12\x1d\n" +
+	"\n" +
+	"user_agent\x18\x03 \x01(\tR\tuserAgent:(»\x18$\n" +
+	"\"identity.external_identity.refused\"\xc6\x01\n" +
+	"\x14SsoConnectionCreated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
+	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId\x12\x16\n" +
+	"\x06issuer\x18\x03 \x01(\tR\x06issuer\x12\x1a\n" +
+	"\brequired\x18\x04 \x01(\bR\brequired:%»\x18!\n" +
+	"\x1fidentity.sso_connection.created\"\xc6\x01\n" +
+	"\x14SsoConnectionUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
+	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId\x12\x16\n" +
+	"\x06issuer\x18\x03 \x01(\tR\x06issuer\x12\x1a\n" +
+	"\brequired\x18\x04 \x01(\bR\brequired:%»\x18!\n" +
+	"\x1fidentity.sso_connection.updated\"\x92\x01\n" +
+	"\x14SsoConnectionDeleted\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
+	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId:%»\x18!\n" +
+	"\x1fidentity.sso_connection.deleted\"\xa1\x02\n" +
+	"\x12SsoUserProvisioned\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
+	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x17\n" +
+	"\arole_id\x18\x04 \x01(\tR\x06roleId\x12\x1a\n" +
+	"\x05email\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
+	"\fdisplay_name\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName\x12\x1a\n" +
+	"\brevision\x18\a \x01(\x03R\brevision:#»\x18\x1f\n" +
+	"\x1didentity.sso.user_provisioned\"\xb7\x01\n" +
+	"\vSsoBypassed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
+	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"user_agent\x18\x04 \x01(\tR\tuserAgent:\x1b»\x18\x17\n" +
+	"\x15identity.sso.bypassedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_events_proto_rawDescOnce sync.Once
@@ -2283,49 +2903,57 @@ func file_braid_identity_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_identity_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_braid_identity_v1_events_proto_goTypes = []any{
-	(SessionRevoked_Reason)(0),     // 0: braid.identity.v1.SessionRevoked.Reason
-	(SigningKeyRotated_Cause)(0),   // 1: braid.identity.v1.SigningKeyRotated.Cause
-	(*RegistrationRequested)(nil),  // 2: braid.identity.v1.RegistrationRequested
-	(*UserRegistered)(nil),         // 3: braid.identity.v1.UserRegistered
-	(*UserUpdated)(nil),            // 4: braid.identity.v1.UserUpdated
-	(*LoginSucceeded)(nil),         // 5: braid.identity.v1.LoginSucceeded
-	(*LoginFailed)(nil),            // 6: braid.identity.v1.LoginFailed
-	(*SessionRevoked)(nil),         // 7: braid.identity.v1.SessionRevoked
-	(*FactorAdded)(nil),            // 8: braid.identity.v1.FactorAdded
-	(*FactorUpdated)(nil),          // 9: braid.identity.v1.FactorUpdated
-	(*FactorRemoved)(nil),          // 10: braid.identity.v1.FactorRemoved
-	(*FactorSuspected)(nil),        // 11: braid.identity.v1.FactorSuspected
-	(*FactorRefused)(nil),          // 12: braid.identity.v1.FactorRefused
-	(*BackupCodesRegenerated)(nil), // 13: braid.identity.v1.BackupCodesRegenerated
-	(*BackupCodeUsed)(nil),         // 14: braid.identity.v1.BackupCodeUsed
-	(*SessionRaised)(nil),          // 15: braid.identity.v1.SessionRaised
-	(*SigningKeyRotated)(nil),      // 16: braid.identity.v1.SigningKeyRotated
-	(*DeviceAdded)(nil),            // 17: braid.identity.v1.DeviceAdded
-	(*PasswordResetRequested)(nil), // 18: braid.identity.v1.PasswordResetRequested
-	(*PasswordChanged)(nil),        // 19: braid.identity.v1.PasswordChanged
-	(*EmailChangeRequested)(nil),   // 20: braid.identity.v1.EmailChangeRequested
-	(*AccessTokenCreated)(nil),     // 21: braid.identity.v1.AccessTokenCreated
-	(*AccessTokenRotated)(nil),     // 22: braid.identity.v1.AccessTokenRotated
-	(*AccessTokenRevoked)(nil),     // 23: braid.identity.v1.AccessTokenRevoked
-	(*ServiceAccountCreated)(nil),  // 24: braid.identity.v1.ServiceAccountCreated
-	(*ServiceAccountUpdated)(nil),  // 25: braid.identity.v1.ServiceAccountUpdated
-	(*ServiceAccountDeleted)(nil),  // 26: braid.identity.v1.ServiceAccountDeleted
-	(*ApiKeyCreated)(nil),          // 27: braid.identity.v1.ApiKeyCreated
-	(*ApiKeyRotated)(nil),          // 28: braid.identity.v1.ApiKeyRotated
-	(*ApiKeyRevoked)(nil),          // 29: braid.identity.v1.ApiKeyRevoked
-	(*OauthTokenRevoked)(nil),      // 30: braid.identity.v1.OauthTokenRevoked
-	(*timestamppb.Timestamp)(nil),  // 31: google.protobuf.Timestamp
+	(SessionRevoked_Reason)(0),       // 0: braid.identity.v1.SessionRevoked.Reason
+	(SigningKeyRotated_Cause)(0),     // 1: braid.identity.v1.SigningKeyRotated.Cause
+	(*RegistrationRequested)(nil),    // 2: braid.identity.v1.RegistrationRequested
+	(*UserRegistered)(nil),           // 3: braid.identity.v1.UserRegistered
+	(*UserUpdated)(nil),              // 4: braid.identity.v1.UserUpdated
+	(*LoginSucceeded)(nil),           // 5: braid.identity.v1.LoginSucceeded
+	(*LoginFailed)(nil),              // 6: braid.identity.v1.LoginFailed
+	(*SessionRevoked)(nil),           // 7: braid.identity.v1.SessionRevoked
+	(*FactorAdded)(nil),              // 8: braid.identity.v1.FactorAdded
+	(*FactorUpdated)(nil),            // 9: braid.identity.v1.FactorUpdated
+	(*FactorRemoved)(nil),            // 10: braid.identity.v1.FactorRemoved
+	(*FactorSuspected)(nil),          // 11: braid.identity.v1.FactorSuspected
+	(*FactorRefused)(nil),            // 12: braid.identity.v1.FactorRefused
+	(*BackupCodesRegenerated)(nil),   // 13: braid.identity.v1.BackupCodesRegenerated
+	(*BackupCodeUsed)(nil),           // 14: braid.identity.v1.BackupCodeUsed
+	(*SessionRaised)(nil),            // 15: braid.identity.v1.SessionRaised
+	(*SigningKeyRotated)(nil),        // 16: braid.identity.v1.SigningKeyRotated
+	(*DeviceAdded)(nil),              // 17: braid.identity.v1.DeviceAdded
+	(*PasswordResetRequested)(nil),   // 18: braid.identity.v1.PasswordResetRequested
+	(*PasswordChanged)(nil),          // 19: braid.identity.v1.PasswordChanged
+	(*EmailChangeRequested)(nil),     // 20: braid.identity.v1.EmailChangeRequested
+	(*AccessTokenCreated)(nil),       // 21: braid.identity.v1.AccessTokenCreated
+	(*AccessTokenRotated)(nil),       // 22: braid.identity.v1.AccessTokenRotated
+	(*AccessTokenRevoked)(nil),       // 23: braid.identity.v1.AccessTokenRevoked
+	(*ServiceAccountCreated)(nil),    // 24: braid.identity.v1.ServiceAccountCreated
+	(*ServiceAccountUpdated)(nil),    // 25: braid.identity.v1.ServiceAccountUpdated
+	(*ServiceAccountDeleted)(nil),    // 26: braid.identity.v1.ServiceAccountDeleted
+	(*ApiKeyCreated)(nil),            // 27: braid.identity.v1.ApiKeyCreated
+	(*ApiKeyRotated)(nil),            // 28: braid.identity.v1.ApiKeyRotated
+	(*ApiKeyRevoked)(nil),            // 29: braid.identity.v1.ApiKeyRevoked
+	(*OauthTokenRevoked)(nil),        // 30: braid.identity.v1.OauthTokenRevoked
+	(*ExternalIdentityLinked)(nil),   // 31: braid.identity.v1.ExternalIdentityLinked
+	(*ExternalIdentityUnlinked)(nil), // 32: braid.identity.v1.ExternalIdentityUnlinked
+	(*ExternalIdentityRefused)(nil),  // 33: braid.identity.v1.ExternalIdentityRefused
+	(*SsoConnectionCreated)(nil),     // 34: braid.identity.v1.SsoConnectionCreated
+	(*SsoConnectionUpdated)(nil),     // 35: braid.identity.v1.SsoConnectionUpdated
+	(*SsoConnectionDeleted)(nil),     // 36: braid.identity.v1.SsoConnectionDeleted
+	(*SsoUserProvisioned)(nil),       // 37: braid.identity.v1.SsoUserProvisioned
+	(*SsoBypassed)(nil),              // 38: braid.identity.v1.SsoBypassed
+	(*timestamppb.Timestamp)(nil),    // 39: google.protobuf.Timestamp
 }
 var file_braid_identity_v1_events_proto_depIdxs = []int32{
 	0,  // 0: braid.identity.v1.SessionRevoked.reason:type_name -> braid.identity.v1.SessionRevoked.Reason
-	31, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
+	39, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
 	1,  // 2: braid.identity.v1.SigningKeyRotated.cause:type_name -> braid.identity.v1.SigningKeyRotated.Cause
-	31, // 3: braid.identity.v1.AccessTokenCreated.expire_time:type_name -> google.protobuf.Timestamp
-	31, // 4: braid.identity.v1.AccessTokenRotated.expire_time:type_name -> google.protobuf.Timestamp
-	31, // 5: braid.identity.v1.ApiKeyCreated.expire_time:type_name -> google.protobuf.Timestamp
-	31, // 6: braid.identity.v1.ApiKeyRotated.expire_time:type_name -> google.protobuf.Timestamp
+	39, // 3: braid.identity.v1.AccessTokenCreated.expire_time:type_name -> google.protobuf.Timestamp
+	39, // 4: braid.identity.v1.AccessTokenRotated.expire_time:type_name -> google.protobuf.Timestamp
+	39, // 5: braid.identity.v1.ApiKeyCreated.expire_time:type_name -> google.protobuf.Timestamp
+	39, // 6: braid.identity.v1.ApiKeyRotated.expire_time:type_name -> google.protobuf.Timestamp
 	7,  // [7:7] is the sub-list for method output_type
 	7,  // [7:7] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
@@ -2344,7 +2972,7 @@ func file_braid_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_identity_v1_events_proto_rawDesc), len(file_braid_identity_v1_events_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

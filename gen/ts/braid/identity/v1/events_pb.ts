@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLJAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQiwwIKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24isQEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBUSFAoQUEFTU1dPUkRfQ0hBTkdFRBAKEhIKDlBBU1NXT1JEX1JFU0VUEAs6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQiUwoWUGFzc3dvcmRSZXNldFJlcXVlc3RlZBIQCghyZXNldF9pZBgBIAEoCTonwrsYIwohaWRlbnRpdHkucGFzc3dvcmQucmVzZXRfcmVxdWVzdGVkIlIKD1Bhc3N3b3JkQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg0KBXJlc2V0GAIgASgIOh/CuxgbChlpZGVudGl0eS5wYXNzd29yZC5jaGFuZ2VkImEKFEVtYWlsQ2hhbmdlUmVxdWVzdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJY2hhbmdlX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5lbWFpbC5jaGFuZ2VfcmVxdWVzdGVkItMBChJBY2Nlc3NUb2tlbkNyZWF0ZWQSDwoHdXNlcl9pZBgBIAEoCRIXCg9hY2Nlc3NfdG9rZW5faWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEg4KBnNjb3BlcxgEIAMoCRIXCg9vcmdhbml6YXRpb25faWQYBSABKAkSLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOiPCuxgfCh1pZGVudGl0eS5hY2Nlc3NfdG9rZW4uY3JlYXRlZCKqAQoSQWNjZXNzVG9rZW5Sb3RhdGVkEg8KB3VzZXJfaWQYASABKAkSFwoPYWNjZXNzX3Rva2VuX2lkGAIgASgJEhQKDHN1Y2Nlc3Nvcl9pZBgDIAEoCRIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6I8K7GB8KHWlkZW50aXR5LmFjY2Vzc190b2tlbi5yb3RhdGVkImMKEkFjY2Vzc1Rva2VuUmV2b2tlZBIPCgd1c2VyX2lkGAEgASgJEhcKD2FjY2Vzc190b2tlbl9pZBgCIAEoCTojwrsYHwodaWRlbnRpdHkuYWNjZXNzX3Rva2VuLnJldm9rZWQinAEKFVNlcnZpY2VBY2NvdW50Q3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAzomwrsYIgogaWRlbnRpdHkuc2VydmljZV9hY2NvdW50LmNyZWF0ZWQinAEKFVNlcnZpY2VBY2NvdW50VXBkYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAzomwrsYIgogaWRlbnRpdHkuc2VydmljZV9hY2NvdW50LnVwZGF0ZWQidAoVU2VydmljZUFjY291bnREZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJzZXJ2aWNlX2FjY291bnRfaWQYAiABKAk6JsK7GCIKIGlkZW50aXR5LnNlcnZpY2VfYWNjb3VudC5kZWxldGVkIssBCg1BcGlLZXlDcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJzZXJ2aWNlX2FjY291bnRfaWQYAiABKAkSDgoGa2V5X2lkGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIOCgZzY29wZXMYBSADKAkSLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOh7CuxgaChhpZGVudGl0eS5hcGlfa2V5LmNyZWF0ZWQiuwEKDUFwaUtleVJvdGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgCIAEoCRIOCgZrZXlfaWQYAyABKAkSFAoMc3VjY2Vzc29yX2lkGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoewrsYGgoYaWRlbnRpdHkuYXBpX2tleS5yb3RhdGVkInQKDUFwaUtleVJldm9rZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgCIAEoCRIOCgZrZXlfaWQYAyABKAk6HsK7GBoKGGlkZW50aXR5LmFwaV9rZXkucmV2b2tlZCKOAQoRT2F1dGhUb2tlblJldm9rZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgCIAEoCRIOCgZrZXlfaWQYAyABKAkSEAoIdG9rZW5faWQYBCABKAk6IsK7GB4KHGlkZW50aXR5Lm9hdXRoX3Rva2VuLnJldm9rZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLJAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQiwwIKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24isQEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBUSFAoQUEFTU1dPUkRfQ0hBTkdFRBAKEhIKDlBBU1NXT1JEX1JFU0VUEAs6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQiUwoWUGFzc3dvcmRSZXNldFJlcXVlc3RlZBIQCghyZXNldF9pZBgBIAEoCTonwrsYIwohaWRlbnRpdHkucGFzc3dvcmQucmVzZXRfcmVxdWVzdGVkIlIKD1Bhc3N3b3JkQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg0KBXJlc2V0GAIgASgIOh/CuxgbChlpZGVudGl0eS5wYXNzd29yZC5jaGFuZ2VkImEKFEVtYWlsQ2hhbmdlUmVxdWVzdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJY2hhbmdlX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5lbWFpbC5jaGFuZ2VfcmVxdWVzdGVkItMBChJBY2Nlc3NUb2tlbkNyZWF0ZWQSDwoHdXNlcl9pZBgBIAEoCRIXCg9hY2Nlc3NfdG9rZW5faWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEg4KBnNjb3BlcxgEIAMoCRIXCg9vcmdhbml6YXRpb25faWQYBSABKAkSLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOiPCuxgfCh1pZGVudGl0eS5hY2Nlc3NfdG9rZW4uY3JlYXRlZCKqAQoSQWNjZXNzVG9rZW5Sb3RhdGVkEg8KB3VzZXJfaWQYASABKAkSFwoPYWNjZXNzX3Rva2VuX2lkGAIgASgJEhQKDHN1Y2Nlc3Nvcl9pZBgDIAEoCRIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6I8K7GB8KHWlkZW50aXR5LmFjY2Vzc190b2tlbi5yb3RhdGVkImMKEkFjY2Vzc1Rva2VuUmV2b2tlZBIPCgd1c2VyX2lkGAEgASgJEhcKD2FjY2Vzc190b2tlbl9pZBgCIAEoCTojwrsYHwodaWRlbnRpdHkuYWNjZXNzX3Rva2VuLnJldm9rZWQinAEKFVNlcnZpY2VBY2NvdW50Q3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAzomwrsYIgogaWRlbnRpdHkuc2VydmljZV9hY2NvdW50LmNyZWF0ZWQinAEKFVNlcnZpY2VBY2NvdW50VXBkYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGgoSc2VydmljZV9hY2NvdW50X2lkGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAzomwrsYIgogaWRlbnRpdHkuc2VydmljZV9hY2NvdW50LnVwZGF0ZWQidAoVU2VydmljZUFjY291bnREZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJzZXJ2aWNlX2FjY291bnRfaWQYAiABKAk6JsK7GCIKIGlkZW50aXR5LnNlcnZpY2VfYWNjb3VudC5kZWxldGVkIssBCg1BcGlLZXlDcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIaChJzZXJ2aWNlX2FjY291bnRfaWQYAiABKAkSDgoGa2V5X2lkGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIOCgZzY29wZXMYBSADKAkSLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOh7CuxgaChhpZGVudGl0eS5hcGlfa2V5LmNyZWF0ZWQiuwEKDUFwaUtleVJvdGF0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgCIAEoCRIOCgZrZXlfaWQYAyABKAkSFAoMc3VjY2Vzc29yX2lkGAQgASgJEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoewrsYGgoYaWRlbnRpdHkuYXBpX2tleS5yb3RhdGVkInQKDUFwaUtleVJldm9rZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgCIAEoCRIOCgZrZXlfaWQYAyABKAk6HsK7GBoKGGlkZW50aXR5LmFwaV9rZXkucmV2b2tlZCKOAQoRT2F1dGhUb2tlblJldm9rZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgCIAEoCRIOCgZrZXlfaWQYAyABKAkSEAoIdG9rZW5faWQYBCABKAk6IsK7GB4KHGlkZW50aXR5Lm9hdXRoX3Rva2VuLnJldm9rZWQifAoWRXh0ZXJuYWxJZGVudGl0eUxpbmtlZBIPCgd1c2VyX2lkGAEgASgJEhMKC2lkZW50aXR5X2lkGAIgASgJEhMKC3Byb3ZpZGVyX2lkGAMgASgJOifCuxgjCiFpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS5saW5rZWQigAEKGEV4dGVybmFsSWRlbnRpdHlVbmxpbmtlZBIPCgd1c2VyX2lkGAEgASgJEhMKC2lkZW50aXR5X2lkGAIgASgJEhMKC3Byb3ZpZGVyX2lkGAMgASgJOinCuxglCiNpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS51bmxpbmtlZCJ9ChdFeHRlcm5hbElkZW50aXR5UmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhMKC3Byb3ZpZGVyX2lkGAIgASgJEhIKCnVzZXJfYWdlbnQYAyABKAk6KMK7GCQKImlkZW50aXR5LmV4dGVybmFsX2lkZW50aXR5LnJlZnVzZWQikwEKFFNzb0Nvbm5lY3Rpb25DcmVhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIOCgZpc3N1ZXIYAyABKAkSEAoIcmVxdWlyZWQYBCABKAg6JcK7GCEKH2lkZW50aXR5LnNzb19jb25uZWN0aW9uLmNyZWF0ZWQikwEKFFNzb0Nvbm5lY3Rpb25VcGRhdGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIOCgZpc3N1ZXIYAyABKAkSEAoIcmVxdWlyZWQYBCABKAg6JcK7GCEKH2lkZW50aXR5LnNzb19jb25uZWN0aW9uLnVwZGF0ZWQicQoUU3NvQ29ubmVjdGlvbkRlbGV0ZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi5kZWxldGVkItIBChJTc29Vc2VyUHJvdmlzaW9uZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDwoHcm9sZV9pZBgEIAEoCRITCgVlbWFpbBgFIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYBiABKAlCBLi7GAESEAoIcmV2aXNpb24YByABKAM6I8K7GB8KHWlkZW50aXR5LnNzby51c2VyX3Byb3Zpc2lvbmVkIoMBCgtTc29CeXBhc3NlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRISCgp1c2VyX2FnZW50GAQgASgJOhvCuxgXChVpZGVudGl0eS5zc28uYnlwYXNzZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -1197,4 +1197,327 @@ export type OauthTokenRevoked = Message<"braid.identity.v1.OauthTokenRevoked"> &
  */
 export const OauthTokenRevokedSchema: GenMessage<OauthTokenRevoked> = /*@__PURE__*/
   messageDesc(file_braid_identity_v1_events, 28);
+
+/**
+ * ExternalIdentityLinked: a user can sign in by a provider.
+ *
+ * @generated from message braid.identity.v1.ExternalIdentityLinked
+ */
+export type ExternalIdentityLinked = Message<"braid.identity.v1.ExternalIdentityLinked"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string identity_id = 2;
+   */
+  identityId: string;
+
+  /**
+   * The provider, or the connection of an organization.
+   *
+   * @generated from field: string provider_id = 3;
+   */
+  providerId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ExternalIdentityLinked.
+ * Use `create(ExternalIdentityLinkedSchema)` to create a new message.
+ */
+export const ExternalIdentityLinkedSchema: GenMessage<ExternalIdentityLinked> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 29);
+
+/**
+ * ExternalIdentityUnlinked: a user can no longer sign in by a provider.
+ *
+ * @generated from message braid.identity.v1.ExternalIdentityUnlinked
+ */
+export type ExternalIdentityUnlinked = Message<"braid.identity.v1.ExternalIdentityUnlinked"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The link.
+   *
+   * @generated from field: string identity_id = 2;
+   */
+  identityId: string;
+
+  /**
+   * The provider, or the connection of an organization.
+   *
+   * @generated from field: string provider_id = 3;
+   */
+  providerId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ExternalIdentityUnlinked.
+ * Use `create(ExternalIdentityUnlinkedSchema)` to create a new message.
+ */
+export const ExternalIdentityUnlinkedSchema: GenMessage<ExternalIdentityUnlinked> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 30);
+
+/**
+ * ExternalIdentityRefused: somebody whom a provider says to have a user's address signed in by it and was not let in, as
+ * the two are not linked.
+ *
+ * @generated from message braid.identity.v1.ExternalIdentityRefused
+ */
+export type ExternalIdentityRefused = Message<"braid.identity.v1.ExternalIdentityRefused"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The provider, or the connection of an organization.
+   *
+   * @generated from field: string provider_id = 2;
+   */
+  providerId: string;
+
+  /**
+   * The client's User-Agent.
+   *
+   * @generated from field: string user_agent = 3;
+   */
+  userAgent: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ExternalIdentityRefused.
+ * Use `create(ExternalIdentityRefusedSchema)` to create a new message.
+ */
+export const ExternalIdentityRefusedSchema: GenMessage<ExternalIdentityRefused> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 31);
+
+/**
+ * SsoConnectionCreated: an organization has a connection to its own provider.
+ *
+ * @generated from message braid.identity.v1.SsoConnectionCreated
+ */
+export type SsoConnectionCreated = Message<"braid.identity.v1.SsoConnectionCreated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * The provider's issuer.
+   *
+   * @generated from field: string issuer = 3;
+   */
+  issuer: string;
+
+  /**
+   * Whether members have to sign in by it.
+   *
+   * @generated from field: bool required = 4;
+   */
+  required: boolean;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoConnectionCreated.
+ * Use `create(SsoConnectionCreatedSchema)` to create a new message.
+ */
+export const SsoConnectionCreatedSchema: GenMessage<SsoConnectionCreated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 32);
+
+/**
+ * SsoConnectionUpdated: a connection changed. It holds the values after the change.
+ *
+ * @generated from message braid.identity.v1.SsoConnectionUpdated
+ */
+export type SsoConnectionUpdated = Message<"braid.identity.v1.SsoConnectionUpdated"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * The provider's issuer.
+   *
+   * @generated from field: string issuer = 3;
+   */
+  issuer: string;
+
+  /**
+   * Whether members have to sign in by it.
+   *
+   * @generated from field: bool required = 4;
+   */
+  required: boolean;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoConnectionUpdated.
+ * Use `create(SsoConnectionUpdatedSchema)` to create a new message.
+ */
+export const SsoConnectionUpdatedSchema: GenMessage<SsoConnectionUpdated> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 33);
+
+/**
+ * SsoConnectionDeleted: a connection is gone.
+ *
+ * @generated from message braid.identity.v1.SsoConnectionDeleted
+ */
+export type SsoConnectionDeleted = Message<"braid.identity.v1.SsoConnectionDeleted"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoConnectionDeleted.
+ * Use `create(SsoConnectionDeletedSchema)` to create a new message.
+ */
+export const SsoConnectionDeletedSchema: GenMessage<SsoConnectionDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 34);
+
+/**
+ * SsoUserProvisioned: somebody signed in by an organization's connection for the first time and is to be a member.
+ *
+ * @generated from message braid.identity.v1.SsoUserProvisioned
+ */
+export type SsoUserProvisioned = Message<"braid.identity.v1.SsoUserProvisioned"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * The role that the connection gives.
+   *
+   * @generated from field: string role_id = 4;
+   */
+  roleId: string;
+
+  /**
+   * The address, in a domain of the organization.
+   *
+   * @generated from field: string email = 5;
+   */
+  email: string;
+
+  /**
+   * The name others see.
+   *
+   * @generated from field: string display_name = 6;
+   */
+  displayName: string;
+
+  /**
+   * The revision of the user that address and name are of.
+   *
+   * @generated from field: int64 revision = 7;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoUserProvisioned.
+ * Use `create(SsoUserProvisionedSchema)` to create a new message.
+ */
+export const SsoUserProvisionedSchema: GenMessage<SsoUserProvisioned> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 35);
+
+/**
+ * SsoBypassed: an owner signed in with the password although the organization's connection is required.
+ *
+ * @generated from message braid.identity.v1.SsoBypassed
+ */
+export type SsoBypassed = Message<"braid.identity.v1.SsoBypassed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The connection.
+   *
+   * @generated from field: string sso_connection_id = 2;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * The owner.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * The client's User-Agent.
+   *
+   * @generated from field: string user_agent = 4;
+   */
+  userAgent: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.SsoBypassed.
+ * Use `create(SsoBypassedSchema)` to create a new message.
+ */
+export const SsoBypassedSchema: GenMessage<SsoBypassed> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 36);
 

@@ -31,8 +31,8 @@ func (q *Queries) DeleteChallenge(ctx context.Context, hash []byte) error {
 }
 
 const insertChallenge = `-- name: InsertChallenge :exec
-insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, password_revision, device_known)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, password_revision, device_known, methods)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertChallengeParams struct {
@@ -45,6 +45,7 @@ type InsertChallengeParams struct {
 	ExpiresAt        time.Time
 	PasswordRevision int32
 	DeviceKnown      bool
+	Methods          []string
 }
 
 func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams) error {
@@ -58,12 +59,13 @@ func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams
 		arg.ExpiresAt,
 		arg.PasswordRevision,
 		arg.DeviceKnown,
+		arg.Methods,
 	)
 	return err
 }
 
 const lockChallenge = `-- name: LockChallenge :one
-select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known from challenge where hash = $1 for update
+select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known, methods from challenge where hash = $1 for update
 `
 
 type LockChallengeRow struct {
@@ -76,6 +78,7 @@ type LockChallengeRow struct {
 	ExpiresAt        time.Time
 	PasswordRevision int32
 	DeviceKnown      bool
+	Methods          []string
 }
 
 func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallengeRow, error) {
@@ -91,6 +94,7 @@ func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallenge
 		&i.ExpiresAt,
 		&i.PasswordRevision,
 		&i.DeviceKnown,
+		&i.Methods,
 	)
 	return i, err
 }

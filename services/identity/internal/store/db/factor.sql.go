@@ -72,7 +72,7 @@ func (q *Queries) DeleteUnconfirmed(ctx context.Context, accountID id.ID) error 
 }
 
 const hasPassword = `-- name: HasPassword :one
-select exists (select from credential where account_id = $1)
+select exists (select from credential where account_id = $1 and has_password)
 `
 
 func (q *Queries) HasPassword(ctx context.Context, accountID id.ID) (bool, error) {

@@ -56,6 +56,7 @@ type Challenge struct {
 	ExpiresAt        time.Time
 	PasswordRevision int32
 	DeviceKnown      bool
+	Methods          []string
 }
 
 type Credential struct {
@@ -64,6 +65,7 @@ type Credential struct {
 	PasswordHash string
 	UpdatedAt    time.Time
 	Revision     int32
+	HasPassword  bool
 }
 
 type Device struct {
@@ -85,6 +87,17 @@ type EmailChange struct {
 	TokenHash []byte
 	CreatedAt time.Time
 	ExpiresAt time.Time
+}
+
+type ExternalIdentity struct {
+	ID         id.ID
+	AccountID  id.ID
+	Source     string
+	Issuer     string
+	Subject    string
+	Email      string
+	CreatedAt  time.Time
+	LastUsedAt time.Time
 }
 
 type Factor struct {
@@ -218,9 +231,31 @@ type SigningKey struct {
 	VerifiesUntil *time.Time
 }
 
+type SsoConnection struct {
+	OrganizationID id.ID
+	ID             id.ID
+	DisplayName    string
+	Issuer         string
+	ClientID       string
+	SealedSecret   []byte
+	DefaultRoleID  string
+	Required       bool
+	Revision       int64
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
 type UsedAssertion struct {
 	OrganizationID id.ID
 	CredentialID   id.ID
 	Hash           []byte
 	ExpiresAt      time.Time
+}
+
+type VerifiedDomain struct {
+	OrganizationID id.ID
+	DomainID       id.ID
+	Domain         string
+	Capture        bool
+	VerifiedAt     time.Time
 }

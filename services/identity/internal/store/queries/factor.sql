@@ -59,4 +59,4 @@ returning tries, since;
 delete from proof_budget where account_id = @account_id;
 
 -- name: HasPassword :one
-select exists (select from credential where account_id = @account_id);
+select exists (select from credential where account_id = @account_id and has_password);

@@ -99,6 +99,25 @@ func (q *Queries) LockOrganization(ctx context.Context, argID id.ID) error {
 	return err
 }
 
+const provisionMember = `-- name: ProvisionMember :execrows
+insert into member (organization_id, user_id, role_ids, joined_at, revision)
+values ($1, $2, $3, $4, 1)
+on conflict do nothing
+`
+
+func (q *Queries) ProvisionMember(ctx context.Context, organizationID id.ID, userID id.ID, roleIds []string, joinedAt time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, provisionMember,
+		organizationID,
+		userID,
+		roleIds,
+		joinedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const updateMember = `-- name: UpdateMember :exec
 update member set role_ids = $3, revision = $4, suspended_at = $5, suspension_reason = $6
 where organization_id = $1 and user_id = $2

@@ -24,3 +24,8 @@ where organization_id = $1 and user_id = $2;
 
 -- name: DeleteMember :exec
 delete from member where organization_id = $1 and user_id = $2;
+
+-- name: ProvisionMember :execrows
+insert into member (organization_id, user_id, role_ids, joined_at, revision)
+values ($1, $2, $3, $4, 1)
+on conflict do nothing;
