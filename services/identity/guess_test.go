@@ -13,7 +13,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
-	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/app"
 )
@@ -116,10 +115,18 @@ func TestALockDoesNotAnswerGuessesOnAndOn(t *testing.T) {
 	h := newHarness(t)
 	h.signUp("ada@example.com")
 	h.failFrom(10, "192.0.2.1", "ada@example.com", "")
+	h.failFrom(10, "192.0.2.1", "nobody@example.com", "")
+	h.clock.Advance(time.Minute)
+	_, right := h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, "")
+	_, wrong := h.tryFrom("192.0.2.1", "ada@example.com", "not the password", "")
+	_, nobodys := h.tryFrom("192.0.2.1", "nobody@example.com", goodPassword, "")
+	for _, err := range []error{right, wrong, nobodys} {
+		require.Equal(t, "RATE_LIMITED", reasonOf(t, err), "nothing is looked at, and everybody is told so")
+		require.Equal(t, 14*time.Minute, retryAfterOf(t, err))
+		require.Equal(t, right.Error(), err.Error())
+	}
+	h.clock.Advance(14 * time.Minute)
 	_, err := h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, "")
-	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, err))
-	h.clock.Advance(15 * time.Minute)
-	_, err = h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, "")
 	require.NoError(t, err)
 }
 
@@ -132,8 +139,11 @@ func TestStrangersCannotLockTheOwnerOut(t *testing.T) {
 	device := login.GetDeviceToken()
 	require.Len(t, device, 43)
 	// A stranger behind the same address as the owner.
-	h.failFrom(12, "192.0.2.1", "ada@example.com", "")
-	h.failFrom(12, "192.0.2.1", "ada@example.com", "not a device token")
+	h.failFrom(10, "192.0.2.1", "ada@example.com", "")
+	for _, unknown := range []string{"", "not a device token"} {
+		_, err := h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, unknown)
+		require.Equal(t, "RATE_LIMITED", reasonOf(t, err))
+	}
 	evesDevice := h.signIn("eve@example.com").GetDeviceToken()
 	h.failFrom(6, "192.0.2.1", "ada@example.com", evesDevice)
 	known, err := h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, device)
@@ -203,9 +213,11 @@ func TestGuessesAreCountedAcrossProcesses(t *testing.T) {
 	}
 	group.Wait()
 	close(results)
+	answers := map[string]int{}
 	for err := range results {
-		require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, err))
+		answers[reasonOf(t, err)]++
 	}
+	require.Equal(t, map[string]int{"CREDENTIALS_INVALID": 10, "RATE_LIMITED": 30}, answers)
 	require.Equal(t, 40, h.count(`select max(spent) from budget where locked_until is null`), "the network's: none is lost")
 	require.Equal(t, 1, h.count(`select locks from budget where locked_until is not null`))
 	require.Equal(t, 5, h.count(`select spent from budget where locked_until is not null`))
@@ -237,21 +249,135 @@ func TestParallelGuessesDoNotSlipPastTheLock(t *testing.T) {
 	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, <-right))
 }
 
-func TestWrongCodesLockTheirClient(t *testing.T) {
+// Wrong passwords of one client are counted together, wherever it shows them.
+func TestLoginStepUpAndChangeShareABudget(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.signUp("ada@example.com")
+	session := h.signIn("ada@example.com")
+	token, device := session.GetAccessToken(), session.GetDeviceToken()
+	change := func(current, device string) error {
+		_, err := h.passwords(token).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{
+			CurrentPassword: current, NewPassword: otherPassword, DeviceToken: device,
+		})
+		return err
+	}
+	stepUp := func(password, device string) error {
+		_, err := h.logins(token).StepUp(t.Context(), &identityv1.StepUpRequest{Password: password, DeviceToken: device})
+		return err
+	}
+	h.failFrom(2, "", "ada@example.com", "")
+	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, stepUp("not the password", "")))
+	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, stepUp("not the password", "")))
+	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, change("not the password", "")))
+	_, login := h.login("ada@example.com", goodPassword)
+	for _, err := range []error{login, stepUp(goodPassword, ""), change(goodPassword, "")} {
+		require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, err))
+		require.Equal(t, 15*time.Minute, retryAfterOf(t, err))
+	}
+	_, err := h.passwords(token).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{CurrentPassword: "not the password", NewPassword: "short"})
+	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, err))
+	_, err = h.passwords(token).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{CurrentPassword: goodPassword, NewPassword: "short"})
+	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, err), "what is wrong with the other password does not give the present one away")
+	require.NoError(t, stepUp(goodPassword, device), "a known device is a client of its own here, too")
+	for range 5 {
+		require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, stepUp("not the password", device)))
+	}
+	_, err = h.tryFrom("192.0.2.7", "ada@example.com", goodPassword, device)
+	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, err))
+	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, change(goodPassword, device)))
+}
+
+func TestAnotherPasswordEndsTheLocksOfAllClients(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.signUp("ada@example.com")
+	for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
+		h.failFrom(10, address, "ada@example.com", "")
+	}
+	require.NoError(t, h.reset(h.forgot("ada@example.com").GetToken(), otherPassword))
+	for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
+		h.failFrom(4, address, "ada@example.com", "")
+		_, err := h.tryFrom(address, "ada@example.com", otherPassword, "")
+		require.NoError(t, err)
+	}
+	h.failFrom(5, "192.0.2.1", "ada@example.com", "")
+	session, err := h.login("ada@example.com", otherPassword)
+	require.NoError(t, err)
+	_, err = h.passwords(session.GetAccessToken()).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{
+		CurrentPassword: otherPassword, NewPassword: goodPassword,
+	})
+	require.NoError(t, err)
+	_, err = h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, "")
+	require.NoError(t, err)
+}
+
+func (h *harness) verifyFrom(address, email, code string) error {
+	_, err := h.from(address).VerifyEmail(h.t.Context(), &identityv1.VerifyEmailRequest{Email: email, Code: code})
+	return err
+}
+
+func TestWrongCodesCountForTheirClientAlone(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	code := h.mail(h.register("ada@example.com", goodPassword)).GetCode()
-	verify := func(client identityv1connect.AuthServiceClient, email, code string) error {
-		_, err := client.VerifyEmail(t.Context(), &identityv1.VerifyEmailRequest{Email: email, Code: code})
-		return err
+	for range 20 {
+		require.Equal(t, "CODE_INVALID", reasonOf(t, h.verifyFrom("192.0.2.1", "ada@example.com", otherCode(code))))
 	}
-	for range 5 {
-		require.Equal(t, "CODE_INVALID", reasonOf(t, verify(h.from("192.0.2.1"), "ada@example.com", otherCode(code))))
+	require.Equal(t, "CODE_INVALID", reasonOf(t, h.verifyFrom("192.0.2.1", "ada@example.com", code)), "the stranger has had five")
+	for range 4 {
+		_, err := h.verify("ada@example.com", otherCode(code))
+		require.Equal(t, "CODE_INVALID", reasonOf(t, err))
 	}
-	// A new code is not another five guesses for the same client.
-	second := h.mail(h.register("ada@example.com", goodPassword)).GetCode()
-	require.Equal(t, "CODE_INVALID", reasonOf(t, verify(h.from("192.0.2.1"), "ada@example.com", second)))
-	require.NoError(t, verify(h.from("192.0.2.2"), "ada@example.com", second))
+	_, err := h.verify("ada@example.com", code)
+	require.NoError(t, err, "the owner has five as well")
+}
+
+func TestANewCodeBeginsWithNewTries(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	code := h.mail(h.register("ada@example.com", goodPassword)).GetCode()
+	for range 6 {
+		_, err := h.verify("ada@example.com", otherCode(code))
+		require.Equal(t, "CODE_INVALID", reasonOf(t, err))
+		require.Equal(t, []string{"code"}, fieldsOf(t, err))
+	}
+	_, err := h.verify("ada@example.com", code)
+	require.Equal(t, "CODE_INVALID", reasonOf(t, err))
+	// The stranger's own registration of the address is no new try with Ada's client, nor Ada's one with the stranger's.
+	_, err = h.from("192.0.2.1").Register(t.Context(), &identityv1.RegisterRequest{
+		Email: "ada@example.com", Password: "the password of a stranger", DisplayName: "Eve",
+	})
+	require.NoError(t, err)
+	_, err = h.verify("ada@example.com", code)
+	require.Equal(t, "CODE_INVALID", reasonOf(t, err))
+	again := h.resend("ada@example.com").GetCode()
+	_, err = h.verify("ada@example.com", again)
+	require.NoError(t, err)
+}
+
+func TestFiftyWrongCodesOfAllClientsAreEnough(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	mail := h.mail(h.register("ada@example.com", goodPassword))
+	h.clock.Advance(time.Minute)
+	for try := range 50 {
+		// After the five of each client one more, which is not looked at and costs the others nothing.
+		address := fmt.Sprintf("192.0.2.%d", try/5)
+		require.Equal(t, "CODE_INVALID", reasonOf(t, h.verifyFrom(address, "ada@example.com", otherCode(mail.GetCode()))))
+		if try%5 == 4 && try < 49 {
+			require.Equal(t, "CODE_INVALID", reasonOf(t, h.verifyFrom(address, "ada@example.com", mail.GetCode())))
+		}
+	}
+	for _, code := range []string{mail.GetCode(), otherCode(mail.GetCode())} {
+		_, err := h.verify("ada@example.com", code)
+		require.Equal(t, "RATE_LIMITED", reasonOf(t, err))
+		require.Equal(t, 15*time.Minute, retryAfterOf(t, err))
+	}
+	_, err := h.verify("ben@example.com", "000000")
+	require.Equal(t, "CODE_INVALID", reasonOf(t, err), "it is the address's budget")
+	_, err = h.verifyToken(mail.GetToken())
+	require.NoError(t, err, "the link works on")
 }
 
 func TestBudgetsArePurged(t *testing.T) {
