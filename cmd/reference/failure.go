@@ -30,7 +30,7 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.LoginService/BeginPasskey":    {"CHALLENGE_EXPIRED", "PASSKEY_INVALID"},
 	"/braid.identity.v1.LoginService/FinishPasskey":   {"CHALLENGE_EXPIRED", "PASSKEY_INVALID", "SSO_REQUIRED"},
 	"/braid.identity.v1.LoginService/StepUp": {
-		"CREDENTIALS_INVALID", "FACTOR_REQUIRED", "CHALLENGE_EXPIRED", "CODE_INVALID", "PASSKEY_INVALID", "FACTOR_LOCKED",
+		"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "FACTOR_REQUIRED", "CHALLENGE_EXPIRED", "CODE_INVALID", "PASSKEY_INVALID", "FACTOR_LOCKED",
 	},
 	"/braid.identity.v1.FactorService/CreateTotpFactor":          {"FACTOR_LIMIT"},
 	"/braid.identity.v1.FactorService/ConfirmFactor":             {"CODE_INVALID", "FACTOR_CONFIRMED"},
@@ -55,7 +55,7 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.SsoConnectionService/UpdateSsoConnection": {"SSO_ISSUER_INVALID"},
 
 	"/braid.identity.v1.PasswordService/ResetPassword":  {"CODE_INVALID", "CODE_EXPIRED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
-	"/braid.identity.v1.PasswordService/ChangePassword": {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
+	"/braid.identity.v1.PasswordService/ChangePassword": {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "PASSWORD_UNCHANGED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
 
 	"/braid.identity.v1.AccessTokenService/CreateAccessToken":       {"NOT_FOUND", "CREDENTIAL_LIMIT_REACHED"},
 	"/braid.identity.v1.AccessTokenService/RotateAccessToken":       {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},

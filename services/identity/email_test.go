@@ -4,10 +4,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
+	"github.com/braidhq/braid/services/identity/internal/app"
 )
 
 func (h *harness) emails(accessToken string) identityv1connect.EmailServiceClient {
@@ -56,9 +58,13 @@ func TestALinkProvesAnAddress(t *testing.T) {
 	h.signIn("ada@example.com")
 	_, err = h.verifyToken(token)
 	require.Equal(t, "CODE_INVALID", reasonOf(t, err))
+	require.Equal(t, []string{"token"}, fieldsOf(t, err))
+	require.ErrorContains(t, err, "Ask for another link")
 	h.clock.Advance(15 * time.Minute)
+	require.NoError(t, app.NewCleanup(&app.App{DB: h.database.DB, Clock: h.clock}, prometheus.NewRegistry()).Once(t.Context()))
 	_, err = h.verifyToken(late)
-	require.Equal(t, "CODE_EXPIRED", reasonOf(t, err))
+	require.Equal(t, "CODE_EXPIRED", reasonOf(t, err), "also when the cleanup has been by")
+	require.Equal(t, []string{"token"}, fieldsOf(t, err))
 	for field, request := range map[string]*identityv1.VerifyEmailRequest{
 		"email": {Code: "000000"}, "code": {Email: "ada@example.com"}, "token": {Email: "ada@example.com", Code: "000000", Token: token},
 	} {

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
-	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/app"
 )
@@ -116,10 +115,18 @@ func TestALockDoesNotAnswerGuessesOnAndOn(t *testing.T) {
 	h := newHarness(t)
 	h.signUp("ada@example.com")
 	h.failFrom(10, "192.0.2.1", "ada@example.com", "")
+	h.failFrom(10, "192.0.2.1", "nobody@example.com", "")
+	h.clock.Advance(time.Minute)
+	_, right := h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, "")
+	_, wrong := h.tryFrom("192.0.2.1", "ada@example.com", "not the password", "")
+	_, nobodys := h.tryFrom("192.0.2.1", "nobody@example.com", goodPassword, "")
+	for _, err := range []error{right, wrong, nobodys} {
+		require.Equal(t, "RATE_LIMITED", reasonOf(t, err), "nothing is looked at, and everybody is told so")
+		require.Equal(t, 14*time.Minute, retryAfterOf(t, err))
+		require.Equal(t, right.Error(), err.Error())
+	}
+	h.clock.Advance(14 * time.Minute)
 	_, err := h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, "")
-	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, err))
-	h.clock.Advance(15 * time.Minute)
-	_, err = h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, "")
 	require.NoError(t, err)
 }
 
@@ -132,8 +139,11 @@ func TestStrangersCannotLockTheOwnerOut(t *testing.T) {
 	device := login.GetDeviceToken()
 	require.Len(t, device, 43)
 	// A stranger behind the same address as the owner.
-	h.failFrom(12, "192.0.2.1", "ada@example.com", "")
-	h.failFrom(12, "192.0.2.1", "ada@example.com", "not a device token")
+	h.failFrom(10, "192.0.2.1", "ada@example.com", "")
+	for _, unknown := range []string{"", "not a device token"} {
+		_, err := h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, unknown)
+		require.Equal(t, "RATE_LIMITED", reasonOf(t, err))
+	}
 	evesDevice := h.signIn("eve@example.com").GetDeviceToken()
 	h.failFrom(6, "192.0.2.1", "ada@example.com", evesDevice)
 	known, err := h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, device)
@@ -203,9 +213,11 @@ func TestGuessesAreCountedAcrossProcesses(t *testing.T) {
 	}
 	group.Wait()
 	close(results)
+	answers := map[string]int{}
 	for err := range results {
-		require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, err))
+		answers[reasonOf(t, err)]++
 	}
+	require.Equal(t, map[string]int{"CREDENTIALS_INVALID": 10, "RATE_LIMITED": 30}, answers)
 	require.Equal(t, 40, h.count(`select max(spent) from budget where locked_until is null`), "the network's: none is lost")
 	require.Equal(t, 1, h.count(`select locks from budget where locked_until is not null`))
 	require.Equal(t, 5, h.count(`select spent from budget where locked_until is not null`))
@@ -237,21 +249,67 @@ func TestParallelGuessesDoNotSlipPastTheLock(t *testing.T) {
 	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, <-right))
 }
 
-func TestWrongCodesLockTheirClient(t *testing.T) {
+// Wrong passwords of one client are counted together, wherever it shows them.
+func TestLoginStepUpAndChangeShareABudget(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	code := h.mail(h.register("ada@example.com", goodPassword)).GetCode()
-	verify := func(client identityv1connect.AuthServiceClient, email, code string) error {
-		_, err := client.VerifyEmail(t.Context(), &identityv1.VerifyEmailRequest{Email: email, Code: code})
+	h.signUp("ada@example.com")
+	session := h.signIn("ada@example.com")
+	token, device := session.GetAccessToken(), session.GetDeviceToken()
+	change := func(current, device string) error {
+		_, err := h.passwords(token).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{
+			CurrentPassword: current, NewPassword: otherPassword, DeviceToken: device,
+		})
 		return err
 	}
-	for range 5 {
-		require.Equal(t, "CODE_INVALID", reasonOf(t, verify(h.from("192.0.2.1"), "ada@example.com", otherCode(code))))
+	stepUp := func(password, device string) error {
+		_, err := h.logins(token).StepUp(t.Context(), &identityv1.StepUpRequest{Password: password, DeviceToken: device})
+		return err
 	}
-	// A new code is not another five guesses for the same client.
-	second := h.mail(h.register("ada@example.com", goodPassword)).GetCode()
-	require.Equal(t, "CODE_INVALID", reasonOf(t, verify(h.from("192.0.2.1"), "ada@example.com", second)))
-	require.NoError(t, verify(h.from("192.0.2.2"), "ada@example.com", second))
+	h.failFrom(2, "", "ada@example.com", "")
+	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, stepUp("not the password", "")))
+	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, stepUp("not the password", "")))
+	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, change("not the password", "")))
+	_, login := h.login("ada@example.com", goodPassword)
+	for _, err := range []error{login, stepUp(goodPassword, ""), change(goodPassword, "")} {
+		require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, err))
+		require.Equal(t, 15*time.Minute, retryAfterOf(t, err))
+	}
+	_, err := h.passwords(token).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{CurrentPassword: "not the password", NewPassword: "short"})
+	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, err))
+	_, err = h.passwords(token).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{CurrentPassword: goodPassword, NewPassword: "short"})
+	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, err), "what is wrong with the other password does not give the present one away")
+	require.NoError(t, stepUp(goodPassword, device), "a known device is a client of its own here, too")
+	for range 5 {
+		require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, stepUp("not the password", device)))
+	}
+	_, err = h.tryFrom("192.0.2.7", "ada@example.com", goodPassword, device)
+	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, err))
+	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, change(goodPassword, device)))
+}
+
+func TestAnotherPasswordEndsTheLocksOfAllClients(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.signUp("ada@example.com")
+	for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
+		h.failFrom(10, address, "ada@example.com", "")
+	}
+	require.NoError(t, h.reset(h.forgot("ada@example.com").GetToken(), otherPassword))
+	for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
+		h.failFrom(4, address, "ada@example.com", "")
+		_, err := h.tryFrom(address, "ada@example.com", otherPassword, "")
+		require.NoError(t, err)
+	}
+	h.failFrom(5, "192.0.2.1", "ada@example.com", "")
+	session, err := h.login("ada@example.com", otherPassword)
+	require.NoError(t, err)
+	_, err = h.passwords(session.GetAccessToken()).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{
+		CurrentPassword: otherPassword, NewPassword: goodPassword,
+	})
+	require.NoError(t, err)
+	_, err = h.tryFrom("192.0.2.1", "ada@example.com", goodPassword, "")
+	require.NoError(t, err)
 }
 
 func TestBudgetsArePurged(t *testing.T) {

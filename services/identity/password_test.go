@@ -76,7 +76,10 @@ func TestForgottenPasswordIsReset(t *testing.T) {
 	_, err = h.login("ada@example.com", otherPassword)
 	require.NoError(t, err)
 	for name, token := range map[string]string{"used": mail.GetToken(), "mailed besides": second.GetToken(), "unknown": "x"} {
-		require.Equal(t, "CODE_INVALID", reasonOf(t, h.reset(token, goodPassword)), name)
+		err := h.reset(token, goodPassword)
+		require.Equal(t, "CODE_INVALID", reasonOf(t, err), name)
+		require.Equal(t, []string{"token"}, fieldsOf(t, err), name)
+		require.ErrorContains(t, err, "Ask for another link", name)
 	}
 
 	var told []string
@@ -101,7 +104,9 @@ func TestResetTokenExpires(t *testing.T) {
 	h.signUp("ada@example.com")
 	mail := h.forgot("ada@example.com")
 	h.clock.Advance(30 * time.Minute)
-	require.Equal(t, "CODE_EXPIRED", reasonOf(t, h.reset(mail.GetToken(), otherPassword)))
+	err := h.reset(mail.GetToken(), otherPassword)
+	require.Equal(t, "CODE_EXPIRED", reasonOf(t, err))
+	require.Equal(t, []string{"token"}, fieldsOf(t, err))
 	h.signIn("ada@example.com")
 }
 
@@ -154,6 +159,10 @@ func TestChangingThePasswordNeedsTheOldOne(t *testing.T) {
 	err := change(goodPassword, "short")
 	require.Equal(t, "PASSWORD_TOO_SHORT", reasonOf(t, err))
 	require.Equal(t, []string{"newPassword"}, fieldsOf(t, err))
+	err = change(goodPassword, goodPassword)
+	require.Equal(t, "PASSWORD_UNCHANGED", reasonOf(t, err))
+	require.Equal(t, []string{"newPassword"}, fieldsOf(t, err))
+	require.True(t, h.active(other.GetAccessToken()))
 	require.NoError(t, change(goodPassword, otherPassword))
 	changed := lastEvent[*identityv1.PasswordChanged](h)
 	require.Equal(t, user.GetId(), changed.GetUserId())
@@ -168,8 +177,8 @@ func TestChangingThePasswordNeedsTheOldOne(t *testing.T) {
 		require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, change("not the password", goodPassword)))
 	}
 	require.Equal(t, "ACCOUNT_LOCKED", reasonOf(t, change(otherPassword, goodPassword)), "a stolen session can't guess on")
-	_, err = h.login("ada@example.com", otherPassword)
-	require.NoError(t, err, "and locks nothing else")
+	_, err = h.tryFrom("192.0.2.1", "ada@example.com", otherPassword, "")
+	require.NoError(t, err, "and locks no other client")
 }
 
 // A login whose password was right a moment ago must not begin a session after a reset has ended all of them.

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/services/identity/internal/app"
 	"github.com/braidhq/braid/services/identity/internal/domain"
 )
@@ -49,7 +51,10 @@ func (l *Login) FinishPasskey(ctx context.Context, request *identityv1.FinishPas
 
 // StepUp implements LoginService.
 func (l *Login) StepUp(ctx context.Context, request *identityv1.StepUpRequest) (*identityv1.StepUpResponse, error) {
-	proof := app.Proof{Password: request.GetPassword(), Code: request.GetCode()}
+	if err := oneProof(request); err != nil {
+		return nil, err
+	}
+	proof := app.Proof{Password: request.GetPassword(), Code: request.GetCode(), DeviceToken: request.GetDeviceToken()}
 	if request.GetCredential() != nil {
 		var err error
 		if proof.Passkey, err = decodeCredential(request.GetCredential()); err != nil {
@@ -61,6 +66,30 @@ func (l *Login) StepUp(ctx context.Context, request *identityv1.StepUpRequest) (
 		return nil, err
 	}
 	return &identityv1.StepUpResponse{AccessToken: access, TokenType: tokenType, ExpiresIn: expiresIn}, nil
+}
+
+// oneProof refuses a step-up with none or several of the proofs, and names those it is about.
+func oneProof(request *identityv1.StepUpRequest) error {
+	var shown []string
+	for field, set := range map[string]bool{
+		"password": request.GetPassword() != "", "code": request.GetCode() != "", "credential": request.GetCredential() != nil,
+	} {
+		if set {
+			shown = append(shown, field)
+		}
+	}
+	if len(shown) == 1 {
+		return nil
+	}
+	if len(shown) == 0 {
+		shown = []string{"password", "code", "credential"}
+	}
+	slices.Sort(shown)
+	problem := errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The request is not valid.")
+	for _, field := range shown {
+		problem = problem.WithViolation(errs.Violation{Field: field, Rule: "required", Message: "must be the only one of password, code and credential"})
+	}
+	return problem
 }
 
 func encodeLogin(tokens app.Tokens, user domain.User) *identityv1.LoginResponse {

@@ -34,7 +34,7 @@ func (p *Password) ResetPassword(ctx context.Context, request *identityv1.ResetP
 
 // ChangePassword implements PasswordService.
 func (p *Password) ChangePassword(ctx context.Context, request *identityv1.ChangePasswordRequest) (*identityv1.ChangePasswordResponse, error) {
-	if err := p.app.ChangePassword(ctx, request.GetCurrentPassword(), request.GetNewPassword()); err != nil {
+	if err := p.app.ChangePassword(ctx, request.GetCurrentPassword(), request.GetNewPassword(), request.GetDeviceToken()); err != nil {
 		return nil, err
 	}
 	return &identityv1.ChangePasswordResponse{}, nil

@@ -60,7 +60,7 @@ func (a *App) VerifyToken(ctx context.Context, mailed string) (domain.User, erro
 	case store.IsAddressTaken(err):
 		return domain.User{}, domain.ErrEmailTaken
 	case errors.Is(err, errs.ErrNotFound):
-		return domain.User{}, domain.ErrCodeInvalid
+		return domain.User{}, domain.ErrLinkInvalid
 	case err != nil:
 		return domain.User{}, err
 	}

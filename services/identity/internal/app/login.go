@@ -6,7 +6,6 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/call"
-	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/domain"
@@ -47,45 +46,22 @@ type proven struct {
 // hash as a wrong password, and every refusal but that of a right password under a lock is the same.
 func (a *App) provePassword(ctx context.Context, email, password, deviceToken string) (proven, error) {
 	address := domain.ParseAddress(email)
-	met, err := a.meet(ctx, guessLogin, address, deviceToken)
-	if err != nil {
-		return proven{}, err
-	}
-	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), address)
-	if err != nil {
-		return proven{}, err
-	}
-	// No transaction is open here: a connection must not wait for its turn to hash.
-	right, err := a.Hasher.Verify(ctx, credential.PasswordHash, password)
-	if err != nil {
-		return proven{}, err
-	}
-	if err := a.answerGuess(ctx, met, right, credential.User.ID, address); err != nil {
-		return proven{}, err
-	}
-	known := proven{Credential: credential, methods: []string{domain.ByPassword}, deviceKnown: met.deviceUserID == credential.User.ID}
+	known, err := a.tryPassword(ctx, passwordTry{
+		address: address, password: password, deviceToken: deviceToken,
+		refused: func(ctx context.Context, tx *pg.Tx, userID id.ID) error {
+			// Derived in both cases, so that it takes the same time.
+			key := token.AddressKey(a.Keys, address.Key)
+			if !userID.IsZero() {
+				key = userID
+			}
+			return a.loginFailed(ctx, tx, userID, key, domain.CutUserAgent(call.From(ctx).UserAgent))
+		},
+	})
 	// A hash of earlier parameters is replaced while the password is at hand.
-	if a.Hasher.Outdated(credential.PasswordHash) {
+	if err == nil && a.Hasher.Outdated(known.PasswordHash) {
 		known.replacementHash, err = a.Hasher.Hash(ctx, password)
 	}
 	return known, err
-}
-
-// answerGuess judges a password and keeps the fact of a refusal, which is told in the same way for every cause.
-func (a *App) answerGuess(ctx context.Context, met guesser, right bool, userID id.ID, address domain.Address) error {
-	// Derived in both cases, so that it takes the same time.
-	key := token.AddressKey(a.Keys, address.Key)
-	if !userID.IsZero() {
-		key = userID
-	}
-	var answer *errs.Error
-	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) (err error) {
-		if answer, err = a.judge(ctx, tx, met, right); err != nil || answer == nil {
-			return err
-		}
-		return a.loginFailed(ctx, tx, userID, key, domain.CutUserAgent(call.From(ctx).UserAgent))
-	})
-	return settled(err, answer)
 }
 
 // passFirstProof goes on where the first proof was right, the password or what a provider said: to a session, or to asking

@@ -56,7 +56,7 @@ func (a *App) ResetPassword(ctx context.Context, mailed, newPassword string) err
 	hashed := token.HashMailed(token.ForPasswordReset, mailed)
 	found, err := store.FindPasswordReset(ctx, a.DB.Point(pg.Scope{}), hashed)
 	if errors.Is(err, errs.ErrNotFound) {
-		return domain.ErrCodeInvalid
+		return domain.ErrLinkInvalid
 	}
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (a *App) ResetPassword(ctx context.Context, mailed, newPassword string) err
 			return err
 		}
 		if !used {
-			return domain.ErrCodeInvalid
+			return domain.ErrLinkInvalid
 		}
 		if err := store.DeleteDevices(ctx, tx, found.User.ID); err != nil {
 			return err
@@ -85,43 +85,34 @@ func (a *App) ResetPassword(ctx context.Context, mailed, newPassword string) err
 }
 
 // ChangePassword sets another password for the caller, who must know the present one, and ends the caller's other
-// sessions. Wrong guesses are counted for each session: one that was stolen does not lock the others.
-func (a *App) ChangePassword(ctx context.Context, currentPassword, newPassword string) error {
+// sessions. Nothing is said of the other password before the present one has passed: under a lock that would tell that it
+// is right.
+func (a *App) ChangePassword(ctx context.Context, currentPassword, newPassword, deviceToken string) error {
 	actor := call.From(ctx).Actor
 	user, err := a.User(ctx, actor.UserID)
 	if err != nil {
 		return err
 	}
-	address := domain.ParseAddress(user.Email)
-	met, err := a.meet(ctx, guessChange+actor.SessionID.String(), address, "")
+	known, err := a.tryPassword(ctx, passwordTry{
+		address: domain.ParseAddress(user.Email), password: currentPassword, deviceToken: deviceToken, ownerID: user.ID,
+	})
 	if err != nil {
 		return err
 	}
-	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), address)
+	if password.Same(currentPassword, newPassword) {
+		return domain.ErrPasswordUnchanged
+	}
+	hash, err := a.hashNew(ctx, "newPassword", newPassword, passwordOwnerOf(user))
 	if err != nil {
 		return err
 	}
-	right, err := a.Hasher.Verify(ctx, credential.PasswordHash, currentPassword)
-	if err != nil {
-		return err
-	}
-	hash := ""
-	if right {
-		if hash, err = a.hashNew(ctx, "newPassword", newPassword, passwordOwnerOf(user)); err != nil {
-			return err
-		}
-	}
-	var answer *errs.Error
 	err = a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) error {
-		if answer, err = a.judge(ctx, tx, met, right); err != nil || answer != nil {
-			return err
-		}
-		if err := store.HoldPassword(ctx, tx, user.ID, credential.PasswordRevision); err != nil {
+		if err := store.HoldPassword(ctx, tx, user.ID, known.PasswordRevision); err != nil {
 			return err
 		}
 		return a.replacePassword(ctx, tx, user.ID, hash, actor.SessionID, identityv1.SessionRevoked_PASSWORD_CHANGED)
 	})
-	return settled(err, answer)
+	return settled(err, nil)
 }
 
 // settled is the answer to a guess that was judged: what went wrong, else the refusal, else nil.

@@ -45,6 +45,47 @@ func (a *App) tryCode(ctx context.Context, tx *pg.Tx, userID id.ID, code string)
 	return []string{domain.ByCode}, store.ResetTries(ctx, tx, userID)
 }
 
+// passwordTry is a password that is shown for an address.
+type passwordTry struct {
+	address               domain.Address
+	password, deviceToken string
+	// ownerID is whose it must be; zero for whoever has the address.
+	ownerID id.ID
+	// refused keeps the fact of a refusal, if anything does. It is told whose the address is, zero for nobody's.
+	refused func(ctx context.Context, tx *pg.Tx, userID id.ID) error
+}
+
+// tryPassword returns whose password it is. The guess is judged before anything else depends on it, so that a right one
+// under a lock is told from a wrong one by nothing but its answer.
+func (a *App) tryPassword(ctx context.Context, try passwordTry) (proven, error) {
+	met, err := a.meet(ctx, try.deviceToken)
+	if err != nil {
+		return proven{}, err
+	}
+	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), try.address)
+	if err != nil {
+		return proven{}, err
+	}
+	// No transaction is open here: a connection must not wait for its turn to hash.
+	right, err := a.Hasher.Verify(ctx, credential.PasswordHash, try.password)
+	if err != nil {
+		return proven{}, err
+	}
+	guess := a.atPassword(met, try.address, credential.PasswordRevision)
+	guess.Right = right && (try.ownerID.IsZero() || try.ownerID == credential.User.ID)
+	var answer *errs.Error
+	err = a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) (err error) {
+		_, answer, err = a.judge(ctx, tx, guess)
+		if err != nil || answer == nil || try.refused == nil {
+			return err
+		}
+		return try.refused(ctx, tx, credential.User.ID)
+	})
+	return proven{
+		Credential: credential, methods: []string{domain.ByPassword}, deviceKnown: met.deviceUserID == credential.User.ID,
+	}, settled(err, answer)
+}
+
 func (a *App) tryTOTP(ctx context.Context, tx *pg.Tx, userID id.ID, code string) (bool, error) {
 	factors, err := store.ListFactors(ctx, tx, userID)
 	if err != nil {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/braidhq/braid/platform/call"
@@ -75,10 +74,10 @@ func (a *App) newRegistration(ctx context.Context, address domain.Address) domai
 }
 
 // VerifyEmail turns the registration that the code belongs to into a user, and ends all others of the address. A wrong
-// code counts against everything pending for the address; that is kept although the answer is an error.
+// code is counted although the answer is an error: for the client, and for the address, which all clients guess at together.
 func (a *App) VerifyEmail(ctx context.Context, email, code string) (domain.User, error) {
 	address := domain.ParseAddress(email)
-	met, err := a.meet(ctx, guessCode, address, "")
+	met, err := a.meet(ctx, "")
 	if err != nil {
 		return domain.User{}, err
 	}
@@ -94,28 +93,45 @@ func (a *App) VerifyEmail(ctx context.Context, email, code string) (domain.User,
 		proven, matched := domain.MatchCode(pending, func(registrationID id.ID) []byte {
 			return token.HashCode(a.Keys, registrationID, code)
 		})
-		if answer, err = a.judge(ctx, tx, met, matched); err != nil {
+		if answer, err = a.judgeCode(ctx, tx, met, address, pending, matched); err != nil || answer != nil {
 			return err
-		}
-		if answer != nil {
-			return store.CountTry(ctx, tx, address, pending)
 		}
 		user = domain.NewUser(proven.Address.Typed, proven.DisplayName, now)
 		return a.createUser(actingAs(ctx, user.ID, id.ID{}), tx, user, proven)
 	})
-	switch {
-	case store.IsAddressTaken(err):
+	if store.IsAddressTaken(err) {
 		// Another registration of the address was proven in the meantime.
-		return domain.User{}, domain.ErrCodeInvalid
-	case err != nil:
+		err = domain.ErrCodeInvalid
+	}
+	if err = settled(err, answer); err != nil {
 		return domain.User{}, err
-	case answer != nil && !errors.Is(answer, domain.ErrTooManyAttempts):
-		// Nobody is told of a lock: a code proves less than a password.
-		return domain.User{}, domain.ErrCodeInvalid
-	case answer != nil:
-		return domain.User{}, answer
 	}
 	return user, nil
+}
+
+// judgeCode decides what a code is answered with and counts it. The registrations that are pending must be locked.
+func (a *App) judgeCode(ctx context.Context, tx *pg.Tx, met guesser, address domain.Address, pending []domain.Registration, right bool) (*errs.Error, error) {
+	ofAddress, now := token.BudgetKey(a.Keys, "code", address.Key), a.Clock.Now()
+	spent, ends, err := store.FindCodePressure(ctx, tx, ofAddress, now)
+	if err != nil {
+		return nil, err
+	}
+	if spent >= domain.CodesToAddress {
+		return nil, domain.ErrTooManyCodes.WithRetryAfter(ends.Sub(now))
+	}
+	own := token.ClientKey(a.Keys, domain.NetworkOf(call.From(ctx).ClientAddress))
+	guess := a.atCode(met, address, domain.NewestOf(pending, own))
+	guess.Right = right
+	judged, answer, err := a.judge(ctx, tx, guess)
+	// What is not looked at is no guess: one client can't use up what there is for all.
+	if err == nil && judged.Verdict == domain.GuessClosed {
+		store.SpendCode(tx, ofAddress, now)
+	}
+	if answer != nil && !judged.Exhausted {
+		// Nobody is told of a lock: a code proves less than a password, and another one is soon asked for.
+		answer = domain.ErrCodeInvalid
+	}
+	return answer, err
 }
 
 func (a *App) createUser(ctx context.Context, tx *pg.Tx, user domain.User, proven domain.Registration) error {

@@ -18,12 +18,14 @@ type Proof struct {
 	Code     string
 	// Passkey is the browser's answer, as JSON.
 	Passkey []byte
+	// DeviceToken comes with a password, if the client has one.
+	DeviceToken string
 }
 
 // StepUp raises the caller's session and returns an access token of it.
 func (a *App) StepUp(ctx context.Context, proof Proof) (string, error) {
 	if proof.Password != "" {
-		return a.stepUpByPassword(ctx, proof.Password)
+		return a.stepUpByPassword(ctx, proof)
 	}
 	var assertion *passkey.Assertion
 	if proof.Code == "" {
@@ -64,11 +66,33 @@ func (a *App) tryFactor(ctx context.Context, tx *pg.Tx, code string, assertion *
 	return shown.Methods, err
 }
 
-// stepUpByPassword is for who has no second factor. The try is counted and kept before the password is hashed, which
-// happens outside any transaction: a connection must not wait for its turn to hash.
-func (a *App) stepUpByPassword(ctx context.Context, password string) (string, error) {
-	var user domain.User
-	err := a.DB.InTx(ctx, pg.ScopeOf(ctx), func(ctx context.Context, tx *pg.Tx) error {
+// stepUpByPassword is for who has no second factor.
+func (a *App) stepUpByPassword(ctx context.Context, proof Proof) (string, error) {
+	user, err := a.unsecured(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, err = a.tryPassword(ctx, passwordTry{
+		address: domain.ParseAddress(user.Email), password: proof.Password, deviceToken: proof.DeviceToken, ownerID: user.ID,
+		refused: func(ctx context.Context, tx *pg.Tx, _ id.ID) error { return a.factorRefused(ctx, tx, user.ID) },
+	})
+	if err != nil {
+		return "", err
+	}
+	var session domain.Session
+	err = a.DB.InTx(ctx, pg.ScopeOf(ctx), func(ctx context.Context, tx *pg.Tx) (err error) {
+		session, err = a.raiseSession(ctx, tx, []string{domain.ByPassword})
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return a.Issuer.Issue(ctx, session, false)
+}
+
+// unsecured returns the caller, who must have no second factor.
+func (a *App) unsecured(ctx context.Context) (user domain.User, err error) {
+	err = a.DB.InTx(ctx, pg.ScopeOf(ctx), func(ctx context.Context, tx *pg.Tx) error {
 		factors, err := store.ListFactors(ctx, tx, caller(ctx))
 		if err != nil {
 			return err
@@ -76,40 +100,10 @@ func (a *App) stepUpByPassword(ctx context.Context, password string) (string, er
 		if confirmed := factors.Confirmed(""); len(confirmed) > 0 {
 			return domain.ErrFactorRequired.With("factors", confirmed.Ways())
 		}
-		if user, err = store.GetUser(ctx, tx, caller(ctx)); err != nil {
-			return err
-		}
-		return a.takeTry(ctx, tx, user.ID)
-	})
-	if err != nil {
-		return "", err
-	}
-	credential, err := store.FindCredential(ctx, a.DB.Point(pg.Scope{}), domain.ParseAddress(user.Email))
-	if err != nil {
-		return "", err
-	}
-	right, err := a.Hasher.Verify(ctx, credential.PasswordHash, password)
-	if err != nil {
-		return "", err
-	}
-	var session domain.Session
-	err = a.DB.InTx(ctx, pg.ScopeOf(ctx), func(ctx context.Context, tx *pg.Tx) (err error) {
-		if !right || credential.User.ID != user.ID {
-			return a.factorRefused(ctx, tx, user.ID)
-		}
-		if err := store.ResetTries(ctx, tx, user.ID); err != nil {
-			return err
-		}
-		session, err = a.raiseSession(ctx, tx, []string{domain.ByPassword})
+		user, err = store.GetUser(ctx, tx, caller(ctx))
 		return err
 	})
-	switch {
-	case err != nil:
-		return "", err
-	case session.ID.IsZero():
-		return "", domain.ErrCredentialsInvalid
-	}
-	return a.Issuer.Issue(ctx, session, false)
+	return user, err
 }
 
 // raiseSession adds a proof to the caller's session.

@@ -6,7 +6,6 @@ import "github.com/braidhq/braid/platform/errs"
 // why: whoever asks could learn which addresses have accounts.
 var (
 	ErrCredentialsInvalid  = errs.New(errs.Unauthenticated, "CREDENTIALS_INVALID", "The e-mail address or the password is wrong.")
-	ErrCodeInvalid         = errs.New(errs.InvalidArgument, "CODE_INVALID", "The code is wrong or no longer good. Register again to get another.")
 	ErrRefreshTokenInvalid = errs.New(errs.Unauthenticated, "REFRESH_TOKEN_INVALID", "The refresh token is not good: sign in again.")
 
 	// What the second step of a login, a step-up and the keeping of factors are refused with.
@@ -28,9 +27,10 @@ var (
 	ErrPasswordTooLong   = errs.New(errs.InvalidArgument, "PASSWORD_TOO_LONG", "The password must have at most 256 characters.")
 	ErrPasswordBreached  = errs.New(errs.InvalidArgument, "PASSWORD_BREACHED", "The password is known from a breach; whoever guesses tries it first. Choose another.")
 	ErrPasswordPersonal  = errs.New(errs.InvalidArgument, "PASSWORD_PERSONAL", "The password is built from your name, address or organization. Choose another.")
-	ErrCodeExpired       = errs.New(errs.InvalidArgument, "CODE_EXPIRED", "The link has expired. Ask for another.")
 	ErrAccountLocked     = errs.New(errs.ResourceExhausted, "ACCOUNT_LOCKED", "The password is right, but too many wrong ones came before it. Try again later, or from a device you have used before.")
 	ErrTooManyAttempts   = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many wrong passwords and codes came from your network. Try again later.")
+	ErrPasswordsUnread   = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many wrong passwords were sent for this account, and none is looked at any more. Try again later, or set another password by a mailed link.")
+	ErrTooManyCodes      = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many wrong codes were sent for this address. Use the link of the mail, or try again later.")
 	ErrEmailTaken        = errs.New(errs.AlreadyExists, "EMAIL_TAKEN", "The address belongs to another account by now.")
 	ErrInvitationInvalid = errs.New(errs.FailedPrecondition, "INVITATION_INVALID", "The invitation is not good for this address, or no longer.")
 
@@ -48,6 +48,18 @@ var (
 	ErrSSODomainMismatch   = errs.New(errs.PermissionDenied, "SSO_DOMAIN_MISMATCH", "Your address is in no verified domain of the organization.")
 	ErrSSOConnectionLimit  = errs.New(errs.FailedPrecondition, "SSO_CONNECTION_LIMIT", "An organization has one connection; change the one there is.")
 	ErrSSOIssuerInvalid    = errs.New(errs.FailedPrecondition, "SSO_ISSUER_INVALID", "The issuer's discovery document can't be read, or names another issuer.")
+)
+
+// What codes, mailed tokens and a new password are refused with, each about its field.
+var (
+	ErrCodeInvalid = errs.New(errs.InvalidArgument, "CODE_INVALID", "The code is wrong or no longer good. Ask for another code.").
+			WithViolation(errs.Violation{Field: "code", Rule: "code.good", Message: "must be a mailed code of the last 15 minutes"})
+	ErrLinkInvalid = errs.New(errs.InvalidArgument, "CODE_INVALID", "The link was used, or is no longer good. Ask for another link.").
+			WithViolation(errs.Violation{Field: "token", Rule: "token.good", Message: "must be of a mailed link that is still good"})
+	ErrCodeExpired = errs.New(errs.InvalidArgument, "CODE_EXPIRED", "The link has expired. Ask for another link.").
+			WithViolation(errs.Violation{Field: "token", Rule: "token.fresh", Message: "must not have expired"})
+	ErrPasswordUnchanged = errs.New(errs.InvalidArgument, "PASSWORD_UNCHANGED", "The password is the one you have. Choose another.").
+				WithViolation(errs.Violation{Field: "newPassword", Rule: "password.unchanged", Message: "must not be the present password"})
 )
 
 // What is refused to and about machines. The five of OAuth 2 go out in its own words (RFC 6749 section 5.2).

@@ -14,8 +14,8 @@ const (
 	BackupCodes = 10
 	// ConfirmationTime is how long a TOTP factor waits for its first code.
 	ConfirmationTime = 15 * time.Minute
-	// ProofWindow and ProofTries bound how often an account may be tried with wrong codes and passwords by those who
-	// have got past its password or have a session of it.
+	// ProofWindow and ProofTries bound how often an account may be tried with wrong codes by those who have got past its
+	// password or have a session of it.
 	ProofWindow = 15 * time.Minute
 	ProofTries  = 10
 )

@@ -12,6 +12,9 @@ const (
 	GuessesAllowed = 5
 	ShortestLock   = 15 * time.Minute
 	LongestLock    = 24 * time.Hour
+	// GuessesTold is how many wrong passwords are told from the right one under a lock, so that its owner hears of the lock;
+	// after them none is looked at until it ends.
+	GuessesTold = 5
 )
 
 const (
@@ -30,8 +33,10 @@ const (
 	GuessOpen GuessVerdict = "open"
 	// GuessLocked means that the guess is right and comes under a lock.
 	GuessLocked GuessVerdict = "locked"
-	// GuessClosed means that the guess is wrong, or can't be told from one that is.
+	// GuessClosed means that the guess is wrong.
 	GuessClosed GuessVerdict = "closed"
+	// GuessShut means that the guess was not looked at, right or wrong.
+	GuessShut GuessVerdict = "shut"
 )
 
 // networkBits of an IPv6 address are what a household or a machine is given.

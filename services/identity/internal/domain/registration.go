@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 const (
 	// CodeLifetime is how long a mailed code works.
 	CodeLifetime = 15 * time.Minute
-	// MaxTries is how many wrong codes an address may be tried with before what is pending for it is worth nothing.
-	MaxTries = 5
+	// CodesToAddress is how many wrong codes an address may be tried with in CodeLifetime, by all clients together.
+	CodesToAddress = 50
 	// MaxPending is how many registrations of one address wait side by side; the oldest make room.
 	MaxPending = 10
 )
@@ -35,6 +36,17 @@ type Registration struct {
 	Hollow    bool
 	CreatedAt time.Time
 	ExpiresAt time.Time
+}
+
+// NewestOf returns the id of the newest registration that a client has asked for; zero when there is none. The pending ones
+// are given with the newest first.
+func NewestOf(pending []Registration, clientKey []byte) id.ID {
+	for _, registration := range pending {
+		if bytes.Equal(registration.ClientKey, clientKey) {
+			return registration.ID
+		}
+	}
+	return id.ID{}
 }
 
 // MatchCode returns the registration that a code belongs to. hash is computed MaxPending times, whatever is pending,

@@ -55,6 +55,9 @@ func (r *Rules) Check(ctx context.Context, field, password string, owner Owner) 
 	return nil
 }
 
+// Same says whether two spellings are one password.
+func Same(one, other string) bool { return norm.NFC.String(one) == norm.NFC.String(other) }
+
 func refuse(problem *errs.Error, field, rule string) error {
 	return problem.WithViolation(errs.Violation{Field: field, Rule: rule, Message: problem.Message})
 }

@@ -15,6 +15,8 @@ type Guess struct {
 	// Subject is the password or code together with the client that guesses.
 	Subject []byte
 	Right   bool
+	// Told is how many guesses are told from right ones under a lock.
+	Told int
 	// Network and Everyone are the keys of the two common budgets; a known device is in neither.
 	Network, Everyone               []byte
 	NetworkAllowed, EveryoneAllowed int
@@ -24,7 +26,7 @@ type Guess struct {
 // Judgement is what became of a guess.
 type Judgement struct {
 	Verdict domain.GuessVerdict
-	// Until is when the lock ends, of a verdict that is GuessLocked.
+	// Until is when the lock ends, of a verdict that is GuessLocked or GuessShut.
 	Until time.Time
 	// Exhausted says that a common budget was used up before.
 	Exhausted bool
@@ -36,12 +38,12 @@ func JudgeGuess(ctx context.Context, tx *pg.Tx, guess Guess, now time.Time) (Jud
 	var until *time.Time
 	var inNetwork, inAll bool
 	err := tx.QueryRow(ctx, `select j.verdict, j.until,
-    case when not $8 then true when j.verdict = 'closed' then spend_budget($9, $10, $4, $5)
-         else coalesce((select b.spent < $10 from read_budget($9, $4) b), true) end,
-    case when not $8 then true when j.verdict = 'closed' then spend_budget($11, $12, $4, $5)
-         else coalesce((select b.spent < $12 from read_budget($11, $4) b), true) end
-from judge_guess($1, $2, $3, $4, $5, $6, $7) j`,
-		guess.Subject, guess.Right, domain.GuessesAllowed, now, domain.GuessWindow, domain.ShortestLock, domain.LongestLock,
+    case when not $9 then true when j.verdict in ('closed', 'shut') then spend_budget($10, $11, $5, $6)
+         else coalesce((select b.spent < $11 from read_budget($10, $5) b), true) end,
+    case when not $9 then true when j.verdict in ('closed', 'shut') then spend_budget($12, $13, $5, $6)
+         else coalesce((select b.spent < $13 from read_budget($12, $5) b), true) end
+from judge_guess($1, $2, $3, $4, $5, $6, $7, $8) j`,
+		guess.Subject, guess.Right, domain.GuessesAllowed, guess.Told, now, domain.GuessWindow, domain.ShortestLock, domain.LongestLock,
 		guess.Counted, guess.Network, guess.NetworkAllowed, guess.Everyone, guess.EveryoneAllowed,
 	).Scan(&judged.Verdict, &until, &inNetwork, &inAll)
 	if until != nil {
@@ -69,6 +71,19 @@ from (select) as one left join find_device($1, $2) d on true left join read_budg
     left join read_budget($4, $2) e on true`, deviceHash, now, network, everyone).
 		Scan(&found.DeviceUserID, &found.NetworkSpent, &found.NetworkEnds, &found.EveryoneSpent, &found.EveryoneEnds)
 	return found, explain("find pressure", err)
+}
+
+// FindCodePressure reads how many wrong codes an address was tried with by everybody, and when that is forgotten. After
+// LockPending it is what all tries before have come to.
+func FindCodePressure(ctx context.Context, tx *pg.Tx, ofAddress []byte, now time.Time) (spent int, ends time.Time, err error) {
+	err = tx.QueryRow(ctx, `select coalesce(b.spent, 0), coalesce(b.window_ends_at, $2)
+from (select) as one left join read_budget($1, $2) b on true`, ofAddress, now).Scan(&spent, &ends)
+	return spent, ends, explain("find pressure of codes", err)
+}
+
+// SpendCode queues one wrong code in the budget of its address.
+func SpendCode(tx *pg.Tx, ofAddress []byte, now time.Time) {
+	tx.Queue(`select spend_budget($1, $2, $3, $4)`, ofAddress, domain.CodesToAddress, now, domain.CodeLifetime)
 }
 
 // SpendMail takes a mail from what the client may have sent to an address and from what anybody may, and reports whether

@@ -48,9 +48,7 @@ func ClaimRegistration(ctx context.Context, tx *pg.Tx, tokenHash []byte) (domain
 // LockPending returns the registrations of an address that a code may still prove, the newest first, and makes other
 // tries for the address wait. The transaction must use the address.
 func LockPending(ctx context.Context, tx *pg.Tx, address domain.Address, now time.Time) ([]domain.Registration, error) {
-	rows, err := db.New(tx).LockRegistrations(ctx, db.LockRegistrationsParams{
-		EmailKey: address.Key, Now: now, MaxTries: domain.MaxTries, Kept: domain.MaxPending,
-	})
+	rows, err := db.New(tx).LockRegistrations(ctx, address.Key, now, domain.MaxPending)
 	if err != nil {
 		return nil, explain("lock registrations", err)
 	}
@@ -58,19 +56,10 @@ func LockPending(ctx context.Context, tx *pg.Tx, address domain.Address, now tim
 	for _, row := range rows {
 		pending = append(pending, domain.Registration{
 			ID: row.ID, Address: domain.Address{Typed: row.Email, Key: address.Key}, DisplayName: row.DisplayName,
-			PasswordHash: row.PasswordHash, CodeHash: row.CodeHash, AccountExists: row.AccountExists,
+			PasswordHash: row.PasswordHash, CodeHash: row.CodeHash, ClientKey: row.ClientKey, AccountExists: row.AccountExists,
 		})
 	}
 	return pending, nil
-}
-
-// CountTry queues one wrong try against each of the registrations; none is fine, and costs the same.
-func CountTry(ctx context.Context, tx *pg.Tx, address domain.Address, pending []domain.Registration) error {
-	ids := make([]id.ID, 0, len(pending))
-	for _, registration := range pending {
-		ids = append(ids, registration.ID)
-	}
-	return queue(tx).CountTry(ctx, address.Key, ids)
 }
 
 // DeletePending queues the end of everything pending for an address.

@@ -20,11 +20,11 @@ type Purged struct {
 // Purge removes what time has ended, at most a number of each kind. It needs a worker transaction.
 func Purge(ctx context.Context, tx *pg.Tx, now time.Time, most int32) (purged Purged, err error) {
 	queries := db.New(tx)
-	usedBefore := now.Add(-domain.RetryWindow)
+	usedBefore, expiredBefore := now.Add(-domain.RetryWindow), now.Add(-domain.ExpiredKept)
 	if purged.Answers, err = queries.PurgeAnswers(ctx, &usedBefore, most); err != nil {
 		return Purged{}, explain("wipe answers", err)
 	}
-	if purged.Registrations, err = queries.PurgeRegistrations(ctx, now, most); err != nil {
+	if purged.Registrations, err = queries.PurgeRegistrations(ctx, expiredBefore, most); err != nil {
 		return Purged{}, explain("purge registrations", err)
 	}
 	if purged.RefreshTokens, err = queries.PurgeRefreshTokens(ctx, now, most); err != nil {
@@ -39,7 +39,6 @@ func Purge(ctx context.Context, tx *pg.Tx, now time.Time, most int32) (purged Pu
 	if purged.UnconfirmedFactors, err = queries.PurgeUnconfirmed(ctx, now.Add(-domain.ConfirmationTime), most); err != nil {
 		return Purged{}, explain("purge unconfirmed factors", err)
 	}
-	expiredBefore := now.Add(-domain.ExpiredKept)
 	if purged.PasswordResets, err = queries.PurgePasswordResets(ctx, expiredBefore, most); err != nil {
 		return Purged{}, explain("purge password resets", err)
 	}

@@ -30,7 +30,8 @@ const (
 	ErrorReason_ERROR_REASON_UNSPECIFIED ErrorReason = 0
 	// No user has this address and password.
 	ErrorReason_CREDENTIALS_INVALID ErrorReason = 1
-	// The code is wrong, has expired, was used or had too many tries.
+	// The code or the mailed token is wrong, was used, had too many tries, or is a code that has expired; the violation says
+	// which of the two.
 	ErrorReason_CODE_INVALID ErrorReason = 2
 	// The refresh token is unknown, has expired, was used before or its session has ended.
 	ErrorReason_REFRESH_TOKEN_INVALID ErrorReason = 3
@@ -90,12 +91,15 @@ const (
 	ErrorReason_PASSWORD_PERSONAL ErrorReason = 13
 	// The mailed token was good and has expired.
 	ErrorReason_CODE_EXPIRED ErrorReason = 14
-	// The password is right, and the account is locked for this client; Retry-After says when to come back.
+	// The password is right, and the account is locked for this client; Retry-After says when to come back. After 5 more
+	// wrong passwords under the lock none is looked at, and RATE_LIMITED is the answer to all.
 	ErrorReason_ACCOUNT_LOCKED ErrorReason = 15
 	// The address to change to has become another user's.
 	ErrorReason_EMAIL_TAKEN ErrorReason = 16
 	// The invitation's token is unknown, is for another address, or its invitation no longer waits.
 	ErrorReason_INVITATION_INVALID ErrorReason = 17
+	// The password to have is the present one.
+	ErrorReason_PASSWORD_UNCHANGED ErrorReason = 18
 	// The owner has as many access tokens or keys as one may have; delete one first.
 	ErrorReason_CREDENTIAL_LIMIT_REACHED ErrorReason = 50
 	// The organization has as many service accounts as one may have; delete one first.
@@ -150,6 +154,7 @@ var (
 		15:  "ACCOUNT_LOCKED",
 		16:  "EMAIL_TAKEN",
 		17:  "INVITATION_INVALID",
+		18:  "PASSWORD_UNCHANGED",
 		50:  "CREDENTIAL_LIMIT_REACHED",
 		51:  "SERVICE_ACCOUNT_LIMIT_REACHED",
 		52:  "CREDENTIAL_EXPIRED",
@@ -194,6 +199,7 @@ var (
 		"ACCOUNT_LOCKED":                15,
 		"EMAIL_TAKEN":                   16,
 		"INVITATION_INVALID":            17,
+		"PASSWORD_UNCHANGED":            18,
 		"CREDENTIAL_LIMIT_REACHED":      50,
 		"SERVICE_ACCOUNT_LIMIT_REACHED": 51,
 		"CREDENTIAL_EXPIRED":            52,
@@ -235,7 +241,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xaf\x0f\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xdf\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -306,7 +312,9 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\vEMAIL_TAKEN\x10\x10\x1a\x14ʻ\x18\x10\n" +
 	"\x0eALREADY_EXISTS\x121\n" +
 	"\x12INVITATION_INVALID\x10\x11\x1a\x19ʻ\x18\x15\n" +
-	"\x13FAILED_PRECONDITION\x127\n" +
+	"\x13FAILED_PRECONDITION\x12.\n" +
+	"\x12PASSWORD_UNCHANGED\x10\x12\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x127\n" +
 	"\x18CREDENTIAL_LIMIT_REACHED\x102\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x12<\n" +
 	"\x1dSERVICE_ACCOUNT_LIMIT_REACHED\x103\x1a\x19ʻ\x18\x15\n" +

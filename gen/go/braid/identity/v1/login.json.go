@@ -62,6 +62,8 @@ func (x *StepUpRequest) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"credential":`...)
 		dst = jsonwire.AppendMessage(dst, x.GetCredential())
 	}
+	dst = append(dst, `,"deviceToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetDeviceToken())
 	return append(dst, '}')
 }
 

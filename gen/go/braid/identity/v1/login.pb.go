@@ -235,7 +235,9 @@ type StepUpRequest struct {
 	// Six digits of an authenticator app, or a backup code.
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	// The browser's PublicKeyCredential for what BeginPasskey answered.
-	Credential    *structpb.Struct `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
+	Credential *structpb.Struct `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
+	// With a password: the deviceToken of an earlier login on this device, as at Login.
+	DeviceToken   string `protobuf:"bytes,4,opt,name=device_token,json=deviceToken,proto3" json:"device_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -289,6 +291,13 @@ func (x *StepUpRequest) GetCredential() *structpb.Struct {
 		return x.Credential
 	}
 	return nil
+}
+
+func (x *StepUpRequest) GetDeviceToken() string {
+	if x != nil {
+		return x.DeviceToken
+	}
+	return ""
 }
 
 // StepUpResponse holds an access token of the raised session; its refresh token stays as it is.
@@ -373,17 +382,14 @@ const file_braid_identity_v1_login_proto_rawDesc = "" +
 	"credential\x18\x01 \x01(\v2\x17.google.protobuf.StructB\n" +
 	"\xbaH\x03\xc8\x01\x01\xb8\xbb\x18\x01R\n" +
 	"credential\x125\n" +
-	"\x0fchallenge_token\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x0echallengeToken\"\xc6\x01\n" +
+	"\x0fchallenge_token\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\x0echallengeToken\"\xd2\x01\n" +
 	"\rStepUpRequest\x12+\n" +
 	"\bpassword\x18\x01 \x01(\tB\x0f\xbaH\b\xd8\x01\x01r\x03\x18\x80\x02\xb8\xbb\x18\x01R\bpassword\x12$\n" +
 	"\x04code\x18\x02 \x01(\tB\x10\xbaH\t\xd8\x01\x01r\x04\x10\x06\x18 \xb8\xbb\x18\x01R\x04code\x12=\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\v2\x17.google.protobuf.StructB\x04\xb8\xbb\x18\x01R\n" +
-	"credential:#\xbaH \"\x1e\n" +
-	"\bpassword\n" +
-	"\x04code\n" +
-	"\n" +
-	"credential\x10\x01\"w\n" +
+	"credential\x12/\n" +
+	"\fdevice_token\x18\x04 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\vdeviceToken\"w\n" +
 	"\x0eStepUpResponse\x12'\n" +
 	"\faccess_token\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\vaccessToken\x12\x1d\n" +
 	"\n" +

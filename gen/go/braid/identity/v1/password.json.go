@@ -44,6 +44,8 @@ func (x *ChangePasswordRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetCurrentPassword())
 	dst = append(dst, `,"newPassword":`...)
 	dst = jsonwire.AppendString(dst, x.GetNewPassword())
+	dst = append(dst, `,"deviceToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetDeviceToken())
 	return append(dst, '}')
 }
 

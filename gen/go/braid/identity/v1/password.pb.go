@@ -205,8 +205,10 @@ type ChangePasswordRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The password until now.
 	CurrentPassword string `protobuf:"bytes,1,opt,name=current_password,json=currentPassword,proto3" json:"current_password,omitempty"`
-	// The password to have.
-	NewPassword   string `protobuf:"bytes,2,opt,name=new_password,json=newPassword,proto3" json:"new_password,omitempty"`
+	// The password to have; not the present one.
+	NewPassword string `protobuf:"bytes,2,opt,name=new_password,json=newPassword,proto3" json:"new_password,omitempty"`
+	// The deviceToken of an earlier login on this device, as at Login.
+	DeviceToken   string `protobuf:"bytes,3,opt,name=device_token,json=deviceToken,proto3" json:"device_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,6 +253,13 @@ func (x *ChangePasswordRequest) GetCurrentPassword() string {
 func (x *ChangePasswordRequest) GetNewPassword() string {
 	if x != nil {
 		return x.NewPassword
+	}
+	return ""
+}
+
+func (x *ChangePasswordRequest) GetDeviceToken() string {
+	if x != nil {
+		return x.DeviceToken
 	}
 	return ""
 }
@@ -541,10 +550,11 @@ const file_braid_identity_v1_password_proto_rawDesc = "" +
 	"\x14ResetPasswordRequest\x12$\n" +
 	"\x05token\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\x05token\x12/\n" +
 	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\"\x17\n" +
-	"\x15ResetPasswordResponse\"\x83\x01\n" +
+	"\x15ResetPasswordResponse\"\xb4\x01\n" +
 	"\x15ChangePasswordRequest\x129\n" +
 	"\x10current_password\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\b\xb8\xbb\x18\x01R\x0fcurrentPassword\x12/\n" +
-	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\"\x18\n" +
+	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\x12/\n" +
+	"\fdevice_token\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\vdeviceToken\"\x18\n" +
 	"\x16ChangePasswordResponse\"B\n" +
 	"\x1bGetPasswordResetMailRequest\x12#\n" +
 	"\breset_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\aresetId\"\x93\x01\n" +

@@ -12,15 +12,6 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const countTry = `-- name: CountTry :exec
-update registration set tries = tries + 1 where email_key = $1 and id = any($2::uuid[])
-`
-
-func (q *Queries) CountTry(ctx context.Context, emailKey string, ids []id.ID) error {
-	_, err := q.db.Exec(ctx, countTry, emailKey, ids)
-	return err
-}
-
 const deleteRegistrations = `-- name: DeleteRegistrations :exec
 delete from registration where email_key = $1
 `
@@ -31,8 +22,8 @@ func (q *Queries) DeleteRegistrations(ctx context.Context, emailKey string) erro
 }
 
 const insertRegistration = `-- name: InsertRegistration :exec
-insert into registration (id, email_key, email, display_name, password_hash, nonce, code_hash, token_hash, client_key, tries, account_exists, created_at, expires_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0,
+insert into registration (id, email_key, email, display_name, password_hash, nonce, code_hash, token_hash, client_key, account_exists, created_at, expires_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
         exists (select from find_credential($2)), $10, $11)
 `
 
@@ -68,18 +59,11 @@ func (q *Queries) InsertRegistration(ctx context.Context, arg InsertRegistration
 }
 
 const lockRegistrations = `-- name: LockRegistrations :many
-select id, email, display_name, password_hash, code_hash, account_exists from registration
-where email_key = $1 and expires_at > $2 and tries < $3 and not hollow
-order by created_at desc, id desc limit $4
+select id, email, display_name, password_hash, code_hash, client_key, account_exists from registration
+where email_key = $1 and expires_at > $2 and not hollow
+order by created_at desc, id desc limit $3
 for update
 `
-
-type LockRegistrationsParams struct {
-	EmailKey string
-	Now      time.Time
-	MaxTries int32
-	Kept     int32
-}
 
 type LockRegistrationsRow struct {
 	ID            id.ID
@@ -87,16 +71,12 @@ type LockRegistrationsRow struct {
 	DisplayName   string
 	PasswordHash  string
 	CodeHash      []byte
+	ClientKey     []byte
 	AccountExists bool
 }
 
-func (q *Queries) LockRegistrations(ctx context.Context, arg LockRegistrationsParams) ([]LockRegistrationsRow, error) {
-	rows, err := q.db.Query(ctx, lockRegistrations,
-		arg.EmailKey,
-		arg.Now,
-		arg.MaxTries,
-		arg.Kept,
-	)
+func (q *Queries) LockRegistrations(ctx context.Context, emailKey string, now time.Time, kept int32) ([]LockRegistrationsRow, error) {
+	rows, err := q.db.Query(ctx, lockRegistrations, emailKey, now, kept)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +90,7 @@ func (q *Queries) LockRegistrations(ctx context.Context, arg LockRegistrationsPa
 			&i.DisplayName,
 			&i.PasswordHash,
 			&i.CodeHash,
+			&i.ClientKey,
 			&i.AccountExists,
 		); err != nil {
 			return nil, err
@@ -123,10 +104,10 @@ func (q *Queries) LockRegistrations(ctx context.Context, arg LockRegistrationsPa
 }
 
 const repeatRegistration = `-- name: RepeatRegistration :exec
-insert into registration (id, email_key, email, display_name, password_hash, nonce, code_hash, token_hash, client_key, tries, account_exists, hollow, created_at, expires_at)
+insert into registration (id, email_key, email, display_name, password_hash, nonce, code_hash, token_hash, client_key, account_exists, hollow, created_at, expires_at)
 select $1::uuid as id, $2::text as email_key, coalesce(r.email, $3) as email, coalesce(r.display_name, '') as display_name,
        coalesce(r.password_hash, '') as password_hash, $4::bytea as nonce, $5::bytea as code_hash,
-       $6::bytea as token_hash, $7::bytea as client_key, 0 as tries,
+       $6::bytea as token_hash, $7::bytea as client_key,
        exists (select from find_credential($2)) as account_exists, r.id is null as hollow,
        $8::timestamptz as created_at, $9::timestamptz as expires_at
 from (select 1 as present) as one left join lateral

@@ -95,8 +95,8 @@ delete from registration where id in
     (select r.id from registration r where r.expires_at <= $1 order by r.expires_at limit $2)
 `
 
-func (q *Queries) PurgeRegistrations(ctx context.Context, now time.Time, most int32) (int64, error) {
-	result, err := q.db.Exec(ctx, purgeRegistrations, now, most)
+func (q *Queries) PurgeRegistrations(ctx context.Context, expiredBefore time.Time, most int32) (int64, error) {
+	result, err := q.db.Exec(ctx, purgeRegistrations, expiredBefore, most)
 	if err != nil {
 		return 0, err
 	}

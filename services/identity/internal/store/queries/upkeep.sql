@@ -1,6 +1,6 @@
 -- name: PurgeRegistrations :execrows
 delete from registration where id in
-    (select r.id from registration r where r.expires_at <= @now order by r.expires_at limit @most);
+    (select r.id from registration r where r.expires_at <= @expired_before order by r.expires_at limit @most);
 
 -- name: PurgeSessions :execrows
 delete from session where id in

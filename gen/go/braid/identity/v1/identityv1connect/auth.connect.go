@@ -58,12 +58,17 @@ type AuthServiceClient interface {
 	// the answer says so.
 	Register(context.Context, *v1.RegisterRequest) (*v1.RegisterResponse, error)
 	// VerifyEmail proves an address, with the mailed token alone or with the address and the mailed code, and creates the
-	// user. Both live for 15 minutes, the code for 5 tries. The token of a change of address makes the change.
+	// user. Both live for 15 minutes. A client has 5 tries, and as many with each code that it asks for; wrong codes of
+	// others are no tries of its own. After 50 wrong codes for an address in 15 minutes, whoever sent them, none is looked
+	// at for the rest of the time (RATE_LIMITED); the token still works. The token of a change of address makes the change.
 	VerifyEmail(context.Context, *v1.VerifyEmailRequest) (*v1.VerifyEmailResponse, error)
 	// Login begins a session. An unknown address and a wrong password get the same answer at the same cost. After 5 wrong
 	// passwords in 10 minutes the account is locked for the client that sent them, for 15 minutes and each time twice as
-	// long up to a day; only who sends the right password is told so. A device that has logged in before and sends its
-	// deviceToken is a client of its own, wherever it is; others are told apart by their network.
+	// long up to a day. Only who sends the right password is told so (ACCOUNT_LOCKED), and only until 5 more were wrong:
+	// then no password of the client is looked at while the lock lasts, and each hears RATE_LIMITED with Retry-After, right
+	// or wrong, so that a lock tells nobody what is right. Another password, by ResetPassword or ChangePassword, ends the
+	// locks of all clients. A device that has logged in before and sends its deviceToken is a client of its own, wherever it
+	// is; others are told apart by their network.
 	Login(context.Context, *v1.LoginRequest) (*v1.LoginResponse, error)
 	// Refresh trades a refresh token for a new pair. A refresh token works once; a reused one ends the session, except
 	// that the same retry within 10 seconds gets the same answer while the new token is unused.
@@ -216,12 +221,17 @@ type AuthServiceHandler interface {
 	// the answer says so.
 	Register(context.Context, *v1.RegisterRequest) (*v1.RegisterResponse, error)
 	// VerifyEmail proves an address, with the mailed token alone or with the address and the mailed code, and creates the
-	// user. Both live for 15 minutes, the code for 5 tries. The token of a change of address makes the change.
+	// user. Both live for 15 minutes. A client has 5 tries, and as many with each code that it asks for; wrong codes of
+	// others are no tries of its own. After 50 wrong codes for an address in 15 minutes, whoever sent them, none is looked
+	// at for the rest of the time (RATE_LIMITED); the token still works. The token of a change of address makes the change.
 	VerifyEmail(context.Context, *v1.VerifyEmailRequest) (*v1.VerifyEmailResponse, error)
 	// Login begins a session. An unknown address and a wrong password get the same answer at the same cost. After 5 wrong
 	// passwords in 10 minutes the account is locked for the client that sent them, for 15 minutes and each time twice as
-	// long up to a day; only who sends the right password is told so. A device that has logged in before and sends its
-	// deviceToken is a client of its own, wherever it is; others are told apart by their network.
+	// long up to a day. Only who sends the right password is told so (ACCOUNT_LOCKED), and only until 5 more were wrong:
+	// then no password of the client is looked at while the lock lasts, and each hears RATE_LIMITED with Retry-After, right
+	// or wrong, so that a lock tells nobody what is right. Another password, by ResetPassword or ChangePassword, ends the
+	// locks of all clients. A device that has logged in before and sends its deviceToken is a client of its own, wherever it
+	// is; others are told apart by their network.
 	Login(context.Context, *v1.LoginRequest) (*v1.LoginResponse, error)
 	// Refresh trades a refresh token for a new pair. A refresh token works once; a reused one ends the session, except
 	// that the same retry within 10 seconds gets the same answer while the new token is unused.

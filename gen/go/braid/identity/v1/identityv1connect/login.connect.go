@@ -58,8 +58,8 @@ type LoginServiceClient interface {
 	// FinishPasskey logs in with the passkey that was shown, with the challengeToken that BeginPasskey was called with.
 	FinishPasskey(context.Context, *v1.FinishPasskeyRequest) (*v1.LoginResponse, error)
 	// StepUp raises the caller's session: it counts as just begun for RPCs that answered STEP_UP_REQUIRED. Who has a second
-	// factor shows one, with a code or a passkey; for everybody else the password is enough. Wrong tries count with those
-	// of LoginWithFactor.
+	// factor shows one, with a code or a passkey; for everybody else the password is enough. Wrong codes count with those
+	// of LoginWithFactor, wrong passwords with those of Login and ChangePassword.
 	StepUp(context.Context, *v1.StepUpRequest) (*v1.StepUpResponse, error)
 }
 
@@ -157,8 +157,8 @@ type LoginServiceHandler interface {
 	// FinishPasskey logs in with the passkey that was shown, with the challengeToken that BeginPasskey was called with.
 	FinishPasskey(context.Context, *v1.FinishPasskeyRequest) (*v1.LoginResponse, error)
 	// StepUp raises the caller's session: it counts as just begun for RPCs that answered STEP_UP_REQUIRED. Who has a second
-	// factor shows one, with a code or a passkey; for everybody else the password is enough. Wrong tries count with those
-	// of LoginWithFactor.
+	// factor shows one, with a code or a passkey; for everybody else the password is enough. Wrong codes count with those
+	// of LoginWithFactor, wrong passwords with those of Login and ChangePassword.
 	StepUp(context.Context, *v1.StepUpRequest) (*v1.StepUpResponse, error)
 }
 

@@ -57,11 +57,12 @@ type PasswordServiceClient interface {
 	// ForgotPassword mails a token that sets another password. The answer is always empty, and a mail goes to the address
 	// whether or not it has an account; at most a few an hour, whoever asks.
 	ForgotPassword(context.Context, *v1.ForgotPasswordRequest) (*v1.ForgotPasswordResponse, error)
-	// ResetPassword sets another password with a mailed token, which works once and for 30 minutes. It ends all sessions,
-	// and the owner is told by e-mail.
+	// ResetPassword sets another password with a mailed token, which works once and for 30 minutes. It ends all sessions
+	// and, whatever client they are for, the locks of the account that wrong passwords have brought. The owner is told by
+	// e-mail.
 	ResetPassword(context.Context, *v1.ResetPasswordRequest) (*v1.ResetPasswordResponse, error)
 	// ChangePassword sets another password for who knows the present one. It ends the caller's other sessions, and the
-	// owner is told by e-mail. Wrong passwords are counted as at Login.
+	// owner is told by e-mail. Wrong passwords count with those of Login and StepUp, and end with the password.
 	ChangePassword(context.Context, *v1.ChangePasswordRequest) (*v1.ChangePasswordResponse, error)
 }
 
@@ -136,11 +137,12 @@ type PasswordServiceHandler interface {
 	// ForgotPassword mails a token that sets another password. The answer is always empty, and a mail goes to the address
 	// whether or not it has an account; at most a few an hour, whoever asks.
 	ForgotPassword(context.Context, *v1.ForgotPasswordRequest) (*v1.ForgotPasswordResponse, error)
-	// ResetPassword sets another password with a mailed token, which works once and for 30 minutes. It ends all sessions,
-	// and the owner is told by e-mail.
+	// ResetPassword sets another password with a mailed token, which works once and for 30 minutes. It ends all sessions
+	// and, whatever client they are for, the locks of the account that wrong passwords have brought. The owner is told by
+	// e-mail.
 	ResetPassword(context.Context, *v1.ResetPasswordRequest) (*v1.ResetPasswordResponse, error)
 	// ChangePassword sets another password for who knows the present one. It ends the caller's other sessions, and the
-	// owner is told by e-mail. Wrong passwords are counted as at Login.
+	// owner is told by e-mail. Wrong passwords count with those of Login and StepUp, and end with the password.
 	ChangePassword(context.Context, *v1.ChangePasswordRequest) (*v1.ChangePasswordResponse, error)
 }
 
