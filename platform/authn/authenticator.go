@@ -240,6 +240,10 @@ func header(token *jwt.Token, wanted string) (string, error) {
 	if kind, _ := token.Header["typ"].(string); kind != wanted {
 		return "", errors.New("wrong token type")
 	}
+	// RFC 7515, 4.1.11: what must be understood is refused by who does not. Our own tokens have none, and the library passes it over.
+	if _, ok := token.Header["crit"]; ok {
+		return "", errors.New("an extension that is not understood")
+	}
 	keyID, _ := token.Header["kid"].(string)
 	if keyID == "" {
 		return "", errors.New("no key id")

@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/call"
@@ -19,8 +20,12 @@ func errDenied(permission string) error {
 
 // question is what is asked about a permission in the call at hand.
 func (a *Access) question(ctx context.Context, permission string) access.Question {
+	return questionAt(ctx, permission, a.Clock.Now())
+}
+
+func questionAt(ctx context.Context, permission string, now time.Time) access.Question {
 	work := call.From(ctx)
-	return access.Question{Permission: permission, Now: a.Clock.Now(), Address: work.ClientAddress, Login: LoginOf(&work.Actor)}
+	return access.Question{Permission: permission, Now: now, Address: work.ClientAddress, Login: LoginOf(&work.Actor)}
 }
 
 // LoginOf says of a caller's login what conditions may ask. The strongest thing shown is the factor.
@@ -43,6 +48,13 @@ func (h *Held) allows(question *access.Question) bool {
 		return false
 	}
 	return question.Permission == "" || h.Decide(question).Allowed
+}
+
+// Check says whether the caller may do something in the whole organization, with what is held: for use cases that decide
+// again under a lock what the chain decided in front of it.
+func (h *Held) Check(ctx context.Context, permission string, now time.Time) error {
+	question := questionAt(ctx, permission, now)
+	return h.decide(&question)
 }
 
 func (h *Held) decide(question *access.Question) error {

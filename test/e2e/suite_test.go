@@ -89,6 +89,9 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		}
 	})
 	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running, collector: collector, names: names}
+	cookies := &cookieWatch{next: s.HTTP.Transport}
+	s.HTTP.Transport = cookies
+	t.Cleanup(func() { cookies.requireNone(t) })
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -112,6 +115,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Trace", testTrace},
 		{"Metrics", testMetrics},
 		{"Kcat", testKcat},
+		{"MassAssignment", testMassAssignment},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
@@ -24,7 +25,7 @@ func (a *App) ListMembers(ctx context.Context, organizationID id.ID, request lis
 
 // UpdateMember replaces a member's roles; nil roles change nothing, and so do those the member has.
 func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID, roleIDs []string, etag string) (domain.Membership, error) {
-	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID)
+	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID, domain.UpdateMemberPermission)
 	if err != nil {
 		return domain.Membership{}, err
 	}
@@ -82,11 +83,15 @@ func (a *App) checkRoles(actor *holder, field string, roleIDs ...string) error {
 // RemoveMember takes a member out of the organization, with all that they have there, and returns the access revision
 // that holds it.
 func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (int64, error) {
-	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID)
+	permission, leaving := domain.RemoveMemberPermission, call.From(ctx).Actor.UserID == userID
+	if leaving {
+		permission = ""
+	}
+	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID, permission)
 	if err != nil {
 		return 0, err
 	}
-	change := domain.Change{Before: standing.Target.RoleIDs, Owners: standing.OtherOwners + 1, Leaving: actor.subjectID == userID}
+	change := domain.Change{Before: standing.Target.RoleIDs, Owners: standing.OtherOwners + 1, Leaving: leaving}
 	if err := change.Check(func(roleID string) error { return a.coversRole(&actor, roleID) }); err != nil {
 		return 0, err
 	}
@@ -104,10 +109,14 @@ func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 	return revision, a.tellMemberRemoved(ctx, tx, standing.Target)
 }
 
-// lockStanding begins a change of a member.
-func (a *App) lockStanding(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (holder, store.Standing, error) {
-	actor, err := a.lockAccessAsMember(ctx, tx, organizationID)
+// lockStanding begins a change of a member. The permission that it takes is looked at again under the lock, or who was
+// demoted a moment ago would still remove somebody; the empty one is for members.
+func (a *App) lockStanding(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID, permission string) (holder, store.Standing, error) {
+	actor, err := a.lockAccess(ctx, tx, organizationID)
 	if err != nil {
+		return holder{}, store.Standing{}, err
+	}
+	if err := actor.Check(ctx, permission, a.Clock.Now()); err != nil {
 		return holder{}, store.Standing{}, err
 	}
 	standing, err := store.ReadStanding(ctx, tx, organizationID, userID)

@@ -16,7 +16,7 @@ import (
 // OfferOwnership offers the caller's place as an owner to a member. An open offer gives way.
 func (a *App) OfferOwnership(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (domain.Transfer, error) {
 	ownerID := call.From(ctx).Actor.UserID
-	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID)
+	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID, domain.TransferOwnershipPermission)
 	if err != nil {
 		return domain.Transfer{}, err
 	}
@@ -89,7 +89,7 @@ func (a *App) AcceptOwnership(ctx context.Context, tx *pg.Tx, organizationID id.
 	if err := store.EnterOrganization(ctx, tx, organizationID); err != nil {
 		return domain.Transfer{}, err
 	}
-	actor, to, err := a.lockStanding(ctx, tx, organizationID, userID)
+	actor, to, err := a.lockStanding(ctx, tx, organizationID, userID, "")
 	if err != nil {
 		return domain.Transfer{}, err
 	}

@@ -17,7 +17,7 @@ func (a *App) SuspendMember(ctx context.Context, tx *pg.Tx, organizationID, user
 	if call.From(ctx).Actor.UserID == userID {
 		return domain.Membership{}, domain.ErrSuspendSelf
 	}
-	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID)
+	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID, domain.SuspendMemberPermission)
 	if err != nil {
 		return domain.Membership{}, err
 	}
@@ -44,7 +44,7 @@ func (a *App) SuspendMember(ctx context.Context, tx *pg.Tx, organizationID, user
 
 // ResumeMember lets a suspended member act again; whoever does it must be able to give what comes back.
 func (a *App) ResumeMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (domain.Membership, error) {
-	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID)
+	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID, domain.SuspendMemberPermission)
 	if err != nil {
 		return domain.Membership{}, err
 	}

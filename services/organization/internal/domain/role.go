@@ -17,8 +17,14 @@ const (
 	Owner  = "owner"
 )
 
-// InvitePermission is that of sending invitations, for the first time and again.
-const InvitePermission = "organization.invitation.create"
+// Permissions that use cases look at again under their lock. That to invite is for the first time and again.
+const (
+	InvitePermission            = "organization.invitation.create"
+	UpdateMemberPermission      = "organization.member.update"
+	RemoveMemberPermission      = "organization.member.remove"
+	SuspendMemberPermission     = "organization.member.suspend"
+	TransferOwnershipPermission = "organization.ownership.transfer"
+)
 
 // systemRoles are the system roles, the least first: each holds all that the ones before it hold.
 var systemRoles = []Role{
