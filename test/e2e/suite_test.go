@@ -109,6 +109,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Protocol", testProtocol},
 		{"Input", testInput},
 		{"Audit", testAudit},
+		{"Access", testAccess},
 		{"Deletion", testDeletion},
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},

@@ -231,6 +231,7 @@ func (a *App) DeleteRole(ctx context.Context, tx *pg.Tx, organizationID id.ID, r
 func checkUnused(use store.RoleUse, children []string) error {
 	places := map[string]string{
 		"roleIds": strings.Join(shortened(children), ","), "assignmentIds": joinIDs(use.AssignmentIDs), "invitationIds": joinIDs(use.InvitationIDs),
+		"invitationLinkIds": joinIDs(use.InvitationLinkIDs), "domainIds": joinIDs(use.DomainIDs),
 	}
 	if use.Members > 0 {
 		places["memberCount"] = strconv.FormatInt(use.Members, 10)

@@ -176,13 +176,18 @@ func DeleteRole(ctx context.Context, tx *pg.Tx, organizationID, roleID id.ID) er
 type RoleUse struct {
 	Members                      int64
 	AssignmentIDs, InvitationIDs []id.ID
+	// InvitationLinkIDs are links that work, DomainIDs domains whose people may join with the role.
+	InvitationLinkIDs, DomainIDs []id.ID
 }
 
-// ReadRoleUse looks for who has a role, or is invited to it.
+// ReadRoleUse looks for who has a role, or may join with it.
 func ReadRoleUse(ctx context.Context, tx *pg.Tx, organizationID id.ID, roleID string, now time.Time) (RoleUse, error) {
 	row, err := db.New(tx).GetRoleUse(ctx, organizationID, roleID, now)
 	if err != nil {
 		return RoleUse{}, fmt.Errorf("read use of role: %w", err)
 	}
-	return RoleUse{Members: row.Members, AssignmentIDs: row.AssignmentIds, InvitationIDs: row.InvitationIds}, nil
+	return RoleUse{
+		Members: row.Members, AssignmentIDs: row.AssignmentIds, InvitationIDs: row.InvitationIds,
+		InvitationLinkIDs: row.InvitationLinkIds, DomainIDs: row.DomainIds,
+	}, nil
 }

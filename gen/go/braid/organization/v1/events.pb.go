@@ -1102,1360 +1102,6 @@ func (x *AssignmentDeleted) GetAccessRevision() int64 {
 	return 0
 }
 
-// MemberSuspended: a member may do nothing in the organization until they are resumed. Every process refuses the user
-// from then on. The reason stays in the organization's own records: it is a text about a person.
-type MemberSuspended struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The user.
-	UserId        string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *MemberSuspended) Reset() {
-	*x = MemberSuspended{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *MemberSuspended) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*MemberSuspended) ProtoMessage() {}
-
-func (x *MemberSuspended) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use MemberSuspended.ProtoReflect.Descriptor instead.
-func (*MemberSuspended) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *MemberSuspended) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *MemberSuspended) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-// MemberResumed: a suspended member may do again what their roles permit.
-type MemberResumed struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The user.
-	UserId        string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *MemberResumed) Reset() {
-	*x = MemberResumed{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *MemberResumed) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*MemberResumed) ProtoMessage() {}
-
-func (x *MemberResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use MemberResumed.ProtoReflect.Descriptor instead.
-func (*MemberResumed) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *MemberResumed) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *MemberResumed) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-// TeamCreated: a team exists.
-type TeamCreated struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The team.
-	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
-	// Its name.
-	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// The team above it; empty at the top.
-	ParentTeamId  string `protobuf:"bytes,4,opt,name=parent_team_id,json=parentTeamId,proto3" json:"parent_team_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TeamCreated) Reset() {
-	*x = TeamCreated{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TeamCreated) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TeamCreated) ProtoMessage() {}
-
-func (x *TeamCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TeamCreated.ProtoReflect.Descriptor instead.
-func (*TeamCreated) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *TeamCreated) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *TeamCreated) GetTeamId() string {
-	if x != nil {
-		return x.TeamId
-	}
-	return ""
-}
-
-func (x *TeamCreated) GetDisplayName() string {
-	if x != nil {
-		return x.DisplayName
-	}
-	return ""
-}
-
-func (x *TeamCreated) GetParentTeamId() string {
-	if x != nil {
-		return x.ParentTeamId
-	}
-	return ""
-}
-
-// TeamUpdated: a team's name, description or place changed. It holds the values after the change.
-type TeamUpdated struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The team.
-	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
-	// Its name.
-	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// The team above it; empty at the top. A new place changes what its members are in.
-	ParentTeamId string `protobuf:"bytes,4,opt,name=parent_team_id,json=parentTeamId,proto3" json:"parent_team_id,omitempty"`
-	// The team that was above it before.
-	PreviousParentTeamId string `protobuf:"bytes,5,opt,name=previous_parent_team_id,json=previousParentTeamId,proto3" json:"previous_parent_team_id,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
-}
-
-func (x *TeamUpdated) Reset() {
-	*x = TeamUpdated{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TeamUpdated) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TeamUpdated) ProtoMessage() {}
-
-func (x *TeamUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TeamUpdated.ProtoReflect.Descriptor instead.
-func (*TeamUpdated) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *TeamUpdated) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *TeamUpdated) GetTeamId() string {
-	if x != nil {
-		return x.TeamId
-	}
-	return ""
-}
-
-func (x *TeamUpdated) GetDisplayName() string {
-	if x != nil {
-		return x.DisplayName
-	}
-	return ""
-}
-
-func (x *TeamUpdated) GetParentTeamId() string {
-	if x != nil {
-		return x.ParentTeamId
-	}
-	return ""
-}
-
-func (x *TeamUpdated) GetPreviousParentTeamId() string {
-	if x != nil {
-		return x.PreviousParentTeamId
-	}
-	return ""
-}
-
-// TeamDeleted: a team is gone, and with it everybody's place in it.
-type TeamDeleted struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The team.
-	TeamId        string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TeamDeleted) Reset() {
-	*x = TeamDeleted{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[21]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TeamDeleted) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TeamDeleted) ProtoMessage() {}
-
-func (x *TeamDeleted) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[21]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TeamDeleted.ProtoReflect.Descriptor instead.
-func (*TeamDeleted) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{21}
-}
-
-func (x *TeamDeleted) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *TeamDeleted) GetTeamId() string {
-	if x != nil {
-		return x.TeamId
-	}
-	return ""
-}
-
-// TeamMemberAdded: a member of the organization is now in a team. Leaving the organization leaves all teams, which
-// MemberRemoved alone tells.
-type TeamMemberAdded struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The team.
-	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
-	// The user.
-	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Whether the user leads the team.
-	Lead          bool `protobuf:"varint,4,opt,name=lead,proto3" json:"lead,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TeamMemberAdded) Reset() {
-	*x = TeamMemberAdded{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TeamMemberAdded) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TeamMemberAdded) ProtoMessage() {}
-
-func (x *TeamMemberAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TeamMemberAdded.ProtoReflect.Descriptor instead.
-func (*TeamMemberAdded) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{22}
-}
-
-func (x *TeamMemberAdded) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *TeamMemberAdded) GetTeamId() string {
-	if x != nil {
-		return x.TeamId
-	}
-	return ""
-}
-
-func (x *TeamMemberAdded) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-func (x *TeamMemberAdded) GetLead() bool {
-	if x != nil {
-		return x.Lead
-	}
-	return false
-}
-
-// TeamMemberUpdated: somebody in a team leads it now, or no longer does.
-type TeamMemberUpdated struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The team.
-	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
-	// The user.
-	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Whether the user leads the team.
-	Lead          bool `protobuf:"varint,4,opt,name=lead,proto3" json:"lead,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TeamMemberUpdated) Reset() {
-	*x = TeamMemberUpdated{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TeamMemberUpdated) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TeamMemberUpdated) ProtoMessage() {}
-
-func (x *TeamMemberUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TeamMemberUpdated.ProtoReflect.Descriptor instead.
-func (*TeamMemberUpdated) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{23}
-}
-
-func (x *TeamMemberUpdated) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *TeamMemberUpdated) GetTeamId() string {
-	if x != nil {
-		return x.TeamId
-	}
-	return ""
-}
-
-func (x *TeamMemberUpdated) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-func (x *TeamMemberUpdated) GetLead() bool {
-	if x != nil {
-		return x.Lead
-	}
-	return false
-}
-
-// TeamMemberRemoved: a user is no longer in a team.
-type TeamMemberRemoved struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The team.
-	TeamId string `protobuf:"bytes,2,opt,name=team_id,json=teamId,proto3" json:"team_id,omitempty"`
-	// The user.
-	UserId        string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TeamMemberRemoved) Reset() {
-	*x = TeamMemberRemoved{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[24]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TeamMemberRemoved) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TeamMemberRemoved) ProtoMessage() {}
-
-func (x *TeamMemberRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[24]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TeamMemberRemoved.ProtoReflect.Descriptor instead.
-func (*TeamMemberRemoved) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{24}
-}
-
-func (x *TeamMemberRemoved) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *TeamMemberRemoved) GetTeamId() string {
-	if x != nil {
-		return x.TeamId
-	}
-	return ""
-}
-
-func (x *TeamMemberRemoved) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-// OwnershipOffered: an owner offers their place to a member. Its mail is fetched by GetOwnershipMail when it is sent.
-type OwnershipOffered struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The offer.
-	TransferId string `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
-	// Who offers.
-	OwnerId string `protobuf:"bytes,3,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
-	// Who is offered it.
-	UserId        string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *OwnershipOffered) Reset() {
-	*x = OwnershipOffered{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[25]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *OwnershipOffered) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*OwnershipOffered) ProtoMessage() {}
-
-func (x *OwnershipOffered) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[25]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use OwnershipOffered.ProtoReflect.Descriptor instead.
-func (*OwnershipOffered) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{25}
-}
-
-func (x *OwnershipOffered) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *OwnershipOffered) GetTransferId() string {
-	if x != nil {
-		return x.TransferId
-	}
-	return ""
-}
-
-func (x *OwnershipOffered) GetOwnerId() string {
-	if x != nil {
-		return x.OwnerId
-	}
-	return ""
-}
-
-func (x *OwnershipOffered) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-// OwnershipTransferred: the offer was accepted. What changed in the two members' roles follows as MemberRolesChanged.
-type OwnershipTransferred struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The offer.
-	TransferId string `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
-	// Who was an owner and is an admin now.
-	OwnerId string `protobuf:"bytes,3,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
-	// Who is an owner now.
-	UserId        string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *OwnershipTransferred) Reset() {
-	*x = OwnershipTransferred{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[26]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *OwnershipTransferred) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*OwnershipTransferred) ProtoMessage() {}
-
-func (x *OwnershipTransferred) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[26]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use OwnershipTransferred.ProtoReflect.Descriptor instead.
-func (*OwnershipTransferred) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{26}
-}
-
-func (x *OwnershipTransferred) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *OwnershipTransferred) GetTransferId() string {
-	if x != nil {
-		return x.TransferId
-	}
-	return ""
-}
-
-func (x *OwnershipTransferred) GetOwnerId() string {
-	if x != nil {
-		return x.OwnerId
-	}
-	return ""
-}
-
-func (x *OwnershipTransferred) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-// OwnershipTransferCanceled: the offer was taken back, or another one took its place.
-type OwnershipTransferCanceled struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The offer.
-	TransferId    string `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *OwnershipTransferCanceled) Reset() {
-	*x = OwnershipTransferCanceled{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[27]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *OwnershipTransferCanceled) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*OwnershipTransferCanceled) ProtoMessage() {}
-
-func (x *OwnershipTransferCanceled) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[27]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use OwnershipTransferCanceled.ProtoReflect.Descriptor instead.
-func (*OwnershipTransferCanceled) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{27}
-}
-
-func (x *OwnershipTransferCanceled) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *OwnershipTransferCanceled) GetTransferId() string {
-	if x != nil {
-		return x.TransferId
-	}
-	return ""
-}
-
-// InvitationLinkCreated: a link that lets people join was made.
-type InvitationLinkCreated struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The link.
-	InvitationLinkId string `protobuf:"bytes,2,opt,name=invitation_link_id,json=invitationLinkId,proto3" json:"invitation_link_id,omitempty"`
-	// The role its members will have.
-	RoleId string `protobuf:"bytes,3,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
-	// How many may use it.
-	MaxUses       int32 `protobuf:"varint,4,opt,name=max_uses,json=maxUses,proto3" json:"max_uses,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *InvitationLinkCreated) Reset() {
-	*x = InvitationLinkCreated{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[28]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *InvitationLinkCreated) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*InvitationLinkCreated) ProtoMessage() {}
-
-func (x *InvitationLinkCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[28]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use InvitationLinkCreated.ProtoReflect.Descriptor instead.
-func (*InvitationLinkCreated) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{28}
-}
-
-func (x *InvitationLinkCreated) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *InvitationLinkCreated) GetInvitationLinkId() string {
-	if x != nil {
-		return x.InvitationLinkId
-	}
-	return ""
-}
-
-func (x *InvitationLinkCreated) GetRoleId() string {
-	if x != nil {
-		return x.RoleId
-	}
-	return ""
-}
-
-func (x *InvitationLinkCreated) GetMaxUses() int32 {
-	if x != nil {
-		return x.MaxUses
-	}
-	return 0
-}
-
-// InvitationLinkUsed: somebody joined by a link; MemberAdded follows.
-type InvitationLinkUsed struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The link.
-	InvitationLinkId string `protobuf:"bytes,2,opt,name=invitation_link_id,json=invitationLinkId,proto3" json:"invitation_link_id,omitempty"`
-	// Who joined.
-	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// How many have used it now.
-	Uses          int32 `protobuf:"varint,4,opt,name=uses,proto3" json:"uses,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *InvitationLinkUsed) Reset() {
-	*x = InvitationLinkUsed{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[29]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *InvitationLinkUsed) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*InvitationLinkUsed) ProtoMessage() {}
-
-func (x *InvitationLinkUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[29]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use InvitationLinkUsed.ProtoReflect.Descriptor instead.
-func (*InvitationLinkUsed) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{29}
-}
-
-func (x *InvitationLinkUsed) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *InvitationLinkUsed) GetInvitationLinkId() string {
-	if x != nil {
-		return x.InvitationLinkId
-	}
-	return ""
-}
-
-func (x *InvitationLinkUsed) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-func (x *InvitationLinkUsed) GetUses() int32 {
-	if x != nil {
-		return x.Uses
-	}
-	return 0
-}
-
-// InvitationLinkRevoked: a link works no more.
-type InvitationLinkRevoked struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The link.
-	InvitationLinkId string `protobuf:"bytes,2,opt,name=invitation_link_id,json=invitationLinkId,proto3" json:"invitation_link_id,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *InvitationLinkRevoked) Reset() {
-	*x = InvitationLinkRevoked{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[30]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *InvitationLinkRevoked) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*InvitationLinkRevoked) ProtoMessage() {}
-
-func (x *InvitationLinkRevoked) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[30]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use InvitationLinkRevoked.ProtoReflect.Descriptor instead.
-func (*InvitationLinkRevoked) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{30}
-}
-
-func (x *InvitationLinkRevoked) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *InvitationLinkRevoked) GetInvitationLinkId() string {
-	if x != nil {
-		return x.InvitationLinkId
-	}
-	return ""
-}
-
-// DomainCreated: an organization says that a domain is its own.
-type DomainCreated struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The domain.
-	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
-	// Its name.
-	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DomainCreated) Reset() {
-	*x = DomainCreated{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[31]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DomainCreated) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DomainCreated) ProtoMessage() {}
-
-func (x *DomainCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[31]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DomainCreated.ProtoReflect.Descriptor instead.
-func (*DomainCreated) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{31}
-}
-
-func (x *DomainCreated) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *DomainCreated) GetDomainId() string {
-	if x != nil {
-		return x.DomainId
-	}
-	return ""
-}
-
-func (x *DomainCreated) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-// DomainUpdated: a domain is used for something else. It holds the values after the change.
-type DomainUpdated struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The domain.
-	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
-	// Its name.
-	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// The role of people who join by themselves; empty when they can't.
-	AutoJoinRoleId string `protobuf:"bytes,4,opt,name=auto_join_role_id,json=autoJoinRoleId,proto3" json:"auto_join_role_id,omitempty"`
-	// Whether people sign in by the organization's own way.
-	Capture       bool `protobuf:"varint,5,opt,name=capture,proto3" json:"capture,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DomainUpdated) Reset() {
-	*x = DomainUpdated{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[32]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DomainUpdated) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DomainUpdated) ProtoMessage() {}
-
-func (x *DomainUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[32]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DomainUpdated.ProtoReflect.Descriptor instead.
-func (*DomainUpdated) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{32}
-}
-
-func (x *DomainUpdated) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *DomainUpdated) GetDomainId() string {
-	if x != nil {
-		return x.DomainId
-	}
-	return ""
-}
-
-func (x *DomainUpdated) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *DomainUpdated) GetAutoJoinRoleId() string {
-	if x != nil {
-		return x.AutoJoinRoleId
-	}
-	return ""
-}
-
-func (x *DomainUpdated) GetCapture() bool {
-	if x != nil {
-		return x.Capture
-	}
-	return false
-}
-
-// DomainVerified: a domain is proven to be the organization's.
-type DomainVerified struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The domain.
-	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
-	// Its name.
-	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// Whether people sign in by the organization's own way.
-	Capture       bool `protobuf:"varint,4,opt,name=capture,proto3" json:"capture,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DomainVerified) Reset() {
-	*x = DomainVerified{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[33]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DomainVerified) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DomainVerified) ProtoMessage() {}
-
-func (x *DomainVerified) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[33]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DomainVerified.ProtoReflect.Descriptor instead.
-func (*DomainVerified) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{33}
-}
-
-func (x *DomainVerified) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *DomainVerified) GetDomainId() string {
-	if x != nil {
-		return x.DomainId
-	}
-	return ""
-}
-
-func (x *DomainVerified) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *DomainVerified) GetCapture() bool {
-	if x != nil {
-		return x.Capture
-	}
-	return false
-}
-
-// DomainLost: a domain no longer shows the record that proves it. Nobody joins or signs in by it from then on.
-type DomainLost struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The domain.
-	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
-	// Its name.
-	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// The organization's active owners, who are told.
-	OwnerIds      []string `protobuf:"bytes,4,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DomainLost) Reset() {
-	*x = DomainLost{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[34]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DomainLost) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DomainLost) ProtoMessage() {}
-
-func (x *DomainLost) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[34]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DomainLost.ProtoReflect.Descriptor instead.
-func (*DomainLost) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{34}
-}
-
-func (x *DomainLost) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *DomainLost) GetDomainId() string {
-	if x != nil {
-		return x.DomainId
-	}
-	return ""
-}
-
-func (x *DomainLost) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *DomainLost) GetOwnerIds() []string {
-	if x != nil {
-		return x.OwnerIds
-	}
-	return nil
-}
-
-// DomainDeleted: a domain is the organization's no more.
-type DomainDeleted struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The domain.
-	DomainId string `protobuf:"bytes,2,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
-	// Its name.
-	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DomainDeleted) Reset() {
-	*x = DomainDeleted{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[35]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DomainDeleted) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DomainDeleted) ProtoMessage() {}
-
-func (x *DomainDeleted) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[35]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DomainDeleted.ProtoReflect.Descriptor instead.
-func (*DomainDeleted) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{35}
-}
-
-func (x *DomainDeleted) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *DomainDeleted) GetDomainId() string {
-	if x != nil {
-		return x.DomainId
-	}
-	return ""
-}
-
-func (x *DomainDeleted) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-// MemberJoined: somebody came by their address's domain; MemberAdded follows.
-type MemberJoined struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organization.
-	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The user.
-	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// The domain.
-	DomainId      string `protobuf:"bytes,3,opt,name=domain_id,json=domainId,proto3" json:"domain_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *MemberJoined) Reset() {
-	*x = MemberJoined{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[36]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *MemberJoined) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*MemberJoined) ProtoMessage() {}
-
-func (x *MemberJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[36]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use MemberJoined.ProtoReflect.Descriptor instead.
-func (*MemberJoined) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{36}
-}
-
-func (x *MemberJoined) GetOrganizationId() string {
-	if x != nil {
-		return x.OrganizationId
-	}
-	return ""
-}
-
-func (x *MemberJoined) GetUserId() string {
-	if x != nil {
-		return x.UserId
-	}
-	return ""
-}
-
-func (x *MemberJoined) GetDomainId() string {
-	if x != nil {
-		return x.DomainId
-	}
-	return ""
-}
-
 // OrganizationSuspended: the organization can only be read.
 type OrganizationSuspended struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2469,7 +1115,7 @@ type OrganizationSuspended struct {
 
 func (x *OrganizationSuspended) Reset() {
 	*x = OrganizationSuspended{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[37]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2481,7 +1127,7 @@ func (x *OrganizationSuspended) String() string {
 func (*OrganizationSuspended) ProtoMessage() {}
 
 func (x *OrganizationSuspended) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[37]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2494,7 +1140,7 @@ func (x *OrganizationSuspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationSuspended.ProtoReflect.Descriptor instead.
 func (*OrganizationSuspended) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{37}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OrganizationSuspended) GetOrganizationId() string {
@@ -2522,7 +1168,7 @@ type OrganizationResumed struct {
 
 func (x *OrganizationResumed) Reset() {
 	*x = OrganizationResumed{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[38]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +1180,7 @@ func (x *OrganizationResumed) String() string {
 func (*OrganizationResumed) ProtoMessage() {}
 
 func (x *OrganizationResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[38]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +1193,7 @@ func (x *OrganizationResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationResumed.ProtoReflect.Descriptor instead.
 func (*OrganizationResumed) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{38}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OrganizationResumed) GetOrganizationId() string {
@@ -2574,7 +1220,7 @@ type OrganizationDeletionRequested struct {
 
 func (x *OrganizationDeletionRequested) Reset() {
 	*x = OrganizationDeletionRequested{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[39]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +1232,7 @@ func (x *OrganizationDeletionRequested) String() string {
 func (*OrganizationDeletionRequested) ProtoMessage() {}
 
 func (x *OrganizationDeletionRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[39]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +1245,7 @@ func (x *OrganizationDeletionRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationDeletionRequested.ProtoReflect.Descriptor instead.
 func (*OrganizationDeletionRequested) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{39}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *OrganizationDeletionRequested) GetOrganizationId() string {
@@ -2643,7 +1289,7 @@ type OrganizationDeletionCancelled struct {
 
 func (x *OrganizationDeletionCancelled) Reset() {
 	*x = OrganizationDeletionCancelled{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[40]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2655,7 +1301,7 @@ func (x *OrganizationDeletionCancelled) String() string {
 func (*OrganizationDeletionCancelled) ProtoMessage() {}
 
 func (x *OrganizationDeletionCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[40]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2668,7 +1314,7 @@ func (x *OrganizationDeletionCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationDeletionCancelled.ProtoReflect.Descriptor instead.
 func (*OrganizationDeletionCancelled) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{40}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OrganizationDeletionCancelled) GetOrganizationId() string {
@@ -2699,7 +1345,7 @@ type OrganizationDeletionStarted struct {
 
 func (x *OrganizationDeletionStarted) Reset() {
 	*x = OrganizationDeletionStarted{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[41]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2711,7 +1357,7 @@ func (x *OrganizationDeletionStarted) String() string {
 func (*OrganizationDeletionStarted) ProtoMessage() {}
 
 func (x *OrganizationDeletionStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[41]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2724,7 +1370,7 @@ func (x *OrganizationDeletionStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationDeletionStarted.ProtoReflect.Descriptor instead.
 func (*OrganizationDeletionStarted) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{41}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OrganizationDeletionStarted) GetOrganizationId() string {
@@ -2759,7 +1405,7 @@ type OrganizationDeletionFailed struct {
 
 func (x *OrganizationDeletionFailed) Reset() {
 	*x = OrganizationDeletionFailed{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[42]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2771,7 +1417,7 @@ func (x *OrganizationDeletionFailed) String() string {
 func (*OrganizationDeletionFailed) ProtoMessage() {}
 
 func (x *OrganizationDeletionFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[42]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2784,7 +1430,7 @@ func (x *OrganizationDeletionFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationDeletionFailed.ProtoReflect.Descriptor instead.
 func (*OrganizationDeletionFailed) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{42}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *OrganizationDeletionFailed) GetOrganizationId() string {
@@ -2829,7 +1475,7 @@ type OrganizationErasureStarted struct {
 
 func (x *OrganizationErasureStarted) Reset() {
 	*x = OrganizationErasureStarted{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[43]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2841,7 +1487,7 @@ func (x *OrganizationErasureStarted) String() string {
 func (*OrganizationErasureStarted) ProtoMessage() {}
 
 func (x *OrganizationErasureStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[43]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2854,7 +1500,7 @@ func (x *OrganizationErasureStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationErasureStarted.ProtoReflect.Descriptor instead.
 func (*OrganizationErasureStarted) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{43}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OrganizationErasureStarted) GetOrganizationId() string {
@@ -2886,7 +1532,7 @@ type OrganizationDeleted struct {
 
 func (x *OrganizationDeleted) Reset() {
 	*x = OrganizationDeleted{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[44]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2898,7 +1544,7 @@ func (x *OrganizationDeleted) String() string {
 func (*OrganizationDeleted) ProtoMessage() {}
 
 func (x *OrganizationDeleted) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[44]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2911,7 +1557,7 @@ func (x *OrganizationDeleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationDeleted.ProtoReflect.Descriptor instead.
 func (*OrganizationDeleted) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{44}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OrganizationDeleted) GetOrganizationId() string {
@@ -2950,7 +1596,7 @@ type PolicyUpdated struct {
 
 func (x *PolicyUpdated) Reset() {
 	*x = PolicyUpdated{}
-	mi := &file_braid_organization_v1_events_proto_msgTypes[45]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +1608,7 @@ func (x *PolicyUpdated) String() string {
 func (*PolicyUpdated) ProtoMessage() {}
 
 func (x *PolicyUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_organization_v1_events_proto_msgTypes[45]
+	mi := &file_braid_organization_v1_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +1621,7 @@ func (x *PolicyUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyUpdated.ProtoReflect.Descriptor instead.
 func (*PolicyUpdated) Descriptor() ([]byte, []int) {
-	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{45}
+	return file_braid_organization_v1_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PolicyUpdated) GetOrganizationId() string {
@@ -3091,119 +1737,7 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"assignment\x18\x02 \x01(\v2!.braid.organization.v1.AssignmentR\n" +
 	"assignment\x12'\n" +
 	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:%»\x18!\n" +
-	"\x1forganization.assignment.deleted\"x\n" +
-	"\x0fMemberSuspended\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\auser_id\x18\x02 \x01(\tR\x06userId:#»\x18\x1f\n" +
-	"\x1dorganization.member.suspended\"t\n" +
-	"\rMemberResumed\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\auser_id\x18\x02 \x01(\tR\x06userId:!»\x18\x1d\n" +
-	"\x1borganization.member.resumed\"\xb9\x01\n" +
-	"\vTeamCreated\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12!\n" +
-	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12$\n" +
-	"\x0eparent_team_id\x18\x04 \x01(\tR\fparentTeamId:\x1f»\x18\x1b\n" +
-	"\x19organization.team.created\"\xf0\x01\n" +
-	"\vTeamUpdated\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12!\n" +
-	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12$\n" +
-	"\x0eparent_team_id\x18\x04 \x01(\tR\fparentTeamId\x125\n" +
-	"\x17previous_parent_team_id\x18\x05 \x01(\tR\x14previousParentTeamId:\x1f»\x18\x1b\n" +
-	"\x19organization.team.updated\"p\n" +
-	"\vTeamDeleted\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\ateam_id\x18\x02 \x01(\tR\x06teamId:\x1f»\x18\x1b\n" +
-	"\x19organization.team.deleted\"\xa6\x01\n" +
-	"\x0fTeamMemberAdded\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x12\n" +
-	"\x04lead\x18\x04 \x01(\bR\x04lead:$»\x18 \n" +
-	"\x1eorganization.team_member.added\"\xaa\x01\n" +
-	"\x11TeamMemberUpdated\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x12\n" +
-	"\x04lead\x18\x04 \x01(\bR\x04lead:&»\x18\"\n" +
-	" organization.team_member.updated\"\x96\x01\n" +
-	"\x11TeamMemberRemoved\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\ateam_id\x18\x02 \x01(\tR\x06teamId\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\tR\x06userId:&»\x18\"\n" +
-	" organization.team_member.removed\"\xb6\x01\n" +
-	"\x10OwnershipOffered\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1f\n" +
-	"\vtransfer_id\x18\x02 \x01(\tR\n" +
-	"transferId\x12\x19\n" +
-	"\bowner_id\x18\x03 \x01(\tR\aownerId\x12\x17\n" +
-	"\auser_id\x18\x04 \x01(\tR\x06userId:$»\x18 \n" +
-	"\x1eorganization.ownership.offered\"\xbe\x01\n" +
-	"\x14OwnershipTransferred\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1f\n" +
-	"\vtransfer_id\x18\x02 \x01(\tR\n" +
-	"transferId\x12\x19\n" +
-	"\bowner_id\x18\x03 \x01(\tR\aownerId\x12\x17\n" +
-	"\auser_id\x18\x04 \x01(\tR\x06userId:(»\x18$\n" +
-	"\"organization.ownership.transferred\"\x95\x01\n" +
-	"\x19OwnershipTransferCanceled\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1f\n" +
-	"\vtransfer_id\x18\x02 \x01(\tR\n" +
-	"transferId:.»\x18*\n" +
-	"(organization.ownership.transfer_canceled\"\xce\x01\n" +
-	"\x15InvitationLinkCreated\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12,\n" +
-	"\x12invitation_link_id\x18\x02 \x01(\tR\x10invitationLinkId\x12\x17\n" +
-	"\arole_id\x18\x03 \x01(\tR\x06roleId\x12\x19\n" +
-	"\bmax_uses\x18\x04 \x01(\x05R\amaxUses:*»\x18&\n" +
-	"$organization.invitation_link.created\"\xc1\x01\n" +
-	"\x12InvitationLinkUsed\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12,\n" +
-	"\x12invitation_link_id\x18\x02 \x01(\tR\x10invitationLinkId\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x12\n" +
-	"\x04uses\x18\x04 \x01(\x05R\x04uses:'»\x18#\n" +
-	"!organization.invitation_link.used\"\x9a\x01\n" +
-	"\x15InvitationLinkRevoked\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12,\n" +
-	"\x12invitation_link_id\x18\x02 \x01(\tR\x10invitationLinkId:*»\x18&\n" +
-	"$organization.invitation_link.revoked\"\x8c\x01\n" +
-	"\rDomainCreated\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
-	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name:!»\x18\x1d\n" +
-	"\x1borganization.domain.created\"\xd1\x01\n" +
-	"\rDomainUpdated\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
-	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\x12)\n" +
-	"\x11auto_join_role_id\x18\x04 \x01(\tR\x0eautoJoinRoleId\x12\x18\n" +
-	"\acapture\x18\x05 \x01(\bR\acapture:!»\x18\x1d\n" +
-	"\x1borganization.domain.updated\"\xa8\x01\n" +
-	"\x0eDomainVerified\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
-	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
-	"\acapture\x18\x04 \x01(\bR\acapture:\"»\x18\x1e\n" +
-	"\x1corganization.domain.verified\"\xa3\x01\n" +
-	"\n" +
-	"DomainLost\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
-	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1b\n" +
-	"\towner_ids\x18\x04 \x03(\tR\bownerIds:\x1e»\x18\x1a\n" +
-	"\x18organization.domain.lost\"\x8c\x01\n" +
-	"\rDomainDeleted\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n" +
-	"\tdomain_id\x18\x02 \x01(\tR\bdomainId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name:!»\x18\x1d\n" +
-	"\x1borganization.domain.deleted\"\x8f\x01\n" +
-	"\fMemberJoined\x12'\n" +
-	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
-	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n" +
-	"\tdomain_id\x18\x03 \x01(\tR\bdomainId: »\x18\x1c\n" +
-	"\x1aorganization.member.joined\"\x83\x01\n" +
+	"\x1forganization.assignment.deleted\"\x83\x01\n" +
 	"\x15OrganizationSuspended\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason:)»\x18%\n" +
@@ -3266,7 +1800,7 @@ func file_braid_organization_v1_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_braid_organization_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*OrganizationCreated)(nil),           // 0: braid.organization.v1.OrganizationCreated
 	(*OrganizationUpdated)(nil),           // 1: braid.organization.v1.OrganizationUpdated
@@ -3285,47 +1819,27 @@ var file_braid_organization_v1_events_proto_goTypes = []any{
 	(*RoleDeleted)(nil),                   // 14: braid.organization.v1.RoleDeleted
 	(*AssignmentCreated)(nil),             // 15: braid.organization.v1.AssignmentCreated
 	(*AssignmentDeleted)(nil),             // 16: braid.organization.v1.AssignmentDeleted
-	(*MemberSuspended)(nil),               // 17: braid.organization.v1.MemberSuspended
-	(*MemberResumed)(nil),                 // 18: braid.organization.v1.MemberResumed
-	(*TeamCreated)(nil),                   // 19: braid.organization.v1.TeamCreated
-	(*TeamUpdated)(nil),                   // 20: braid.organization.v1.TeamUpdated
-	(*TeamDeleted)(nil),                   // 21: braid.organization.v1.TeamDeleted
-	(*TeamMemberAdded)(nil),               // 22: braid.organization.v1.TeamMemberAdded
-	(*TeamMemberUpdated)(nil),             // 23: braid.organization.v1.TeamMemberUpdated
-	(*TeamMemberRemoved)(nil),             // 24: braid.organization.v1.TeamMemberRemoved
-	(*OwnershipOffered)(nil),              // 25: braid.organization.v1.OwnershipOffered
-	(*OwnershipTransferred)(nil),          // 26: braid.organization.v1.OwnershipTransferred
-	(*OwnershipTransferCanceled)(nil),     // 27: braid.organization.v1.OwnershipTransferCanceled
-	(*InvitationLinkCreated)(nil),         // 28: braid.organization.v1.InvitationLinkCreated
-	(*InvitationLinkUsed)(nil),            // 29: braid.organization.v1.InvitationLinkUsed
-	(*InvitationLinkRevoked)(nil),         // 30: braid.organization.v1.InvitationLinkRevoked
-	(*DomainCreated)(nil),                 // 31: braid.organization.v1.DomainCreated
-	(*DomainUpdated)(nil),                 // 32: braid.organization.v1.DomainUpdated
-	(*DomainVerified)(nil),                // 33: braid.organization.v1.DomainVerified
-	(*DomainLost)(nil),                    // 34: braid.organization.v1.DomainLost
-	(*DomainDeleted)(nil),                 // 35: braid.organization.v1.DomainDeleted
-	(*MemberJoined)(nil),                  // 36: braid.organization.v1.MemberJoined
-	(*OrganizationSuspended)(nil),         // 37: braid.organization.v1.OrganizationSuspended
-	(*OrganizationResumed)(nil),           // 38: braid.organization.v1.OrganizationResumed
-	(*OrganizationDeletionRequested)(nil), // 39: braid.organization.v1.OrganizationDeletionRequested
-	(*OrganizationDeletionCancelled)(nil), // 40: braid.organization.v1.OrganizationDeletionCancelled
-	(*OrganizationDeletionStarted)(nil),   // 41: braid.organization.v1.OrganizationDeletionStarted
-	(*OrganizationDeletionFailed)(nil),    // 42: braid.organization.v1.OrganizationDeletionFailed
-	(*OrganizationErasureStarted)(nil),    // 43: braid.organization.v1.OrganizationErasureStarted
-	(*OrganizationDeleted)(nil),           // 44: braid.organization.v1.OrganizationDeleted
-	(*PolicyUpdated)(nil),                 // 45: braid.organization.v1.PolicyUpdated
-	(*Role)(nil),                          // 46: braid.organization.v1.Role
-	(*Assignment)(nil),                    // 47: braid.organization.v1.Assignment
-	(*timestamppb.Timestamp)(nil),         // 48: google.protobuf.Timestamp
-	(*Policy)(nil),                        // 49: braid.organization.v1.Policy
+	(*OrganizationSuspended)(nil),         // 17: braid.organization.v1.OrganizationSuspended
+	(*OrganizationResumed)(nil),           // 18: braid.organization.v1.OrganizationResumed
+	(*OrganizationDeletionRequested)(nil), // 19: braid.organization.v1.OrganizationDeletionRequested
+	(*OrganizationDeletionCancelled)(nil), // 20: braid.organization.v1.OrganizationDeletionCancelled
+	(*OrganizationDeletionStarted)(nil),   // 21: braid.organization.v1.OrganizationDeletionStarted
+	(*OrganizationDeletionFailed)(nil),    // 22: braid.organization.v1.OrganizationDeletionFailed
+	(*OrganizationErasureStarted)(nil),    // 23: braid.organization.v1.OrganizationErasureStarted
+	(*OrganizationDeleted)(nil),           // 24: braid.organization.v1.OrganizationDeleted
+	(*PolicyUpdated)(nil),                 // 25: braid.organization.v1.PolicyUpdated
+	(*Role)(nil),                          // 26: braid.organization.v1.Role
+	(*Assignment)(nil),                    // 27: braid.organization.v1.Assignment
+	(*timestamppb.Timestamp)(nil),         // 28: google.protobuf.Timestamp
+	(*Policy)(nil),                        // 29: braid.organization.v1.Policy
 }
 var file_braid_organization_v1_events_proto_depIdxs = []int32{
-	46, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
-	46, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
-	47, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
-	47, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
-	48, // 4: braid.organization.v1.OrganizationDeletionRequested.start_time:type_name -> google.protobuf.Timestamp
-	49, // 5: braid.organization.v1.PolicyUpdated.policy:type_name -> braid.organization.v1.Policy
+	26, // 0: braid.organization.v1.RoleCreated.role:type_name -> braid.organization.v1.Role
+	26, // 1: braid.organization.v1.RoleUpdated.role:type_name -> braid.organization.v1.Role
+	27, // 2: braid.organization.v1.AssignmentCreated.assignment:type_name -> braid.organization.v1.Assignment
+	27, // 3: braid.organization.v1.AssignmentDeleted.assignment:type_name -> braid.organization.v1.Assignment
+	28, // 4: braid.organization.v1.OrganizationDeletionRequested.start_time:type_name -> google.protobuf.Timestamp
+	29, // 5: braid.organization.v1.PolicyUpdated.policy:type_name -> braid.organization.v1.Policy
 	6,  // [6:6] is the sub-list for method output_type
 	6,  // [6:6] is the sub-list for method input_type
 	6,  // [6:6] is the sub-list for extension type_name
@@ -3347,7 +1861,7 @@ func file_braid_organization_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_events_proto_rawDesc), len(file_braid_organization_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   46,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -50,20 +50,34 @@ select
         and assignment.role_id = $2::text limit 10)::uuid[] as assignment_ids,
     array(select invitation.id from invitation where invitation.organization_id = $1
         and invitation.role_id = $2::text and invitation.state = 'pending'
-        and invitation.expires_at > $3::timestamptz limit 10)::uuid[] as invitation_ids
+        and invitation.expires_at > $3::timestamptz limit 10)::uuid[] as invitation_ids,
+    array(select invitation_link.id from invitation_link where invitation_link.organization_id = $1
+        and invitation_link.role_id = $2::text and invitation_link.revoked_at is null
+        and invitation_link.uses < invitation_link.max_uses
+        and invitation_link.expires_at > $3::timestamptz limit 10)::uuid[] as invitation_link_ids,
+    array(select mail_domain.id from mail_domain where mail_domain.organization_id = $1
+        and mail_domain.auto_join_role_id = $2::text limit 10)::uuid[] as domain_ids
 `
 
 type GetRoleUseRow struct {
-	Members       int64
-	AssignmentIds []id.ID
-	InvitationIds []id.ID
+	Members           int64
+	AssignmentIds     []id.ID
+	InvitationIds     []id.ID
+	InvitationLinkIds []id.ID
+	DomainIds         []id.ID
 }
 
 // Where a role is in use but for its children, which its organization's roles tell.
 func (q *Queries) GetRoleUse(ctx context.Context, organizationID id.ID, roleID string, now time.Time) (GetRoleUseRow, error) {
 	row := q.db.QueryRow(ctx, getRoleUse, organizationID, roleID, now)
 	var i GetRoleUseRow
-	err := row.Scan(&i.Members, &i.AssignmentIds, &i.InvitationIds)
+	err := row.Scan(
+		&i.Members,
+		&i.AssignmentIds,
+		&i.InvitationIds,
+		&i.InvitationLinkIds,
+		&i.DomainIds,
+	)
 	return i, err
 }
 

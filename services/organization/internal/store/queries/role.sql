@@ -26,4 +26,10 @@ select
         and assignment.role_id = sqlc.arg(role_id)::text limit 10)::uuid[] as assignment_ids,
     array(select invitation.id from invitation where invitation.organization_id = sqlc.arg(organization_id)
         and invitation.role_id = sqlc.arg(role_id)::text and invitation.state = 'pending'
-        and invitation.expires_at > sqlc.arg(now)::timestamptz limit 10)::uuid[] as invitation_ids;
+        and invitation.expires_at > sqlc.arg(now)::timestamptz limit 10)::uuid[] as invitation_ids,
+    array(select invitation_link.id from invitation_link where invitation_link.organization_id = sqlc.arg(organization_id)
+        and invitation_link.role_id = sqlc.arg(role_id)::text and invitation_link.revoked_at is null
+        and invitation_link.uses < invitation_link.max_uses
+        and invitation_link.expires_at > sqlc.arg(now)::timestamptz limit 10)::uuid[] as invitation_link_ids,
+    array(select mail_domain.id from mail_domain where mail_domain.organization_id = sqlc.arg(organization_id)
+        and mail_domain.auto_join_role_id = sqlc.arg(role_id)::text limit 10)::uuid[] as domain_ids;
