@@ -236,6 +236,8 @@ func TestDelegationStaysWithinItsSource(t *testing.T) {
 	} {
 		require.Equal(t, "NOT_DELEGABLE", refused.Reason(), "%s: %s", name, refused.Text)
 	}
+	inIt := delegate(ben, source, cleo, object{"scope": object{"type": "RESOURCE", "resourceType": "task", "id": id.New().String()}})
+	require.Contains(t, inIt.Text, "nothing here proves that the resource is in it")
 	given := delegate(ben, source, cleo, object{"condition": `resource.type == "task"`})
 	require.Equal(t, 200, given.Status, given.Text)
 	require.Equal(t, source, given.Body["sourceAssignmentId"])

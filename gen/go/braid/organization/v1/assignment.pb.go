@@ -975,8 +975,8 @@ const file_braid_organization_v1_assignment_proto_rawDesc = "" +
 	"\x05owned\x18\x05 \x01(\bR\x05owned\x12\x1c\n" +
 	"\tdelegable\x18\x06 \x01(\bR\tdelegable\x12L\n" +
 	"\n" +
-	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\x1a\a\b\x80\x83\xd1\xff\xaf\a2\x00R\tstartTime\x12N\n" +
-	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\x1a\a\b\x80\x83\xd1\xff\xaf\a2\x00R\n" +
+	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\tstartTime\x12N\n" +
+	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\n" +
 	"expireTime\x12&\n" +
 	"\tcondition\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tcondition\"\xb9\x03\n" +
 	"\x19DelegateAssignmentRequest\x121\n" +
@@ -985,8 +985,8 @@ const file_braid_organization_v1_assignment_proto_rawDesc = "" +
 	"\asubject\x18\x03 \x01(\v2\x1e.braid.organization.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01R\asubject\x122\n" +
 	"\x05scope\x18\x04 \x01(\v2\x1c.braid.organization.v1.ScopeR\x05scope\x12L\n" +
 	"\n" +
-	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\x1a\a\b\x80\x83\xd1\xff\xaf\a2\x00R\tstartTime\x12N\n" +
-	"\vexpire_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\x1a\a\b\x80\x83\xd1\xff\xaf\a2\x00R\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\tstartTime\x12N\n" +
+	"\vexpire_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\n" +
 	"expireTime\x12&\n" +
 	"\tcondition\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tcondition\"\xe1\x01\n" +
 	"\x16ListAssignmentsRequest\x121\n" +

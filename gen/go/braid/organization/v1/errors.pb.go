@@ -122,6 +122,9 @@ const (
 	ErrorReason_DELETION_NOT_PENDING ErrorReason = 53
 	// The name that was typed is not the organization's.
 	ErrorReason_NAME_MISMATCH ErrorReason = 54
+	// An owner would be denied a permission over the organization itself, which nobody can, nor owners to themselves: with
+	// the last owner the organization would lose who can put it right.
+	ErrorReason_OWNER_NOT_DENIABLE ErrorReason = 60
 )
 
 // Enum value maps for ErrorReason.
@@ -174,6 +177,7 @@ var (
 		52: "DELETION_IRREVERSIBLE",
 		53: "DELETION_NOT_PENDING",
 		54: "NAME_MISMATCH",
+		60: "OWNER_NOT_DENIABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":     0,
@@ -223,6 +227,7 @@ var (
 		"DELETION_IRREVERSIBLE":        52,
 		"DELETION_NOT_PENDING":         53,
 		"NAME_MISMATCH":                54,
+		"OWNER_NOT_DENIABLE":           60,
 	}
 )
 
@@ -257,7 +262,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xb7\x11\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xea\x11\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -357,7 +362,9 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x14DELETION_NOT_PENDING\x105\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x12)\n" +
 	"\rNAME_MISMATCH\x106\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x121\n" +
+	"\x12OWNER_NOT_DENIABLE\x10<\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITIONBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_errors_proto_rawDescOnce sync.Once

@@ -665,7 +665,7 @@ const file_braid_organization_v1_invitation_link_proto_rawDesc = "" +
 	"\bmax_uses\x18\x03 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x90N(\x00R\amaxUses\x12+\n" +
 	"\femail_domain\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\vemailDomain\x12N\n" +
-	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\x1a\a\b\x80\x83\xd1\xff\xaf\a2\x00R\n" +
+	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\n" +
 	"expireTime\"\x8a\x01\n" +
 	"\x1cCreateInvitationLinkResponse\x12N\n" +
 	"\x0finvitation_link\x18\x01 \x01(\v2%.braid.organization.v1.InvitationLinkR\x0einvitationLink\x12\x1a\n" +
