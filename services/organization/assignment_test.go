@@ -132,6 +132,8 @@ func TestAnAssignmentThatMakesNoSenseIsRefused(t *testing.T) {
 		"a resource of no type":  {ben, object{"roleId": "viewer", "scope": object{"type": "RESOURCE", "id": id.New().String()}}, 400, "INVALID_ARGUMENT", "scope.resourceType"},
 		"over already":           {ben, object{"roleId": "viewer", "expireTime": at(-time.Hour)}, 400, "INVALID_ARGUMENT", "expireTime"},
 		"over before it begins":  {ben, object{"roleId": "viewer", "startTime": at(2 * time.Hour), "expireTime": at(time.Hour)}, 400, "INVALID_ARGUMENT", "expireTime"},
+		"over since ever":        {ben, object{"roleId": "viewer", "expireTime": "0001-01-01T00:00:00Z"}, 400, "INVALID_ARGUMENT", "expireTime"},
+		"before there was time":  {ben, object{"roleId": "viewer", "startTime": "1969-12-31T23:59:59Z"}, 400, "INVALID_ARGUMENT", "startTime"},
 		"delegable to a team":    {ben, object{"roleId": "viewer", "delegable": true, "subject": object{"type": "TEAM", "id": id.New().String()}}, 400, "INVALID_ARGUMENT", "delegable"},
 	} {
 		answer := bundle.tryAssign(ada, path, test.to, test.body)
@@ -234,6 +236,8 @@ func TestDelegationStaysWithinItsSource(t *testing.T) {
 	} {
 		require.Equal(t, "NOT_DELEGABLE", refused.Reason(), "%s: %s", name, refused.Text)
 	}
+	inIt := delegate(ben, source, cleo, object{"scope": object{"type": "RESOURCE", "resourceType": "task", "id": id.New().String()}})
+	require.Contains(t, inIt.Text, "nothing here proves that the resource is in it")
 	given := delegate(ben, source, cleo, object{"condition": `resource.type == "task"`})
 	require.Equal(t, 200, given.Status, given.Text)
 	require.Equal(t, source, given.Body["sourceAssignmentId"])

@@ -82,7 +82,7 @@ func TestALinkIsForItsDomainAndItsTime(t *testing.T) {
 	bundle.clock.Advance(7 * 24 * time.Hour)
 	require.Equal(t, "EXPIRED", bundle.useLink(bundle.meet("later"), token).Metadata()["state"])
 	for _, wrong := range []map[string]any{
-		{"roleId": "guest", "expireTime": "2026-01-02T00:00:00Z"}, {"roleId": "guest", "expireTime": "2028-01-02T00:00:00Z"},
+		{"roleId": "guest", "expireTime": "2026-01-02T00:00:00Z"}, {"roleId": "guest", "expireTime": "0001-01-01T00:00:00Z"}, {"roleId": "guest", "expireTime": "2028-01-02T00:00:00Z"},
 		{"roleId": "guest", "emailDomain": "no domain"}, {"roleId": "king"}, {"roleId": "guest", "maxUses": 10001},
 	} {
 		require.Equal(t, 400, bundle.REST("POST", path+"/invitation-links", ada.token, wrong).Status, wrong)

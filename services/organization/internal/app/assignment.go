@@ -91,8 +91,9 @@ func (a *App) give(ctx context.Context, tx *pg.Tx, actor *holder, given domain.A
 		return domain.Assignment{}, domain.ErrAssignmentLimit.With("limit", strconv.Itoa(domain.MaxSubjectAssignments)).With("of", "subject")
 	case room.OrganizationFull:
 		return domain.Assignment{}, domain.ErrAssignmentLimit.With("limit", strconv.Itoa(domain.MaxOrganizationAssignments)).With("of", "organization")
-	case room.SubjectOwns && !actor.isOwner() && denies(actor.graph, given.RoleID):
-		return domain.Assignment{}, errOwnersOnly
+	}
+	if err := a.mayDeny(ctx, tx, given.OrganizationID, actor, actor.graph, []string{given.RoleID}, given.Subject.ID); err != nil {
+		return domain.Assignment{}, err
 	}
 	given.ID, given.CreatorID, given.CreatedAt = id.New(), actor.subjectID, a.Clock.Now()
 	if given.AccessRevision, err = a.raise(ctx, tx, given.OrganizationID, actor.catalog, false); err != nil {

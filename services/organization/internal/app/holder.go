@@ -117,8 +117,7 @@ func (a *App) covers(actor *holder, given domain.Assignment) error {
 	if err := actor.CheckGrant(&asked, a.Clock.Now()); err != nil {
 		return exceeds(err).With("roleId", given.RoleID)
 	}
-	permissions, _ := actor.graph.Permissions(given.RoleID)
-	if denied := append(permissions.Deny, permissions.DenyConditionally...); len(denied) > 0 {
+	if denied := denied(actor.graph, given.RoleID); len(denied) > 0 {
 		return a.coversPermissions(actor, denied, given)
 	}
 	return nil
@@ -169,10 +168,4 @@ func (a *App) hasRole(actor *holder, roleID string) bool {
 // hasPermission reports whether a permission is one of the contract's, or of the organization's own.
 func (a *App) hasPermission(actor *holder, name string) bool {
 	return a.Roles.Knows(name) || slices.Contains(actor.catalog.Permissions, name)
-}
-
-// denies reports whether a role denies anything, be it conditionally.
-func denies(compiled *access.Graph, roleID string) bool {
-	permissions, _ := compiled.Permissions(roleID)
-	return len(permissions.Deny)+len(permissions.DenyConditionally) > 0
 }

@@ -41,7 +41,10 @@ func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 	if err := change.Check(func(roleID string) error { return a.coversRole(&actor, roleID) }); err != nil {
 		return domain.Membership{}, err
 	}
-	if err := checkSpared(&actor, updated.RoleIDs, change.Given()); err != nil {
+	if err := a.mayDeny(ctx, tx, organizationID, &actor, actor.graph, change.Given(), userID); err != nil {
+		return domain.Membership{}, err
+	}
+	if err := a.mayOwn(ctx, tx, organizationID, userID, updated.RoleIDs); err != nil {
 		return domain.Membership{}, err
 	}
 	if err := domain.CheckEtag(etag, standing.Target.Revision); err != nil {
@@ -59,15 +62,6 @@ func (a *App) UpdateMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 	}
 	tx.AfterCommit(func() { a.DropAccess(organizationID, userID) })
 	return updated, a.tellMemberRolesChanged(ctx, tx, updated, standing.Target.RoleIDs)
-}
-
-// checkSpared refuses to somebody who is no owner to give an owner a role that denies something.
-func checkSpared(actor *holder, roleIDs, given []string) error {
-	denying := func(roleID string) bool { return denies(actor.graph, roleID) }
-	if !actor.isOwner() && slices.Contains(roleIDs, domain.Owner) && slices.ContainsFunc(given, denying) {
-		return errOwnersOnly
-	}
-	return nil
 }
 
 // checkRoles refuses ids that name no role. field is how the caller spells the field that holds them.

@@ -114,6 +114,9 @@ func (a *App) AcceptOwnership(ctx context.Context, tx *pg.Tx, organizationID id.
 		return domain.Transfer{}, err
 	}
 	fromRoles, toRoles := domain.HandOver()
+	if err := a.mayOwn(ctx, tx, organizationID, userID, toRoles); err != nil {
+		return domain.Transfer{}, err
+	}
 	// The new owner comes before the old one goes, so that there is one at every moment of what is told, too.
 	if err := a.giveRoles(ctx, tx, to.Target, toRoles); err != nil {
 		return domain.Transfer{}, err

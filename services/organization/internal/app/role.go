@@ -142,30 +142,15 @@ func (a *App) checkContent(ctx context.Context, tx *pg.Tx, organizationID id.ID,
 		permissions, _ := compiled.Permissions(roleID)
 		return slices.Concat(permissions.Allow, permissions.AllowConditionally, permissions.Deny, permissions.DenyConditionally)
 	})
-	if len(touched) > 0 {
-		whole := domain.Assignment{Scope: domain.Scope{Type: domain.InOrganization}}
-		if err := a.coversPermissions(actor, touched, whole); err != nil {
-			return err
-		}
-	}
-	return a.spareOwners(ctx, tx, organizationID, actor, compiled, domain.Heirs(roles, after.ID))
-}
-
-// spareOwners refuses to somebody who is no owner a change of roles that deny something, while an owner has one of
-// them: nobody else takes anything from an owner.
-func (a *App) spareOwners(ctx context.Context, tx *pg.Tx, organizationID id.ID, actor *holder, compiled *access.Graph, roleIDs []string) error {
-	denying := slices.DeleteFunc(roleIDs, func(roleID string) bool { return !denies(compiled, roleID) })
-	if actor.isOwner() || len(denying) == 0 {
+	if len(touched) == 0 {
 		return nil
 	}
-	have, err := store.OwnersHave(ctx, tx, organizationID, denying)
-	if err == nil && have {
-		err = errOwnersOnly
+	whole := domain.Assignment{Scope: domain.Scope{Type: domain.InOrganization}}
+	if err := a.coversPermissions(actor, touched, whole); err != nil {
+		return err
 	}
-	return err
+	return a.mayDeny(ctx, tx, organizationID, actor, compiled, domain.Heirs(roles, after.ID))
 }
-
-var errOwnersOnly = domain.ErrGrantExceedsOwn.WithMessage("Only an owner can deny something to an owner.")
 
 // graphRefusal says what the evaluator has against a role in this service's words.
 func graphRefusal(err error, prefix string, of domain.Role) error {

@@ -141,11 +141,7 @@ func (a *App) moveTeam(ctx context.Context, tx *pg.Tx, actor *holder, current, m
 	if err != nil {
 		return err
 	}
-	owner, err := store.IsOwnerReached(ctx, tx, current.OrganizationID, current.ID)
-	if err != nil {
-		return err
-	}
-	if err := a.coversJoining(ctx, tx, actor, current.OrganizationID, without(after, before), owner); err != nil {
+	if err := a.coversJoining(ctx, tx, actor, current.OrganizationID, without(after, before), current.ID); err != nil {
 		return err
 	}
 	if err := a.coversLeaving(ctx, tx, actor, current.OrganizationID, without(before, after)); err != nil {

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/call"
@@ -24,11 +22,7 @@ func (a *App) AddTeamMember(ctx context.Context, tx *pg.Tx, organizationID, team
 	if err != nil {
 		return domain.TeamMember{}, err
 	}
-	roleIDs, err := store.Roles(ctx, tx, organizationID, userID)
-	if err != nil && !errors.Is(err, domain.ErrMemberSuspended) {
-		return domain.TeamMember{}, err
-	}
-	if err := a.coversJoining(ctx, tx, &actor, organizationID, line, slices.Contains(roleIDs, domain.Owner)); err != nil {
+	if err := a.coversJoining(ctx, tx, &actor, organizationID, line, userID); err != nil {
 		return domain.TeamMember{}, err
 	}
 	count, err := store.CountTeamMembers(ctx, tx, organizationID, teamID)
@@ -54,23 +48,22 @@ func (a *App) AddTeamMember(ctx context.Context, tx *pg.Tx, organizationID, team
 	})
 }
 
-// coversJoining refuses to put somebody into teams that have what the actor can't give: by being in a team one has what
-// it has. Only owners put an owner where something is denied.
-func (a *App) coversJoining(ctx context.Context, tx *pg.Tx, actor *holder, organizationID id.ID, teams []id.ID, owner bool) error {
+// coversJoining refuses to put a user, or all who are in a team, into teams that have what the actor can't give: by being
+// in a team one has what it has.
+func (a *App) coversJoining(ctx context.Context, tx *pg.Tx, actor *holder, organizationID id.ID, teams []id.ID, joining id.ID) error {
 	given, err := store.ListTeamAssignments(ctx, tx, organizationID, teams)
 	if err != nil {
 		return err
 	}
+	roleIDs := make([]string, 0, len(given))
 	for _, one := range given {
-		if owner && !actor.isOwner() && denies(actor.graph, one.RoleID) {
-			return errOwnersOnly
-		}
 		one.SourceID = id.ID{}
 		if err := a.covers(actor, one); err != nil {
 			return err
 		}
+		roleIDs = append(roleIDs, one.RoleID)
 	}
-	return nil
+	return a.mayDeny(ctx, tx, organizationID, actor, actor.graph, roleIDs, joining)
 }
 
 // coversLeaving refuses to take somebody out of teams by which they are denied what the actor can't give.

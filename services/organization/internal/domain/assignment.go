@@ -124,6 +124,8 @@ func (a Assignment) CheckDelegation(given Assignment, holderID id.ID, now time.T
 		because = "it was delegated to you"
 	case !a.InForce(now):
 		because = "it does not hold now"
+	case given.Scope.Type == OnResource && a.Scope.Type == InProject:
+		because = "it is for a project, and nothing here proves that the resource is in it: give on the whole project"
 	case !given.Scope.Within(a.Scope):
 		because = "its scope is narrower"
 	case given.StartsAt.Before(a.StartsAt):

@@ -45,6 +45,7 @@ var (
 	ErrTeamMemberExists  = errs.New(errs.AlreadyExists, "TEAM_MEMBER_EXISTS", "The person is in the team already.")
 	ErrUserNotMember     = errs.New(errs.InvalidArgument, "USER_NOT_MEMBER", "The person is no member of the organization.")
 
+	ErrOwnerNotDeniable   = errs.New(errs.FailedPrecondition, "OWNER_NOT_DENIABLE", "Nobody can deny an owner what concerns the organization itself, and no owner can to themselves.")
 	ErrTransferNotPending = errs.New(errs.FailedPrecondition, "TRANSFER_NOT_PENDING", "Nobody offers you to become an owner, or no longer.")
 	ErrTransferImpossible = errs.New(errs.FailedPrecondition, "TRANSFER_IMPOSSIBLE", "The person is an owner already, or suspended.")
 
@@ -74,7 +75,7 @@ func Errors() []*errs.Error {
 		ErrRoleInUse, ErrRoleFixed, ErrRoleLimit, ErrPermissionUnknown, ErrPermissionReserved, ErrPermissionExists,
 		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable,
 		ErrMemberSuspended, ErrSuspendSelf, ErrLimitReached, ErrTeamParentUnknown, ErrTeamCycle, ErrTeamTooDeep, ErrTeamHasChildren,
-		ErrTeamMemberExists, ErrUserNotMember, ErrTransferNotPending, ErrTransferImpossible,
+		ErrTeamMemberExists, ErrUserNotMember, ErrOwnerNotDeniable, ErrTransferNotPending, ErrTransferImpossible,
 		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified,
 		ErrSuspended, ErrDeletionPending, ErrDeletionBegun, ErrDeletionNotPending, ErrNameMismatch,
 		ErrPolicyLocksOut, ErrInvitationDomain}

@@ -184,13 +184,33 @@ func ListCandidates(ctx context.Context, querier pg.Querier, organizationID id.I
 	return found, nil
 }
 
-// OwnersHave reports whether an owner has one of the roles.
-func OwnersHave(ctx context.Context, tx *pg.Tx, organizationID id.ID, roleIDs []string) (bool, error) {
-	have, err := db.New(tx).OwnersHave(ctx, organizationID, roleIDs)
+// Reached are those whom something reaches: subjects, with whoever is in a team among them, and whoever has one of the
+// roles.
+type Reached struct {
+	SubjectIDs []id.ID
+	RoleIDs    []string
+}
+
+// ReachedRole is a role that somebody who is reached has in the whole organization.
+type ReachedRole struct {
+	RoleID string
+	// Own says that it is the asker's.
+	Own bool
+}
+
+// ListReachedRoles returns the roles in the whole organization, at a time, of those who are reached.
+func ListReachedRoles(ctx context.Context, tx *pg.Tx, organizationID, askerID id.ID, reached Reached, now time.Time) ([]ReachedRole, error) {
+	rows, err := db.New(tx).ListReachedRoles(ctx, db.ListReachedRolesParams{
+		OrganizationID: organizationID, OwnID: askerID, SubjectIds: reached.SubjectIDs, RoleIds: reached.RoleIDs, Now: now,
+	})
 	if err != nil {
-		return false, fmt.Errorf("look for owners: %w", err)
+		return nil, fmt.Errorf("list roles of those who are reached: %w", err)
 	}
-	return have, nil
+	found := make([]ReachedRole, 0, len(rows))
+	for _, row := range rows {
+		found = append(found, ReachedRole(row))
+	}
+	return found, nil
 }
 
 // KeepServiceAccount writes what was heard of a service account, with the transaction's next statement. It is for the

@@ -103,8 +103,6 @@ func deleted(rows []db.Assignment, err error) ([]domain.Assignment, error) {
 // Room says whether a subject exists, and whether it and the organization may have one assignment more.
 type Room struct {
 	SubjectKnown, SubjectFull, OrganizationFull bool
-	// SubjectOwns says that the subject is an owner.
-	SubjectOwns bool
 }
 
 // ReadRoom looks for a subject and at the limits.
@@ -117,7 +115,7 @@ func ReadRoom(ctx context.Context, tx *pg.Tx, organizationID id.ID, subject doma
 		return Room{}, fmt.Errorf("count assignments: %w", err)
 	}
 	return Room{
-		SubjectKnown: row.Known, SubjectOwns: row.Owns, SubjectFull: row.Own >= domain.MaxSubjectAssignments,
+		SubjectKnown: row.Known, SubjectFull: row.Own >= domain.MaxSubjectAssignments,
 		OrganizationFull: row.Everybodys >= domain.MaxOrganizationAssignments,
 	}, nil
 }

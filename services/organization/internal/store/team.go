@@ -93,12 +93,6 @@ func TeamsOf(ctx context.Context, querier pg.Querier, organizationID, userID id.
 	return teams, wrap("read teams of user", err)
 }
 
-// IsOwnerReached reports whether an owner is in a team, or in one below it.
-func IsOwnerReached(ctx context.Context, tx *pg.Tx, organizationID, teamID id.ID) (bool, error) {
-	reached, err := db.New(tx).IsOwnerReached(ctx, organizationID, teamID)
-	return reached, wrap("look for owners in team", err)
-}
-
 // ListTeams returns a page of an organization's teams.
 func ListTeams(ctx context.Context, querier pg.Querier, organizationID id.ID, query *list.Query) (string, []domain.Team, error) {
 	sql, arguments := query.Build(`select organization_id, id, display_name, description, parent_id, created_at, updated_at, revision

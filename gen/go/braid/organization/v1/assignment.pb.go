@@ -966,27 +966,27 @@ const file_braid_organization_v1_assignment_proto_rawDesc = "" +
 	"creator_id\x18\v \x01(\tB\x03\xe0A\x03R\tcreatorId\x12@\n" +
 	"\vcreate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"createTime\x12,\n" +
-	"\x0faccess_revision\x18\r \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\"\xba\x03\n" +
+	"\x0faccess_revision\x18\r \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\"\xe0\x03\n" +
 	"\x17CreateAssignmentRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12@\n" +
 	"\asubject\x18\x02 \x01(\v2\x1e.braid.organization.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01R\asubject\x12\"\n" +
 	"\arole_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\x122\n" +
 	"\x05scope\x18\x04 \x01(\v2\x1c.braid.organization.v1.ScopeR\x05scope\x12\x14\n" +
 	"\x05owned\x18\x05 \x01(\bR\x05owned\x12\x1c\n" +
-	"\tdelegable\x18\x06 \x01(\bR\tdelegable\x129\n" +
+	"\tdelegable\x18\x06 \x01(\bR\tdelegable\x12L\n" +
 	"\n" +
-	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12;\n" +
-	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\tstartTime\x12N\n" +
+	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\n" +
 	"expireTime\x12&\n" +
-	"\tcondition\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tcondition\"\x93\x03\n" +
+	"\tcondition\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tcondition\"\xb9\x03\n" +
 	"\x19DelegateAssignmentRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12-\n" +
 	"\rassignment_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fassignmentId\x12@\n" +
 	"\asubject\x18\x03 \x01(\v2\x1e.braid.organization.v1.SubjectB\x06\xbaH\x03\xc8\x01\x01R\asubject\x122\n" +
-	"\x05scope\x18\x04 \x01(\v2\x1c.braid.organization.v1.ScopeR\x05scope\x129\n" +
+	"\x05scope\x18\x04 \x01(\v2\x1c.braid.organization.v1.ScopeR\x05scope\x12L\n" +
 	"\n" +
-	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12;\n" +
-	"\vexpire_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\tstartTime\x12N\n" +
+	"\vexpire_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\n" +
 	"expireTime\x12&\n" +
 	"\tcondition\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tcondition\"\xe1\x01\n" +
 	"\x16ListAssignmentsRequest\x121\n" +

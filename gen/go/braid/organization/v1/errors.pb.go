@@ -125,6 +125,9 @@ const (
 	// Whoever changes the policy so would not meet it; the details hold what POLICY_FORBIDS would say, with the address
 	// where it is about that.
 	ErrorReason_POLICY_LOCKS_OUT ErrorReason = 90
+	// An owner would be denied a permission over the organization itself, which nobody can, nor owners to themselves: with
+	// the last owner the organization would lose who can put it right.
+	ErrorReason_OWNER_NOT_DENIABLE ErrorReason = 60
 )
 
 // Enum value maps for ErrorReason.
@@ -178,6 +181,7 @@ var (
 		53: "DELETION_NOT_PENDING",
 		54: "NAME_MISMATCH",
 		90: "POLICY_LOCKS_OUT",
+		60: "OWNER_NOT_DENIABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":     0,
@@ -228,6 +232,7 @@ var (
 		"DELETION_NOT_PENDING":         53,
 		"NAME_MISMATCH":                54,
 		"POLICY_LOCKS_OUT":             90,
+		"OWNER_NOT_DENIABLE":           60,
 	}
 )
 
@@ -262,7 +267,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xe8\x11\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\x9b\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -364,6 +369,8 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\rNAME_MISMATCH\x106\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12/\n" +
 	"\x10POLICY_LOCKS_OUT\x10Z\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x121\n" +
+	"\x12OWNER_NOT_DENIABLE\x10<\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITIONBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (

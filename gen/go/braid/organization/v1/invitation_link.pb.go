@@ -658,14 +658,14 @@ const file_braid_organization_v1_invitation_link_proto_rawDesc = "" +
 	"\x06ACTIVE\x10\x01\x12\v\n" +
 	"\aUSED_UP\x10\x02\x12\v\n" +
 	"\aREVOKED\x10\x03\x12\v\n" +
-	"\aEXPIRED\x10\x04\"\x85\x02\n" +
+	"\aEXPIRED\x10\x04\"\x98\x02\n" +
 	"\x1bCreateInvitationLinkRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12\"\n" +
 	"\arole_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\x12%\n" +
 	"\bmax_uses\x18\x03 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x90N(\x00R\amaxUses\x12+\n" +
-	"\femail_domain\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\vemailDomain\x12;\n" +
-	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\femail_domain\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\vemailDomain\x12N\n" +
+	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\n" +
 	"expireTime\"\x8a\x01\n" +
 	"\x1cCreateInvitationLinkResponse\x12N\n" +
 	"\x0finvitation_link\x18\x01 \x01(\v2%.braid.organization.v1.InvitationLinkR\x0einvitationLink\x12\x1a\n" +

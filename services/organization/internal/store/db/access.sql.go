@@ -83,25 +83,73 @@ func (q *Queries) ListCandidates(ctx context.Context, organizationID id.ID, afte
 	return items, nil
 }
 
-const ownersHave = `-- name: OwnersHave :one
-select exists (
-    select from member where member.organization_id = $1 and 'owner' = any (member.role_ids)
-        and (member.role_ids && $2::text[] or exists (select from assignment
-            where assignment.organization_id = member.organization_id and assignment.subject_id = member.user_id
-                and assignment.role_id = any ($2::text[]))
-            or exists (select from reached_team
-                join assignment on assignment.organization_id = reached_team.organization_id and assignment.subject_id = reached_team.team_id
-                where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
-                    and assignment.role_id = any ($2::text[])))
-) as have
+const listReachedRoles = `-- name: ListReachedRoles :many
+with reached as (
+    select unnest($4::uuid[]) as id
+    union select reached_team.user_id from reached_team
+        where reached_team.organization_id = $2 and reached_team.team_id = any ($4::uuid[])
+    union select member.user_id from member
+        where member.organization_id = $2 and member.role_ids && $5::text[]
+    union select assignment.subject_id from assignment
+        where assignment.organization_id = $2 and assignment.role_id = any ($5::text[])
+    union select reached_team.user_id from assignment
+        join reached_team on reached_team.organization_id = assignment.organization_id and reached_team.team_id = assignment.subject_id
+        where assignment.organization_id = $2 and assignment.role_id = any ($5::text[])
+)
+select distinct had.role_id::text as role_id, (had.id = $1::uuid)::boolean as own from (
+    select reached.id, unnest(member.role_ids) as role_id from reached
+    join member on member.organization_id = $2 and member.user_id = reached.id
+    union all
+    select reached.id, assignment.role_id from reached
+    join assignment on assignment.organization_id = $2 and assignment.subject_id = reached.id
+    where assignment.scope_type = 'organization' and (assignment.expires_at is null or assignment.expires_at > $3::timestamptz)
+    union all
+    select reached.id, assignment.role_id from reached
+    join reached_team on reached_team.organization_id = $2 and reached_team.user_id = reached.id
+    join assignment on assignment.organization_id = $2 and assignment.subject_id = reached_team.team_id
+    where assignment.scope_type = 'organization' and (assignment.expires_at is null or assignment.expires_at > $3::timestamptz)
+) as had
 `
 
-// Whether one of the roles is an owner's, so that what it denies would be denied to an owner.
-func (q *Queries) OwnersHave(ctx context.Context, organizationID id.ID, roleIds []string) (bool, error) {
-	row := q.db.QueryRow(ctx, ownersHave, organizationID, roleIds)
-	var have bool
-	err := row.Scan(&have)
-	return have, err
+type ListReachedRolesParams struct {
+	OwnID          id.ID
+	OrganizationID id.ID
+	Now            time.Time
+	SubjectIds     []id.ID
+	RoleIds        []string
+}
+
+type ListReachedRolesRow struct {
+	RoleID string
+	Own    bool
+}
+
+// The roles in the whole organization of all whom something reaches: because it is given to them or to a team that they are
+// in, or because they have one of the roles in whatever way.
+func (q *Queries) ListReachedRoles(ctx context.Context, arg ListReachedRolesParams) ([]ListReachedRolesRow, error) {
+	rows, err := q.db.Query(ctx, listReachedRoles,
+		arg.OwnID,
+		arg.OrganizationID,
+		arg.Now,
+		arg.SubjectIds,
+		arg.RoleIds,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListReachedRolesRow
+	for rows.Next() {
+		var i ListReachedRolesRow
+		if err := rows.Scan(&i.RoleID, &i.Own); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const raiseAccess = `-- name: RaiseAccess :one

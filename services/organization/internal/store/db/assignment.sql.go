@@ -134,10 +134,6 @@ select
         when 'team' then exists (select from team where team.organization_id = $2 and team.id = $3)
         else false
     end)::boolean as known,
-    exists (select from member where member.organization_id = $2 and 'owner' = any (member.role_ids)
-        and (member.user_id = $3 or exists (select from reached_team
-            where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
-                and reached_team.team_id = $3))) as owns,
     (select count(*) from (select from assignment where assignment.organization_id = $2
         and assignment.subject_id = $3 limit $4) as own) as own,
     (select count(*) from (select from assignment where assignment.organization_id = $2
@@ -154,7 +150,6 @@ type GetRoomParams struct {
 
 type GetRoomRow struct {
 	Known      bool
-	Owns       bool
 	Own        int64
 	Everybodys int64
 }
@@ -169,12 +164,7 @@ func (q *Queries) GetRoom(ctx context.Context, arg GetRoomParams) (GetRoomRow, e
 		arg.OrganizationLimit,
 	)
 	var i GetRoomRow
-	err := row.Scan(
-		&i.Known,
-		&i.Owns,
-		&i.Own,
-		&i.Everybodys,
-	)
+	err := row.Scan(&i.Known, &i.Own, &i.Everybodys)
 	return i, err
 }
 

@@ -227,18 +227,6 @@ func (q *Queries) InsertTeamMember(ctx context.Context, arg InsertTeamMemberPara
 	return column_1, err
 }
 
-const isOwnerReached = `-- name: IsOwnerReached :one
-select exists (select from reached_team join member on member.organization_id = reached_team.organization_id and member.user_id = reached_team.user_id
-    where reached_team.organization_id = $1 and reached_team.team_id = $2 and 'owner' = any (member.role_ids)) as reached
-`
-
-func (q *Queries) IsOwnerReached(ctx context.Context, organizationID id.ID, teamID id.ID) (bool, error) {
-	row := q.db.QueryRow(ctx, isOwnerReached, organizationID, teamID)
-	var reached bool
-	err := row.Scan(&reached)
-	return reached, err
-}
-
 const lockTeam = `-- name: LockTeam :one
 select organization_id, id, display_name, description, parent_id, created_at, updated_at, revision from team where organization_id = $1 and id = $2 for no key update
 `

@@ -53,18 +53,34 @@ select candidate.id::uuid as id, candidate.subject_type::text as subject_type fr
 ) as candidate
 order by candidate.id limit sqlc.arg(at_most);
 
--- Whether one of the roles is an owner's, so that what it denies would be denied to an owner.
--- name: OwnersHave :one
-select exists (
-    select from member where member.organization_id = sqlc.arg(organization_id) and 'owner' = any (member.role_ids)
-        and (member.role_ids && sqlc.arg(role_ids)::text[] or exists (select from assignment
-            where assignment.organization_id = member.organization_id and assignment.subject_id = member.user_id
-                and assignment.role_id = any (sqlc.arg(role_ids)::text[]))
-            or exists (select from reached_team
-                join assignment on assignment.organization_id = reached_team.organization_id and assignment.subject_id = reached_team.team_id
-                where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
-                    and assignment.role_id = any (sqlc.arg(role_ids)::text[])))
-) as have;
+-- The roles in the whole organization of all whom something reaches: because it is given to them or to a team that they are
+-- in, or because they have one of the roles in whatever way.
+-- name: ListReachedRoles :many
+with reached as (
+    select unnest(sqlc.arg(subject_ids)::uuid[]) as id
+    union select reached_team.user_id from reached_team
+        where reached_team.organization_id = sqlc.arg(organization_id) and reached_team.team_id = any (sqlc.arg(subject_ids)::uuid[])
+    union select member.user_id from member
+        where member.organization_id = sqlc.arg(organization_id) and member.role_ids && sqlc.arg(role_ids)::text[]
+    union select assignment.subject_id from assignment
+        where assignment.organization_id = sqlc.arg(organization_id) and assignment.role_id = any (sqlc.arg(role_ids)::text[])
+    union select reached_team.user_id from assignment
+        join reached_team on reached_team.organization_id = assignment.organization_id and reached_team.team_id = assignment.subject_id
+        where assignment.organization_id = sqlc.arg(organization_id) and assignment.role_id = any (sqlc.arg(role_ids)::text[])
+)
+select distinct had.role_id::text as role_id, (had.id = sqlc.arg(own_id)::uuid)::boolean as own from (
+    select reached.id, unnest(member.role_ids) as role_id from reached
+    join member on member.organization_id = sqlc.arg(organization_id) and member.user_id = reached.id
+    union all
+    select reached.id, assignment.role_id from reached
+    join assignment on assignment.organization_id = sqlc.arg(organization_id) and assignment.subject_id = reached.id
+    where assignment.scope_type = 'organization' and (assignment.expires_at is null or assignment.expires_at > sqlc.arg(now)::timestamptz)
+    union all
+    select reached.id, assignment.role_id from reached
+    join reached_team on reached_team.organization_id = sqlc.arg(organization_id) and reached_team.user_id = reached.id
+    join assignment on assignment.organization_id = sqlc.arg(organization_id) and assignment.subject_id = reached_team.team_id
+    where assignment.scope_type = 'organization' and (assignment.expires_at is null or assignment.expires_at > sqlc.arg(now)::timestamptz)
+) as had;
 
 -- name: KeepServiceAccount :exec
 insert into service_account (organization_id, id, display_name) values ($1, $2, $3)

@@ -25,10 +25,6 @@ select
         when 'team' then exists (select from team where team.organization_id = sqlc.arg(organization_id) and team.id = sqlc.arg(subject_id))
         else false
     end)::boolean as known,
-    exists (select from member where member.organization_id = sqlc.arg(organization_id) and 'owner' = any (member.role_ids)
-        and (member.user_id = sqlc.arg(subject_id) or exists (select from reached_team
-            where reached_team.organization_id = member.organization_id and reached_team.user_id = member.user_id
-                and reached_team.team_id = sqlc.arg(subject_id)))) as owns,
     (select count(*) from (select from assignment where assignment.organization_id = sqlc.arg(organization_id)
         and assignment.subject_id = sqlc.arg(subject_id) limit sqlc.arg(subject_limit)) as own) as own,
     (select count(*) from (select from assignment where assignment.organization_id = sqlc.arg(organization_id)

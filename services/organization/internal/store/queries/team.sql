@@ -43,10 +43,6 @@ select coalesce(max(level), 0)::int from below;
 -- name: GetTeamsOf :many
 select team_id from reached_team where organization_id = $1 and user_id = $2;
 
--- name: IsOwnerReached :one
-select exists (select from reached_team join member on member.organization_id = reached_team.organization_id and member.user_id = reached_team.user_id
-    where reached_team.organization_id = $1 and reached_team.team_id = $2 and 'owner' = any (member.role_ids)) as reached;
-
 -- name: CountTeamMembers :one
 select count(*) from team_member where organization_id = $1 and team_id = $2;
 
