@@ -29,8 +29,10 @@ var nobodys = map[string]string{
 	"parents.role_id": "fill can't fill lists: a role of nobody's as a parent is tried by organization", "role.parents.role_id": "as parents.role_id",
 	"checks.user_id": "fill can't fill lists: others are asked about one by one, too", "checks.resource.project_id": "is compared only",
 	"resource.project_id": "is compared only",
-	"rows.role_id":        "fill can't fill lists: a role of nobody's is tried by organization",
-	"auto_join_role_id":   "system roles are the same everywhere", "transfer_id": "for services only",
+	"provider_id":         "of the deployment", "sso_connection_id": "needs a provider that answers: identity's own tests have two tenants",
+	"identity_id":       "needs a provider that answers: identity's own tests have two people",
+	"rows.role_id":      "fill can't fill lists: a role of nobody's is tried by organization",
+	"auto_join_role_id": "system roles are the same everywhere", "transfer_id": "for services only",
 }
 
 // reference is a field of a request that names something.

@@ -246,6 +246,10 @@ func connectStatus(answer client.Answer) int {
 	return connectStatuses[code]
 }
 
+// outside are the services that can't be called without somebody outside who answers: a connection is made only to a
+// provider that is there, and none is at an address of this machine. Identity's own tests call them with two tenants.
+var outside = map[string]bool{"SsoConnectionService": true}
+
 // catalog lists the contract's methods in the order of their procedures.
 func catalog(t require.TestingT) []*rpc.Method {
 	methods, err := rpc.Catalog()
@@ -253,7 +257,9 @@ func catalog(t require.TestingT) []*rpc.Method {
 	require.Greater(t, len(methods), 40)
 	list := make([]*rpc.Method, 0, len(methods))
 	for _, method := range methods {
-		list = append(list, method)
+		if !outside[string(method.Descriptor.Parent().Name())] {
+			list = append(list, method)
+		}
 	}
 	slices.SortFunc(list, func(a, b *rpc.Method) int { return strings.Compare(a.Procedure, b.Procedure) })
 	return list
@@ -275,7 +281,7 @@ func examples() values {
 		"AuthzenResource.type": "project", "AuthzenResource.id": "none", "checks": []map[string]any{{"permission": "workflow.task.read"}},
 		"factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
 		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
-		"reset_id": id.New().String(), "change_id": id.New().String(), "overlap": "60s", "scopes": []string{"workflow.task.read"},
+		"registration_id": id.New().String(), "reset_id": id.New().String(), "change_id": id.New().String(), "overlap": "60s", "scopes": []string{"workflow.task.read"},
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",
 		"new_email": client.NewPerson("Nobody").Email,
 		"hash":      base64.StdEncoding.EncodeToString(make([]byte, 32)), "credential_id": id.New().String(),

@@ -301,6 +301,9 @@ func (s *suite) callAsOwner(t *testing.T, methods []*rpc.Method, a tenant) {
 		if len(pathVariables(method)) == 0 || method.Rule == rpc.Public {
 			continue
 		}
+		if slices.Contains(pathVariables(method), "identity_id") {
+			continue // Nobody has one without a provider.
+		}
 		answer := s.send(t, a.owner, makeRequest(t, method, fillTenant(a.resources)))
 		if answer.Reason() == "CODE_INVALID" {
 			continue // It was found; the code is known to its owner's phone only.
