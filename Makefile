@@ -49,8 +49,8 @@ e2e-split: build kafka ## The same suite against one process per service
 	BRAID_TEST_SPLIT=1 go test -count=1 -timeout 15m -run Split ./test/e2e
 
 .PHONY: fuzz
-fuzz: ## Every fuzz target for 20 seconds
-	tools/fuzz.sh 20s
+fuzz: ## Every fuzz target for 10 seconds
+	tools/fuzz.sh 10s
 
 .PHONY: lint
 lint: tools lint-proto ## Format, vet, linters, contract
