@@ -79,7 +79,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
 		Rules: &password.Rules{Lookup: lookup}, Limits: app.Limits{Network: config.GuessesPerNetwork, Everyone: config.GuessesTotal},
 		Invitations: invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
-		Members:     environment.Access, Permissions: permissions, PublicURL: environment.PublicURL,
+		Permissions: permissions, PublicURL: environment.PublicURL,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
 	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}

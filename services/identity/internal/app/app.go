@@ -31,7 +31,7 @@ type App struct {
 	Avatars *avatar.Encoder
 	Rules   *password.Rules
 	Issuer  *token.Issuer
-	// Providers are who else can say who somebody is; Membership answers who has to sign in by which.
+	// Providers are who else can say who somebody is; Membership answers who belongs where.
 	Providers  Providers
 	Membership Membership
 	Limits     Limits
@@ -40,20 +40,12 @@ type App struct {
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
 	SessionLimits domain.SessionLimits
-	// Members knows who is a member of which organization.
-	Members Members
 	// Permissions are the names that a scope may be: permissions of the contract, and services.
 	Permissions map[string]bool
 	// PublicURL is where clients reach this deployment: the issuer and audience of OAuth 2.
 	PublicURL string
 	Clock     clock.Clock
 	Logger    *slog.Logger
-}
-
-// Members is an interface because it is the edge of another service.
-type Members interface {
-	// Authorize answers nil for a member who holds the permission; the empty one asks for membership.
-	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
 }
 
 // Tokens are what a client holds of a session.

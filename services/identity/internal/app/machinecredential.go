@@ -29,7 +29,7 @@ func (a *App) CheckMembership(ctx context.Context, organizationID id.ID) error {
 	if organizationID.IsZero() {
 		return nil
 	}
-	return a.Members.Authorize(ctx, organizationID, call.From(ctx).Actor.UserID, "")
+	return a.Membership.Authorize(ctx, organizationID, call.From(ctx).Actor.UserID, "")
 }
 
 // CreateMachineCredential makes an access token or a key.
