@@ -5,7 +5,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN := .cache/bin
 BRAID := bin/braid
 POSTGRES := platform/pg/embedded/bundle/postgres.tar.zst
-GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+# Without the tag gRPC brings a page of templates along, and with it every method of every library: 20 MB.
+GOFLAGS_BUILD := -tags grpcnotrace -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 RUN_FLAGS ?=
 
 include make/*.mk

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"html"
 	"io/fs"
 	"net/url"
 	"os"
@@ -119,7 +120,7 @@ func TestInvitationPage(t *testing.T) {
 	d := newDoor(t, nil)
 	got := d.send("GET", "/invitations/accept?token=aZ09-_", "", "")
 	require.Equal(t, 200, got.status)
-	require.Contains(t, got.text, `{"token":"aZ09-_"}`)
+	require.Contains(t, html.UnescapeString(got.text), `{"token":"aZ09-_"}`)
 	require.Contains(t, got.text, "https://braid.example.com/api/v1/invitations:accept")
 	require.Contains(t, got.header.Get("Content-Security-Policy"), "default-src 'none'")
 	for _, token := range []string{

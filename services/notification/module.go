@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	netmail "net/mail"
 	"os"
 	"strings"
@@ -108,13 +109,7 @@ func newMailer(environment service.Environment, config Config, assembled *servic
 		Name: environment.Name + ".mailbox", DB: environment.DB, Sealer: environment.Keys,
 		MaxMessages: config.MailboxMessages, Clock: environment.Clock, Logger: environment.Logger,
 	})
-	pages, err := caught.Pages()
-	if err != nil {
-		return nil, nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
-	}
-	for pattern, page := range pages {
-		assembled.Pages[pattern] = page
-	}
+	maps.Copy(assembled.Pages, caught.Pages())
 	part := caught.Part()
 	assembled.Parts = append(assembled.Parts, part)
 	sender.Target = caught.Target
@@ -126,10 +121,6 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: notification.from is not an address", environment.Name)
 	}
-	composer, err := mail.New(environment.PublicURL)
-	if err != nil {
-		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
-	}
 	return &app.Deliveries{
 		DB: environment.DB, Clock: environment.Clock, Logger: environment.Logger, Membership: environment.Access,
 		Directory:   identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity")),
@@ -138,7 +129,7 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
 		Ownership:   organizationv1connect.NewOwnershipMailServiceClient(environment.Clients.Dial("organization")),
 		Domains:     organizationv1connect.NewDomainMailServiceClient(environment.Clients.Dial("organization")),
-		Composer:    composer, Mailer: mailer, From: *from, Metrics: app.NewMetrics(environment.Registerer),
+		Composer:    mail.New(environment.PublicURL), Mailer: mailer, From: *from, Metrics: app.NewMetrics(environment.Registerer),
 	}, nil
 }
 

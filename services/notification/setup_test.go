@@ -74,8 +74,7 @@ func newBench(t *testing.T) *bench {
 		})
 	})
 	logger := slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	composer, err := mail.New("https://braid.example.com")
-	require.NoError(t, err)
+	composer := mail.New("https://braid.example.com")
 	b.delivery = &app.Deliveries{
 		DB: b.DB, Clock: b.clock, Logger: logger, Membership: b.rest.Roles, Directory: b.owners, Devices: b.owners, Invitations: b.owners, Accounts: b.owners,
 		Ownership: b.owners, Domains: b.owners,
@@ -83,6 +82,7 @@ func newBench(t *testing.T) *bench {
 	}
 	handlers := job.NewHandlers()
 	require.NoError(t, job.Handle(handlers, time.Minute, b.delivery.Send))
+	var err error
 	b.jobs, err = job.New(job.Config{
 		Service: "notification", DB: b.DB, Handlers: handlers, Queues: map[string]int{app.PromptQueue: 2, app.TaskQueue: 2, job.DefaultQueue: 1},
 		PollEvery: 100 * time.Millisecond, Clock: clock.System{}, Logger: logger, Registerer: prometheus.NewRegistry(),

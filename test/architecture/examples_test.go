@@ -37,6 +37,7 @@ var examples = map[string][][2]string{
 		{modulePath + "services/audit", modulePath + "gen/go/braid/workflow/v1/workflowv1braid"}, {internal + "app", modulePath + "gateway"},
 		{internal + "app", "net/http"}, {internal + "consumer", "net/http/httputil"}, {modulePath + "services/audit", "google.golang.org/grpc"},
 	},
+	"no template engine": {{modulePath + "gateway", "html/template"}, {internal + "app", "text/template"}},
 	"only cmd starts what is embedded": {
 		{modulePath + "platform/module", modulePath + "platform/pg/embedded"}, {internal + "store", modulePath + "platform/pg/embedded"},
 	},

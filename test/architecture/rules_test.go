@@ -89,6 +89,13 @@ var rules = []rule{
 		because: "the process decides whether that is a call over the network",
 	},
 	{
+		name: "no template engine",
+		breaks: func(_, imported string) bool {
+			return imported == "html/template" || imported == "text/template"
+		},
+		because: "they call methods by name, so that the linker keeps those of every library: 20 MB; write HTML with gomponents",
+	},
+	{
 		name: "only cmd starts what is embedded",
 		breaks: func(from, imported string) bool {
 			return under(imported, "platform/pg/embedded") && !under(from, "cmd", "platform/pg/embedded", "testkit", "test")

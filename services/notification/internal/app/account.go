@@ -26,11 +26,11 @@ func (d *Deliveries) preparePasswordReset(ctx context.Context, delivery domain.D
 	}
 	var content mail.Content
 	if reset.GetToken() == "" {
-		content, err = d.Composer.NoAccount()
+		content = d.Composer.NoAccount()
 	} else {
-		content, err = d.Composer.PasswordReset(reset.GetToken(), reset.GetExpireTime().AsTime())
+		content = d.Composer.PasswordReset(reset.GetToken(), reset.GetExpireTime().AsTime())
 	}
-	return mail.Message{Content: content, To: netmail.Address{Address: reset.GetEmail()}}, "", err
+	return mail.Message{Content: content, To: netmail.Address{Address: reset.GetEmail()}}, "", nil
 }
 
 func (d *Deliveries) preparePasswordChanged(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
@@ -38,8 +38,8 @@ func (d *Deliveries) preparePasswordChanged(ctx context.Context, delivery domain
 	if err != nil || !found {
 		return mail.Message{}, skipUserGone, err
 	}
-	content, err := d.Composer.PasswordChanged()
-	return mail.Message{Content: content, To: netmail.Address{Name: user.GetDisplayName(), Address: user.GetEmail()}}, "", err
+	content := d.Composer.PasswordChanged()
+	return mail.Message{Content: content, To: netmail.Address{Name: user.GetDisplayName(), Address: user.GetEmail()}}, "", nil
 }
 
 func (d *Deliveries) prepareSecurity(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
@@ -66,11 +66,11 @@ func (d *Deliveries) prepareEmailChange(ctx context.Context, delivery domain.Del
 	switch {
 	case delivery.Kind == domain.EmailChange:
 		to = change.GetOldEmail()
-		content, err = d.Composer.EmailChange(change.GetNewEmail())
+		content = d.Composer.EmailChange(change.GetNewEmail())
 	case change.GetToken() == "":
-		content, err = d.Composer.AccountExists()
+		content = d.Composer.AccountExists()
 	default:
-		content, err = d.Composer.EmailConfirmation(change.GetToken(), change.GetExpireTime().AsTime())
+		content = d.Composer.EmailConfirmation(change.GetToken(), change.GetExpireTime().AsTime())
 	}
-	return mail.Message{Content: content, To: netmail.Address{Address: to}}, "", err
+	return mail.Message{Content: content, To: netmail.Address{Address: to}}, "", nil
 }

@@ -42,15 +42,15 @@ func (d *Deliveries) prepareRegistration(ctx context.Context, delivery domain.De
 	var content mail.Content
 	switch {
 	case registration.GetAccountExists():
-		content, err = d.Composer.AccountExists()
+		content = d.Composer.AccountExists()
 	case registration.GetNothingPending():
-		content, err = d.Composer.NothingPending()
+		content = d.Composer.NothingPending()
 	case registration.GetCode() == "":
 		return mail.Message{}, skipRegistrationGone, nil
 	default:
-		content, err = d.Composer.Registration(registration.GetCode(), registration.GetToken(), registration.GetExpireTime().AsTime())
+		content = d.Composer.Registration(registration.GetCode(), registration.GetToken(), registration.GetExpireTime().AsTime())
 	}
-	return mail.Message{Content: content, To: netmail.Address{Address: registration.GetEmail()}}, "", err
+	return mail.Message{Content: content, To: netmail.Address{Address: registration.GetEmail()}}, "", nil
 }
 
 func (d *Deliveries) prepareInvitation(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
@@ -67,9 +67,9 @@ func (d *Deliveries) prepareInvitation(ctx context.Context, delivery domain.Deli
 	if !invitation.GetPending() || invitation.GetToken() == "" || !d.Clock.Now().Before(expires) {
 		return mail.Message{}, skipInvitationGone, nil
 	}
-	content, err := d.Composer.Invitation(invitation.GetOrganizationDisplayName(), invitation.GetInviterDisplayName(),
+	content := d.Composer.Invitation(invitation.GetOrganizationDisplayName(), invitation.GetInviterDisplayName(),
 		invitation.GetToken(), expires)
-	return mail.Message{Content: content, To: netmail.Address{Address: invitation.GetEmail()}}, "", err
+	return mail.Message{Content: content, To: netmail.Address{Address: invitation.GetEmail()}}, "", nil
 }
 
 func (d *Deliveries) prepareDevice(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
@@ -82,10 +82,10 @@ func (d *Deliveries) prepareDevice(ctx context.Context, delivery domain.Delivery
 	if err != nil {
 		return mail.Message{}, "", fmt.Errorf("get device mail: %w", err)
 	}
-	content, err := d.Composer.NewDevice(device.GetDevice(), device.GetClientAddress(), device.GetFirstSeenTime().AsTime())
+	content := d.Composer.NewDevice(device.GetDevice(), device.GetClientAddress(), device.GetFirstSeenTime().AsTime())
 	return mail.Message{
 		Content: content, To: netmail.Address{Name: device.GetDisplayName(), Address: device.GetEmail()},
-	}, "", err
+	}, "", nil
 }
 
 // prepareTask checks once more, at the moment of sending, that the person wants to know and may.

@@ -29,8 +29,8 @@ func (d *Deliveries) prepareOwnership(ctx context.Context, delivery domain.Deliv
 	if !offer.GetPending() || !d.Clock.Now().Before(expires) {
 		return mail.Message{}, skipOfferGone, nil
 	}
-	content, err := d.Composer.OwnershipOffer(delivery.OrganizationID, offer.GetOrganizationDisplayName(), offer.GetOwnerDisplayName(), expires)
-	return mail.Message{Content: content, To: netmail.Address{Address: offer.GetEmail()}}, "", err
+	content := d.Composer.OwnershipOffer(delivery.OrganizationID, offer.GetOrganizationDisplayName(), offer.GetOwnerDisplayName(), expires)
+	return mail.Message{Content: content, To: netmail.Address{Address: offer.GetEmail()}}, "", nil
 }
 
 // prepareDomain checks once more that the person belongs to the organization: who has left since must not hear of it.
@@ -58,8 +58,8 @@ func (d *Deliveries) prepareDomain(ctx context.Context, delivery domain.Delivery
 	if !lost.GetLost() {
 		return mail.Message{}, skipDomainFound, nil
 	}
-	content, err := d.Composer.DomainLost(lost.GetDomain(), lost.GetOrganizationDisplayName(), lost.GetRecordName(), lost.GetRecordValue())
+	content := d.Composer.DomainLost(lost.GetDomain(), lost.GetOrganizationDisplayName(), lost.GetRecordName(), lost.GetRecordValue())
 	return mail.Message{
 		Content: content, To: netmail.Address{Name: recipient.GetDisplayName(), Address: recipient.GetEmail()},
-	}, "", err
+	}, "", nil
 }

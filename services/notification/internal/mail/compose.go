@@ -1,13 +1,8 @@
 package mail
 
 import (
-	"bytes"
-	"embed"
 	"errors"
 	"fmt"
-	htmltemplate "html/template"
-	"net/url"
-	texttemplate "text/template"
 	"time"
 
 	"github.com/braidhq/braid/platform/id"
@@ -17,70 +12,59 @@ import (
 // ErrAddress says that a recipient's address can't be mailed to; it does not repeat it.
 var ErrAddress = errors.New("the recipient's address is not valid")
 
-//go:embed templates/*
-var templates embed.FS
-
-// Composer writes the content of mails. Its templates are read once; a broken one is found by New.
+// Composer writes the content of mails. Its methods' errors say that a delivery is of a kind that is not theirs.
 type Composer struct {
 	publicURL string
-	text      map[string]*texttemplate.Template
-	html      map[string]*htmltemplate.Template
 }
-
-// templateNames are the mails there are.
-var templateNames = []string{"registration", "account_exists", "nothing_pending", "invitation", "task", "new_device",
-	"password_reset", "no_account", "password_changed", "security", "email_confirmation", "email_change",
-	"ownership_offer", "domain_lost"}
 
 // New returns a composer whose links begin with publicURL, which has no slash at its end.
-func New(publicURL string) (*Composer, error) {
-	composer := &Composer{publicURL: publicURL, text: map[string]*texttemplate.Template{}, html: map[string]*htmltemplate.Template{}}
-	for _, name := range templateNames {
-		text, err := texttemplate.New(name+".txt").Option("missingkey=error").ParseFS(templates, "templates/"+name+".txt")
-		if err != nil {
-			return nil, fmt.Errorf("read mail template: %w", err)
-		}
-		html, err := htmltemplate.New("layout.html").Option("missingkey=error").
-			ParseFS(templates, "templates/layout.html", "templates/"+name+".html")
-		if err != nil {
-			return nil, fmt.Errorf("read mail template: %w", err)
-		}
-		composer.text[name], composer.html[name] = text, html
-	}
-	return composer, nil
-}
+func New(publicURL string) *Composer { return &Composer{publicURL: publicURL} }
 
 // Registration is the mail with the code that proves an address. It repeats nothing that whoever registered typed:
 // anybody may register anybody's address, and must not get to write to it.
-func (c *Composer) Registration(code, token string, expires time.Time) (Content, error) {
-	return c.compose("registration", "Your Braid code", struct{ Code, Link, Expires string }{
-		line(code), c.tokenLink("/verify-email", token), formatTime(expires),
-	})
+func (c *Composer) Registration(code, token string, expires time.Time) Content {
+	return letter("Your Braid code",
+		say("Somebody, hopefully you, asked for a Braid account with this address. Enter this code to prove that it is yours:"),
+		enter(line(code)),
+		follow("Or open this link", c.tokenLink("/verify-email", token)),
+		say("Both work until "+formatTime(expires)+"."),
+		say("If it was not you, ignore this mail: nothing happens without the code."))
 }
 
 // AccountExists tells the owner of an address that somebody tried to register it again.
-func (c *Composer) AccountExists() (Content, error) {
-	return c.compose("account_exists", "You already have a Braid account", struct{ URL string }{c.publicURL})
+func (c *Composer) AccountExists() Content {
+	return letter("You already have a Braid account",
+		say("Somebody, hopefully you, asked for a Braid account with this address, which already has one."),
+		say("Sign in with it at ", address(c.publicURL)),
+		say("If it was not you, ignore this mail: nothing has changed."))
 }
 
 // Invitation is the mail that brings a person into an organization.
-func (c *Composer) Invitation(organization, inviter, token string, expires time.Time) (Content, error) {
+func (c *Composer) Invitation(organization, inviter, token string, expires time.Time) Content {
 	organization, inviter = line(organization), line(inviter)
 	if inviter == "" {
 		inviter = "Somebody"
 	}
-	return c.compose("invitation", inviter+" invites you to "+organization, struct{ Organization, Inviter, Link, Expires string }{
-		organization, inviter, c.publicURL + "/invitations/accept?token=" + url.QueryEscape(token), formatTime(expires),
-	})
+	return letter(inviter+" invites you to "+organization,
+		say(bold(inviter), " invites you to join ", bold(organization), " on Braid."),
+		follow("Accept the invitation", c.tokenLink("/invitations/accept", token)),
+		say("The link works once, until "+formatTime(expires)+", for this address only."),
+		say("If you expected no invitation, ignore this mail."))
 }
 
-// NewDevice tells a person that somebody signed in with a device that was never seen for them; address is "" when it is
+// NewDevice tells a person that somebody signed in with a device that was never seen for them; client is its address, "" when it is
 // not known.
-func (c *Composer) NewDevice(device, address string, moment time.Time) (Content, error) {
-	device = line(device)
-	return c.compose("new_device", "New sign-in to Braid: "+device, struct{ Device, Address, Time, URL string }{
-		device, line(address), formatTime(moment), c.publicURL + "/settings/sessions",
-	})
+func (c *Composer) NewDevice(device, client string, moment time.Time) Content {
+	device, client = line(device), line(client)
+	seen := []any{"Device: " + device, next()}
+	if client != "" {
+		seen = append(seen, "Address: "+client, next())
+	}
+	return letter("New sign-in to Braid: "+device,
+		say("Somebody signed in to your Braid account with a device that was not seen before."),
+		say(append(seen, "Time: "+formatTime(moment))...),
+		say("If it was you, there is nothing to do. If not, end that session at ", address(c.publicURL+"/settings/sessions"),
+			" and change your password."))
 }
 
 // Task tells a person what happened to a task; actor is who did it and assignee who has it now, "" when that is not known.
@@ -102,9 +86,11 @@ func (c *Composer) Task(delivery domain.Delivery, actor, assignee string) (Conte
 	default:
 		return Content{}, fmt.Errorf("compose mail: a delivery of kind %q is not about a task", delivery.Kind)
 	}
-	return c.compose("task", subject, struct{ Sentence, Key, Title, Link, Preferences string }{
-		sentence, key, title, c.taskLink(delivery.OrganizationID, delivery.TaskID), c.publicURL + "/settings/notifications",
-	})
+	return letter(subject,
+		say(sentence),
+		follow(key+": "+title, c.taskLink(delivery.OrganizationID, delivery.TaskID)),
+		aside("You get this because you take part in the task. ",
+			span{text: "Choose what you hear about", form: link, target: c.publicURL + "/settings/notifications"})), nil
 }
 
 // assignment says what an assignment is to the one who reads of it.
@@ -136,21 +122,6 @@ func assignment(delivery domain.Delivery, key, actor, assignee string) (subject,
 
 func (c *Composer) taskLink(organizationID, taskID id.ID) string {
 	return c.publicURL + "/organizations/" + organizationID.String() + "/tasks/" + taskID.String()
-}
-
-func (c *Composer) compose(name, subject string, data any) (Content, error) {
-	var text, html bytes.Buffer
-	if err := c.text[name].Execute(&text, data); err != nil {
-		return Content{}, fmt.Errorf("compose mail: %w", err)
-	}
-	page := struct {
-		Subject string
-		Data    any
-	}{subject, data}
-	if err := c.html[name].Execute(&html, page); err != nil {
-		return Content{}, fmt.Errorf("compose mail: %w", err)
-	}
-	return Content{Subject: subject, Text: text.String(), HTML: html.String()}, nil
 }
 
 func formatTime(moment time.Time) string { return moment.UTC().Format("2 January 2006, 15:04 UTC") }

@@ -26,5 +26,8 @@ func (c *Composer) Security(kind domain.Kind) (Content, error) {
 	if !known {
 		return Content{}, fmt.Errorf("compose mail: a delivery of kind %q is not about what gets into an account", kind)
 	}
-	return c.compose("security", texts[0], struct{ Sentence, URL string }{texts[1], c.publicURL})
+	return letter(texts[0],
+		say(texts[1]),
+		say("If it was not you, somebody has your account: sign in at ", address(c.publicURL),
+			", end its other sessions and change its password.")), nil
 }

@@ -2,40 +2,31 @@ package mailbox
 
 import (
 	"bytes"
-	"embed"
 	"encoding/json"
-	"fmt"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
+
+	g "maragu.dev/gomponents"
 
 	"github.com/braidhq/braid/platform/id"
 )
 
 const defaultListed = 100
 
-//go:embed templates/*.html
-var templates embed.FS
-
 // Pages returns the mailbox's pages by pattern: a list and a mail for people, and both as JSON for programs.
-func (m *Mailbox) Pages() (map[string]http.Handler, error) {
-	parsed, err := template.ParseFS(templates, "templates/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("read mailbox pages: %w", err)
-	}
-	pages := &pages{mailbox: m, templates: parsed}
+func (m *Mailbox) Pages() map[string]http.Handler {
+	pages := &pages{mailbox: m}
 	return map[string]http.Handler{
 		"GET /mailbox":               http.HandlerFunc(pages.list),
 		"GET /mailbox/messages":      http.HandlerFunc(pages.listJSON),
 		"GET /mailbox/messages/{id}": http.HandlerFunc(pages.message),
-	}, nil
+	}
 }
 
 type pages struct {
-	mailbox   *Mailbox
-	templates *template.Template
+	mailbox *Mailbox
 }
 
 // list shows the newest mails as a page.
@@ -45,10 +36,7 @@ func (p *pages) list(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	p.render(w, r, "list.html", struct {
-		To       string
-		Messages []Message
-	}{r.URL.Query().Get("to"), messages})
+	p.render(w, r, listPage(r.URL.Query().Get("to"), messages))
 }
 
 // listJSON answers {"messages": […]}, the newest first; ?to= keeps those to one address, ?limit= says how many.
@@ -88,7 +76,7 @@ func (p *pages) message(w http.ResponseWriter, r *http.Request) {
 	case strings.Contains(r.Header.Get("Accept"), "application/json"):
 		p.writeJSON(w, r, message)
 	default:
-		p.render(w, r, "message.html", message)
+		p.render(w, r, messagePage(message))
 	}
 }
 
@@ -102,15 +90,15 @@ func protect(w http.ResponseWriter) {
 	header.Set("Cache-Control", "no-store")
 }
 
-func (p *pages) render(w http.ResponseWriter, r *http.Request, name string, data any) {
-	var page bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&page, name, data); err != nil {
+func (p *pages) render(w http.ResponseWriter, r *http.Request, page g.Node) {
+	var body bytes.Buffer
+	if err := page.Render(&body); err != nil {
 		p.fail(w, r, err)
 		return
 	}
 	protect(w)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(page.Bytes())
+	_, _ = w.Write(body.Bytes())
 }
 
 func (p *pages) writeJSON(w http.ResponseWriter, r *http.Request, value any) {
