@@ -126,6 +126,10 @@ func TestOwnerUndoesTheirOwnDenial(t *testing.T) {
 	require.Equal(t, false, allowed())
 	require.Equal(t, 200, bundle.REST("PATCH", memberPath(path, ada), ada.token, object{"roleIds": []string{"owner"}}).Status)
 	require.Equal(t, true, allowed())
+
+	bundle.assign(t, ada, path, ada, object{"roleId": barred})
+	require.Equal(t, 200, bundle.REST("PATCH", path+"/roles/"+barred, ada.token, object{"deniedPermissions": []string{}}).Status)
+	require.Equal(t, true, allowed())
 }
 
 // Whether somebody else's condition on the address or the factor holds nobody knows: the explanation says so, and what

@@ -1,6 +1,7 @@
 package organization
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,7 +42,7 @@ func TestAuthzenEvaluationFailsAlone(t *testing.T) {
 	require.Len(t, bundle.REST("POST", "/access/v1/evaluations", ada.token, request).Body["evaluations"], 1, "what is wrong is a no")
 	request["options"] = object{"evaluations_semantic": "permit_on_first_permit"}
 	require.Len(t, bundle.REST("POST", "/access/v1/evaluations", ada.token, request).Body["evaluations"], 2)
-	request["evaluations"] = make([]object, 101)
+	request["evaluations"] = slices.Repeat([]object{none}, 101)
 	require.Equal(t, []string{"evaluations"}, bundle.REST("POST", "/access/v1/evaluations", ada.token, request).Fields())
 }
 

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -56,6 +55,9 @@ func (h *Handlers) EvaluateAccesses(ctx context.Context, request *organizationv1
 	return response, nil
 }
 
+// badRequest is the status that a question which is wrong is answered with alone.
+const badRequest = 400
+
 // evaluateOne answers one question of several: what is wrong with it is its own answer, and none of the others'.
 func (h *Handlers) evaluateOne(ctx context.Context, question *organizationv1.EvaluateAccessRequest) (*organizationv1.EvaluateAccessResponse, error) {
 	err := rpc.Check(question)
@@ -67,7 +69,7 @@ func (h *Handlers) evaluateOne(ctx context.Context, question *organizationv1.Eva
 		return nil, err
 	}
 	told := map[string]*structpb.Value{
-		"status": structpb.NewNumberValue(http.StatusBadRequest), "message": structpb.NewStringValue(refusalText(refusal)),
+		"status": structpb.NewNumberValue(badRequest), "message": structpb.NewStringValue(refusalText(refusal)),
 	}
 	return &organizationv1.EvaluateAccessResponse{Context: &structpb.Struct{Fields: map[string]*structpb.Value{
 		"error": structpb.NewStructValue(&structpb.Struct{Fields: told}),
