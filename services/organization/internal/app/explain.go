@@ -45,7 +45,7 @@ func (a *App) ExplainAccess(ctx context.Context, organizationID id.ID, asked Ask
 	if err := a.checkMayAsk(ctx, organizationID, []id.ID{asked.SubjectID}); err != nil {
 		return Explanation{}, err
 	}
-	holders, err := a.readHolders(ctx, a.DB.Read(pg.ScopeOf(ctx)), organizationID, asked.SubjectID)
+	holders, err := a.readHolders(ctx, a.DB.ReadOnePlan(pg.ScopeOf(ctx)), organizationID, asked.SubjectID)
 	if err != nil {
 		return Explanation{}, err
 	}
