@@ -89,6 +89,7 @@ var exampleTexts = map[string]string{
 	"Resource.type": "task", "HeldAssignment.team_id": "", "access_revision": "1207", "denied_permissions": "workflow.task.delete",
 	"Parent.role_id": "viewer", "Parent.condition": "", "Parent.permissions": "workflow.project.read",
 	"condition": "request.secondFactor", "expression": "request.secondFactor", "missing": "The condition must be true: request.secondFactor",
+	"unknown":         "request.secondFactor can't be known here; what can't be told does not allow.",
 	"permission_name": "payroll.run.approve", "Permission.name": "payroll.run.approve", "Permission.description": "Pays everybody.",
 	"CreatePermissionRequest.name": "payroll.run.approve", "CreatePermissionRequest.description": "Pays everybody.",
 	"CreateRoleRequest.display_name": "Release manager",
