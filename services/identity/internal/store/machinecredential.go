@@ -94,6 +94,12 @@ func DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.Machin
 	return removed > 0, explain("delete credential", err)
 }
 
+// DeleteAccessTokens removes all access tokens of a person and returns which there were.
+func DeleteAccessTokens(ctx context.Context, tx *pg.Tx, userID id.ID) ([]id.ID, error) {
+	removed, err := db.New(tx).DeleteAccessTokens(ctx, userID)
+	return removed, explain("delete access tokens", err)
+}
+
 // ShortenMachineCredential queues an earlier end of a credential that is locked.
 func ShortenMachineCredential(ctx context.Context, tx *pg.Tx, credentialID id.ID, end time.Time) error {
 	return queue(tx).ShortenMachineCredential(ctx, end, credentialID)
