@@ -32,7 +32,7 @@ func (b *testBundle) twin(t *testing.T) *testBundle {
 // known makes a person who was met at one process known to another.
 func (b *testBundle) known(people ...person) {
 	for _, who := range people {
-		b.Tokens.User(who.token, who.UserID)
+		b.Tokens.RecentUser(who.token, who.UserID)
 	}
 }
 

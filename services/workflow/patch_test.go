@@ -74,7 +74,7 @@ func TestTimesThatNobodyMeansAreRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	project := f.project("WEB")
-	path, tasks := f.path("/tasks/"+f.task(project, nil)["id"].(string)), f.path("/projects/"+project+"/tasks")
+	path, tasks := f.path("/tasks/"+f.task(project, map[string]any{})["id"].(string)), f.path("/projects/"+project+"/tasks")
 	for _, far := range []string{"0001-01-01T00:00:00Z", "0001-01-01T00:00:01Z", "1969-12-31T23:59:59Z"} {
 		made := f.refused("POST", tasks, f.memberToken, map[string]any{"title": "x", "dueTime": far}, 400, "INVALID_ARGUMENT")
 		require.Equal(t, []string{"dueTime"}, made.Fields(), far)
