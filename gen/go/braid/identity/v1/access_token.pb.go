@@ -565,13 +565,13 @@ const file_braid_identity_v1_access_token_proto_rawDesc = "" +
 	"\rlast_use_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vlastUseTime\x12.\n" +
 	"\x10last_use_address\x18\t \x01(\tB\x04\xb8\xbb\x18\x01R\x0elastUseAddress\x12\x1a\n" +
 	"\x05token\x18\n" +
-	" \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\"\xad\x02\n" +
+	" \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\"\xc0\x02\n" +
 	"\x18CreateAccessTokenRequest\x120\n" +
 	"\fdisplay_name\x18\x01 \x01(\tB\r\xbaH\n" +
 	"r\b\xc8\xc1\x18\x01\x10\x01\x18dR\vdisplayName\x12-\n" +
 	"\x06scopes\x18\x02 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10d\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\x06scopes\x124\n" +
-	"\x0forganization_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x0eorganizationId\x12;\n" +
-	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\x0forganization_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x0eorganizationId\x12N\n" +
+	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\n" +
 	"expireTime\x12=\n" +
 	"\x10allowed_networks\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10 \x18\x01\"\x06r\x04\x10\x01\x18@R\x0fallowedNetworks\"\xaf\x01\n" +
 	"\x17ListAccessTokensRequest\x12$\n" +
@@ -590,13 +590,13 @@ const file_braid_identity_v1_access_token_proto_rawDesc = "" +
 	"\x19DeleteAccessTokenResponse\"\x91\x01\n" +
 	"\x18RotateAccessTokenRequest\x120\n" +
 	"\x0faccess_token_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\raccessTokenId\x12C\n" +
-	"\aoverlap\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\aoverlap2\xaf\x06\n" +
-	"\x12AccessTokenService\x12\x8f\x01\n" +
-	"\x11CreateAccessToken\x12+.braid.identity.v1.CreateAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\"-\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/api/v1/me/access-tokens\x12\x96\x01\n" +
+	"\aoverlap\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\aoverlap2\xc1\x06\n" +
+	"\x12AccessTokenService\x12\x98\x01\n" +
+	"\x11CreateAccessToken\x12+.braid.identity.v1.CreateAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\"6\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01ڻ\x18\x05\b\xd8\x04\x10\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/api/v1/me/access-tokens\x12\x96\x01\n" +
 	"\x10ListAccessTokens\x12*.braid.identity.v1.ListAccessTokensRequest\x1a+.braid.identity.v1.ListAccessTokensResponse\")\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/me/access-tokens\x90\x02\x01\x12\x97\x01\n" +
 	"\x0eGetAccessToken\x12(.braid.identity.v1.GetAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\";\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02,\x12*/api/v1/me/access-tokens/{access_token_id}\x90\x02\x01\x12\xa8\x01\n" +
-	"\x11DeleteAccessToken\x12+.braid.identity.v1.DeleteAccessTokenRequest\x1a,.braid.identity.v1.DeleteAccessTokenResponse\"8\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02,**/api/v1/me/access-tokens/{access_token_id}\x12\xa8\x01\n" +
-	"\x11RotateAccessToken\x12+.braid.identity.v1.RotateAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\"F\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x026:\x01*\"1/api/v1/me/access-tokens/{access_token_id}:rotateB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x11DeleteAccessToken\x12+.braid.identity.v1.DeleteAccessTokenRequest\x1a,.braid.identity.v1.DeleteAccessTokenResponse\"8\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02,**/api/v1/me/access-tokens/{access_token_id}\x12\xb1\x01\n" +
+	"\x11RotateAccessToken\x12+.braid.identity.v1.RotateAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\"O\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01ڻ\x18\x05\b\xd8\x04\x10\x01\x82\xd3\xe4\x93\x026:\x01*\"1/api/v1/me/access-tokens/{access_token_id}:rotateB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_access_token_proto_rawDescOnce sync.Once

@@ -163,11 +163,13 @@ func (x *ResetPasswordRequest) GetNewPassword() string {
 	return ""
 }
 
-// ResetPasswordResponse is empty.
+// ResetPasswordResponse says what else has ended.
 type ResetPasswordResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many personal access tokens have ended; make others for what needs them.
+	EndedAccessTokens int32 `protobuf:"varint,1,opt,name=ended_access_tokens,json=endedAccessTokens,proto3" json:"ended_access_tokens,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *ResetPasswordResponse) Reset() {
@@ -198,6 +200,13 @@ func (x *ResetPasswordResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ResetPasswordResponse.ProtoReflect.Descriptor instead.
 func (*ResetPasswordResponse) Descriptor() ([]byte, []int) {
 	return file_braid_identity_v1_password_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ResetPasswordResponse) GetEndedAccessTokens() int32 {
+	if x != nil {
+		return x.EndedAccessTokens
+	}
+	return 0
 }
 
 // ChangePasswordRequest sets another password.
@@ -549,8 +558,9 @@ const file_braid_identity_v1_password_proto_rawDesc = "" +
 	"\x16ForgotPasswordResponse\"m\n" +
 	"\x14ResetPasswordRequest\x12$\n" +
 	"\x05token\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\x05token\x12/\n" +
-	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\"\x17\n" +
-	"\x15ResetPasswordResponse\"\xb4\x01\n" +
+	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\"G\n" +
+	"\x15ResetPasswordResponse\x12.\n" +
+	"\x13ended_access_tokens\x18\x01 \x01(\x05R\x11endedAccessTokens\"\xb4\x01\n" +
 	"\x15ChangePasswordRequest\x129\n" +
 	"\x10current_password\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\b\xb8\xbb\x18\x01R\x0fcurrentPassword\x12/\n" +
 	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\x12/\n" +
@@ -571,10 +581,10 @@ const file_braid_identity_v1_password_proto_rawDesc = "" +
 	"\x05token\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x12\n" +
-	"\x04live\x18\x05 \x01(\bR\x04live2\xde\x03\n" +
-	"\x0fPasswordService\x12\x98\x01\n" +
-	"\x0eForgotPassword\x12(.braid.identity.v1.ForgotPasswordRequest\x1a).braid.identity.v1.ForgotPasswordResponse\"1\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/api/v1/auth/password:forgot\x12\x94\x01\n" +
-	"\rResetPassword\x12'.braid.identity.v1.ResetPasswordRequest\x1a(.braid.identity.v1.ResetPasswordResponse\"0\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/v1/auth/password:reset\x12\x98\x01\n" +
+	"\x04live\x18\x05 \x01(\bR\x04live2\xe6\x03\n" +
+	"\x0fPasswordService\x12\x9c\x01\n" +
+	"\x0eForgotPassword\x12(.braid.identity.v1.ForgotPasswordRequest\x1a).braid.identity.v1.ForgotPasswordResponse\"5\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/api/v1/auth/password:forgot\x12\x98\x01\n" +
+	"\rResetPassword\x12'.braid.identity.v1.ResetPasswordRequest\x1a(.braid.identity.v1.ResetPasswordResponse\"4\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/v1/auth/password:reset\x12\x98\x01\n" +
 	"\x0eChangePassword\x12(.braid.identity.v1.ChangePasswordRequest\x1a).braid.identity.v1.ChangePasswordResponse\"1\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/api/v1/auth/password:change2\x97\x02\n" +
 	"\x12AccountMailService\x12\x82\x01\n" +
 	"\x14GetPasswordResetMail\x12..braid.identity.v1.GetPasswordResetMailRequest\x1a/.braid.identity.v1.GetPasswordResetMailResponse\"\t\xaa\xbb\x18\x02\x18\x01\x90\x02\x01\x12|\n" +

@@ -48,6 +48,30 @@ func (q *Queries) CountServiceAccounts(ctx context.Context, organizationID id.ID
 	return count, err
 }
 
+const deleteAccessTokens = `-- name: DeleteAccessTokens :many
+delete from machine_credential where account_id = $1::uuid returning id
+`
+
+func (q *Queries) DeleteAccessTokens(ctx context.Context, accountID id.ID) ([]id.ID, error) {
+	rows, err := q.db.Query(ctx, deleteAccessTokens, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []id.ID
+	for rows.Next() {
+		var id id.ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteKeys = `-- name: DeleteKeys :many
 delete from machine_credential where organization_id = $1::uuid and service_account_id = $2::uuid
 returning id
@@ -133,9 +157,9 @@ func (q *Queries) GetServiceAccount(ctx context.Context, organizationID id.ID, i
 
 const insertMachineCredential = `-- name: InsertMachineCredential :exec
 insert into machine_credential (id, account_id, service_account_id, organization_id, display_name, hash, public_key, scopes, networks,
-    created_at, expires_at, lifetime_seconds)
+    created_at, expires_at, lifetime_seconds, creator_id)
 values ($1, $2, $3, $4, $5, $6,
-    $7, $8, $9, $10, $11, $12)
+    $7, $8, $9, $10, $11, $12, $13)
 `
 
 type InsertMachineCredentialParams struct {
@@ -151,6 +175,7 @@ type InsertMachineCredentialParams struct {
 	CreatedAt        time.Time
 	ExpiresAt        time.Time
 	LifetimeSeconds  int64
+	CreatorID        id.ID
 }
 
 func (q *Queries) InsertMachineCredential(ctx context.Context, arg InsertMachineCredentialParams) error {
@@ -167,6 +192,7 @@ func (q *Queries) InsertMachineCredential(ctx context.Context, arg InsertMachine
 		arg.CreatedAt,
 		arg.ExpiresAt,
 		arg.LifetimeSeconds,
+		arg.CreatorID,
 	)
 	return err
 }
