@@ -50,7 +50,18 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 	_, err = database.Admin.Exec(t.Context(), `update registration set expires_at = $1 where email_key = 'expired@example.com'`, h.clock.Now())
 	require.NoError(t, err)
 
+	_, err = database.Admin.Exec(t.Context(), `with domain as (insert into verified_domain (organization_id, domain_id, domain, capture, verified_at)
+    values (gen_random_uuid(), gen_random_uuid(), 'example.com', true, now()) returning organization_id)
+insert into sso_connection (organization_id, id, display_name, issuer, client_id, sealed_secret, default_role_id, required, revision, created_at, updated_at)
+select organization_id, gen_random_uuid(), 'Corp', 'https://corp.example', 'x', '', 'member', false, 1, now(), now() from domain`)
+	require.NoError(t, err)
+
 	attempts := map[string]map[string]func() error{
+		"discover": {
+			"unknown": func() error { return fmt.Errorf("%v", h.discover("nobody@example.com")) },
+			"known":   func() error { return fmt.Errorf("%v", h.discover("ada@example.com")) },
+			"pending": func() error { return fmt.Errorf("%v", h.discover("pending@example.com")) },
+		},
 		"login": {
 			"unknown": func() error { _, err := h.login("nobody@example.com", "not the password"); return err },
 			"known":   func() error { _, err := h.login("ada@example.com", "not the password"); return err },
