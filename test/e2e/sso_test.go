@@ -164,7 +164,7 @@ func (s *suite) breakGlass(t *testing.T, organization string, other, owner *clie
 	_, _, err := s.AwaitMail(t.Context(), other.Email, regexp.MustCompile(`(signed in by password although Company)`))
 	require.NoError(t, err)
 	s.await(t, func() error {
-		filter := url.QueryEscape(`eventType = "identity.sso.bypassed"`)
+		filter := url.QueryEscape(`action = "identity.sso.bypassed"`)
 		if len(s.get(t, other, organization+"/audit-events?filter="+filter).List("auditEvents")) != 1 {
 			return errors.New("the audit log does not have it yet")
 		}
