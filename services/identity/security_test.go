@@ -50,11 +50,7 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 	_, err = database.Admin.Exec(t.Context(), `update registration set expires_at = $1 where email_key = 'expired@example.com'`, h.clock.Now())
 	require.NoError(t, err)
 
-	_, err = database.Admin.Exec(t.Context(), `with domain as (insert into verified_domain (organization_id, domain_id, domain, capture, verified_at)
-    values (gen_random_uuid(), gen_random_uuid(), 'example.com', true, now()) returning organization_id)
-insert into sso_connection (organization_id, id, display_name, issuer, client_id, sealed_secret, default_role_id, required, revision, created_at, updated_at)
-select organization_id, gen_random_uuid(), 'Corp', 'https://corp.example', 'x', '', 'member', false, 1, now(), now() from domain`)
-	require.NoError(t, err)
+	h.captureExample()
 
 	attempts := map[string]map[string]func() error{
 		"discover": {
@@ -118,6 +114,16 @@ select organization_id, gen_random_uuid(), 'Corp', 'https://corp.example', 'x', 
 			}
 		}
 	}
+}
+
+// captureExample has the addresses of example.com sign in by a connection, if they like.
+func (h *harness) captureExample() {
+	h.t.Helper()
+	_, err := h.database.Admin.Exec(h.t.Context(), `with domain as (insert into verified_domain (organization_id, domain_id, domain, capture, verified_at)
+    values (gen_random_uuid(), gen_random_uuid(), 'example.com', true, now()) returning organization_id)
+insert into sso_connection (organization_id, id, display_name, issuer, client_id, sealed_secret, default_role_id, required, revision, created_at, updated_at)
+select organization_id, gen_random_uuid(), 'Corp', 'https://corp.example', 'x', '', 'member', false, 1, now(), now() from domain`)
+	require.NoError(h.t, err)
 }
 
 func (h *harness) askForAccount(email string) error {
