@@ -49,14 +49,11 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 	h.register("expired@example.com", goodPassword)
 	_, err = database.Admin.Exec(t.Context(), `update registration set expires_at = $1 where email_key = 'expired@example.com'`, h.clock.Now())
 	require.NoError(t, err)
-
 	h.captureExample()
-
 	attempts := map[string]map[string]func() error{
 		"discover": {
 			"unknown": func() error { return fmt.Errorf("%v", h.discover("nobody@example.com")) },
 			"known":   func() error { return fmt.Errorf("%v", h.discover("ada@example.com")) },
-			"pending": func() error { return fmt.Errorf("%v", h.discover("pending@example.com")) },
 		},
 		"login": {
 			"unknown": func() error { _, err := h.login("nobody@example.com", "not the password"); return err },
