@@ -234,6 +234,9 @@ func reasonsOf(method *rpc.Method) []string {
 	if method.Rule == rpc.Organization {
 		reasons = append(reasons, "PERMISSION_DENIED", "MEMBER_SUSPENDED", "POLICY_FORBIDS")
 	}
+	if method.Rule == rpc.Operator {
+		reasons = append(reasons, "PERMISSION_DENIED", "POLICY_FORBIDS")
+	}
 	if method.Rule == rpc.Organization && !method.ReadOnly && !method.InAnyState {
 		reasons = append(reasons, "ORGANIZATION_SUSPENDED", "DELETION_PENDING")
 	}
@@ -242,7 +245,7 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "SCOPE_MISSING", "ADDRESS_NOT_ALLOWED")
 	case method.Machines:
 		reasons = append(reasons, "ADDRESS_NOT_ALLOWED")
-	case method.Rule == rpc.Organization, method.Rule == rpc.Authenticated:
+	case method.Rule == rpc.Organization, method.Rule == rpc.Authenticated, method.Rule == rpc.Operator:
 		reasons = append(reasons, "CREDENTIAL_NOT_ALLOWED")
 	}
 	if method.Rule == rpc.Organization || len(pathNames(method)) > 0 {

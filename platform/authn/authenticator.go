@@ -52,6 +52,8 @@ type Claims struct {
 	AuthTime *jwt.NumericDate `json:"auth_time,omitempty"`
 	AMR      []string         `json:"amr,omitempty"`
 	ACR      string           `json:"acr,omitempty"`
+	// Operator is what the person may do with the deployment. A role that ends or changes ends every session with it.
+	Operator string `json:"braid_op,omitempty"`
 	MachineClaims
 }
 
@@ -222,6 +224,7 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 	known := verified{
 		actor: call.Actor{
 			Kind: call.User, UserID: userID, SessionID: sessionID, Methods: call.MethodsOf(claims.AMR, claims.ACR),
+			Operator: call.OperatorRoleOf(claims.Operator),
 		},
 		expires: claims.ExpiresAt.UTC(),
 	}

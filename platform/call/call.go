@@ -36,6 +36,8 @@ type Actor struct {
 	// AuthTime is when the person last proved who they are, and Methods how; zero for tokens that don't say.
 	AuthTime time.Time
 	Methods  Methods
+	// Operator is what the person may do with the deployment, which is nothing for nearly everybody.
+	Operator OperatorRole
 	// CredentialID is the access token or API key that a machine has shown in place of a session.
 	CredentialID id.ID
 	// Limits are that credential's; nil for a session, which has none. They do not travel.

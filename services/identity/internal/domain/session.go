@@ -32,6 +32,9 @@ type Session struct {
 	// AuthenticatedAt is when the person last proved who they are, Methods all that the session was proven with.
 	AuthenticatedAt time.Time
 	Methods         []string
+	// Operator is what its person may do with the deployment, read where the session is locked or begins: whoever takes
+	// the role away ends the session, and neither can slip past the other.
+	Operator OperatorRole
 }
 
 // SessionLimits are how long sessions live, and how many of them.
@@ -84,10 +87,11 @@ type RefreshToken struct {
 	UsedAt *time.Time
 	// SealedAnswer is what its use was answered with; gone once the new token was used or the retry window has passed.
 	SealedAnswer []byte
-	// AuthenticatedAt, Methods and Secured are the session's and its person's: see Session and Session.Strong.
+	// AuthenticatedAt, Methods, Secured and Operator are the session's and its person's: see Session and Session.Strong.
 	AuthenticatedAt time.Time
 	Methods         []string
 	Secured         bool
+	Operator        OperatorRole
 }
 
 // Verdict is what follows from presenting a refresh token.

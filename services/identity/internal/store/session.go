@@ -51,6 +51,7 @@ func LockSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID, now ti
 	row, err := db.New(tx).LockSession(ctx, sessionID, userID, now)
 	return domain.Session{
 		ID: sessionID, UserID: userID, AuthenticatedAt: row.AuthenticatedAt.UTC(), Methods: row.Methods,
+		Operator: domain.OperatorRole(row.Operator),
 	}, explain("lock session", err)
 }
 
@@ -62,10 +63,10 @@ func RaiseSession(ctx context.Context, tx *pg.Tx, session domain.Session) error 
 }
 
 // LockUserForSession is LockUser for what changes the user's sessions: it does not wait for those who only refer to the
-// user.
-func LockUserForSession(ctx context.Context, tx *pg.Tx, userID id.ID) (domain.User, error) {
+// user. What the user may do with the deployment stays as it is until the transaction ends.
+func LockUserForSession(ctx context.Context, tx *pg.Tx, userID id.ID) (domain.User, domain.OperatorRole, error) {
 	row, err := db.New(tx).LockAccountForSession(ctx, userID)
-	return userOf(row.Account), explain("lock user", err)
+	return userOf(row.Account), domain.OperatorRole(row.Operator), explain("lock user", err)
 }
 
 // DeleteSessions removes a user's live sessions with their tokens, all but one (zero: all), and names them.
@@ -138,10 +139,10 @@ func CreateRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte, session dom
 func ClaimRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte) (domain.RefreshToken, error) {
 	var token domain.RefreshToken
 	err := tx.QueryRow(ctx, `select session_id, account_id, session_expires_at, expires_at, used_at, sealed_answer,
-    authenticated_at, methods, secured
+    authenticated_at, methods, secured, coalesce(find_operator(account_id), '')
 from claim_refresh_token($1), find_strength(session_id)`, hash).Scan(&token.SessionID, &token.UserID,
 		&token.SessionExpiresAt, &token.ExpiresAt, &token.UsedAt, &token.SealedAnswer,
-		&token.AuthenticatedAt, &token.Methods, &token.Secured)
+		&token.AuthenticatedAt, &token.Methods, &token.Secured, &token.Operator)
 	return token, explain("claim refresh token", err)
 }
 

@@ -135,6 +135,15 @@ type MachineCredential struct {
 	LastUsedAddress  string
 }
 
+type Operator struct {
+	AccountID id.ID
+	Role      string
+	CreatorID id.ID
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Revision  int64
+}
+
 type PasswordReset struct {
 	ID        id.ID
 	EmailKey  string

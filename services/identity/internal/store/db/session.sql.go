@@ -159,11 +159,12 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const lockAccountForSession = `-- name: LockAccountForSession :one
-select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1 for no key update
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id, coalesce(hold_operator(id), '')::text as operator from account where id = $1 for no key update
 `
 
 type LockAccountForSessionRow struct {
-	Account Account
+	Account  Account
+	Operator string
 }
 
 func (q *Queries) LockAccountForSession(ctx context.Context, argID id.ID) (LockAccountForSessionRow, error) {
@@ -180,23 +181,25 @@ func (q *Queries) LockAccountForSession(ctx context.Context, argID id.ID) (LockA
 		&i.Account.Locale,
 		&i.Account.TimeZone,
 		&i.Account.AvatarID,
+		&i.Operator,
 	)
 	return i, err
 }
 
 const lockSession = `-- name: LockSession :one
-select authenticated_at, methods from session where id = $1 and account_id = $2 and expires_at > $3 for update
+select authenticated_at, methods, coalesce(find_operator(account_id), '')::text as operator from session where id = $1 and account_id = $2 and expires_at > $3 for update
 `
 
 type LockSessionRow struct {
 	AuthenticatedAt time.Time
 	Methods         []string
+	Operator        string
 }
 
 func (q *Queries) LockSession(ctx context.Context, iD id.ID, accountID id.ID, now time.Time) (LockSessionRow, error) {
 	row := q.db.QueryRow(ctx, lockSession, iD, accountID, now)
 	var i LockSessionRow
-	err := row.Scan(&i.AuthenticatedAt, &i.Methods)
+	err := row.Scan(&i.AuthenticatedAt, &i.Methods, &i.Operator)
 	return i, err
 }
 
