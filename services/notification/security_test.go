@@ -21,6 +21,10 @@ func TestOwnersHearWhatGetsIntoTheirAccounts(t *testing.T) {
 		"only a copy is":            &identityv1.FactorSuspected{UserId: ada.String()},
 		"New backup codes":          &identityv1.BackupCodesRegenerated{UserId: ada.String()},
 		"in place of":               &identityv1.BackupCodeUsed{UserId: ada.String(), Left: 3},
+		"has removed all second":    &identityv1.FactorsResetByOperator{UserId: ada.String(), Reason: "typed by somebody"},
+		"you are one from now on":   &identityv1.OperatorCreated{UserId: ada.String(), Role: "ADMIN"},
+		"by one of its admins":      &identityv1.OperatorUpdated{UserId: ada.String(), Role: "ADMIN"},
+		"or no longer":              &identityv1.OperatorRemoved{UserId: ada.String(), Role: "ADMIN"},
 	} {
 		before := len(b.mailer.all())
 		event := b.event(id.ID{}, ada, message)

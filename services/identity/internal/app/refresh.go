@@ -110,11 +110,14 @@ func (a *App) ended(ctx context.Context, tx *pg.Tx, userID id.ID, sessionIDs []i
 	if len(sessionIDs) == 0 {
 		return nil
 	}
-	tx.AfterCommit(func() {
-		for _, sessionID := range sessionIDs {
-			a.Authenticator.EndSession(sessionID)
-		}
-	})
+	// A command has no authenticator; every process hears of the end by its event.
+	if a.Authenticator != nil {
+		tx.AfterCommit(func() {
+			for _, sessionID := range sessionIDs {
+				a.Authenticator.EndSession(sessionID)
+			}
+		})
+	}
 	return a.sessionsRevoked(ctx, tx, userID, sessionIDs, reason)
 }
 

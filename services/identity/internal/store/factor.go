@@ -75,6 +75,13 @@ func DeleteFactor(ctx context.Context, tx *pg.Tx, factor domain.Factor) error {
 	return queue(tx).DeleteFactor(ctx, factor.ID, factor.UserID)
 }
 
+// DeleteFactors queues the end of all factors of a user, with what stands in for them. The transaction must act as the
+// user.
+func DeleteFactors(ctx context.Context, tx *pg.Tx, userID id.ID) error {
+	queries := queue(tx)
+	return errors.Join(queries.DeleteFactors(ctx, userID), queries.DeleteBackupCodes(ctx, userID), queries.ResetTries(ctx, userID))
+}
+
 // UseStep marks a time step of a TOTP factor as used and reports whether it could be: a step that is not newer than the
 // last one was used before, be it by another process at the same time.
 func UseStep(ctx context.Context, tx *pg.Tx, factor domain.Factor, step int64, now time.Time) (bool, error) {

@@ -23,6 +23,10 @@ func securityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 		bus.TypeOf(&identityv1.ExternalIdentityUnlinked{}): mailOwner[identityv1.ExternalIdentityUnlinked](notifier, domain.ProviderUnlinked),
 		bus.TypeOf(&identityv1.ExternalIdentityRefused{}):  mailOwner[identityv1.ExternalIdentityRefused](notifier, domain.ProviderRefused),
 		bus.TypeOf(&identityv1.SsoBypassed{}):              mailOwner[identityv1.SsoBypassed](notifier, domain.SSOBypassed),
+		bus.TypeOf(&identityv1.FactorsResetByOperator{}):   mailOwner[identityv1.FactorsResetByOperator](notifier, domain.FactorsReset),
+		bus.TypeOf(&identityv1.OperatorCreated{}):          mailOwner[identityv1.OperatorCreated](notifier, domain.OperatorRole),
+		bus.TypeOf(&identityv1.OperatorUpdated{}):          mailOwner[identityv1.OperatorUpdated](notifier, domain.OperatorRole),
+		bus.TypeOf(&identityv1.OperatorRemoved{}):          mailOwner[identityv1.OperatorRemoved](notifier, domain.OperatorRole),
 	}
 }
 

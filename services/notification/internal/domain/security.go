@@ -12,4 +12,6 @@ const (
 	ProviderUnlinked       Kind = "provider_unlinked"
 	ProviderRefused        Kind = "provider_refused"
 	SSOBypassed            Kind = "sso_bypassed"
+	FactorsReset           Kind = "factors_reset"
+	OperatorRole           Kind = "operator_role"
 )

@@ -47,7 +47,7 @@ const (
 	ErrorReason_FACTOR_CONFIRMED ErrorReason = 34
 	// The factor is the last way in and can't be removed.
 	ErrorReason_LAST_FACTOR ErrorReason = 35
-	// Backup codes stand in for a factor, and there is none.
+	// Backup codes stand in for a factor, and there is none; or there is none to be reset.
 	ErrorReason_FACTOR_MISSING ErrorReason = 36
 	// The passkey is not one of this user, is a copy, or did not sign what it was asked to.
 	ErrorReason_PASSKEY_INVALID ErrorReason = 37
@@ -114,6 +114,10 @@ const (
 	ErrorReason_UNSUPPORTED_GRANT_TYPE ErrorReason = 62
 	// OAuth 2: a scope is outside those of the key.
 	ErrorReason_INVALID_SCOPE ErrorReason = 63
+	// The person is an operator already; change their role instead.
+	ErrorReason_OPERATOR_EXISTS ErrorReason = 110
+	// The deployment would be left without an admin among its operators.
+	ErrorReason_LAST_OPERATOR_ADMIN ErrorReason = 111
 )
 
 // Enum value maps for ErrorReason.
@@ -162,6 +166,8 @@ var (
 		61:  "INVALID_CLIENT",
 		62:  "UNSUPPORTED_GRANT_TYPE",
 		63:  "INVALID_SCOPE",
+		110: "OPERATOR_EXISTS",
+		111: "LAST_OPERATOR_ADMIN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -207,6 +213,8 @@ var (
 		"INVALID_CLIENT":                61,
 		"UNSUPPORTED_GRANT_TYPE":        62,
 		"INVALID_SCOPE":                 63,
+		"OPERATOR_EXISTS":               110,
+		"LAST_OPERATOR_ADMIN":           111,
 	}
 )
 
@@ -241,7 +249,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xdf\x0f\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xbe\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -328,7 +336,11 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x16UNSUPPORTED_GRANT_TYPE\x10>\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12)\n" +
 	"\rINVALID_SCOPE\x10?\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x12)\n" +
+	"\x0fOPERATOR_EXISTS\x10n\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x122\n" +
+	"\x13LAST_OPERATOR_ADMIN\x10o\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITIONB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -62,6 +62,15 @@ func (q *Queries) DeleteFactor(ctx context.Context, iD id.ID, accountID id.ID) e
 	return err
 }
 
+const deleteFactors = `-- name: DeleteFactors :exec
+delete from factor where account_id = $1
+`
+
+func (q *Queries) DeleteFactors(ctx context.Context, accountID id.ID) error {
+	_, err := q.db.Exec(ctx, deleteFactors, accountID)
+	return err
+}
+
 const deleteUnconfirmed = `-- name: DeleteUnconfirmed :exec
 delete from factor where account_id = $1 and confirmed_at is null
 `
