@@ -198,7 +198,7 @@ var catalogRules = []catalogRule{
 			"make_email_change": "what requests may not write otherwise, for the user that the transaction acts as",
 			"hold_password":     "locks a row that requests may not read", "spend_budget": "by a key that only identity can make",
 			"read_budget": "by a key that only identity can make", "judge_guess": "by a key that only identity can make",
-			"erase_rows":             "deletes in any table, of an organization that there is no way back for",
+			"count_organization": "two numbers, for an operator", "erase_rows": "deletes in any table, of an organization that there is no way back for",
 			"find_external_identity": "before a login nobody is calling", "find_sso_connection": "before a login nobody is calling",
 			"find_sso": "before a login nobody is calling", "find_domain": "before a login nobody is calling",
 			"find_session": "by the id in a token that was verified", "claim_refresh_token": "by the hash of a token",

@@ -141,7 +141,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.preparePasswordReset(ctx, delivery)
 	case domain.PasswordChanged:
 		message, skip, err = d.preparePasswordChanged(ctx, delivery)
-	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed:
+	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed,
+		domain.ProviderLinked, domain.ProviderUnlinked, domain.ProviderRefused, domain.SSOBypassed, domain.FactorsReset, domain.OperatorRole:
 		message, skip, err = d.prepareSecurity(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)
