@@ -102,6 +102,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Session", testSession},
 		{"Member", testMember},
 		{"Machine", testMachine},
+		{"Operator", testOperator},
 		{"Task", testTask},
 		{"Live", testLive},
 		{"Notification", testNotification},
