@@ -63,6 +63,11 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.ApiKeyService/CreateApiKey":                 {"CREDENTIAL_LIMIT_REACHED"},
 	"/braid.identity.v1.ApiKeyService/RotateApiKey":                 {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
 
+	"/braid.identity.v1.OperatorService/CreateOperator":   {"OPERATOR_EXISTS"},
+	"/braid.identity.v1.OperatorService/UpdateOperator":   {"LAST_OPERATOR_ADMIN"},
+	"/braid.identity.v1.OperatorService/DeleteOperator":   {"LAST_OPERATOR_ADMIN"},
+	"/braid.identity.v1.OperatorUserService/ResetFactors": {"FACTOR_MISSING"},
+
 	"/braid.notification.v1.NotificationService/UpdatePreferences": {"KIND_UNKNOWN", "CHANNEL_UNKNOWN"},
 
 	"/braid.organization.v1.OrganizationService/CreateOrganization": {"SLUG_TAKEN"},
@@ -77,6 +82,9 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.DeletionService/DeleteOrganization":     {"DELETION_PENDING", "NAME_MISMATCH"},
 	"/braid.organization.v1.DeletionService/CancelDeletion":         {"DELETION_NOT_PENDING", "DELETION_IRREVERSIBLE"},
 	"/braid.organization.v1.DeletionService/GetDeletion":            {"PERMISSION_DENIED"},
+
+	"/braid.organization.v1.OperatorOrganizationService/SuspendFoundOrganization": {"DELETION_PENDING"},
+	"/braid.organization.v1.OperatorOrganizationService/ResumeFoundOrganization":  {"DELETION_PENDING"},
 
 	"/braid.organization.v1.RoleService/CreateRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "CONDITION_INVALID", "ROLE_TOO_DEEP", "ROLE_TOO_COMPLEX",
 		"ROLE_LIMIT", "GRANT_EXCEEDS_OWN"},

@@ -286,6 +286,8 @@ var exampleFilters = map[string]string{
 	"ListInvitationLinks": `state = ACTIVE`,
 	"ListDomains":         `state = VERIFIED`,
 	"ListSessions":        `lastUseTime < 2026-01-01T00:00:00Z`,
+	"ListOperators":       `role = ADMIN`,
+	"FindOrganizations":   `state = SUSPENDED AND displayName:"acme"`,
 	"ListComments":        `createTime > 2026-01-01T00:00:00Z`,
 }
 

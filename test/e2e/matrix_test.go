@@ -184,7 +184,8 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	// Roles are given to who calls, so that they can give them on; to a member, where nobody does or where that would make
 	// of a guest what guests are not.
 	made["Subject.id"] = m.people["viewer"].ID
-	if who != nil && who != m.people["outsider"] && who != m.people["guest"] {
+	strangers := []*client.Person{nil, m.people["outsider"], m.people["support"], m.people["operator"]}
+	if !slices.Contains(strangers, who) && who != m.people["guest"] {
 		made["Subject.id"] = who.ID
 	}
 	if method.Rule != rpc.Internal {

@@ -132,7 +132,9 @@ func testOperator(t *testing.T, s *suite) {
 	})
 
 	// A role that ends ends everywhere, by the API as by the command line.
-	s.must(t, admin, http.MethodDelete, "/api/v1/operators/"+sue.ID, nil)
+	listed := s.get(t, admin, "/api/v1/operators?filter="+url.QueryEscape(fmt.Sprintf("email = %q", sue.Email))).List("operators")
+	require.Len(t, listed, 1)
+	s.must(t, admin, http.MethodDelete, "/api/v1/operators/"+listed[0]["userId"].(string), nil)
 	s.await(t, func() error { return s.isRefused(t, sue, found) })
 	s.braid(t, "operator", "remove", "--email", admin.Email)
 	s.await(t, func() error { return s.isRefused(t, admin, "/api/v1/operators") })
