@@ -100,8 +100,8 @@ func newSigningKeysCommand(use, short string, act func(context.Context, io.Write
 			}
 			ctx, cancel := context.WithTimeout(command.Context(), keysTimeout)
 			defer cancel()
-			return withSigningKeys(ctx, s, func(keys *identity.SigningKeys) error {
-				return act(ctx, command.OutOrStdout(), keys)
+			return withIdentity(ctx, s, func(database *pg.DB, keys *secret.Keys) error {
+				return act(ctx, command.OutOrStdout(), identity.OpenSigningKeys(database, keys, clock.System{}))
 			})
 		},
 	}
@@ -109,8 +109,8 @@ func newSigningKeysCommand(use, short string, act func(context.Context, io.Write
 	return command
 }
 
-// withSigningKeys opens identity's database, whether or not identity runs.
-func withSigningKeys(ctx context.Context, s *settings, act func(*identity.SigningKeys) error) error {
+// withIdentity opens identity's database and keys, whether or not identity runs.
+func withIdentity(ctx context.Context, s *settings, act func(database *pg.DB, keys *secret.Keys) error) error {
 	url, err := databaseFor(ctx, s, identity.Name)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func withSigningKeys(ctx context.Context, s *settings, act func(*identity.Signin
 		return err
 	}
 	defer database.Close()
-	return act(identity.OpenSigningKeys(database, held, clock.System{}))
+	return act(database, held)
 }
 
 // databaseFor finds a service's database for tools: the configured one, that on the configured server, or that of the up

@@ -12,6 +12,6 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newUp(), newServe(), newMigrate(), newConfig(), newKeys(), newEvents(), newDLQ(), newDemo(), newBench(), newVersion())
+	root.AddCommand(newUp(), newServe(), newMigrate(), newConfig(), newKeys(), newOperator(), newEvents(), newDLQ(), newDemo(), newBench(), newVersion())
 	return root
 }

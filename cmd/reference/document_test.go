@@ -152,6 +152,10 @@ func TestOperationsSayWhatTheChainDemands(t *testing.T) {
 		if method.Rule == rpc.Organization {
 			require.True(t, has(403) && has(404), name)
 		}
+		if method.Rule == rpc.Operator {
+			require.True(t, has(403), name)
+			require.Contains(t, operation.text("description"), "operators of the deployment", name)
+		}
 		if method.Idempotent {
 			require.True(t, has(409), name)
 		}

@@ -107,6 +107,8 @@ var exampleTexts = map[string]string{
 	"team_id":     exampleTeam, "Team.id": exampleTeam, "parent_team_id": "", "previous_parent_team_id": exampleTeam,
 	"Team.display_name": "Engine", "CreateTeamRequest.display_name": "Engine", "TeamMember.display_name": "Ben Okafor",
 	"Team.description": "Keeps it turning.", "CreateTeamRequest.description": "Keeps it turning.",
+	"FoundOrganization.id": exampleOrganization, "FoundOrganization.display_name": "Analytical Engines", "FoundOrganization.member_count": "12",
+	"FoundOrganization.team_count": "3", "SuspendFoundOrganizationRequest.reason": "The bill is unpaid.",
 	"suspend_reason": "", "SuspendMemberRequest.reason": "The laptop was lost.",
 	"OwnershipTransfer.id": exampleTransfer, "transfer_id": exampleTransfer, "owner_ids": exampleAda,
 	"InvitationLink.id": exampleLink, "invitation_link_id": exampleLink, "email_domain": "example.com",
@@ -180,7 +182,7 @@ var exampleOmits = map[string]bool{
 	"WatchProjectResponse.heartbeat": true, "StepUpRequest.code": true, "StepUpRequest.credential": true,
 	"Factor.clone_warning_time": true, "BeginPasskeyRequest.challenge_token": true, "FinishPasskeyRequest.challenge_token": true,
 	"Member.suspend_time":            true,
-	"Organization.suspension_reason": true, "Deletion.erase_time": true, "Deletion.end_time": true,
+	"Organization.suspension_reason": true, "FoundOrganization.suspension_reason": true, "Deletion.erase_time": true, "Deletion.end_time": true,
 	"Deletion.failure_reason": true, "DeletionStep.answer_time": true, "DeletionStep.last_error": true,
 }
 

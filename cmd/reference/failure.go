@@ -66,6 +66,8 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.ApiKeyService/CreateApiKey":                 {"CREDENTIAL_LIMIT_REACHED"},
 	"/braid.identity.v1.ApiKeyService/RotateApiKey":                 {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
 
+	"/braid.identity.v1.OperatorService/CreateOperator": {"OPERATOR_EXISTS"}, "/braid.identity.v1.OperatorService/UpdateOperator": {"LAST_OPERATOR_ADMIN"},
+	"/braid.identity.v1.OperatorService/DeleteOperator": {"LAST_OPERATOR_ADMIN"}, "/braid.identity.v1.OperatorUserService/ResetFactors": {"FACTOR_MISSING"},
 	"/braid.notification.v1.NotificationService/UpdatePreferences": {"KIND_UNKNOWN", "CHANNEL_UNKNOWN"},
 
 	"/braid.organization.v1.OrganizationService/CreateOrganization": {"SLUG_TAKEN"},
@@ -81,6 +83,7 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.DeletionService/CancelDeletion":         {"DELETION_NOT_PENDING", "DELETION_IRREVERSIBLE"},
 	"/braid.organization.v1.DeletionService/GetDeletion":            {"PERMISSION_DENIED"},
 
+	"/braid.organization.v1.OperatorOrganizationService/SuspendFoundOrganization": {"DELETION_PENDING"}, "/braid.organization.v1.OperatorOrganizationService/ResumeFoundOrganization": {"DELETION_PENDING"},
 	"/braid.organization.v1.RoleService/CreateRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "CONDITION_INVALID", "ROLE_TOO_DEEP", "ROLE_TOO_COMPLEX",
 		"ROLE_LIMIT", "GRANT_EXCEEDS_OWN"},
 	"/braid.organization.v1.RoleService/UpdateRole": {"PERMISSION_UNKNOWN", "ROLE_UNKNOWN", "CONDITION_INVALID", "ROLE_CYCLE", "ROLE_TOO_DEEP",
@@ -234,8 +237,8 @@ func reasonsOf(method *rpc.Method) []string {
 	if method.StepUp.MaxAge > 0 {
 		reasons = append(reasons, "STEP_UP_REQUIRED")
 	}
-	if method.Rule == rpc.Organization {
-		reasons = append(reasons, "PERMISSION_DENIED", "MEMBER_SUSPENDED", "POLICY_FORBIDS")
+	if method.Rule == rpc.Organization || method.Rule == rpc.Operator {
+		reasons = append(reasons, "PERMISSION_DENIED", "POLICY_FORBIDS")
 	}
 	if method.Rule == rpc.Organization && !method.ReadOnly && !method.InAnyState {
 		reasons = append(reasons, "ORGANIZATION_SUSPENDED", "DELETION_PENDING")
@@ -245,10 +248,12 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "SCOPE_MISSING", "ADDRESS_NOT_ALLOWED")
 	case method.Machines:
 		reasons = append(reasons, "ADDRESS_NOT_ALLOWED")
-	case method.Rule == rpc.Organization, method.Rule == rpc.Authenticated:
+	case method.Rule == rpc.Organization, method.Rule == rpc.Authenticated, method.Rule == rpc.Operator:
 		reasons = append(reasons, "CREDENTIAL_NOT_ALLOWED")
 	}
-	if method.Rule == rpc.Organization || len(pathNames(method)) > 0 {
+	if method.Rule == rpc.Organization {
+		reasons = append(reasons, "MEMBER_SUSPENDED", "NOT_FOUND")
+	} else if len(pathNames(method)) > 0 {
 		reasons = append(reasons, "NOT_FOUND")
 	}
 	if method.Idempotent {

@@ -115,6 +115,8 @@ func (o *operations) description(method *rpc.Method) string {
 		text += "\n\nNeeds no credential."
 	case rpc.Authenticated:
 		text += "\n\nFor anybody who is signed in."
+	case rpc.Operator:
+		text += fmt.Sprintf("\n\nFor operators of the deployment, from the role `%s` on, with a second factor.", method.Operator)
 	case rpc.Organization:
 		holders := rpc.SystemRoles[slices.Index(rpc.SystemRoles, method.Role):]
 		text += fmt.Sprintf("\n\nNeeds the permission `%s` in the organization, held by: %s.", method.Permission, strings.Join(holders, ", "))
@@ -152,6 +154,8 @@ func permissionOf(method *rpc.Method) *object {
 		return newObject("rule", "public")
 	case rpc.Authenticated:
 		return newObject("rule", "authenticated")
+	case rpc.Operator:
+		return newObject("rule", "operator", "role", method.Operator.String())
 	default:
 		described := newObject("rule", "organization", "permission", method.Permission, "role", method.Role)
 		if self := selfField(method); self != "" {
@@ -282,6 +286,8 @@ var exampleFilters = map[string]string{
 	"ListInvitationLinks": `state = ACTIVE`,
 	"ListDomains":         `state = VERIFIED`,
 	"ListSessions":        `lastUseTime < 2026-01-01T00:00:00Z`,
+	"ListOperators":       `role = ADMIN`,
+	"FindOrganizations":   `state = SUSPENDED AND displayName:"acme"`,
 	"ListComments":        `createTime > 2026-01-01T00:00:00Z`,
 }
 

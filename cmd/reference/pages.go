@@ -128,6 +128,9 @@ func (c *contract) writePermissions() ([]byte, error) {
 		if step := stepUpText(method); step != "" {
 			name += " (needs " + step + ")"
 		}
+		if method.Rule == rpc.Operator {
+			name += fmt.Sprintf(" (from %s on)", method.Operator)
+		}
 		if method.Rule != rpc.Organization {
 			open[method.Rule] = append(open[method.Rule], name)
 			continue
@@ -167,6 +170,7 @@ func (c *contract) writePermissions() ([]byte, error) {
 		rule  rpc.Rule
 		title string
 	}{
+		{rpc.Operator, "For operators of the deployment, with a second factor"},
 		{rpc.Authenticated, "For anybody who is signed in, about their own things"},
 		{rpc.Public, "For anybody, without a credential"},
 		{rpc.Internal, "For other services only; not found at the gateway"},

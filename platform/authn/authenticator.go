@@ -57,6 +57,8 @@ type Claims struct {
 	SSO         string `json:"sso,omitempty"`
 	SSOBypassed bool   `json:"sso_bypassed,omitempty"`
 	Pause       int64  `json:"pause,omitempty"`
+	// Operator is what the person may do with the deployment. A role that ends or changes ends every session with it.
+	Operator string `json:"braid_op,omitempty"`
 	MachineClaims
 }
 
@@ -238,6 +240,7 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 		actor: call.Actor{
 			Kind: call.User, UserID: userID, SessionID: sessionID, Methods: call.MethodsOf(claims.AMR, claims.ACR),
 			Passed: id.ParseOrZero(claims.SSO), BrokeGlass: claims.SSOBypassed, Pause: time.Duration(claims.Pause) * time.Second,
+			Operator: call.OperatorRoleOf(claims.Operator),
 		},
 		expires: claims.ExpiresAt.UTC(),
 	}

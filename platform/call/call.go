@@ -42,6 +42,8 @@ type Actor struct {
 	BrokeGlass bool
 	// Pause is for how long the session was left alone at most since AuthTime.
 	Pause time.Duration
+	// Operator is what the person may do with the deployment, which is nothing for nearly everybody.
+	Operator OperatorRole
 	// CredentialID is the access token or API key that a machine has shown in place of a session.
 	CredentialID id.ID
 	// Limits are that credential's; nil for a session, which has none. They do not travel.

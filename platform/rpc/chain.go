@@ -152,6 +152,9 @@ func (c *Chain) run(ctx context.Context, method *Method, in *inbound, request pr
 	if err = c.authenticate(ctx, method, in, work); err != nil {
 		return err
 	}
+	if err = requireOperator(method, &work.Actor); err != nil {
+		return err
+	}
 	if err = c.requireStepUp(method, &work.Actor); err != nil {
 		return err
 	}

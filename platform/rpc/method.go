@@ -25,6 +25,8 @@ const (
 	Authenticated
 	Internal
 	Organization
+	// Operator is for those who run the deployment.
+	Operator
 )
 
 // Method is what the contract says of one RPC.
@@ -37,6 +39,8 @@ type Method struct {
 	// Permission and Role are set when Rule is Organization; Role is the least system role that holds Permission.
 	Permission string
 	Role       string
+	// Operator is the least role of operators that may call; set when Rule is Operator.
+	Operator call.OperatorRole
 	// Also says who else may call, in words; the handler knows them. Empty for nobody.
 	Also string
 	// ReadOnly RPCs change nothing; only they may be retried by clients without an idempotency key.
@@ -130,6 +134,12 @@ func (m *Method) readPermission(options *descriptorpb.MethodOptions) error {
 			return fmt.Errorf("the permission %q must begin with %q and name a system role", m.Permission, m.Service+".")
 		}
 		return m.readFields(permission)
+	case *optionsv1.Permission_Operator:
+		m.Rule, m.Operator = Operator, call.OperatorRoleOf(rule.Operator)
+		if m.Operator == 0 {
+			return fmt.Errorf("%q is no role of operators", rule.Operator)
+		}
+		return nil
 	default:
 		return errNoRule
 	}

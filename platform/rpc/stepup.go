@@ -34,7 +34,7 @@ func (m *Method) readStepUp(options *descriptorpb.MethodOptions) error {
 		return nil
 	}
 	asked, _ := proto.GetExtension(options, optionsv1.E_StepUp).(*optionsv1.StepUp)
-	if m.Rule != Authenticated && m.Rule != Organization {
+	if m.Rule != Authenticated && m.Rule != Organization && m.Rule != Operator {
 		return errors.New("a recent login can be asked of users only")
 	}
 	if asked.GetMaxAge() <= 0 {

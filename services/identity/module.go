@@ -50,6 +50,14 @@ func OpenSigningKeys(db *pg.DB, keys *secret.Keys, clock clock.Clock) *SigningKe
 	return &SigningKeys{DB: db, Keys: keys, Clock: clock}
 }
 
+// Operators makes and removes operators of the deployment.
+type Operators = app.OperatorCommands
+
+// OpenOperators is for an operator's command, as OpenSigningKeys.
+func OpenOperators(db *pg.DB, keys *secret.Keys, clock clock.Clock) *Operators {
+	return app.NewOperatorCommands(db, keys, clock)
+}
+
 // New assembles the service. Its parts get the signing key and remove what has expired; the handlers work from the
 // moment the database does.
 func New(environment service.Environment, config Config) (*service.Service, error) {
@@ -84,6 +92,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	}
 	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
 	rotation := &app.Rotation{Keys: signingKeys, Issuer: issuer, Lifetime: config.SigningKeyLifetime, Logger: environment.Logger}
+	operators := api.NewOperators(useCases, identity.Runner)
 	cleanup := app.NewCleanup(useCases, environment.Registerer)
 	providerLinks := api.NewProviderLinks(useCases)
 	err = errors.Join(
@@ -111,6 +120,8 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountApiKeyService(identity.Server, api.NewAPIKeys(useCases, identity.Runner)),
 		identityv1braid.MountCredentialService(identity.Server, api.NewCredentials(useCases)),
 		api.NewOAuth(useCases).Mount(identity.Server),
+		identityv1braid.MountOperatorService(identity.Server, operators),
+		identityv1braid.MountOperatorUserService(identity.Server, operators),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)

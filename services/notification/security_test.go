@@ -26,6 +26,10 @@ func TestOwnersHearWhatGetsIntoTheirAccounts(t *testing.T) {
 		"were not let in":           &identityv1.ExternalIdentityRefused{UserId: ada.String()},
 		"although your organizati":  &identityv1.SsoBypassed{UserId: ada.String()},
 		"removed all second":        &identityv1.FactorsReset{UserId: ada.String(), Reason: "typed by somebody"},
+		"has removed all second":    &identityv1.FactorsResetByOperator{UserId: ada.String(), Reason: "typed by somebody"},
+		"you are one from now on":   &identityv1.OperatorCreated{UserId: ada.String(), Role: "ADMIN"},
+		"by one of its admins":      &identityv1.OperatorUpdated{UserId: ada.String(), Role: "ADMIN"},
+		"or no longer":              &identityv1.OperatorRemoved{UserId: ada.String(), Role: "ADMIN"},
 	} {
 		before := len(b.mailer.all())
 		event := b.event(id.ID{}, ada, message)

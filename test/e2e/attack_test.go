@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/rpc"
 )
 
 // cookieWatch counts the answers of the whole suite that set a cookie. Nobody is signed in by what a browser sends along
@@ -79,15 +80,18 @@ func forgedValue(field protoreflect.FieldDescriptor) any {
 // testMassAssignment sends each PATCH of the contract with every field that is the server's own: none takes it. The
 // methods, their resources and fields come from the contract, so what is added to it is covered.
 func testMassAssignment(t *testing.T, s *suite) {
-	made := s.tenant(t, "Forged")
+	made, admin := s.tenant(t, "Forged"), s.operator(t, "admin")
 	tried := 0
 	for _, method := range catalog(t) {
 		if method.HTTPMethod != http.MethodPatch || method.Body == "" || method.Body == "*" {
 			continue
 		}
-		path := method.Path
+		path, who, resources := method.Path, made.owner, made.resources
+		if method.Rule == rpc.Operator {
+			who, resources = admin, s.operatorResources(t, method, admin)
+		}
 		for _, variable := range pathVariables(method) {
-			path = strings.Replace(path, "{"+variable+"}", fmt.Sprint(made.resources[variable]), 1)
+			path = strings.Replace(path, "{"+variable+"}", fmt.Sprint(resources[variable]), 1)
 		}
 		resource := method.Descriptor.Input().Fields().ByName(protoreflect.Name(method.Body)).Message()
 		for _, field := range outputFields(resource) {
@@ -96,7 +100,7 @@ func testMassAssignment(t *testing.T, s *suite) {
 				continue
 			}
 			tried++
-			answer := s.do(t, made.owner, method.HTTPMethod, path, map[string]any{field.JSONName(): forged})
+			answer := s.do(t, who, method.HTTPMethod, path, map[string]any{field.JSONName(): forged})
 			told := fmt.Sprintf("%s with %s: %s", method.Procedure, field.JSONName(), answer.Raw)
 			require.Contains(t, []int{http.StatusOK, http.StatusBadRequest}, answer.Status, told)
 			require.NotEqual(t, fmt.Sprint(forged), fmt.Sprint(answer.Body[field.JSONName()]), told)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/test/client"
@@ -20,7 +21,8 @@ import (
 )
 
 // The columns of the table. Nobody is signed in as anonymous.
-var roles = []string{"owner", "admin", "member", "viewer", "guest", "outsider", "anonymous"}
+// Support and operator run the deployment, as support and as admin, and are in no organization.
+var roles = []string{"owner", "admin", "member", "viewer", "guest", "outsider", "support", "operator", "anonymous"}
 
 // matrix is an organization with somebody in each role.
 type matrix struct {
@@ -66,6 +68,7 @@ func newMatrix(t *testing.T, s *suite) *matrix {
 			s.join(t, m.path, m.people["owner"], m.people[role], role)
 		}
 	}
+	m.people["support"], m.people["operator"] = s.operator(t, "support"), s.operator(t, "admin")
 	m.spare = s.signUp(t, "Spare")
 	return m
 }
@@ -81,10 +84,17 @@ func (m *matrix) row(t *testing.T, method *rpc.Method) []string {
 	}
 	cells := make([]string, 0, len(roles))
 	for _, role := range roles {
+		if (role == "support" || role == "operator") && (method.Rule == rpc.Authenticated || method.Rule == rpc.Public) {
+			cells = append(cells, likeOutsider)
+			continue
+		}
 		cells = append(cells, m.cell(t, method, m.people[role]))
 	}
 	return cells
 }
+
+// likeOutsider stands where operators are people like any other.
+const likeOutsider = "as outsider"
 
 // cell makes what the call needs, calls, and says how it went.
 func (m *matrix) cell(t *testing.T, method *rpc.Method, who *client.Person) string {
@@ -115,6 +125,9 @@ func (m *matrix) cell(t *testing.T, method *rpc.Method, who *client.Person) stri
 // resources makes a fresh thing for each id that the method's request holds, with an owner's right; comments are the
 // caller's own where the caller can write one, and sessions always.
 func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person) values {
+	if method.Rule == rpc.Operator {
+		return m.operatorResources(t, method, m.people["operator"])
+	}
 	owner := m.people["owner"]
 	made := examples().with(values{"organization_id": idOf(m.path)})
 	if m.ending == nil {
@@ -171,7 +184,8 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	// Roles are given to who calls, so that they can give them on; to a member, where nobody does or where that would make
 	// of a guest what guests are not.
 	made["Subject.id"] = m.people["viewer"].ID
-	if who != nil && who != m.people["outsider"] && who != m.people["guest"] {
+	strangers := []*client.Person{nil, m.people["outsider"], m.people["support"], m.people["operator"]}
+	if !slices.Contains(strangers, who) && who != m.people["guest"] {
 		made["Subject.id"] = who.ID
 	}
 	if method.Rule != rpc.Internal {
@@ -270,9 +284,14 @@ func checkAgainstContract(t *testing.T, method *rpc.Method, row []string) {
 			continue
 		case role == "anonymous":
 			wanted[role] = "401"
+		case method.Rule == rpc.Operator:
+			wanted[role] = "403"
+			if role == "operator" || role == "support" && method.Operator == call.OperatorSupport {
+				wanted[role] = "yes"
+			}
 		case method.Rule == rpc.Authenticated:
 			continue
-		case role == "outsider":
+		case role == "outsider", role == "support", role == "operator":
 			wanted[role] = "404"
 		case holds:
 			wanted[role] = "yes"
@@ -293,7 +312,9 @@ func table(methods []*rpc.Method, rows [][]string) string {
 	out.WriteString("# Who may call what\n\nWritten by the permission matrix of the end-to-end suite (`go test ./test/e2e -update`) from what a running Braid\n" +
 		"answered, each cell a call on things made for it. A number is the HTTP status of the refusal; a reason stands beside it\n" +
 		"where it is not the usual one (`TOKEN_MISSING`, `PERMISSION_DENIED`, `NOT_FOUND`). Comments are the caller's own where the\n" +
-		"caller can write one; the token that accept and reject are called with is nobody's, and so is the factor.\n\n")
+		"caller can write one; the token that accept and reject are called with is nobody's, and so is the factor. Support and\n" +
+		"operator are operators of the deployment (support, admin) and in no organization; where a person is all that is asked\n" +
+		"for, they are people like the outsider.\n\n")
 	fmt.Fprintf(&out, "| RPC | REST | %s |\n|---|---|%s\n", strings.Join(roles, " | "), strings.Repeat("---|", len(roles)))
 	for i, method := range methods {
 		rest := "internal"

@@ -15,6 +15,9 @@ var offers = []string{"TransferOwnership", "CancelOwnershipTransfer", "GetOwners
 
 // usesSpare says whether a call is about the spare member, in its path, in its body or by an offer to them.
 func usesSpare(method *rpc.Method) bool {
+	if method.Rule == rpc.Operator {
+		return false
+	}
 	name := string(method.Descriptor.Name())
 	return slices.Contains(pathVariables(method), "user_id") || name == "AddTeamMember" || slices.Contains(offers, name)
 }

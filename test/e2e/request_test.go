@@ -289,7 +289,7 @@ func examples() values {
 		"device_id": id.New().String(), "avatar_id": id.New().String(), "image": onePixel,
 		"transfer_id": id.New().String(), "CreateDomainRequest.name": domainName(),
 		"rows":         []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
-		"confirm_name": "Example", "reason": "Example",
+		"confirm_name": "Example", "reason": "Example", "CreateOperatorRequest.role": "SUPPORT", "Operator.role": "SYSTEM",
 		"provider_id": "none", "redirect_uri": "https://none.example", "state": "none", "browser_token": "none", "link_token": "none", "link_id": id.New().String(),
 		"identity_id": id.New().String(), "sso_connection_id": id.New().String(), "issuer": "https://none.invalid", "client_id": "none",
 		"client_secret": "none", "default_role_id": "member",

@@ -20,7 +20,7 @@ func creatorOf(methods []*rpc.Method, variable string) *rpc.Method {
 			continue
 		}
 		for _, creator := range methods {
-			if creator.HTTPMethod == http.MethodPost && creator.Path == collection {
+			if creator.HTTPMethod == http.MethodPost && creator.Path == collection && creator.Rule != rpc.Operator {
 				return creator
 			}
 		}

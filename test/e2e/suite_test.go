@@ -107,6 +107,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Machine", testMachine},
 		{"ServiceAccount", testServiceAccount},
 		{"ServiceAccountOfNobody", testServiceAccountOfNobody},
+		{"Operator", testOperator},
 		{"Task", testTask},
 		{"Live", testLive},
 		{"Notification", testNotification},

@@ -49,6 +49,14 @@ func (t *Tokens) RecentUser(token string, userID id.ID) call.Actor {
 	return actor
 }
 
+// Operator makes an operator of the deployment known by a token, who has just signed in with a second factor.
+func (t *Tokens) Operator(token string, userID id.ID, role call.OperatorRole) call.Actor {
+	actor := call.Actor{Kind: call.User, UserID: userID, SessionID: id.New(), AuthTime: time.Now(), Operator: role}
+	actor.Methods = call.Password | call.OneTimeCode | call.SeveralFactors | call.Strong
+	t.Session(token, actor)
+	return actor
+}
+
 // Session makes an actor known by a token: with the login, or the lack of one, that the test wants.
 func (t *Tokens) Session(token string, actor call.Actor) {
 	actor.Token = token

@@ -128,13 +128,14 @@ func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login,
 	session := a.SessionLimits.Begin(with.userID, work.UserAgent, now)
 	session.ClientAddress, session.AuthenticatedAt, session.Methods = clientOf(ctx).Address, now, domain.Combine(with.methods)
 	session.SSO = with.sso
-	tokens, err := a.issue(ctx, session, with.secured)
+	ctx = actingAs(ctx, with.userID, session.ID)
+	// Of two logins at once the second sees the session of the first: together they must not be too many.
+	user, operator, err := store.LockUserForSession(ctx, tx, with.userID)
 	if err != nil {
 		return login{}, err
 	}
-	ctx = actingAs(ctx, with.userID, session.ID)
-	// Of two logins at once the second sees the session of the first: together they must not be too many.
-	user, err := store.LockUserForSession(ctx, tx, with.userID)
+	session.Operator = operator
+	tokens, err := a.issue(ctx, session, with.secured)
 	if err != nil {
 		return login{}, err
 	}

@@ -45,9 +45,6 @@ func (a *App) ResetMemberFactors(ctx context.Context, tx *pg.Tx, userID id.ID, r
 	if err := store.DeleteFactors(ctx, tx, userID); err != nil {
 		return err
 	}
-	if err := store.ReplaceBackupCodes(ctx, tx, userID, nil); err != nil {
-		return err
-	}
 	if err := a.endSessions(ctx, tx, userID, id.ID{}, identityv1.SessionRevoked_FACTORS_RESET); err != nil {
 		return err
 	}

@@ -32,11 +32,7 @@ func (a *App) ForgotPassword(ctx context.Context, email string) error {
 	if err := mailaddress.Check("email", address.Typed); err != nil {
 		return err
 	}
-	now := a.Clock.Now()
-	reset := domain.PasswordReset{
-		ID: id.New(), Address: address, Nonce: token.NewNonce(), CreatedAt: now, ExpiresAt: now.Add(domain.ResetLifetime),
-	}
-	reset.TokenHash = token.HashMailed(token.ForPasswordReset, token.Mailed(a.Keys, token.ForPasswordReset, reset.ID, reset.Nonce))
+	reset := a.newPasswordReset(address)
 	return a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) error {
 		allowed, err := a.mayMail(ctx, tx, address)
 		if err != nil || !allowed {
@@ -48,6 +44,15 @@ func (a *App) ForgotPassword(ctx context.Context, email string) error {
 		}
 		return a.passwordResetRequested(ctx, tx, reset)
 	})
+}
+
+func (a *App) newPasswordReset(address domain.Address) domain.PasswordReset {
+	now := a.Clock.Now()
+	reset := domain.PasswordReset{
+		ID: id.New(), Address: address, Nonce: token.NewNonce(), CreatedAt: now, ExpiresAt: now.Add(domain.ResetLifetime),
+	}
+	reset.TokenHash = token.HashMailed(token.ForPasswordReset, token.Mailed(a.Keys, token.ForPasswordReset, reset.ID, reset.Nonce))
+	return reset
 }
 
 // ResetPassword sets another password with a mailed token, ends every session and access token and forgets every device. The

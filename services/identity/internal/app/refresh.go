@@ -58,6 +58,7 @@ func (a *App) rotate(ctx context.Context, tx *pg.Tx, known domain.RefreshToken, 
 	session := domain.Session{
 		ID: known.SessionID, UserID: known.UserID, LastUsedAt: now, ExpiresAt: now.Add(a.SessionLimits.Idle),
 		AuthenticatedAt: known.AuthenticatedAt, Methods: known.Methods, SSO: known.SSO, LongestPause: known.Pause(now),
+		Operator: known.Operator,
 	}
 	tokens, err := a.issue(ctx, session, known.Secured)
 	if err != nil {
@@ -110,11 +111,14 @@ func (a *App) ended(ctx context.Context, tx *pg.Tx, userID id.ID, sessionIDs []i
 	if len(sessionIDs) == 0 {
 		return nil
 	}
-	tx.AfterCommit(func() {
-		for _, sessionID := range sessionIDs {
-			a.Authenticator.EndSession(sessionID)
-		}
-	})
+	// A command has no authenticator; every process hears of the end by its event.
+	if a.Authenticator != nil {
+		tx.AfterCommit(func() {
+			for _, sessionID := range sessionIDs {
+				a.Authenticator.EndSession(sessionID)
+			}
+		})
+	}
 	return a.sessionsRevoked(ctx, tx, userID, sessionIDs, reason)
 }
 

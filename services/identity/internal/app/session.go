@@ -48,7 +48,7 @@ func (a *App) RevokeSessions(ctx context.Context, tx *pg.Tx, keepCurrent bool) (
 		kept = actor.SessionID
 	}
 	// Of two at once the second waits here, where neither holds a session.
-	if _, err := store.LockUserForSession(ctx, tx, actor.UserID); err != nil {
+	if _, _, err := store.LockUserForSession(ctx, tx, actor.UserID); err != nil {
 		return 0, err
 	}
 	removed, err := store.DeleteSessions(ctx, tx, actor.UserID, kept, a.Clock.Now())

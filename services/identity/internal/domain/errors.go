@@ -16,6 +16,7 @@ var (
 	ErrFactorLimit      = errs.New(errs.FailedPrecondition, "FACTOR_LIMIT", "Remove a factor before you add another.")
 	ErrFactorConfirmed  = errs.New(errs.FailedPrecondition, "FACTOR_CONFIRMED", "The factor counts already.")
 	ErrLastFactor       = errs.New(errs.FailedPrecondition, "LAST_FACTOR", "This is your last way in; add another before you remove it.")
+	ErrNoFactors        = errs.New(errs.FailedPrecondition, "FACTOR_MISSING", "The person has no second factor.")
 	ErrFactorMissing    = errs.New(errs.FailedPrecondition, "FACTOR_MISSING", "Backup codes stand in for a factor; add one first.")
 	ErrPasskeyInvalid   = errs.New(errs.InvalidArgument, "PASSKEY_INVALID", "The passkey was not accepted.")
 	ErrAvatarInvalid    = errs.New(errs.InvalidArgument, "AVATAR_INVALID", "The picture can't be read: send a PNG, JPEG, GIF or WebP file.").
@@ -33,6 +34,9 @@ var (
 	ErrTooManyCodes      = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "Too many wrong codes were sent for this address. Use the link of the mail, or try again later.")
 	ErrEmailTaken        = errs.New(errs.AlreadyExists, "EMAIL_TAKEN", "The address belongs to another account by now.")
 	ErrInvitationInvalid = errs.New(errs.FailedPrecondition, "INVITATION_INVALID", "The invitation is not good for this address, or no longer.")
+
+	ErrOperatorExists    = errs.New(errs.AlreadyExists, "OPERATOR_EXISTS", "The person is an operator already; change their role instead.")
+	ErrLastOperatorAdmin = errs.New(errs.FailedPrecondition, "LAST_OPERATOR_ADMIN", "This is the last admin; make another one first.")
 
 	// What login by others is refused with.
 	ErrProviderUnknown     = errs.New(errs.NotFound, "PROVIDER_UNKNOWN", "There is no such way to sign in.")

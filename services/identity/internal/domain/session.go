@@ -37,6 +37,9 @@ type Session struct {
 	LongestPause time.Duration
 	// Secured says whether its person has a second factor, where that was asked.
 	Secured bool
+	// Operator is what its person may do with the deployment, read where the session is locked or begins: whoever takes
+	// the role away ends the session, and neither can slip past the other.
+	Operator OperatorRole
 }
 
 // SessionLimits are how long sessions live, and how many of them.
@@ -89,10 +92,11 @@ type RefreshToken struct {
 	UsedAt *time.Time
 	// SealedAnswer is what its use was answered with; gone once the new token was used or the retry window has passed.
 	SealedAnswer []byte
-	// AuthenticatedAt, Methods and Secured are the session's and its person's: see Session and Session.Strong.
+	// AuthenticatedAt, Methods, Secured and Operator are the session's and its person's: see Session and Session.Strong.
 	AuthenticatedAt time.Time
 	Methods         []string
 	Secured         bool
+	Operator        OperatorRole
 	SSO             SSOPassage
 	// LastUsedAt is when the session was used before, and LongestPause the longest time that it was left alone until then.
 	LastUsedAt   time.Time

@@ -70,15 +70,16 @@ func RenameFactor(ctx context.Context, tx *pg.Tx, factor domain.Factor) error {
 	return queue(tx).RenameFactor(ctx, factor.Name, factor.ID, factor.UserID)
 }
 
-// DeleteFactors removes all of a user's factors.
-func DeleteFactors(ctx context.Context, tx *pg.Tx, userID id.ID) error {
-	_, err := db.New(tx).DeleteFactors(ctx, userID)
-	return explain("delete factors", err)
-}
-
 // DeleteFactor queues the end of a factor.
 func DeleteFactor(ctx context.Context, tx *pg.Tx, factor domain.Factor) error {
 	return queue(tx).DeleteFactor(ctx, factor.ID, factor.UserID)
+}
+
+// DeleteFactors queues the end of all factors of a user, with what stands in for them. The transaction must act as the
+// user.
+func DeleteFactors(ctx context.Context, tx *pg.Tx, userID id.ID) error {
+	queries := queue(tx)
+	return errors.Join(queries.DeleteFactors(ctx, userID), queries.DeleteBackupCodes(ctx, userID), queries.ResetTries(ctx, userID))
 }
 
 // UseStep marks a time step of a TOTP factor as used and reports whether it could be: a step that is not newer than the

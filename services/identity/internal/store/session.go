@@ -52,7 +52,8 @@ func LockSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID, now ti
 	row, err := db.New(tx).LockSession(ctx, sessionID, userID, now)
 	return domain.Session{
 		ID: sessionID, UserID: userID, AuthenticatedAt: row.AuthenticatedAt.UTC(), Methods: row.Methods,
-		SSO: domain.SSOPassage{ConnectionID: row.SsoConnectionID, Bypassed: row.SsoBypassed},
+		SSO:      domain.SSOPassage{ConnectionID: row.SsoConnectionID, Bypassed: row.SsoBypassed},
+		Operator: domain.OperatorRole(row.Operator),
 	}, explain("lock session", err)
 }
 
@@ -64,10 +65,10 @@ func RaiseSession(ctx context.Context, tx *pg.Tx, session domain.Session) error 
 }
 
 // LockUserForSession is LockUser for what changes the user's sessions: it does not wait for those who only refer to the
-// user.
-func LockUserForSession(ctx context.Context, tx *pg.Tx, userID id.ID) (domain.User, error) {
+// user. What the user may do with the deployment stays as it is until the transaction ends.
+func LockUserForSession(ctx context.Context, tx *pg.Tx, userID id.ID) (domain.User, domain.OperatorRole, error) {
 	row, err := db.New(tx).LockAccountForSession(ctx, userID)
-	return userOf(row.Account), explain("lock user", err)
+	return userOf(row.Account), domain.OperatorRole(row.Operator), explain("lock user", err)
 }
 
 // DeleteSessions removes a user's live sessions with their tokens, all but one (zero: all), and names them.
@@ -141,10 +142,12 @@ func ClaimRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte) (domain.Refr
 	var token domain.RefreshToken
 	var pause int32
 	err := tx.QueryRow(ctx, `select session_id, account_id, session_expires_at, expires_at, used_at, sealed_answer,
-    authenticated_at, methods, secured, last_used_at, longest_pause, sso_connection_id, sso_bypassed
+    authenticated_at, methods, secured, last_used_at, longest_pause, sso_connection_id, sso_bypassed,
+    coalesce(find_operator(account_id), '')
 from claim_refresh_token($1), find_standing(session_id)`, hash).Scan(&token.SessionID, &token.UserID,
 		&token.SessionExpiresAt, &token.ExpiresAt, &token.UsedAt, &token.SealedAnswer,
-		&token.AuthenticatedAt, &token.Methods, &token.Secured, &token.LastUsedAt, &pause, &token.SSO.ConnectionID, &token.SSO.Bypassed)
+		&token.AuthenticatedAt, &token.Methods, &token.Secured, &token.LastUsedAt, &pause, &token.SSO.ConnectionID, &token.SSO.Bypassed,
+		&token.Operator)
 	token.LongestPause = time.Duration(pause) * time.Second
 	return token, explain("claim refresh token", err)
 }

@@ -131,6 +131,7 @@ func (i *Issuer) Issue(ctx context.Context, session domain.Session, secured bool
 		SessionID: session.ID.String(),
 		AuthTime:  jwt.NewNumericDate(session.AuthenticatedAt),
 		AMR:       session.Methods,
+		Operator:  string(session.Operator),
 	}
 	if !session.SSO.ConnectionID.IsZero() {
 		claims.SSO, claims.SSOBypassed = session.SSO.ConnectionID.String(), session.SSO.Bypassed

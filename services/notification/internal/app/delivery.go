@@ -144,7 +144,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 	case domain.PasswordChanged:
 		message, skip, err = d.preparePasswordChanged(ctx, delivery)
 	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed,
-		domain.ProviderLinked, domain.ProviderUnlinked, domain.ProviderRefused, domain.SSOBypassed, domain.FactorsReset:
+		domain.ProviderLinked, domain.ProviderUnlinked, domain.ProviderRefused, domain.SSOBypassed, domain.FactorsReset,
+		domain.FactorsResetByOperator, domain.OperatorRole:
 		message, skip, err = d.prepareSecurity(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)

@@ -34,7 +34,11 @@ func securityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 			}
 			return notifier.PlanAccountMails(ctx, tx, event.ID, linkID, event.Time, domain.ProviderLink)
 		}),
-		bus.TypeOf(&identityv1.SsoBypassed{}): mailOwner[identityv1.SsoBypassed](notifier, domain.SSOBypassed),
+		bus.TypeOf(&identityv1.SsoBypassed{}):            mailOwner[identityv1.SsoBypassed](notifier, domain.SSOBypassed),
+		bus.TypeOf(&identityv1.FactorsResetByOperator{}): mailOwner[identityv1.FactorsResetByOperator](notifier, domain.FactorsResetByOperator),
+		bus.TypeOf(&identityv1.OperatorCreated{}):        mailOwner[identityv1.OperatorCreated](notifier, domain.OperatorRole),
+		bus.TypeOf(&identityv1.OperatorUpdated{}):        mailOwner[identityv1.OperatorUpdated](notifier, domain.OperatorRole),
+		bus.TypeOf(&identityv1.OperatorRemoved{}):        mailOwner[identityv1.OperatorRemoved](notifier, domain.OperatorRole),
 	}
 }
 

@@ -13,6 +13,8 @@ const (
 	ProviderRefused        Kind = "provider_refused"
 	SSOBypassed            Kind = "sso_bypassed"
 	FactorsReset           Kind = "factors_reset"
+	FactorsResetByOperator Kind = "factors_reset_by_operator"
+	OperatorRole           Kind = "operator_role"
 )
 
 // The kinds of mails about how an organization's people sign in.

@@ -20,6 +20,8 @@ var securityTexts = map[domain.Kind][2]string{
 	domain.ProviderRefused:        {"Somebody tried to sign in to your Braid account by a provider", "A provider said that somebody has your address, and they were not let in, as it is not linked to your account. If it was you, sign in with your password and link it."},
 	domain.FactorsReset:           {"The second factors of your Braid account were removed", "An owner of your organization removed all second factors and backup codes of your Braid account, and ended its sessions. Sign in and enroll others. If you did not ask for it, ask your organization's owners."},
 	domain.SSOBypassed:            {"Your Braid account passed by your organization's sign-in", "Your password got into your Braid account although your organization requires its own provider. If it was not you, change the password."},
+	domain.FactorsResetByOperator: {"The second factors of your Braid account were reset", "An operator of this installation has removed all second factors and backup codes of your Braid account, and ended its sessions, because somebody said they were lost. Sign in with your password and add a second factor again."},
+	domain.OperatorRole:           {"Your role as an operator of Braid has changed", "What you may do as an operator of this installation of Braid was changed by one of its admins, or you are one from now on, or no longer."},
 }
 
 // SSOBroken tells an owner who got past the organization's own provider.

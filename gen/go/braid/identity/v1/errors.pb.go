@@ -47,7 +47,7 @@ const (
 	ErrorReason_FACTOR_CONFIRMED ErrorReason = 34
 	// The factor is the last way in and can't be removed.
 	ErrorReason_LAST_FACTOR ErrorReason = 35
-	// Backup codes stand in for a factor, and there is none.
+	// Backup codes stand in for a factor, and there is none; or there is none to be reset.
 	ErrorReason_FACTOR_MISSING ErrorReason = 36
 	// The passkey is not one of this user, is a copy, or did not sign what it was asked to.
 	ErrorReason_PASSKEY_INVALID ErrorReason = 37
@@ -119,6 +119,10 @@ const (
 	ErrorReason_GRANT_EXCEEDS_OWN ErrorReason = 150
 	// The member's address is in no verified and captured domain of the organization, which does not answer for the account.
 	ErrorReason_MEMBER_NOT_CAPTURED ErrorReason = 160
+	// The person is an operator already; change their role instead.
+	ErrorReason_OPERATOR_EXISTS ErrorReason = 110
+	// The deployment would be left without an admin among its operators.
+	ErrorReason_LAST_OPERATOR_ADMIN ErrorReason = 111
 )
 
 // Enum value maps for ErrorReason.
@@ -169,6 +173,8 @@ var (
 		63:  "INVALID_SCOPE",
 		150: "GRANT_EXCEEDS_OWN",
 		160: "MEMBER_NOT_CAPTURED",
+		110: "OPERATOR_EXISTS",
+		111: "LAST_OPERATOR_ADMIN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -216,6 +222,8 @@ var (
 		"INVALID_SCOPE":                 63,
 		"GRANT_EXCEEDS_OWN":             150,
 		"MEMBER_NOT_CAPTURED":           160,
+		"OPERATOR_EXISTS":               110,
+		"LAST_OPERATOR_ADMIN":           111,
 	}
 )
 
@@ -250,7 +258,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xc5\x10\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xa4\x11\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -341,6 +349,10 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x11GRANT_EXCEEDS_OWN\x10\x96\x01\x1a\x17ʻ\x18\x13\n" +
 	"\x11PERMISSION_DENIED\x123\n" +
 	"\x13MEMBER_NOT_CAPTURED\x10\xa0\x01\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12)\n" +
+	"\x0fOPERATOR_EXISTS\x10n\x1a\x14ʻ\x18\x10\n" +
+	"\x0eALREADY_EXISTS\x122\n" +
+	"\x13LAST_OPERATOR_ADMIN\x10o\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITIONB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (

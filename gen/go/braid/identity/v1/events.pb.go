@@ -45,31 +45,39 @@ const (
 	SessionRevoked_PASSWORD_RESET SessionRevoked_Reason = 11
 	// An owner of the user's organization removed the second factors.
 	SessionRevoked_FACTORS_RESET SessionRevoked_Reason = 30
+	// What the user may do as an operator of the deployment has changed or ended.
+	SessionRevoked_OPERATOR_ROLE_CHANGED SessionRevoked_Reason = 110
+	// An operator has reset the user's second factors.
+	SessionRevoked_FACTORS_RESET_BY_OPERATOR SessionRevoked_Reason = 111
 )
 
 // Enum value maps for SessionRevoked_Reason.
 var (
 	SessionRevoked_Reason_name = map[int32]string{
-		0:  "REASON_UNSPECIFIED",
-		1:  "LOGOUT",
-		2:  "ENDED_BY_USER",
-		3:  "REFRESH_TOKEN_REUSED",
-		20: "ENDED_WITH_OTHERS",
-		21: "TOO_MANY_SESSIONS",
-		10: "PASSWORD_CHANGED",
-		11: "PASSWORD_RESET",
-		30: "FACTORS_RESET",
+		0:   "REASON_UNSPECIFIED",
+		1:   "LOGOUT",
+		2:   "ENDED_BY_USER",
+		3:   "REFRESH_TOKEN_REUSED",
+		20:  "ENDED_WITH_OTHERS",
+		21:  "TOO_MANY_SESSIONS",
+		10:  "PASSWORD_CHANGED",
+		11:  "PASSWORD_RESET",
+		30:  "FACTORS_RESET",
+		110: "OPERATOR_ROLE_CHANGED",
+		111: "FACTORS_RESET_BY_OPERATOR",
 	}
 	SessionRevoked_Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED":   0,
-		"LOGOUT":               1,
-		"ENDED_BY_USER":        2,
-		"REFRESH_TOKEN_REUSED": 3,
-		"ENDED_WITH_OTHERS":    20,
-		"TOO_MANY_SESSIONS":    21,
-		"PASSWORD_CHANGED":     10,
-		"PASSWORD_RESET":       11,
-		"FACTORS_RESET":        30,
+		"REASON_UNSPECIFIED":        0,
+		"LOGOUT":                    1,
+		"ENDED_BY_USER":             2,
+		"REFRESH_TOKEN_REUSED":      3,
+		"ENDED_WITH_OTHERS":         20,
+		"TOO_MANY_SESSIONS":         21,
+		"PASSWORD_CHANGED":          10,
+		"PASSWORD_RESET":            11,
+		"FACTORS_RESET":             30,
+		"OPERATOR_ROLE_CHANGED":     110,
+		"FACTORS_RESET_BY_OPERATOR": 111,
 	}
 )
 
@@ -1404,12 +1412,12 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x02 \x01(\tR\tuserAgent:\x1b»\x18\x17\n" +
-	"\x15identity.login.failed\"\xf1\x02\n" +
+	"\x15identity.login.failed\"\xab\x03\n" +
 	"\x0eSessionRevoked\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12@\n" +
-	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xc4\x01\n" +
+	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xfe\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -1421,7 +1429,9 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x10PASSWORD_CHANGED\x10\n" +
 	"\x12\x12\n" +
 	"\x0ePASSWORD_RESET\x10\v\x12\x11\n" +
-	"\rFACTORS_RESET\x10\x1e:\x1e»\x18\x1a\n" +
+	"\rFACTORS_RESET\x10\x1e\x12\x19\n" +
+	"\x15OPERATOR_ROLE_CHANGED\x10n\x12\x1d\n" +
+	"\x19FACTORS_RESET_BY_OPERATOR\x10o:\x1e»\x18\x1a\n" +
 	"\x18identity.session.revoked\"\x8e\x01\n" +
 	"\vFactorAdded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +

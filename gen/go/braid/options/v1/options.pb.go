@@ -140,6 +140,7 @@ type Permission struct {
 	//	*Permission_Authenticated
 	//	*Permission_Internal
 	//	*Permission_Name
+	//	*Permission_Operator
 	Rule isPermission_Rule `protobuf_oneof:"rule"`
 	// The request's field that holds the organization's id; "organization_id" when empty. Only with a name.
 	OrganizationField string `protobuf:"bytes,5,opt,name=organization_field,json=organizationField,proto3" json:"organization_field,omitempty"`
@@ -238,6 +239,15 @@ func (x *Permission) GetName() string {
 	return ""
 }
 
+func (x *Permission) GetOperator() string {
+	if x != nil {
+		if x, ok := x.Rule.(*Permission_Operator); ok {
+			return x.Operator
+		}
+	}
+	return ""
+}
+
 func (x *Permission) GetOrganizationField() string {
 	if x != nil {
 		return x.OrganizationField
@@ -311,6 +321,14 @@ type Permission_Name struct {
 	Name string `protobuf:"bytes,4,opt,name=name,proto3,oneof"`
 }
 
+type Permission_Operator struct {
+	// Operators of the deployment with at least this role, in the order support < system < admin: each may call whatever
+	// the ones before it may. support is for people who help customers, system for automation, which may what support may
+	// and has a name of its own in every record; admin is for those who run the deployment. They are no members of
+	// anything, and no organization's role makes one.
+	Operator string `protobuf:"bytes,12,opt,name=operator,proto3,oneof"`
+}
+
 func (*Permission_Public) isPermission_Rule() {}
 
 func (*Permission_Authenticated) isPermission_Rule() {}
@@ -318,6 +336,8 @@ func (*Permission_Authenticated) isPermission_Rule() {}
 func (*Permission_Internal) isPermission_Rule() {}
 
 func (*Permission_Name) isPermission_Rule() {}
+
+func (*Permission_Operator) isPermission_Rule() {}
 
 // Event marks a message as the payload of an event.
 type Event struct {
@@ -612,13 +632,14 @@ var File_braid_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xf1\x02\n" +
+	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\x8f\x03\n" +
 	"\n" +
 	"Permission\x12\x18\n" +
 	"\x06public\x18\x01 \x01(\bH\x00R\x06public\x12&\n" +
 	"\rauthenticated\x18\x02 \x01(\bH\x00R\rauthenticated\x12\x1c\n" +
 	"\binternal\x18\x03 \x01(\bH\x00R\binternal\x12\x14\n" +
-	"\x04name\x18\x04 \x01(\tH\x00R\x04name\x12-\n" +
+	"\x04name\x18\x04 \x01(\tH\x00R\x04name\x12\x1c\n" +
+	"\boperator\x18\f \x01(\tH\x00R\boperator\x12-\n" +
 	"\x12organization_field\x18\x05 \x01(\tR\x11organizationField\x12\x12\n" +
 	"\x04role\x18\x06 \x01(\tR\x04role\x12\x1d\n" +
 	"\n" +
@@ -717,6 +738,7 @@ func file_braid_options_v1_options_proto_init() {
 		(*Permission_Authenticated)(nil),
 		(*Permission_Internal)(nil),
 		(*Permission_Name)(nil),
+		(*Permission_Operator)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

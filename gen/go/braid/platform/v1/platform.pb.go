@@ -38,7 +38,7 @@ const (
 	ErrorReason_TOKEN_MISSING ErrorReason = 3
 	// The access token is malformed, has expired, was revoked or has a wrong signature.
 	ErrorReason_TOKEN_INVALID ErrorReason = 4
-	// A member lacks the permission named in the details.
+	// A member lacks the permission named in the details, or a person is no operator, or one with too small a role.
 	ErrorReason_PERMISSION_DENIED ErrorReason = 5
 	// The resource does not exist or is not visible to the caller.
 	ErrorReason_NOT_FOUND ErrorReason = 6
@@ -87,6 +87,7 @@ const (
 	// does can rotate the key.
 	ErrorReason_KEY_EXCEEDS_MAKER ErrorReason = 53
 	// The organization's policy is not met. The details hold the policy (secondFactor, session, address, apiKeys or
+	// The organization's policy is not met, or that of the deployment, which wants a second factor of its operators. The details hold the policy (secondFactor, session, address, apiKeys or
 	// invitationDomain) and, where something can be done, the action: enrollFactor, or stepUp with acr or maxAge as for
 	// STEP_UP_REQUIRED. For an address or a domain they hold which.
 	ErrorReason_POLICY_FORBIDS ErrorReason = 90

@@ -249,7 +249,7 @@ export enum ErrorReason {
   TOKEN_INVALID = 4,
 
   /**
-   * A member lacks the permission named in the details.
+   * A member lacks the permission named in the details, or a person is no operator, or one with too small a role.
    *
    * @generated from enum value: PERMISSION_DENIED = 5;
    */
@@ -413,6 +413,7 @@ export enum ErrorReason {
 
   /**
    * The organization's policy is not met. The details hold the policy (secondFactor, session, address, apiKeys or
+   * The organization's policy is not met, or that of the deployment, which wants a second factor of its operators. The details hold the policy (secondFactor, session, address, apiKeys or
    * invitationDomain) and, where something can be done, the action: enrollFactor, or stepUp with acr or maxAge as for
    * STEP_UP_REQUIRED. For an address or a domain they hold which.
    *

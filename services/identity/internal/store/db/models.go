@@ -140,6 +140,15 @@ type MachineCredential struct {
 	CreatorID        id.ID
 }
 
+type Operator struct {
+	AccountID id.ID
+	Role      string
+	CreatorID id.ID
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Revision  int64
+}
+
 type PasswordReset struct {
 	ID        id.ID
 	EmailKey  string

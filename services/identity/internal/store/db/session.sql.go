@@ -168,11 +168,12 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const lockAccountForSession = `-- name: LockAccountForSession :one
-select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1 for no key update
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id, coalesce(hold_operator(id), '')::text as operator from account where id = $1 for no key update
 `
 
 type LockAccountForSessionRow struct {
-	Account Account
+	Account  Account
+	Operator string
 }
 
 func (q *Queries) LockAccountForSession(ctx context.Context, argID id.ID) (LockAccountForSessionRow, error) {
@@ -189,12 +190,14 @@ func (q *Queries) LockAccountForSession(ctx context.Context, argID id.ID) (LockA
 		&i.Account.Locale,
 		&i.Account.TimeZone,
 		&i.Account.AvatarID,
+		&i.Operator,
 	)
 	return i, err
 }
 
 const lockSession = `-- name: LockSession :one
-select authenticated_at, methods, sso_connection_id, sso_bypassed from session where id = $1 and account_id = $2 and expires_at > $3 for update
+select authenticated_at, methods, sso_connection_id, sso_bypassed, coalesce(find_operator(account_id), '')::text as operator
+from session where id = $1 and account_id = $2 and expires_at > $3 for update
 `
 
 type LockSessionRow struct {
@@ -202,6 +205,7 @@ type LockSessionRow struct {
 	Methods         []string
 	SsoConnectionID id.ID
 	SsoBypassed     bool
+	Operator        string
 }
 
 func (q *Queries) LockSession(ctx context.Context, iD id.ID, accountID id.ID, now time.Time) (LockSessionRow, error) {
@@ -212,6 +216,7 @@ func (q *Queries) LockSession(ctx context.Context, iD id.ID, accountID id.ID, no
 		&i.Methods,
 		&i.SsoConnectionID,
 		&i.SsoBypassed,
+		&i.Operator,
 	)
 	return i, err
 }

@@ -25,7 +25,7 @@ update factor set name = @name where id = @id and account_id = @account_id;
 -- name: DeleteFactor :exec
 delete from factor where id = @id and account_id = @account_id;
 
--- name: DeleteFactors :execrows
+-- name: DeleteFactors :exec
 delete from factor where account_id = @account_id;
 
 -- name: UseStep :execrows

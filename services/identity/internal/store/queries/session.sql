@@ -5,7 +5,8 @@ values (@id, @account_id, @user_agent, @client_address, @created_at, @last_used_
     @sso_connection_id, @sso_bypassed);
 
 -- name: LockSession :one
-select authenticated_at, methods, sso_connection_id, sso_bypassed from session where id = @id and account_id = @account_id and expires_at > @now for update;
+select authenticated_at, methods, sso_connection_id, sso_bypassed, coalesce(find_operator(account_id), '')::text as operator
+from session where id = @id and account_id = @account_id and expires_at > @now for update;
 
 -- name: RaiseSession :exec
 update session set authenticated_at = @authenticated_at, methods = @methods, longest_pause = 0 where id = @id and account_id = @account_id;
@@ -29,7 +30,7 @@ where session_id = @session_id and account_id = @account_id and sealed_answer is
 update refresh_token set used_at = @used_at, sealed_answer = @sealed_answer where hash = @hash;
 
 -- name: LockAccountForSession :one
-select sqlc.embed(account) from account where id = @id for no key update;
+select sqlc.embed(account), coalesce(hold_operator(id), '')::text as operator from account where id = @id for no key update;
 
 -- name: DeleteSessions :many
 delete from session where account_id = @account_id and expires_at > @now and id is distinct from @kept::uuid returning id;
