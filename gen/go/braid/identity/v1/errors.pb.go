@@ -114,6 +114,13 @@ const (
 	ErrorReason_UNSUPPORTED_GRANT_TYPE ErrorReason = 62
 	// OAuth 2: a scope is outside those of the key.
 	ErrorReason_INVALID_SCOPE ErrorReason = 63
+	// All that the login asks for was right, and the account waits for its deletion. The details hold the deletionTime and,
+	// until then, a cancellationToken for CancelMyDeletion.
+	ErrorReason_ACCOUNT_DELETION_PENDING ErrorReason = 140
+	// The caller is the only owner of the organizations in the details, organizationIds; each is handed over or deleted first.
+	ErrorReason_SOLE_OWNER ErrorReason = 141
+	// The cancellation token is unknown or has expired, or what it was for is over.
+	ErrorReason_CANCELLATION_TOKEN_INVALID ErrorReason = 142
 )
 
 // Enum value maps for ErrorReason.
@@ -162,6 +169,9 @@ var (
 		61:  "INVALID_CLIENT",
 		62:  "UNSUPPORTED_GRANT_TYPE",
 		63:  "INVALID_SCOPE",
+		140: "ACCOUNT_DELETION_PENDING",
+		141: "SOLE_OWNER",
+		142: "CANCELLATION_TOKEN_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -207,6 +217,9 @@ var (
 		"INVALID_CLIENT":                61,
 		"UNSUPPORTED_GRANT_TYPE":        62,
 		"INVALID_SCOPE":                 63,
+		"ACCOUNT_DELETION_PENDING":      140,
+		"SOLE_OWNER":                    141,
+		"CANCELLATION_TOKEN_INVALID":    142,
 	}
 )
 
@@ -241,7 +254,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xdf\x0f\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xfb\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -328,7 +341,14 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x16UNSUPPORTED_GRANT_TYPE\x10>\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12)\n" +
 	"\rINVALID_SCOPE\x10?\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x126\n" +
+	"\x18ACCOUNT_DELETION_PENDING\x10\x8c\x01\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x12*\n" +
+	"\n" +
+	"SOLE_OWNER\x10\x8d\x01\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x126\n" +
+	"\x1aCANCELLATION_TOKEN_INVALID\x10\x8e\x01\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once
