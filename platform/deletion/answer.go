@@ -66,7 +66,9 @@ func (a *Answer) read(told proto.Message) {
 		if told.GetRefused() {
 			a.State = StepRefused
 		}
-	case interface{ GetTables() []*platformv1.ErasedTable }:
+	case interface {
+		GetTables() []*platformv1.ErasedTable
+	}:
 		a.State = StepErased
 		for _, table := range told.GetTables() {
 			a.Rows += table.GetRows()

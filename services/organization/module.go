@@ -12,6 +12,8 @@ import (
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1braid"
 	"github.com/braidhq/braid/platform/authz"
+	"github.com/braidhq/braid/platform/deletion"
+	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/job"
@@ -82,11 +84,13 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 // its answers are heard also after this service has erased the organization.
 func addDeletion(environment service.Environment, built *service.Service, useCases *app.App) error {
 	services := slices.Sorted(maps.Keys(environment.Topics))
-	saga := app.NewSaga(useCases, services, environment.Logger, environment.Registerer)
-	answers := consumer.Answers(saga)
-	built.Remember(slices.Collect(maps.Keys(answers))...)
+	saga := deletion.New(deletion.Config{
+		Kind: erasure.Organization, DB: environment.DB, Services: services, Enter: useCases.EnterDeletion,
+		Clock: environment.Clock, Logger: environment.Logger, Registerer: environment.Registerer,
+	})
+	built.Remember(slices.Collect(maps.Keys(saga.Handlers()))...)
 	built.Parts = append(built.Parts, saga.Part(Name))
-	return built.Consume(services, answers)
+	return built.Consume(services, saga.Handlers())
 }
 
 // newJobs returns what the service does without having been asked.
