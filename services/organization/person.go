@@ -1,9 +1,9 @@
 package organization
 
 import (
-	"github.com/braidhq/braid/platform/person"
+	about "github.com/braidhq/braid/platform/person"
 	"github.com/braidhq/braid/services/organization/internal/store"
 )
 
 // People says which columns of the service's database name people, and what becomes of these.
-func People() person.Own { return store.People }
+func People() about.Own { return store.People }
