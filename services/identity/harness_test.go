@@ -104,7 +104,7 @@ func testConfig() identity.Config {
 		PasswordMemory: 64 << 10, PasswordIterations: 1, PasswordConcurrency: 4, PasswordQueue: 64,
 		PasswordRangeTimeout: time.Second, GuessesPerNetwork: 100, GuessesTotal: 10_000,
 		SessionIdleLifetime: 30 * 24 * time.Hour, SessionLifetime: 90 * 24 * time.Hour, SessionsPerUser: 50,
-		SigningKeyLifetime: 30 * 24 * time.Hour,
+		SigningKeyLifetime: 30 * 24 * time.Hour, DeletionGrace: 7 * 24 * time.Hour,
 	}
 }
 

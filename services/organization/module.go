@@ -47,10 +47,6 @@ func Migrations() []pg.MigrationSet {
 
 // New builds the service. Its relay promises watermarks: every process must hear within a second who may do what.
 func New(environment service.Environment, config Config) (*service.Service, error) {
-	built, err := service.New(environment, service.Options{Watermark: true})
-	if err != nil {
-		return nil, err
-	}
 	roles, err := rolesOfContract()
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
@@ -65,6 +61,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Tokens:    app.Tokens{Keys: environment.Keys}, Resolver: newResolver(config.DNSServer),
 		DropAccess: environment.Access.Drop, RecallAccess: environment.Access.Recall,
 		DropOrganization: environment.Access.DropOrganization, Authorize: environment.Access.Authorize, DeletionGrace: config.DeletionGrace,
+	}
+	built, err := service.New(environment, service.Options{Watermark: true, Erasure: erasure.Own{People: useCases.Leaving(People().AllColumns())}})
+	if err != nil {
+		return nil, err
 	}
 	if err := mount(built.Server, api.New(useCases, built.Runner, environment.PublicURL)); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
@@ -150,6 +150,7 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountDeletionService(server, handlers),
 		organizationv1braid.MountOrganizationSuspensionService(server, handlers),
 		organizationv1braid.MountPolicyService(server, handlers),
+		organizationv1braid.MountSoleOwnershipService(server, handlers),
 	} {
 		if err != nil {
 			return err

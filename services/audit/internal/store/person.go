@@ -19,7 +19,7 @@ var People = person.Own{
 		{Name: "audit_entry.person_id", Withheld: "the record says it as well", Forget: person.Keep, Because: permanent},
 		{Name: "audit_entry.resource_id", Withheld: "the record says it as well", Forget: person.Keep, Because: permanent},
 		{Name: "audit_body.person_id", Withheld: "what the events said, of others too; the records are sections", Forget: person.Remove},
-		{Name: "membership_change.user_id", Withheld: "what was heard of memberships; the organization's own are a section", Forget: person.Keep, Because: permanent},
+		{Name: "membership_change.user_id", Withheld: "what was heard of memberships; the organization's own are a section", Forget: person.Remove},
 	},
 	Sections: []person.Section{
 		{

@@ -89,6 +89,9 @@ func (a *App) passFirstProof(ctx context.Context, known proven, write func(ctx c
 		begun, err = a.beginSession(ctx, tx, opening{userID: userID, methods: known.methods, deviceKnown: known.deviceKnown})
 		return err
 	})
+	if err == nil {
+		err = begun.refusal
+	}
 	if err == nil && len(factors) > 0 {
 		err = domain.ErrFactorRequired.With("challengeToken", challengeToken).With("factors", factors.Ways())
 	}
@@ -117,7 +120,8 @@ func (a *App) makeRoom(ctx context.Context, tx *pg.Tx, userID id.ID, now time.Ti
 	return a.ended(ctx, tx, userID, removed, identityv1.SessionRevoked_TOO_MANY_SESSIONS)
 }
 
-// beginSession begins a session. The transaction must act as the user.
+// beginSession begins a session, or refuses one to who is about to leave: that what was shown for it is used up, the
+// transaction keeps. It must act as the user.
 func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login, error) {
 	work, now := call.From(ctx), a.Clock.Now()
 	session := a.SessionLimits.Begin(with.userID, work.UserAgent, now)
@@ -131,6 +135,9 @@ func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login,
 	user, err := store.LockUserForSession(ctx, tx, with.userID)
 	if err != nil {
 		return login{}, err
+	}
+	if user.LeavesAt != nil {
+		return login{refusal: a.deletionPending(user)}, nil
 	}
 	if err := a.makeRoom(ctx, tx, with.userID, now); err != nil {
 		return login{}, err
@@ -150,7 +157,7 @@ func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login,
 	if err := a.loginSucceeded(ctx, tx, session); err != nil {
 		return login{}, err
 	}
-	return login{tokens, user}, a.noteDevice(ctx, tx, session)
+	return login{Tokens: tokens, user: user}, a.noteDevice(ctx, tx, session)
 }
 
 // clientOf is who asks, as far as it can be seen.

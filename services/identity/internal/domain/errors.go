@@ -34,6 +34,11 @@ var (
 	ErrEmailTaken        = errs.New(errs.AlreadyExists, "EMAIL_TAKEN", "The address belongs to another account by now.")
 	ErrInvitationInvalid = errs.New(errs.FailedPrecondition, "INVITATION_INVALID", "The invitation is not good for this address, or no longer.")
 
+	// What the deletion of an account is refused with, and what a login is answered with that it waits for.
+	ErrDeletionPending     = errs.New(errs.PermissionDenied, "ACCOUNT_DELETION_PENDING", "The account waits for its deletion; call that off to use it again.")
+	ErrSoleOwner           = errs.New(errs.FailedPrecondition, "SOLE_OWNER", "You are the only owner of organizations: hand them over or delete them first.")
+	ErrCancellationInvalid = errs.New(errs.Unauthenticated, "CANCELLATION_TOKEN_INVALID", "The deletion can't be called off with this: sign in to begin again.")
+
 	// What login by others is refused with.
 	ErrProviderUnknown     = errs.New(errs.NotFound, "PROVIDER_UNKNOWN", "There is no such way to sign in.")
 	ErrProviderUnavailable = errs.New(errs.Unavailable, "PROVIDER_UNAVAILABLE", "The provider does not answer; try again, or sign in another way.")

@@ -39,6 +39,7 @@ type Deliveries struct {
 	Devices     Devices
 	Invitations Invitations
 	Accounts    AccountMails
+	Deletions   DeletionMails
 	Ownership   Ownership
 	Domains     Domains
 	Composer    *mail.Composer
@@ -143,6 +144,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.preparePasswordChanged(ctx, delivery)
 	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed:
 		message, skip, err = d.prepareSecurity(ctx, delivery)
+	case domain.DeletionRequested, domain.DeletionCancelled, domain.DeletionFailed, domain.AccountDeleted:
+		message, skip, err = d.prepareDeletion(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)
 	case domain.OwnershipOffer:

@@ -22,6 +22,10 @@ func securityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 		bus.TypeOf(&identityv1.ExternalIdentityLinked{}):   mailOwner[identityv1.ExternalIdentityLinked](notifier, domain.ProviderLinked),
 		bus.TypeOf(&identityv1.ExternalIdentityUnlinked{}): mailOwner[identityv1.ExternalIdentityUnlinked](notifier, domain.ProviderUnlinked),
 		bus.TypeOf(&identityv1.ExternalIdentityRefused{}):  mailOwner[identityv1.ExternalIdentityRefused](notifier, domain.ProviderRefused),
+		bus.TypeOf(&identityv1.UserDeletionRequested{}):    mailOwner[identityv1.UserDeletionRequested](notifier, domain.DeletionRequested),
+		bus.TypeOf(&identityv1.UserDeletionCancelled{}):    mailOwner[identityv1.UserDeletionCancelled](notifier, domain.DeletionCancelled),
+		bus.TypeOf(&identityv1.UserDeletionFailed{}):       mailOwner[identityv1.UserDeletionFailed](notifier, domain.DeletionFailed),
+		bus.TypeOf(&identityv1.UserErasureStarted{}):       mailOwner[identityv1.UserErasureStarted](notifier, domain.AccountDeleted),
 		bus.TypeOf(&identityv1.SsoBypassed{}):              mailOwner[identityv1.SsoBypassed](notifier, domain.SSOBypassed),
 	}
 }

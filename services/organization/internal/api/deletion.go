@@ -62,12 +62,12 @@ func (h *Handlers) ResumeOrganization(ctx context.Context, request *organization
 }
 
 var deletionStates = map[deletion.State]organizationv1.Deletion_State{
-	deletion.AwaitingStart:     organizationv1.Deletion_PENDING,
-	deletion.Preparing:         organizationv1.Deletion_PREPARING,
-	deletion.Erasing:           organizationv1.Deletion_ERASING,
-	deletion.Deleted:           organizationv1.Deletion_DELETED,
-	deletion.Cancelled: organizationv1.Deletion_CANCELLED,
-	deletion.Failed:    organizationv1.Deletion_FAILED,
+	deletion.AwaitingStart: organizationv1.Deletion_PENDING,
+	deletion.Preparing:     organizationv1.Deletion_PREPARING,
+	deletion.Erasing:       organizationv1.Deletion_ERASING,
+	deletion.Deleted:       organizationv1.Deletion_DELETED,
+	deletion.Cancelled:     organizationv1.Deletion_CANCELLED,
+	deletion.Failed:        organizationv1.Deletion_FAILED,
 }
 
 var stepStates = map[deletion.StepState]organizationv1.DeletionStep_State{

@@ -159,7 +159,7 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const lockAccountForSession = `-- name: LockAccountForSession :one
-select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1 for no key update
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id, account.leaves_at from account where id = $1 for no key update
 `
 
 type LockAccountForSessionRow struct {
@@ -180,6 +180,7 @@ func (q *Queries) LockAccountForSession(ctx context.Context, argID id.ID) (LockA
 		&i.Account.Locale,
 		&i.Account.TimeZone,
 		&i.Account.AvatarID,
+		&i.Account.LeavesAt,
 	)
 	return i, err
 }
