@@ -29,6 +29,7 @@ var generousLimits = []string{
 	// The walks sign the same people in over and over.
 	"BRAID_IDENTITY_SESSIONS_PER_USER=1000",
 	"BRAID_ORGANIZATION_DELETION_GRACE=5s",
+	"BRAID_IDENTITY_DELETION_GRACE=5s",
 }
 
 func TestAllInOne(t *testing.T) {
@@ -111,6 +112,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Audit", testAudit},
 		{"Access", testAccess},
 		{"Deletion", testDeletion},
+		{"Leaving", testLeaving},
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},
 		{"Metrics", testMetrics},
@@ -235,7 +237,7 @@ func (s *suite) apart(t *testing.T, method *rpc.Method, who *client.Person) *cli
 	switch {
 	case method.Rule != rpc.Authenticated || method.ReadOnly:
 		return who
-	case method.Descriptor.Parent().Name() == "SessionService":
+	case method.Descriptor.Parent().Name() == "SessionService", method.Descriptor.Parent().Name() == "AccountDeletionService":
 		return s.signUp(t, "Somebody")
 	default:
 		return s.again(t, who)
