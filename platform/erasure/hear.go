@@ -64,7 +64,7 @@ where erasure.phase in ('prepared', 'refused')`
 
 	forgetAnswer = `delete from erasure where id = $1 and attempt_id = $2 and phase in ('prepared', 'refused')`
 
-	beginErasing = `insert into erasure (id, attempt_id, phase, next_at, kind, seed) values ($1, $2, 'erasing', $3, $4, gen_random_uuid())
+	beginErasing = `insert into erasure (id, attempt_id, phase, next_at, kind, seed) values ($1, $2, 'erasing', $3, $4, uuid_send(gen_random_uuid()))
 on conflict (id) do update set attempt_id = excluded.attempt_id, phase = excluded.phase, next_at = excluded.next_at, seed = excluded.seed
 where erasure.phase in ('prepared', 'refused')`
 )

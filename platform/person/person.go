@@ -48,10 +48,14 @@ const (
 	Keep
 )
 
+const tombstone = "what is heard late of somebody who is gone must not bring them back"
+
 // common are the columns of the tables that every service has.
 var common = []Column{
 	{Name: "idempotency.actor_id", Withheld: "answers that were given before, for a day; what they say is in the other sections", Forget: Remove},
 	{Name: "refusal.user_id", Withheld: "counts that last a minute, and then are events, which the audit has", Forget: Remove},
+	{Name: "erasure.id", Withheld: "that the person is erased", Forget: Keep, Because: tombstone},
+	{Name: "forgotten_organization.id", Withheld: "that the person was erased", Forget: Keep, Because: tombstone},
 	{Name: "outbox.key", Withheld: "events that are leaving, for moments", Forget: Keep, Because: "its rows leave by themselves"},
 }
 

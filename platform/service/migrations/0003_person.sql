@@ -4,14 +4,14 @@ alter table erasure
     add column kind text not null default 'organization' check (kind in ('organization', 'person')),
     -- What the person's pseudonyms are made of while they are put in place. It is dropped when the erasure is over, so that
     -- nobody can make them again.
-    add column seed uuid;
+    add column seed bytea;
 
 -- Who stands in a person's place in what an organization keeps (or, without one, in what no organization does): one and the
 -- same throughout the organization, another in each.
-create function pseudonym(seed uuid, organization uuid) returns uuid
+create function pseudonym(seed bytea, organization uuid) returns uuid
 language sql immutable set search_path = '' as $$
     select encode(set_byte(set_byte(hash, 6, get_byte(hash, 6) & 15 | 128), 8, get_byte(hash, 8) & 63 | 128), 'hex')::uuid
-    from (select substring(sha256(uuid_send(seed) || coalesce(uuid_send(organization), '')) for 16) as hash) as made
+    from (select substring(sha256(seed || coalesce(uuid_send(organization), '')) for 16) as hash) as made
 $$;
 revoke all on function pseudonym from public;
 
@@ -28,7 +28,7 @@ declare
     place    text := '';
     kind     regtype;
     tenant   text := 'null';
-    known    uuid;
+    known    bytea;
     released bigint;
 begin
     select seed into known from public.erasure where id = person and erasure.kind = 'person' and phase in ('erasing', 'erased') for share;

@@ -20,6 +20,8 @@ var People = person.Own{
 		{Name: "email_change.account_id", Section: "email-changes", Forget: person.Remove},
 		{Name: "machine_credential.account_id", Section: "access-tokens", Forget: person.Remove},
 		{Name: "external_identity.account_id", Section: "identities", Forget: person.Remove},
+		{Name: "deletion.id", Withheld: "that the person asked to be deleted, which the history says", Forget: person.Keep, Because: "how the deletion ended"},
+		{Name: "deletion_step.deletion_id", Withheld: "how far services are with that", Forget: person.Keep, Because: "how the deletion ended"},
 		{Name: "service_account.creator_id", Section: "service-accounts", Forget: person.Replace},
 	},
 	Sections: append([]person.Section{

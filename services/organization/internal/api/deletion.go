@@ -11,7 +11,7 @@ import (
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
-	"github.com/braidhq/braid/services/organization/internal/store"
+	"github.com/braidhq/braid/services/organization/internal/app"
 )
 
 // DeleteOrganization asks for an organization's deletion.
@@ -78,7 +78,7 @@ var stepStates = map[deletion.StepState]organizationv1.DeletionStep_State{
 	deletion.StepErased:    organizationv1.DeletionStep_ERASED,
 }
 
-func encodeDeletion(shown store.Deletion) *organizationv1.Deletion {
+func encodeDeletion(shown app.Deletion) *organizationv1.Deletion {
 	encoded := &organizationv1.Deletion{
 		OrganizationId: shown.SubjectID.String(), State: deletionStates[shown.State],
 		RequesterId: shown.RequesterID.String(), RequestTime: timestamppb.New(shown.RequestedAt),
