@@ -102,7 +102,7 @@ var exampleTexts = map[string]string{
 	"client": "Firefox", "avatar_id": exampleAvatar, "avatar_path": "/api/v1/avatars/" + exampleAvatar,
 	"Avatar.path": "/api/v1/avatars/" + exampleAvatar, "content_type": "image/jpeg",
 	"Factor.id": exampleFactor, "CreateTotpFactorResponse.id": exampleFactor, "factor_id": exampleFactor, "name": "Phone",
-	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
+	"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "challenge_token": "Y2hhbGxlbmdlLWV4YW1wbGU", "cancellation_token": "Y2FuY2VsbGF0aW9uLWV4YW1wbGU", "backup_codes": "k3v9w-2m8tq",
 	"otpauth_uri": "otpauth://totp/Braid:ada@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Braid",
 	"team_id":     exampleTeam, "Team.id": exampleTeam, "parent_team_id": "", "previous_parent_team_id": exampleTeam,
 	"Team.display_name": "Engine", "CreateTeamRequest.display_name": "Engine", "TeamMember.display_name": "Ben Okafor",

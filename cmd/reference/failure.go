@@ -21,14 +21,14 @@ import (
 // options. A reason that no operation has, and one that is not in the contract, fail the generation.
 var ownReasons = map[string][]string{
 	"/braid.identity.v1.AuthService/Register":    {"PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL", "INVITATION_INVALID", "EMAIL_TAKEN"},
-	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "FACTOR_REQUIRED", "SSO_REQUIRED"},
+	"/braid.identity.v1.AuthService/Login":       {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "FACTOR_REQUIRED", "SSO_REQUIRED", "ACCOUNT_DELETION_PENDING"},
 	"/braid.identity.v1.AuthService/VerifyEmail": {"CODE_INVALID", "CODE_EXPIRED", "EMAIL_TAKEN"},
 	"/braid.identity.v1.AuthService/Refresh":     {"REFRESH_TOKEN_INVALID"},
 	"/braid.identity.v1.AvatarService/SetAvatar": {"AVATAR_INVALID", "AVATAR_TOO_LARGE"},
 
-	"/braid.identity.v1.LoginService/LoginWithFactor": {"CHALLENGE_EXPIRED", "CODE_INVALID", "FACTOR_LOCKED"},
+	"/braid.identity.v1.LoginService/LoginWithFactor": {"CHALLENGE_EXPIRED", "CODE_INVALID", "FACTOR_LOCKED", "ACCOUNT_DELETION_PENDING"},
 	"/braid.identity.v1.LoginService/BeginPasskey":    {"CHALLENGE_EXPIRED", "PASSKEY_INVALID"},
-	"/braid.identity.v1.LoginService/FinishPasskey":   {"CHALLENGE_EXPIRED", "PASSKEY_INVALID", "SSO_REQUIRED"},
+	"/braid.identity.v1.LoginService/FinishPasskey":   {"CHALLENGE_EXPIRED", "PASSKEY_INVALID", "SSO_REQUIRED", "ACCOUNT_DELETION_PENDING"},
 	"/braid.identity.v1.LoginService/StepUp": {
 		"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "FACTOR_REQUIRED", "CHALLENGE_EXPIRED", "CODE_INVALID", "PASSKEY_INVALID", "FACTOR_LOCKED",
 	},
@@ -38,14 +38,17 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.FactorService/RegenerateBackupCodes":     {"FACTOR_MISSING"},
 	"/braid.identity.v1.FactorService/FinishPasskeyRegistration": {"CHALLENGE_EXPIRED", "PASSKEY_INVALID", "FACTOR_LIMIT"},
 
+	"/braid.identity.v1.AccountDeletionService/DeleteMe":         {"SOLE_OWNER", "ACCOUNT_DELETION_PENDING"},
+	"/braid.identity.v1.AccountDeletionService/CancelMyDeletion": {"CANCELLATION_TOKEN_INVALID"},
+
 	"/braid.identity.v1.ProviderService/BeginProviderLogin": {"PROVIDER_UNKNOWN", "PROVIDER_UNAVAILABLE", "REDIRECT_URI_FORBIDDEN"},
 	"/braid.identity.v1.ProviderService/FinishProviderLogin": {
 		"LOGIN_STATE_INVALID", "PROVIDER_UNKNOWN", "PROVIDER_UNAVAILABLE", "PROVIDER_REFUSED", "EMAIL_UNVERIFIED", "LINK_REQUIRED",
-		"FACTOR_REQUIRED", "SSO_REQUIRED", "SSO_DOMAIN_MISMATCH",
+		"FACTOR_REQUIRED", "SSO_REQUIRED", "SSO_DOMAIN_MISMATCH", "ACCOUNT_DELETION_PENDING",
 	},
 	"/braid.identity.v1.ProviderService/LinkProviderLogin": {
 		"CHALLENGE_EXPIRED", "CREDENTIALS_INVALID", "FACTOR_LOCKED", "IDENTITY_TAKEN", "FACTOR_REQUIRED", "SSO_DOMAIN_MISMATCH",
-		"CODE_INVALID", "SSO_REQUIRED",
+		"CODE_INVALID", "SSO_REQUIRED", "ACCOUNT_DELETION_PENDING",
 	},
 	"/braid.identity.v1.ProviderLinkService/MailProviderLink":   {"CHALLENGE_EXPIRED"},
 	"/braid.identity.v1.MemberFactorService/ResetMemberFactors": {"MEMBER_NOT_CAPTURED"},
@@ -148,11 +151,12 @@ var exampleFacts = map[string][2]string{
 
 // exampleLogins are the facts that say how a login goes on.
 var exampleLogins = map[string]map[string]string{
-	"FACTOR_REQUIRED":  {"challengeToken": "Y2hhbGxlbmdlLWV4YW1wbGU", "factors": "totp,passkey,backup_code"},
-	"LINK_REQUIRED":    {"linkToken": "bGluay1leGFtcGxl"},
-	"SSO_REQUIRED":     {"ssoConnectionId": "0198f5a7-3f24-7c66-ad35-e4f50617281f"},
-	"STEP_UP_REQUIRED": {"maxAge": "600", "acr": call.StrongACR},
-	"POLICY_FORBIDS":   {"policy": "secondFactor", "action": "stepUp", "acr": call.StrongACR},
+	"FACTOR_REQUIRED":          {"challengeToken": "Y2hhbGxlbmdlLWV4YW1wbGU", "factors": "totp,passkey,backup_code"},
+	"ACCOUNT_DELETION_PENDING": {"deletionTime": "2026-11-29T12:00:00Z", "cancellationToken": "Y2FuY2VsbGF0aW9uLWV4YW1wbGU"},
+	"LINK_REQUIRED":            {"linkToken": "bGluay1leGFtcGxl"},
+	"SSO_REQUIRED":             {"ssoConnectionId": "0198f5a7-3f24-7c66-ad35-e4f50617281f"},
+	"STEP_UP_REQUIRED":         {"maxAge": "600", "acr": call.StrongACR},
+	"POLICY_FORBIDS":           {"policy": "secondFactor", "action": "stepUp", "acr": call.StrongACR},
 }
 
 // exampleViolations are the fields that come with a reason.

@@ -10,15 +10,17 @@ import (
 	"github.com/braidhq/braid/platform/pg"
 )
 
-// table is one that holds rows of organizations.
+// table is one that holds rows of organizations, or of people.
 type table struct {
 	name string
-	// indexed says that an organization's rows are found by an index; the others' are looked for in the whole table.
+	// indexed says that a subject's rows are found by an index; the others are looked for in the whole table.
 	indexed bool
 	// blocks is how long the table is.
 	blocks int64
 	// parents are the tables that its rows refer to.
 	parents []string
+	// shown says that the owner of the tables sees all rows.
+	shown bool
 }
 
 // leaving are the tables whose rows leave by themselves and must not be erased: events that are still to be told.
@@ -35,35 +37,56 @@ from pg_class relation join pg_attribute attribute on attrelid = relation.oid an
 where relation.relkind = 'r' and relation.relnamespace = 'public'::regnamespace
 order by relation.relname`
 
-// errUnfit says that the database is not made so that an organization can be erased from it; only a migration mends that.
-var errUnfit = errors.New("an organization can't be erased from this database")
+// errUnfit says that a subject can't be erased from the database as it is made; only a migration mends that.
+var errUnfit = errors.New("the database is not made to be erased from")
 
-// plan returns the tables to be erased, children before their parents.
-func (e *Eraser) plan(ctx context.Context, querier pg.Querier) ([]table, error) {
-	rows, err := querier.Query(ctx, listTables)
-	if err != nil {
-		return nil, fmt.Errorf("list tables: %w", err)
+// plan returns what is to be gone over for a subject of the kind.
+func (e *Eraser) plan(ctx context.Context, querier pg.Querier, kind *Kind) ([]Sweep, error) {
+	if kind == Person {
+		return e.peoplePlan(ctx, querier)
 	}
-	defer rows.Close()
+	found, err := readTables(ctx, querier, listTables)
+	if err != nil {
+		return nil, err
+	}
 	var tables []table
-	for rows.Next() {
-		var found table
-		var shown bool
-		if err := rows.Scan(&found.name, &found.indexed, &found.blocks, &found.parents, &shown); err != nil {
-			return nil, fmt.Errorf("list tables: %w", err)
-		}
+	for _, found := range found {
 		switch {
 		case slices.Contains(leaving, found.name), slices.Contains(e.Own.Keep, found.name):
-		case !shown:
+		case !found.shown:
 			return nil, fmt.Errorf("%w: no policy shows its owner the rows of %s", errUnfit, found.name)
 		default:
 			tables = append(tables, found)
 		}
 	}
+	if tables, err = childrenFirst(tables); err != nil {
+		return nil, err
+	}
+	// What is found by other rows goes before them.
+	sweeps := slices.Clone(e.Own.Sweeps)
+	for _, table := range tables {
+		sweeps = append(sweeps, table.sweep())
+	}
+	return sweeps, nil
+}
+
+func readTables(ctx context.Context, querier pg.Querier, query string, arguments ...any) (tables []table, err error) {
+	rows, err := querier.Query(ctx, query, arguments...)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var found table
+		if err := rows.Scan(&found.name, &found.indexed, &found.blocks, &found.parents, &found.shown); err != nil {
+			return nil, fmt.Errorf("list tables: %w", err)
+		}
+		tables = append(tables, found)
+	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
-	return childrenFirst(tables)
+	return tables, nil
 }
 
 // childrenFirst puts a table before those that its rows refer to.

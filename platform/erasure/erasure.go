@@ -1,9 +1,11 @@
-// Package erasure is every service's part in the deletion of an organization: it answers whether the service can erase
-// what it holds, erases it when there is no way back, and confirms that. It finds the tables in the database's catalog,
-// by their column organization_id, so that a table, and a service, that comes later is covered without being named.
+// Package erasure is every service's part in the deletion of an organization or a person: it answers whether the service can
+// erase what it holds, erases it when there is no way back, and confirms that. It finds the tables of an organization in the
+// database's catalog, by their column organization_id, so that a table, and a service, that comes later is covered without
+// being named. Which columns name people, and what becomes of each, the service says (platform/person), and an architecture
+// test that it has said it of all.
 //
-// It must not decide that an organization is deleted: the organization service does, and asks by its events. What it must
-// leave alone, and what says in no column whose it is, its service says (Own).
+// It must not decide that anything is deleted: the service that owns it does (platform/deletion), and asks by its events.
+// What it must leave alone, and what says in no column whose it is, its service says (Own).
 package erasure
 
 import (
@@ -20,10 +22,7 @@ import (
 	"github.com/braidhq/braid/platform/pg"
 )
 
-// Publisher is the service whose events ask for erasures.
-const Publisher = "organization"
-
-// Own is what a service has to say about erasures. Most have nothing.
+// Own is what a service has to say about erasures: of an organization most have nothing.
 type Own struct {
 	// Keep are tables whose rows stay, because they are permanent.
 	Keep []string
@@ -32,6 +31,8 @@ type Own struct {
 	Refuse func(ctx context.Context, tx *pg.Tx, organizationID id.ID) (string, error)
 	// Sweeps erase what is the organization's but says so in no column.
 	Sweeps []Sweep
+	// People is what it has to say about the erasure of people.
+	People OwnPeople
 }
 
 // Sweep erases rows a few at a time.
@@ -40,7 +41,7 @@ type Sweep struct {
 	Name string
 	// Erase looks at rows behind the place where the last call ended, at first at "", erases at most so many of them with
 	// tx, a transaction of the worker role, and returns where it ended, or "" at the end.
-	Erase func(ctx context.Context, tx *pg.Tx, organizationID id.ID, after string, atMost int) (next string, erased int64, err error)
+	Erase func(ctx context.Context, tx *pg.Tx, subjectID id.ID, after string, atMost int) (next string, erased int64, err error)
 }
 
 // Config is what an Eraser is made of.
@@ -58,14 +59,14 @@ const (
 	pollInterval = 2 * time.Second
 	// lease is how long a process may be silent before another takes over.
 	lease = 10 * time.Second
-	// secondLook is when an erased organization is looked at once more: for what a request wrote that was under way.
+	// secondLook is when an erased subject is looked at once more: for what a request wrote that was under way.
 	secondLook = time.Hour
 
 	retryBase  = time.Second
 	retryLimit = 5 * time.Minute
 )
 
-// Eraser is the part of one process. Any number may run: an organization is one process's at a time.
+// Eraser is the part of one process. Any number may run: a subject is one process's at a time.
 type Eraser struct {
 	Config
 	woken    chan struct{}
@@ -79,10 +80,10 @@ func New(config Config) *Eraser {
 	return &Eraser{
 		Config: config, woken: make(chan struct{}, 1),
 		rows: factory.NewCounter(prometheus.CounterOpts{
-			Name: "braid_erasure_rows_total", Help: "Rows of deleted organizations that were erased.",
+			Name: "braid_erasure_rows_total", Help: "Rows of deleted organizations and people that were erased, or made to name nobody.",
 		}),
 		failures: factory.NewCounter(prometheus.CounterOpts{
-			Name: "braid_erasure_failures_total", Help: "Tries to erase an organization that failed; each is tried again, without end.",
+			Name: "braid_erasure_failures_total", Help: "Tries to erase an organization or a person that failed; each is tried again, without end.",
 		}),
 	}
 }

@@ -15,21 +15,30 @@ const stride = 1024
 
 const eraseRows = `select erase_rows($1, $2::text::regclass, $3, $4, $5)`
 
-// sweep erases a table's rows: by its index, or block by block from its beginning to where it ends now. What is added
-// behind that, the next pass finds.
+// sweep erases an organization's rows of the table.
 func (t table) sweep() Sweep {
-	return Sweep{Name: t.name, Erase: func(ctx context.Context, tx *pg.Tx, organizationID id.ID, after string, atMost int) (string, int64, error) {
+	return Sweep{Name: t.name, Erase: t.walk(func(ctx context.Context, tx *pg.Tx, organizationID id.ID, first, last *int64, atMost int) (erased int64, err error) {
+		if err := tx.QueryRow(ctx, eraseRows, organizationID, t.name, first, last, atMost).Scan(&erased); err != nil {
+			return 0, fmt.Errorf("erase rows: %w", err)
+		}
+		return erased, nil
+	})}
+}
+
+// walk makes a sweep of what works on at most so many rows, found by the table's index, or in a range of its blocks: then it
+// goes from the table's beginning to where it ends now. What is added behind that, the next pass finds.
+func (t table) walk(work func(ctx context.Context, tx *pg.Tx, subjectID id.ID, first, last *int64, atMost int) (int64, error)) func(context.Context, *pg.Tx, id.ID, string, int) (string, int64, error) {
+	return func(ctx context.Context, tx *pg.Tx, subjectID id.ID, after string, atMost int) (string, int64, error) {
 		var first, last *int64
 		if !t.indexed {
 			begin, _ := strconv.ParseInt(after, 10, 64) // "" is the beginning.
 			end := begin + stride
 			first, last = &begin, &end
 		}
-		var erased int64
-		if err := tx.QueryRow(ctx, eraseRows, organizationID, t.name, first, last, atMost).Scan(&erased); err != nil {
-			return "", 0, fmt.Errorf("erase rows: %w", err)
-		}
+		erased, err := work(ctx, tx, subjectID, first, last, atMost)
 		switch {
+		case err != nil:
+			return "", 0, err
 		case t.indexed && erased > 0:
 			return "more", erased, nil
 		case t.indexed:
@@ -41,7 +50,7 @@ func (t table) sweep() Sweep {
 		default:
 			return "", erased, nil
 		}
-	}}
+	}
 }
 
 const (

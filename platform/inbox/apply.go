@@ -51,7 +51,7 @@ func (c *Consumer) apply(ctx context.Context, items []item) error {
 	return nil
 }
 
-// insertRows returns the events that were not in the inbox yet, but for those of forgotten organizations, and how many
+// insertRows returns the events that were not in the inbox yet, but for those of the forgotten, and how many
 // the latter are. It writes in the order of the ids,
 // so that two members with the same events, after one lost its partitions unawares, wait for and do not deadlock each
 // other.
@@ -61,10 +61,10 @@ func (c *Consumer) insertRows(ctx context.Context, tx *pg.Tx, items []item) (fre
 	eventIDs, organizationIDs := make([]id.ID, 0, len(sorted)), make([]id.ID, 0, len(sorted))
 	for _, item := range sorted {
 		eventIDs = append(eventIDs, item.event.ID)
-		// What is remembered is as if it were of no organization.
+		// What is remembered is as if it were of nobody.
 		var organizationID id.ID
 		if !slices.Contains(c.config.Remembered, item.handler) {
-			organizationID = item.event.OrganizationID
+			organizationID = ownerOf(item.event)
 		}
 		organizationIDs = append(organizationIDs, organizationID)
 	}
@@ -90,6 +90,15 @@ func (c *Consumer) insertRows(ctx context.Context, tx *pg.Tx, items []item) (fre
 		return nil, 0, fmt.Errorf("insert inbox rows: %w", err)
 	}
 	return fresh, forgotten, nil
+}
+
+// ownerOf is whom an event is forgotten with: its organization, or else the person that it is in order by, as those of
+// identity are. A key that is no id is nobody's.
+func ownerOf(event bus.Event) id.ID {
+	if !event.OrganizationID.IsZero() {
+		return event.OrganizationID
+	}
+	return id.ParseOrZero(string(event.Key))
 }
 
 // run is events in a row with the same handler.

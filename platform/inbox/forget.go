@@ -9,7 +9,8 @@ import (
 	"github.com/braidhq/braid/platform/pg"
 )
 
-// Forget makes the service's consumers drop what they hear of an organization from now on (but what Config.Remembered
+// Forget makes the service's consumers drop what they hear of an organization, or of a person outside organizations, from
+// now on (but what Config.Remembered
 // names): when the transaction has committed, everything that they have applied of it is visible, and nothing follows.
 //
 // Whoever applies events reads the table in the same transaction, and so holds a lock on it from before the reading to the

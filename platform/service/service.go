@@ -55,7 +55,7 @@ type Options struct {
 	// Watermark makes the service's relay promise up to when everything is published: for those whose events every
 	// process must hear within a second.
 	Watermark bool
-	// Erasure is what the service has to say about the deletion of an organization.
+	// Erasure is what the service has to say about the deletion of organizations and people.
 	Erasure erasure.Own
 }
 
@@ -121,9 +121,12 @@ func New(environment Environment, options Options) (*Service, error) {
 		Pages: map[string]http.Handler{},
 		// Every service hears of deletions, also one that consumes nothing else.
 		consuming: inbox.Config{
-			Service: environment.Name, Topics: []bus.Topic{environment.Topics[erasure.Publisher]}, Handlers: eraser.Handlers(),
+			Service: environment.Name, Handlers: eraser.Handlers(),
 			Single: eraser.Types(), Remembered: eraser.Types(),
 		},
+	}
+	for _, kind := range erasure.Kinds {
+		built.consuming.Topics = append(built.consuming.Topics, environment.Topics[kind.Publisher])
 	}
 	built.Parts = append(built.Parts, built.consumerPart())
 	return built, nil

@@ -38,6 +38,7 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 	built, err := service.New(environment, service.Options{Erasure: erasure.Own{
 		Keep:   []string{"audit_record", "audit_entry"},
 		Sweeps: []erasure.Sweep{{Name: "audit_body", Erase: useCases.EraseOrganizationBodies}},
+		People: erasure.OwnPeople{Columns: People().AllColumns()},
 	}})
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ type Config struct {
 	SessionLifetime      time.Duration   `config:"session_lifetime" default:"2160h" help:"How long a session lives however much it is used."`
 	SessionsPerUser      int             `config:"sessions_per_user" default:"50" help:"Sessions that a person may have at once; with one more the least recently used ends."`
 	SigningKeyLifetime   time.Duration   `config:"signing_key_lifetime" default:"720h" help:"How long a key signs access tokens before the next one does."`
+	DeletionGrace        time.Duration   `config:"deletion_grace" default:"168h" help:"How long the deletion of an account can be cancelled. Less than 2m is for tests: a request that is under way must not outlive it."`
 	Providers            ProviderConfig  `config:"providers"`
 }
 
@@ -79,6 +80,9 @@ func (c Config) Validate(report func(key, reason string)) {
 	}
 	if c.SessionsPerUser < 1 || c.SessionsPerUser > 1000 {
 		report("sessions_per_user", "must be 1 to 1000")
+	}
+	if c.DeletionGrace < time.Second || c.DeletionGrace > 90*24*time.Hour {
+		report("deletion_grace", "must be 1s to 2160h")
 	}
 	if c.SigningKeyLifetime < time.Hour || c.SigningKeyLifetime > 365*24*time.Hour {
 		report("signing_key_lifetime", "must be 1h to 8760h")

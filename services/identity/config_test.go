@@ -14,7 +14,7 @@ func TestConfigRefusesWeakHashes(t *testing.T) {
 	good := identity.Config{
 		PasswordMemory: 19 << 20, PasswordIterations: 2, PasswordQueue: 64, SessionIdleLifetime: 720 * time.Hour,
 		SessionLifetime: 2160 * time.Hour, SessionsPerUser: 50, SigningKeyLifetime: 720 * time.Hour,
-		PasswordRangeTimeout: 2 * time.Second, GuessesPerNetwork: 100, GuessesTotal: 10_000,
+		PasswordRangeTimeout: 2 * time.Second, GuessesPerNetwork: 100, GuessesTotal: 10_000, DeletionGrace: 168 * time.Hour,
 	}
 	problems := func(change func(*identity.Config)) []string {
 		config := good

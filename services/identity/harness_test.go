@@ -45,6 +45,7 @@ type harness struct {
 	// forwarder is what a gateway proves itself with; see from.
 	forwarder *authn.Signer
 	invited   *invited
+	owned     *owned
 	keyDir    string
 	// directory speaks with a service token of notification.
 	directory     identityv1connect.DirectoryServiceClient
@@ -104,7 +105,7 @@ func testConfig() identity.Config {
 		PasswordMemory: 64 << 10, PasswordIterations: 1, PasswordConcurrency: 4, PasswordQueue: 64,
 		PasswordRangeTimeout: time.Second, GuessesPerNetwork: 100, GuessesTotal: 10_000,
 		SessionIdleLifetime: 30 * 24 * time.Hour, SessionLifetime: 90 * 24 * time.Hour, SessionsPerUser: 50,
-		SigningKeyLifetime: 30 * 24 * time.Hour,
+		SigningKeyLifetime: 30 * 24 * time.Hour, DeletionGrace: 7 * 24 * time.Hour,
 	}
 }
 
@@ -162,6 +163,8 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	h.forwarder, h.invited = h.material.signer, &invited{addresses: map[string]string{}, joined: map[string]string{}}
 	organization := http.NewServeMux()
 	organization.Handle(organizationv1connect.NewInvitedRegistrationServiceHandler(h.invited))
+	h.owned = &owned{organizations: map[string][]string{}}
+	organization.Handle(organizationv1connect.NewSoleOwnershipServiceHandler(h.owned))
 	clients, err := rpc.NewClients(map[string]rpc.Target{"organization": {Handler: organization}}, h.material.signer, h.registry)
 	require.NoError(t, err)
 	t.Cleanup(clients.Close)

@@ -13,7 +13,7 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-var errInvitations = errs.New(errs.Unavailable, "UNAVAILABLE", "Invitations can't be looked up at this moment.")
+var errInvitations = errs.New(errs.Unavailable, "UNAVAILABLE", "Organizations can't be asked at this moment.")
 
 // invitations asks organization about people who register with an invitation's token.
 type invitations struct {
@@ -46,4 +46,18 @@ func explain(ctx context.Context, action string, err error) error {
 		return fmt.Errorf("%s: %w", action, ctx.Err())
 	}
 	return errInvitations.WithCause(err)
+}
+
+// ownership asks organization whom somebody would leave alone.
+type ownership struct {
+	client organizationv1connect.SoleOwnershipServiceClient
+}
+
+// Sole implements app.Ownership.
+func (o ownership) Sole(ctx context.Context, userID id.ID) ([]string, error) {
+	answer, err := o.client.ListSoleOwnerships(ctx, &organizationv1.ListSoleOwnershipsRequest{UserId: userID.String()})
+	if err != nil {
+		return nil, explain(ctx, "look up ownerships", err)
+	}
+	return answer.GetOrganizationIds(), nil
 }

@@ -7,10 +7,14 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1braid"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/deletion"
+	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/module"
@@ -62,7 +66,9 @@ func OpenOperators(db *pg.DB, keys *secret.Keys, clock clock.Clock) *Operators {
 // moment the database does.
 func New(environment service.Environment, config Config) (*service.Service, error) {
 	// Every process must hear of an ended session within a second.
-	identity, err := service.New(environment, service.Options{Watermark: true})
+	identity, err := service.New(environment, service.Options{Watermark: true, Erasure: erasure.Own{People: erasure.OwnPeople{
+		Columns: People().AllColumns(), Last: []string{"account"}, Sweeps: []erasure.Sweep{{Name: "address", Erase: app.EraseAddress}},
+	}}})
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +93,8 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
 		Rules: &password.Rules{Lookup: lookup}, Limits: app.Limits{Network: config.GuessesPerNetwork, Everyone: config.GuessesTotal},
 		Invitations: invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
-		Permissions: permissions, PublicURL: environment.PublicURL,
+		Ownership:   ownership{organizationv1connect.NewSoleOwnershipServiceClient(environment.Clients.Dial("organization"))},
+		Permissions: permissions, PublicURL: environment.PublicURL, DeletionGrace: config.DeletionGrace,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
 	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
@@ -122,6 +129,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		api.NewOAuth(useCases).Mount(identity.Server),
 		identityv1braid.MountOperatorService(identity.Server, operators),
 		identityv1braid.MountOperatorUserService(identity.Server, operators),
+		identityv1braid.MountAccountDeletionService(identity.Server, api.NewDeletion(useCases, identity.Runner)),
+		identityv1braid.MountAccountDeletionMailService(identity.Server, api.NewDeletion(useCases, identity.Runner)),
+		addDeletion(environment, identity, useCases),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assemble identity: %w", err)
@@ -136,6 +146,18 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		})
 	}
 	return identity, nil
+}
+
+// addDeletion adds the deletion of people, in the manner of organization's.
+func addDeletion(environment service.Environment, built *service.Service, useCases *app.App) error {
+	services := slices.Sorted(maps.Keys(environment.Topics))
+	saga := deletion.New(deletion.Config{
+		Kind: erasure.Person, DB: environment.DB, Services: services, Enter: useCases.EnterDeletion,
+		Clock: environment.Clock, Logger: environment.Logger, Registerer: environment.Registerer,
+	})
+	built.Remember(slices.Collect(maps.Keys(saga.Handlers()))...)
+	built.Parts = append(built.Parts, saga.Part(Name))
+	return built.Consume(services, saga.Handlers())
 }
 
 // scopeNames are what a scope may name: the contract's permissions, and the services that have any.

@@ -16,6 +16,7 @@ import (
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/gen/go/braid/notification/v1/notificationv1braid"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
+	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/job"
@@ -60,7 +61,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if config.SMTPURL == "" && !config.Mailbox {
 		return nil, fmt.Errorf("assemble %s: smtp_url %s", environment.Name, noWayToSend)
 	}
-	assembled, err := service.New(environment, service.Options{})
+	assembled, err := service.New(environment, service.Options{Erasure: erasure.Own{People: erasure.OwnPeople{
+		Columns: People().AllColumns(), Waits: app.MailsFirst(environment.Clock),
+	}}})
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +129,7 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 		Directory:   identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity")),
 		Devices:     identityv1connect.NewDeviceServiceClient(environment.Clients.Dial("identity")),
 		Accounts:    identityv1connect.NewAccountMailServiceClient(environment.Clients.Dial("identity")),
+		Deletions:   identityv1connect.NewAccountDeletionMailServiceClient(environment.Clients.Dial("identity")),
 		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
 		Ownership:   organizationv1connect.NewOwnershipMailServiceClient(environment.Clients.Dial("organization")),
 		Domains:     organizationv1connect.NewDomainMailServiceClient(environment.Clients.Dial("organization")),

@@ -14,16 +14,16 @@ import (
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	platformv1 "github.com/braidhq/braid/gen/go/braid/platform/v1"
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/deletion"
+	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
-	"github.com/braidhq/braid/services/organization/internal/app"
-	"github.com/braidhq/braid/services/organization/internal/consumer"
 )
 
 // deletionBundle is an organization that its owner has asked to be deleted, and two services that answer what a test says.
 type deletionBundle struct {
 	*testBundle
-	saga           *app.Saga
+	saga           *deletion.Saga
 	ada            person
 	organizationID id.ID
 	path           string
@@ -37,11 +37,18 @@ func newDeletion(t *testing.T) *deletionBundle {
 	organizationID, path := bundle.found(t, ada, "Acme")
 	b := &deletionBundle{
 		testBundle: bundle, ada: ada, organizationID: organizationID, path: path,
-		saga: app.NewSaga(bundle.app, []string{"billing", "workflow"}, slog.New(slog.DiscardHandler), prometheus.NewRegistry()),
+		saga: newSaga(bundle, "billing", "workflow"),
 	}
 	bundle.takeEvents(t)
 	b.request(t)
 	return b
+}
+
+func newSaga(bundle *testBundle, services ...string) *deletion.Saga {
+	return deletion.New(deletion.Config{
+		Kind: erasure.Organization, DB: bundle.database.DB, Services: services, Enter: bundle.app.EnterDeletion,
+		Clock: bundle.clock, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
 }
 
 func (b *deletionBundle) request(t *testing.T) {
@@ -69,7 +76,7 @@ func (b *deletionBundle) answer(t *testing.T, service string, message proto.Mess
 		ID: id.New(), Type: bus.TypeOf(message), Schema: string(message.ProtoReflect().Descriptor().FullName()), Data: data,
 		Source: bus.Source(service), OrganizationID: b.organizationID, Time: b.clock.Now(),
 	}
-	handler := consumer.Answers(b.saga)[event.Type]
+	handler := b.saga.Handlers()[event.Type]
 	require.NoError(t, b.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error {
 		return handler(ctx, tx, []bus.Event{event})
 	}))
@@ -277,7 +284,7 @@ func TestSilentAndNewServicesAreWaitedFor(t *testing.T) {
 		require.Equal(t, []string{"organization.organization.deletion_started"}, types(b.advance(t)))
 	}
 	require.Equal(t, int32(4), b.shown(t, b.ada).GetSteps()[0].GetAttempts())
-	b.saga = app.NewSaga(b.app, []string{"billing", "flag", "workflow"}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	b.saga = newSaga(b.testBundle, "billing", "flag", "workflow")
 	require.Equal(t, []string{"organization.organization.deletion_started"}, types(b.advance(t)), "flag came later")
 	b.prepared(t, "billing", "")
 	require.Empty(t, b.advance(t))

@@ -12,6 +12,8 @@ import (
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1braid"
 	"github.com/braidhq/braid/platform/authz"
+	"github.com/braidhq/braid/platform/deletion"
+	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/job"
@@ -45,10 +47,6 @@ func Migrations() []pg.MigrationSet {
 
 // New builds the service. Its relay promises watermarks: every process must hear within a second who may do what.
 func New(environment service.Environment, config Config) (*service.Service, error) {
-	built, err := service.New(environment, service.Options{Watermark: true})
-	if err != nil {
-		return nil, err
-	}
 	roles, err := rolesOfContract()
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
@@ -68,6 +66,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		DropAccess: environment.Access.Drop, RecallAccess: environment.Access.Recall,
 		DropOrganization: environment.Access.DropOrganization, Authorize: environment.Access.Authorize, DeletionGrace: config.DeletionGrace,
 	}
+	built, err := service.New(environment, service.Options{Watermark: true, Erasure: erasure.Own{People: useCases.Leaving(People().AllColumns())}})
+	if err != nil {
+		return nil, err
+	}
 	if err := mount(built.Server, api.New(useCases, built.Runner, environment.PublicURL)); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
 	}
@@ -86,11 +88,13 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 // its answers are heard also after this service has erased the organization.
 func addDeletion(environment service.Environment, built *service.Service, useCases *app.App) error {
 	services := slices.Sorted(maps.Keys(environment.Topics))
-	saga := app.NewSaga(useCases, services, environment.Logger, environment.Registerer)
-	answers := consumer.Answers(saga)
-	built.Remember(slices.Collect(maps.Keys(answers))...)
+	saga := deletion.New(deletion.Config{
+		Kind: erasure.Organization, DB: environment.DB, Services: services, Enter: useCases.EnterDeletion,
+		Clock: environment.Clock, Logger: environment.Logger, Registerer: environment.Registerer,
+	})
+	built.Remember(slices.Collect(maps.Keys(saga.Handlers()))...)
 	built.Parts = append(built.Parts, saga.Part(Name))
-	return built.Consume(services, answers)
+	return built.Consume(services, saga.Handlers())
 }
 
 // newJobs returns what the service does without having been asked.
@@ -168,6 +172,7 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountOperatorOrganizationService(server, handlers),
 		organizationv1braid.MountPolicyService(server, handlers),
 		organizationv1braid.MountOwnerService(server, handlers),
+		organizationv1braid.MountSoleOwnershipService(server, handlers),
 	} {
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/braidhq/braid/gen/go/braid/workflow/v1/workflowv1braid"
+	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/outbox"
@@ -42,7 +43,7 @@ const (
 
 // New builds the service.
 func New(environment service.Environment, config Config) (*service.Service, error) {
-	built, err := service.New(environment, service.Options{})
+	built, err := service.New(environment, service.Options{Erasure: erasure.Own{People: erasure.OwnPeople{Columns: People().AllColumns()}}})
 	if err != nil {
 		return nil, err
 	}

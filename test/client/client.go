@@ -100,6 +100,20 @@ func (a Answer) detail(kind, key string) string {
 	return ""
 }
 
+// Metadata returns what the ErrorInfo of an error answer says under a key.
+func (a Answer) Metadata(key string) string {
+	failure, _ := a.Body["error"].(map[string]any)
+	details, _ := failure["details"].([]any)
+	for _, item := range details {
+		fields, _ := item.(map[string]any)
+		if metadata, ok := fields["metadata"].(map[string]any); ok {
+			text, _ := metadata[key].(string)
+			return text
+		}
+	}
+	return ""
+}
+
 // Option changes a request.
 type Option func(*http.Request)
 

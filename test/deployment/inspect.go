@@ -109,3 +109,38 @@ order by occurred_at, id`, organizationID)
 	}
 	return actions, nil
 }
+
+// countPerson counts, for each column, the rows that name a person: by the id, where the column is of ids, and by the e-mail
+// address, in whatever is or may be read as text.
+const countPerson = `select name, (xpath('/row/count/text()', query_to_xml(
+    format('select count(*) from public.%I where %s', relation, condition), false, true, '')))[1]::text::bigint
+from (
+    select relation.relname::text as relation, relation.relname || '.' || attname as name, case atttypid
+        when 'uuid'::regtype then format('%I = %L', attname, $1::text)
+        when 'uuid[]'::regtype then format('%L = any (%I)', $1::text, attname)
+        else format('strpos(lower(%I::text), %L) > 0', attname, lower($2::text)) end as condition
+    from pg_class relation join pg_attribute on attrelid = relation.oid
+    where relkind = 'r' and relnamespace = 'public'::regnamespace and attnum > 0 and not attisdropped
+        and atttypid in ('uuid'::regtype, 'uuid[]'::regtype, 'text'::regtype, 'text[]'::regtype, 'varchar'::regtype, 'json'::regtype, 'jsonb'::regtype)
+) as searched`
+
+// PersonIn counts the rows that name a person in all databases, by "service.table.column"; columns without any are left out.
+func (d *Deployment) PersonIn(ctx context.Context, personID, email string) (map[string]int64, error) {
+	services, err := d.Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int64{}
+	for _, service := range services {
+		found, err := d.query(ctx, databasePrefix+service, countPerson, personID, email)
+		if err != nil {
+			return nil, fmt.Errorf("look for a person in %s: %w", service, err)
+		}
+		for _, row := range found {
+			if count := row[1].(int64); count > 0 {
+				counts[service+"."+row[0].(string)] = count
+			}
+		}
+	}
+	return counts, nil
+}

@@ -280,7 +280,7 @@ func examples() values {
 		"Subject.type": "USER", "Subject.id": id.New().String(), "Scope.type": "ORGANIZATION", "Resource.type": "project",
 		"AuthzenSubject.type": "user", "AuthzenSubject.id": "nobody", "AuthzenAction.name": "workflow.task.read",
 		"AuthzenResource.type": "project", "AuthzenResource.id": "none", "checks": []map[string]any{{"permission": "workflow.task.read"}},
-		"factor_id": id.New().String(), "challenge_token": "no-such-token", "name": "Example",
+		"factor_id": id.New().String(), "challenge_token": "no-such-token", "cancellation_token": "no-such-token", "name": "Example",
 		"user_ids": []string{id.New().String()}, "credential": map[string]any{"id": "none"},
 		"registration_id": id.New().String(), "reset_id": id.New().String(), "change_id": id.New().String(), "overlap": "60s", "scopes": []string{"workflow.task.read"},
 		"current_password": "wrong password, long enough", "new_password": "another password, long enough",

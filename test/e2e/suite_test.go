@@ -32,6 +32,7 @@ var generousLimits = []string{
 	"BRAID_ORGANIZATION_DELETION_GRACE=5s",
 	// The company's provider is on this machine.
 	"BRAID_IDENTITY_PROVIDERS_PRIVATE_ISSUERS=true", "BRAID_IDENTITY_PROVIDERS_REDIRECT_URIS=" + ssoCallback,
+	"BRAID_IDENTITY_DELETION_GRACE=5s",
 }
 
 func TestAllInOne(t *testing.T) {
@@ -117,6 +118,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Audit", testAudit},
 		{"Access", testAccess},
 		{"Deletion", testDeletion},
+		{"Leaving", testLeaving},
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},
 		{"Metrics", testMetrics},
@@ -244,7 +246,7 @@ func (s *suite) apart(t *testing.T, method *rpc.Method, who *client.Person) *cli
 	switch {
 	case method.Rule != rpc.Authenticated || method.ReadOnly:
 		return who
-	case method.Descriptor.Parent().Name() == "SessionService":
+	case method.Descriptor.Parent().Name() == "SessionService", method.Descriptor.Parent().Name() == "AccountDeletionService":
 		return s.signUp(t, "Somebody")
 	default:
 		return s.again(t, who)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/call"
@@ -37,6 +38,9 @@ type App struct {
 	Limits     Limits
 	// Invitations answers for those who register with an invitation's token.
 	Invitations Invitations
+	// Ownership answers who would be missed; DeletionGrace is how long the deletion of an account can be cancelled.
+	Ownership     Ownership
+	DeletionGrace time.Duration
 	// Authenticator hears of ended sessions at once, before their events come around.
 	Authenticator *authn.Authenticator
 	SessionLimits domain.SessionLimits
@@ -62,6 +66,12 @@ type Invitations interface {
 	Address(ctx context.Context, invitationToken string) (email, organization string, err error)
 	// Join makes a user with that address a member.
 	Join(ctx context.Context, invitationToken string, userID id.ID) (organizationID string, err error)
+}
+
+// Ownership is where organizations are: the organization service.
+type Ownership interface {
+	// Sole returns the organizations that would be without an owner if the user went.
+	Sole(ctx context.Context, userID id.ID) ([]string, error)
 }
 
 // Format implements fmt.Formatter: tokens are never shown.

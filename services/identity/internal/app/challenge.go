@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -18,6 +19,8 @@ import (
 type login struct {
 	Tokens
 	user domain.User
+	// refusal is the answer of a login that was right in vain; then there is nothing else.
+	refusal error
 }
 
 // LoginWithFactor ends a login that Login has asked a factor for, with a code. A wrong one counts against the challenge
@@ -48,7 +51,7 @@ func (a *App) LoginWithFactor(ctx context.Context, challengeToken, code string) 
 		return err
 	})
 	if err == nil {
-		err = refusal
+		err = cmp.Or(refusal, begun.refusal)
 	}
 	if err != nil {
 		return Tokens{}, domain.User{}, err
@@ -135,7 +138,7 @@ func (a *App) FinishPasskey(ctx context.Context, answer []byte, challengeToken s
 		return err
 	})
 	if err == nil {
-		err = refusal
+		err = cmp.Or(refusal, begun.refusal)
 	}
 	if err != nil {
 		return Tokens{}, domain.User{}, err

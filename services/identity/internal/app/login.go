@@ -92,6 +92,9 @@ func (a *App) passFirstProof(ctx context.Context, known proven, write func(ctx c
 		begun, err = a.beginSession(ctx, tx, opening{userID: userID, methods: known.methods, sso: known.sso, deviceKnown: known.deviceKnown})
 		return err
 	})
+	if err == nil {
+		err = begun.refusal
+	}
 	if err == nil && len(factors) > 0 {
 		err = domain.ErrFactorRequired.With("challengeToken", challengeToken).With("factors", factors.Ways())
 	}
@@ -122,7 +125,8 @@ func (a *App) makeRoom(ctx context.Context, tx *pg.Tx, userID id.ID, now time.Ti
 	return a.ended(ctx, tx, userID, removed, identityv1.SessionRevoked_TOO_MANY_SESSIONS)
 }
 
-// beginSession begins a session. The transaction must act as the user.
+// beginSession begins a session, or refuses one to who is about to leave: that what was shown for it is used up, the
+// transaction keeps. It must act as the user.
 func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login, error) {
 	work, now := call.From(ctx), a.Clock.Now()
 	session := a.SessionLimits.Begin(with.userID, work.UserAgent, now)
@@ -138,6 +142,9 @@ func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login,
 	tokens, err := a.issue(ctx, session, with.secured)
 	if err != nil {
 		return login{}, err
+	}
+	if user.LeavesAt != nil {
+		return login{refusal: a.deletionPending(user)}, nil
 	}
 	if err := a.makeRoom(ctx, tx, with.userID, now); err != nil {
 		return login{}, err
@@ -157,7 +164,7 @@ func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login,
 	if err := a.loginSucceeded(ctx, tx, session); err != nil {
 		return login{}, err
 	}
-	return login{tokens, user}, a.noteDevice(ctx, tx, session)
+	return login{Tokens: tokens, user: user}, a.noteDevice(ctx, tx, session)
 }
 
 // clientOf is who asks, as far as it can be seen.

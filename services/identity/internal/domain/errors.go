@@ -37,6 +37,10 @@ var (
 
 	ErrOperatorExists    = errs.New(errs.AlreadyExists, "OPERATOR_EXISTS", "The person is an operator already; change their role instead.")
 	ErrLastOperatorAdmin = errs.New(errs.FailedPrecondition, "LAST_OPERATOR_ADMIN", "This is the last admin; make another one first.")
+	// What the deletion of an account is refused with, and what a login is answered with that it waits for.
+	ErrDeletionPending     = errs.New(errs.PermissionDenied, "ACCOUNT_DELETION_PENDING", "The account waits for its deletion; call that off to use it again.")
+	ErrSoleOwner           = errs.New(errs.FailedPrecondition, "SOLE_OWNER", "You are the only owner of organizations: hand them over or delete them first.")
+	ErrCancellationInvalid = errs.New(errs.Unauthenticated, "CANCELLATION_TOKEN_INVALID", "The deletion can't be called off with this: sign in to begin again.")
 
 	// What login by others is refused with.
 	ErrProviderUnknown     = errs.New(errs.NotFound, "PROVIDER_UNKNOWN", "There is no such way to sign in.")

@@ -42,6 +42,8 @@ type User struct {
 	Revision  int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// LeavesAt is when the deletion begins that the person has asked for; nil for those who stay.
+	LeavesAt *time.Time
 }
 
 // AvatarPath is the user's picture's; empty for none.

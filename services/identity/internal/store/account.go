@@ -79,6 +79,6 @@ func userOf(row db.Account) domain.User {
 	return domain.User{
 		ID: row.ID, Email: row.Email, DisplayName: row.DisplayName, Title: row.Title, Locale: row.Locale,
 		TimeZone: row.TimeZone, AvatarID: row.AvatarID, Revision: row.Revision,
-		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
+		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(), LeavesAt: row.LeavesAt,
 	}
 }

@@ -39,6 +39,7 @@ type Deliveries struct {
 	Devices     Devices
 	Invitations Invitations
 	Accounts    AccountMails
+	Deletions   DeletionMails
 	Ownership   Ownership
 	Domains     Domains
 	Owners      Owners
@@ -147,6 +148,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		domain.ProviderLinked, domain.ProviderUnlinked, domain.ProviderRefused, domain.SSOBypassed, domain.FactorsReset,
 		domain.FactorsResetByOperator, domain.OperatorRole:
 		message, skip, err = d.prepareSecurity(ctx, delivery)
+	case domain.DeletionRequested, domain.DeletionCancelled, domain.DeletionFailed, domain.AccountDeleted:
+		message, skip, err = d.prepareDeletion(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)
 	case domain.OwnershipOffer:

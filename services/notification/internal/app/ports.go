@@ -38,6 +38,11 @@ type AccountMails interface {
 	GetEmailChangeMail(context.Context, *identityv1.GetEmailChangeMailRequest) (*identityv1.GetEmailChangeMailResponse, error)
 }
 
+// DeletionMails is what identity tells of a mail about the deletion of an account at the moment of sending.
+type DeletionMails interface {
+	GetAccountDeletionMail(context.Context, *identityv1.GetAccountDeletionMailRequest) (*identityv1.GetAccountDeletionMailResponse, error)
+}
+
 // Invitations is what organization tells at the moment of sending.
 type Invitations interface {
 	GetInvitationMail(context.Context, *organizationv1.GetInvitationMailRequest) (*organizationv1.GetInvitationMailResponse, error)

@@ -39,6 +39,10 @@ func securityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 		bus.TypeOf(&identityv1.OperatorCreated{}):        mailOwner[identityv1.OperatorCreated](notifier, domain.OperatorRole),
 		bus.TypeOf(&identityv1.OperatorUpdated{}):        mailOwner[identityv1.OperatorUpdated](notifier, domain.OperatorRole),
 		bus.TypeOf(&identityv1.OperatorRemoved{}):        mailOwner[identityv1.OperatorRemoved](notifier, domain.OperatorRole),
+		bus.TypeOf(&identityv1.UserDeletionRequested{}):  mailOwner[identityv1.UserDeletionRequested](notifier, domain.DeletionRequested),
+		bus.TypeOf(&identityv1.UserDeletionCancelled{}):  mailOwner[identityv1.UserDeletionCancelled](notifier, domain.DeletionCancelled),
+		bus.TypeOf(&identityv1.UserDeletionFailed{}):     mailOwner[identityv1.UserDeletionFailed](notifier, domain.DeletionFailed),
+		bus.TypeOf(&identityv1.UserErasureStarted{}):     mailOwner[identityv1.UserErasureStarted](notifier, domain.AccountDeleted),
 	}
 }
 

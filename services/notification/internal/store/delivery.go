@@ -84,3 +84,12 @@ func DeleteFinishedDeliveries(ctx context.Context, tx *pg.Tx, before time.Time, 
 	}
 	return deleted, nil
 }
+
+// HasAccountMails reports whether mails about a person's account that were planned since a time are still to be sent.
+func HasAccountMails(ctx context.Context, tx *pg.Tx, userID id.ID, since time.Time) (bool, error) {
+	waits, err := db.New(tx).HasAccountMails(ctx, db.HasAccountMailsParams{AccountMatterID: userID, Since: since})
+	if err != nil {
+		return false, fmt.Errorf("look for mails about an account: %w", err)
+	}
+	return waits, nil
+}

@@ -7,10 +7,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/deletion"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
-	"github.com/braidhq/braid/services/organization/internal/domain"
+	"github.com/braidhq/braid/services/organization/internal/app"
 )
 
 // DeleteOrganization asks for an organization's deletion.
@@ -60,31 +61,31 @@ func (h *Handlers) ResumeOrganization(ctx context.Context, request *organization
 	})
 }
 
-var deletionStates = map[domain.DeletionState]organizationv1.Deletion_State{
-	domain.AwaitingStart:     organizationv1.Deletion_PENDING,
-	domain.Preparing:         organizationv1.Deletion_PREPARING,
-	domain.Erasing:           organizationv1.Deletion_ERASING,
-	domain.Deleted:           organizationv1.Deletion_DELETED,
-	domain.DeletionCancelled: organizationv1.Deletion_CANCELLED,
-	domain.DeletionFailed:    organizationv1.Deletion_FAILED,
+var deletionStates = map[deletion.State]organizationv1.Deletion_State{
+	deletion.AwaitingStart: organizationv1.Deletion_PENDING,
+	deletion.Preparing:     organizationv1.Deletion_PREPARING,
+	deletion.Erasing:       organizationv1.Deletion_ERASING,
+	deletion.Deleted:       organizationv1.Deletion_DELETED,
+	deletion.Cancelled:     organizationv1.Deletion_CANCELLED,
+	deletion.Failed:        organizationv1.Deletion_FAILED,
 }
 
-var stepStates = map[domain.StepState]organizationv1.DeletionStep_State{
-	domain.StepPreparing: organizationv1.DeletionStep_PREPARING,
-	domain.StepPrepared:  organizationv1.DeletionStep_PREPARED,
-	domain.StepRefused:   organizationv1.DeletionStep_REFUSED,
-	domain.StepErasing:   organizationv1.DeletionStep_ERASING,
-	domain.StepErased:    organizationv1.DeletionStep_ERASED,
+var stepStates = map[deletion.StepState]organizationv1.DeletionStep_State{
+	deletion.StepPreparing: organizationv1.DeletionStep_PREPARING,
+	deletion.StepPrepared:  organizationv1.DeletionStep_PREPARED,
+	deletion.StepRefused:   organizationv1.DeletionStep_REFUSED,
+	deletion.StepErasing:   organizationv1.DeletionStep_ERASING,
+	deletion.StepErased:    organizationv1.DeletionStep_ERASED,
 }
 
-func encodeDeletion(deletion domain.Deletion) *organizationv1.Deletion {
+func encodeDeletion(shown app.Deletion) *organizationv1.Deletion {
 	encoded := &organizationv1.Deletion{
-		OrganizationId: deletion.OrganizationID.String(), State: deletionStates[deletion.State],
-		RequesterId: deletion.RequesterID.String(), RequestTime: timestamppb.New(deletion.RequestedAt),
-		StartTime: timestamppb.New(deletion.StartedAt), EraseTime: encodeTime(deletion.ErasingAt), EndTime: encodeTime(deletion.EndedAt),
-		FailureReason: deletion.FailureReason,
+		OrganizationId: shown.SubjectID.String(), State: deletionStates[shown.State],
+		RequesterId: shown.RequesterID.String(), RequestTime: timestamppb.New(shown.RequestedAt),
+		StartTime: timestamppb.New(shown.StartedAt), EraseTime: encodeTime(shown.ErasingAt), EndTime: encodeTime(shown.EndedAt),
+		FailureReason: shown.FailureReason,
 	}
-	for _, step := range deletion.Steps {
+	for _, step := range shown.Steps {
 		encoded.Steps = append(encoded.Steps, &organizationv1.DeletionStep{
 			Service: step.Service, State: stepStates[step.State], Attempts: int32(step.Attempts), Failures: int32(step.Failures), //nolint:gosec // Both are an int32 in the table.
 			LastError: step.LastError, ErasedRows: step.ErasedRows,

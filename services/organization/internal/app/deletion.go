@@ -9,6 +9,7 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/deletion"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
@@ -61,36 +62,41 @@ func (a *App) requireActive(ctx context.Context, tx *pg.Tx, organizationID id.ID
 	return nil
 }
 
+// Deletion is one try to delete an organization.
+type Deletion = store.Deletion
+
 // DeleteOrganization asks for an organization's deletion, which begins when the grace is over.
-func (a *App) DeleteOrganization(ctx context.Context, tx *pg.Tx, organizationID id.ID, name string) (domain.Deletion, error) {
+func (a *App) DeleteOrganization(ctx context.Context, tx *pg.Tx, organizationID id.ID, name string) (Deletion, error) {
 	// The deletion is locked before the organization, as the saga does.
 	if _, err := store.LockDeletion(ctx, tx, organizationID); err != nil && !errors.Is(err, errs.ErrNotFound) {
-		return domain.Deletion{}, err
+		return Deletion{}, err
 	}
 	current, err := store.LockOrganization(ctx, tx, organizationID)
 	if err != nil {
-		return domain.Deletion{}, err
+		return Deletion{}, err
 	}
 	switch {
 	case current.State == domain.DeletionPending || current.State == domain.Deleting:
-		return domain.Deletion{}, domain.ErrDeletionPending
+		return Deletion{}, domain.ErrDeletionPending
 	case strings.TrimSpace(name) != current.DisplayName:
-		return domain.Deletion{}, domain.ErrNameMismatch
+		return Deletion{}, domain.ErrNameMismatch
 	}
 	owners, err := store.Owners(ctx, tx, organizationID)
 	if err != nil {
-		return domain.Deletion{}, err
+		return Deletion{}, err
 	}
 	now := a.Clock.Now()
-	requested := domain.Deletion{
-		OrganizationID: organizationID, AttemptID: id.New(), State: domain.AwaitingStart, RequesterID: call.From(ctx).Actor.UserID,
-		ReaderIDs: owners, PreviousState: current.State, RequestedAt: now, StartedAt: now.Add(a.DeletionGrace),
+	requested := Deletion{
+		Deletion: deletion.Deletion{
+			SubjectID: organizationID, AttemptID: id.New(), State: deletion.AwaitingStart, RequestedAt: now, StartedAt: now.Add(a.DeletionGrace),
+		},
+		RequesterID: call.From(ctx).Actor.UserID, ReaderIDs: owners, PreviousState: current.State,
 	}
 	if err := store.ReplaceDeletion(ctx, tx, requested); err != nil {
-		return domain.Deletion{}, err
+		return Deletion{}, err
 	}
 	if err := store.SetOrganizationState(ctx, tx, organizationID, domain.DeletionPending, now); err != nil {
-		return domain.Deletion{}, err
+		return Deletion{}, err
 	}
 	return requested, a.tellLifecycle(ctx, tx, organizationID, &organizationv1.OrganizationDeletionRequested{
 		OrganizationId: organizationID.String(), AttemptId: requested.AttemptID.String(), RequesterId: requested.RequesterID.String(),
@@ -99,28 +105,26 @@ func (a *App) DeleteOrganization(ctx context.Context, tx *pg.Tx, organizationID 
 }
 
 // CancelDeletion calls a deletion off whose grace is not over.
-func (a *App) CancelDeletion(ctx context.Context, tx *pg.Tx, organizationID id.ID) (domain.Deletion, error) {
+func (a *App) CancelDeletion(ctx context.Context, tx *pg.Tx, organizationID id.ID) (Deletion, error) {
 	cancelled, err := store.LockDeletion(ctx, tx, organizationID)
 	switch {
 	case errors.Is(err, errs.ErrNotFound):
-		return domain.Deletion{}, domain.ErrDeletionNotPending
+		return Deletion{}, domain.ErrDeletionNotPending
 	case err != nil:
-		return domain.Deletion{}, err
+		return Deletion{}, err
 	}
 	switch cancelled.State {
-	case domain.AwaitingStart:
-	case domain.Preparing, domain.Erasing, domain.Deleted:
-		return domain.Deletion{}, domain.ErrDeletionBegun
+	case deletion.AwaitingStart:
+	case deletion.Preparing, deletion.Erasing, deletion.Deleted:
+		return Deletion{}, domain.ErrDeletionBegun
 	default:
-		return domain.Deletion{}, domain.ErrDeletionNotPending
+		return Deletion{}, domain.ErrDeletionNotPending
 	}
 	now := a.Clock.Now()
-	cancelled.State, cancelled.EndedAt = domain.DeletionCancelled, &now
-	if err := store.SetDeletionState(ctx, tx, cancelled); err != nil {
-		return domain.Deletion{}, err
-	}
+	cancelled.State, cancelled.EndedAt = deletion.Cancelled, &now
+	deletion.SetState(tx, cancelled.Deletion)
 	if err := store.SetOrganizationState(ctx, tx, organizationID, cancelled.PreviousState, now); err != nil {
-		return domain.Deletion{}, err
+		return Deletion{}, err
 	}
 	return cancelled, a.tellLifecycle(ctx, tx, organizationID, &organizationv1.OrganizationDeletionCancelled{
 		OrganizationId: organizationID.String(), AttemptId: cancelled.AttemptID.String(),
@@ -129,16 +133,16 @@ func (a *App) CancelDeletion(ctx context.Context, tx *pg.Tx, organizationID id.I
 
 // GetDeletion returns the latest deletion of an organization to those who were its owners when it was asked for. Other
 // members are told that it is not for them, as long as there are any.
-func (a *App) GetDeletion(ctx context.Context, organizationID id.ID) (domain.Deletion, error) {
+func (a *App) GetDeletion(ctx context.Context, organizationID id.ID) (Deletion, error) {
 	userID := call.From(ctx).Actor.UserID
 	found, err := store.GetDeletion(ctx, a.DB.Read(pg.Scope{UserID: userID}), organizationID)
 	if !errors.Is(err, errs.ErrNotFound) {
 		return found, err
 	}
 	if err := a.Authorize(ctx, organizationID, userID, deletePermission); err != nil {
-		return domain.Deletion{}, err
+		return Deletion{}, err
 	}
-	return domain.Deletion{}, errs.ErrNotFound
+	return Deletion{}, errs.ErrNotFound
 }
 
 // deletePermission is the contract's name of what an owner needs.

@@ -67,6 +67,11 @@ func provisionMember(app *app.App) inbox.Handler {
 		if err != nil {
 			return fmt.Errorf("read user: %w", err)
 		}
+		// Who was erased here joins nothing any more.
+		forgotten, err := inbox.Forgotten(ctx, tx, []id.ID{userID})
+		if err != nil || forgotten[userID] {
+			return err
+		}
 		return app.ProvisionMember(ctx, tx, organizationID, provisioned.GetRoleId(), domain.Person{
 			UserID: userID, DisplayName: provisioned.GetDisplayName(), Email: provisioned.GetEmail(), Revision: provisioned.GetRevision(),
 			Title: provisioned.GetTitle(), AvatarPath: provisioned.GetAvatarPath(),

@@ -123,6 +123,13 @@ const (
 	ErrorReason_OPERATOR_EXISTS ErrorReason = 110
 	// The deployment would be left without an admin among its operators.
 	ErrorReason_LAST_OPERATOR_ADMIN ErrorReason = 111
+	// All that the login asks for was right, and the account waits for its deletion. The details hold the deletionTime and,
+	// until then, a cancellationToken for CancelMyDeletion.
+	ErrorReason_ACCOUNT_DELETION_PENDING ErrorReason = 140
+	// The caller is the only owner of the organizations in the details, organizationIds; each is handed over or deleted first.
+	ErrorReason_SOLE_OWNER ErrorReason = 141
+	// The cancellation token is unknown or has expired, or what it was for is over.
+	ErrorReason_CANCELLATION_TOKEN_INVALID ErrorReason = 142
 )
 
 // Enum value maps for ErrorReason.
@@ -175,6 +182,9 @@ var (
 		160: "MEMBER_NOT_CAPTURED",
 		110: "OPERATOR_EXISTS",
 		111: "LAST_OPERATOR_ADMIN",
+		140: "ACCOUNT_DELETION_PENDING",
+		141: "SOLE_OWNER",
+		142: "CANCELLATION_TOKEN_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -224,6 +234,9 @@ var (
 		"MEMBER_NOT_CAPTURED":           160,
 		"OPERATOR_EXISTS":               110,
 		"LAST_OPERATOR_ADMIN":           111,
+		"ACCOUNT_DELETION_PENDING":      140,
+		"SOLE_OWNER":                    141,
+		"CANCELLATION_TOKEN_INVALID":    142,
 	}
 )
 
@@ -258,7 +271,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xa4\x11\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xc0\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -353,7 +366,14 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x0fOPERATOR_EXISTS\x10n\x1a\x14ʻ\x18\x10\n" +
 	"\x0eALREADY_EXISTS\x122\n" +
 	"\x13LAST_OPERATOR_ADMIN\x10o\x1a\x19ʻ\x18\x15\n" +
-	"\x13FAILED_PRECONDITIONB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x13FAILED_PRECONDITION\x126\n" +
+	"\x18ACCOUNT_DELETION_PENDING\x10\x8c\x01\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x12*\n" +
+	"\n" +
+	"SOLE_OWNER\x10\x8d\x01\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x126\n" +
+	"\x1aCANCELLATION_TOKEN_INVALID\x10\x8e\x01\x1a\x15ʻ\x18\x11\n" +
+	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -261,3 +261,73 @@ func (x *EmailChangeRequested) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetChangeId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *UserDeletionRequested) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	if x.StartTime != nil {
+		dst = append(dst, `,"startTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetStartTime())
+	}
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *UserDeletionCancelled) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *UserDeletionStarted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *UserDeletionFailed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"service":`...)
+	dst = jsonwire.AppendString(dst, x.GetService())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *UserErasureStarted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *UserDeleted) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"erasedRows":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetErasedRows())
+	return append(dst, '}')
+}

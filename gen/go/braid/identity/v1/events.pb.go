@@ -49,6 +49,8 @@ const (
 	SessionRevoked_OPERATOR_ROLE_CHANGED SessionRevoked_Reason = 110
 	// An operator has reset the user's second factors.
 	SessionRevoked_FACTORS_RESET_BY_OPERATOR SessionRevoked_Reason = 111
+	// The user wants to be deleted.
+	SessionRevoked_DELETION_REQUESTED SessionRevoked_Reason = 140
 )
 
 // Enum value maps for SessionRevoked_Reason.
@@ -65,6 +67,7 @@ var (
 		30:  "FACTORS_RESET",
 		110: "OPERATOR_ROLE_CHANGED",
 		111: "FACTORS_RESET_BY_OPERATOR",
+		140: "DELETION_REQUESTED",
 	}
 	SessionRevoked_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":        0,
@@ -78,6 +81,7 @@ var (
 		"FACTORS_RESET":             30,
 		"OPERATOR_ROLE_CHANGED":     110,
 		"FACTORS_RESET_BY_OPERATOR": 111,
+		"DELETION_REQUESTED":        140,
 	}
 )
 
@@ -1374,6 +1378,375 @@ func (x *EmailChangeRequested) GetChangeId() string {
 	return ""
 }
 
+// UserDeletionRequested: a user wants to be deleted. Their sessions and access tokens have ended.
+type UserDeletionRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// This try to delete them; each has an id of its own.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// When the deletion begins, unless it is cancelled before.
+	StartTime     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserDeletionRequested) Reset() {
+	*x = UserDeletionRequested{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserDeletionRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserDeletionRequested) ProtoMessage() {}
+
+func (x *UserDeletionRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserDeletionRequested.ProtoReflect.Descriptor instead.
+func (*UserDeletionRequested) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *UserDeletionRequested) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *UserDeletionRequested) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *UserDeletionRequested) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+// UserDeletionCancelled: the user stays.
+type UserDeletionCancelled struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The try to delete them.
+	AttemptId     string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserDeletionCancelled) Reset() {
+	*x = UserDeletionCancelled{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserDeletionCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserDeletionCancelled) ProtoMessage() {}
+
+func (x *UserDeletionCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserDeletionCancelled.ProtoReflect.Descriptor instead.
+func (*UserDeletionCancelled) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *UserDeletionCancelled) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *UserDeletionCancelled) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+// UserDeletionStarted: the grace is over. Every service says by platform.person.prepared whether it can let the user go; it
+// may be asked again.
+type UserDeletionStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The try to delete them.
+	AttemptId     string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserDeletionStarted) Reset() {
+	*x = UserDeletionStarted{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserDeletionStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserDeletionStarted) ProtoMessage() {}
+
+func (x *UserDeletionStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserDeletionStarted.ProtoReflect.Descriptor instead.
+func (*UserDeletionStarted) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *UserDeletionStarted) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *UserDeletionStarted) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+// UserDeletionFailed: a service can't let the user go, so nothing is erased, the account is what it was before, and every
+// service restores what it had prepared.
+type UserDeletionFailed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The try to delete them.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// The service that can't.
+	Service string `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserDeletionFailed) Reset() {
+	*x = UserDeletionFailed{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserDeletionFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserDeletionFailed) ProtoMessage() {}
+
+func (x *UserDeletionFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserDeletionFailed.ProtoReflect.Descriptor instead.
+func (*UserDeletionFailed) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UserDeletionFailed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *UserDeletionFailed) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *UserDeletionFailed) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *UserDeletionFailed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// UserErasureStarted: there is no way back. Every service removes what it holds of the user or makes it name nobody,
+// confirms that by platform.person.erased, and drops what it hears of the user later; it may be asked again.
+type UserErasureStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The try to delete them.
+	AttemptId     string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserErasureStarted) Reset() {
+	*x = UserErasureStarted{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserErasureStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserErasureStarted) ProtoMessage() {}
+
+func (x *UserErasureStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserErasureStarted.ProtoReflect.Descriptor instead.
+func (*UserErasureStarted) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *UserErasureStarted) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *UserErasureStarted) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+// UserDeleted: no service holds anything of the user any more.
+type UserDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The try to delete them.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// How many rows the services have removed or changed.
+	ErasedRows    int64 `protobuf:"varint,3,opt,name=erased_rows,json=erasedRows,proto3" json:"erased_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserDeleted) Reset() {
+	*x = UserDeleted{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserDeleted) ProtoMessage() {}
+
+func (x *UserDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserDeleted.ProtoReflect.Descriptor instead.
+func (*UserDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *UserDeleted) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *UserDeleted) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *UserDeleted) GetErasedRows() int64 {
+	if x != nil {
+		return x.ErasedRows
+	}
+	return 0
+}
+
 var File_braid_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_events_proto_rawDesc = "" +
@@ -1412,12 +1785,12 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x02 \x01(\tR\tuserAgent:\x1b»\x18\x17\n" +
-	"\x15identity.login.failed\"\xab\x03\n" +
+	"\x15identity.login.failed\"\xc4\x03\n" +
 	"\x0eSessionRevoked\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12@\n" +
-	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xfe\x01\n" +
+	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\x97\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -1431,7 +1804,8 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x0ePASSWORD_RESET\x10\v\x12\x11\n" +
 	"\rFACTORS_RESET\x10\x1e\x12\x19\n" +
 	"\x15OPERATOR_ROLE_CHANGED\x10n\x12\x1d\n" +
-	"\x19FACTORS_RESET_BY_OPERATOR\x10o:\x1e»\x18\x1a\n" +
+	"\x19FACTORS_RESET_BY_OPERATOR\x10o\x12\x17\n" +
+	"\x12DELETION_REQUESTED\x10\x8c\x01:\x1e»\x18\x1a\n" +
 	"\x18identity.session.revoked\"\x8e\x01\n" +
 	"\vFactorAdded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
@@ -1500,7 +1874,43 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x14EmailChangeRequested\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +
 	"\tchange_id\x18\x02 \x01(\tR\bchangeId:%»\x18!\n" +
-	"\x1fidentity.email.change_requestedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x1fidentity.email.change_requested\"\xb2\x01\n" +
+	"\x15UserDeletionRequested\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x129\n" +
+	"\n" +
+	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime:&»\x18\"\n" +
+	" identity.user.deletion_requested\"w\n" +
+	"\x15UserDeletionCancelled\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId:&»\x18\"\n" +
+	" identity.user.deletion_cancelled\"s\n" +
+	"\x13UserDeletionStarted\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId:$»\x18 \n" +
+	"\x1eidentity.user.deletion_started\"\xa3\x01\n" +
+	"\x12UserDeletionFailed\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x18\n" +
+	"\aservice\x18\x03 \x01(\tR\aservice\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason:#»\x18\x1f\n" +
+	"\x1didentity.user.deletion_failed\"q\n" +
+	"\x12UserErasureStarted\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId:#»\x18\x1f\n" +
+	"\x1didentity.user.erasure_started\"\x83\x01\n" +
+	"\vUserDeleted\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1f\n" +
+	"\verased_rows\x18\x03 \x01(\x03R\n" +
+	"erasedRows:\x1b»\x18\x17\n" +
+	"\x15identity.user.deletedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_events_proto_rawDescOnce sync.Once
@@ -1515,7 +1925,7 @@ func file_braid_identity_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_identity_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_braid_identity_v1_events_proto_goTypes = []any{
 	(SessionRevoked_Reason)(0),     // 0: braid.identity.v1.SessionRevoked.Reason
 	(SigningKeyRotated_Cause)(0),   // 1: braid.identity.v1.SigningKeyRotated.Cause
@@ -1538,17 +1948,24 @@ var file_braid_identity_v1_events_proto_goTypes = []any{
 	(*PasswordResetRequested)(nil), // 18: braid.identity.v1.PasswordResetRequested
 	(*PasswordChanged)(nil),        // 19: braid.identity.v1.PasswordChanged
 	(*EmailChangeRequested)(nil),   // 20: braid.identity.v1.EmailChangeRequested
-	(*timestamppb.Timestamp)(nil),  // 21: google.protobuf.Timestamp
+	(*UserDeletionRequested)(nil),  // 21: braid.identity.v1.UserDeletionRequested
+	(*UserDeletionCancelled)(nil),  // 22: braid.identity.v1.UserDeletionCancelled
+	(*UserDeletionStarted)(nil),    // 23: braid.identity.v1.UserDeletionStarted
+	(*UserDeletionFailed)(nil),     // 24: braid.identity.v1.UserDeletionFailed
+	(*UserErasureStarted)(nil),     // 25: braid.identity.v1.UserErasureStarted
+	(*UserDeleted)(nil),            // 26: braid.identity.v1.UserDeleted
+	(*timestamppb.Timestamp)(nil),  // 27: google.protobuf.Timestamp
 }
 var file_braid_identity_v1_events_proto_depIdxs = []int32{
 	0,  // 0: braid.identity.v1.SessionRevoked.reason:type_name -> braid.identity.v1.SessionRevoked.Reason
-	21, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
+	27, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
 	1,  // 2: braid.identity.v1.SigningKeyRotated.cause:type_name -> braid.identity.v1.SigningKeyRotated.Cause
-	3,  // [3:3] is the sub-list for method output_type
-	3,  // [3:3] is the sub-list for method input_type
-	3,  // [3:3] is the sub-list for extension type_name
-	3,  // [3:3] is the sub-list for extension extendee
-	0,  // [0:3] is the sub-list for field type_name
+	27, // 3: braid.identity.v1.UserDeletionRequested.start_time:type_name -> google.protobuf.Timestamp
+	4,  // [4:4] is the sub-list for method output_type
+	4,  // [4:4] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_braid_identity_v1_events_proto_init() }
@@ -1562,7 +1979,7 @@ func file_braid_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_identity_v1_events_proto_rawDesc), len(file_braid_identity_v1_events_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   19,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

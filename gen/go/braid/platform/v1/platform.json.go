@@ -77,3 +77,50 @@ func (x *OrganizationErasureDelayed) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetReason())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PersonPrepared) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"refused":`...)
+	dst = jsonwire.AppendBool(dst, x.GetRefused())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PersonErased) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"tables":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetTables() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *PersonErasureDelayed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"attemptId":`...)
+	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"failures":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetFailures())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	return append(dst, '}')
+}

@@ -527,6 +527,217 @@ func (x *OrganizationErasureDelayed) GetReason() string {
 	return ""
 }
 
+// PersonPrepared: a service has looked whether it can let a person go. The service is the event's source.
+type PersonPrepared struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The try to delete them; each has an id of its own.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// Whether the service can't; the deletion is given up then.
+	Refused bool `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Why it can't, in words for the person.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PersonPrepared) Reset() {
+	*x = PersonPrepared{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PersonPrepared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PersonPrepared) ProtoMessage() {}
+
+func (x *PersonPrepared) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PersonPrepared.ProtoReflect.Descriptor instead.
+func (*PersonPrepared) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PersonPrepared) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *PersonPrepared) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *PersonPrepared) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *PersonPrepared) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// PersonErased: nothing in a service names a person any more. The service is the event's source.
+type PersonErased struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The try to delete them.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// What was removed or changed, by table.
+	Tables        []*ErasedTable `protobuf:"bytes,3,rep,name=tables,proto3" json:"tables,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PersonErased) Reset() {
+	*x = PersonErased{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PersonErased) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PersonErased) ProtoMessage() {}
+
+func (x *PersonErased) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PersonErased.ProtoReflect.Descriptor instead.
+func (*PersonErased) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PersonErased) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *PersonErased) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *PersonErased) GetTables() []*ErasedTable {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+// PersonErasureDelayed: a try to erase what a service holds of a person has failed; the service goes on trying. The service
+// is the event's source.
+type PersonErasureDelayed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The try to delete them.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// How many tries have failed.
+	Failures int32 `protobuf:"varint,3,opt,name=failures,proto3" json:"failures,omitempty"`
+	// The reason of the last failure, as in an error: UNAVAILABLE, say.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PersonErasureDelayed) Reset() {
+	*x = PersonErasureDelayed{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PersonErasureDelayed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PersonErasureDelayed) ProtoMessage() {}
+
+func (x *PersonErasureDelayed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PersonErasureDelayed.ProtoReflect.Descriptor instead.
+func (*PersonErasureDelayed) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PersonErasureDelayed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *PersonErasureDelayed) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *PersonErasureDelayed) GetFailures() int32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *PersonErasureDelayed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_braid_platform_v1_platform_proto protoreflect.FileDescriptor
 
 const file_braid_platform_v1_platform_proto_rawDesc = "" +
@@ -562,7 +773,27 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1a\n" +
 	"\bfailures\x18\x03 \x01(\x05R\bfailures\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:+»\x18'\n" +
-	"%platform.organization.erasure_delayed*\xdd\t\n" +
+	"%platform.organization.erasure_delayed\"\x9a\x01\n" +
+	"\x0ePersonPrepared\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\bR\arefused\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason:\x1e»\x18\x1a\n" +
+	"\x18platform.person.prepared\"\x9c\x01\n" +
+	"\fPersonErased\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x126\n" +
+	"\x06tables\x18\x03 \x03(\v2\x1e.braid.platform.v1.ErasedTableR\x06tables:\x1c»\x18\x18\n" +
+	"\x16platform.person.erased\"\xa9\x01\n" +
+	"\x14PersonErasureDelayed\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1a\n" +
+	"\bfailures\x18\x03 \x01(\x05R\bfailures\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason:%»\x18!\n" +
+	"\x1fplatform.person.erasure_delayed*\xdd\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -638,7 +869,7 @@ func file_braid_platform_v1_platform_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_platform_v1_platform_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_braid_platform_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_braid_platform_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_braid_platform_v1_platform_proto_goTypes = []any{
 	(ErrorReason)(0),                   // 0: braid.platform.v1.ErrorReason
 	(*AccessRefused)(nil),              // 1: braid.platform.v1.AccessRefused
@@ -646,14 +877,18 @@ var file_braid_platform_v1_platform_proto_goTypes = []any{
 	(*OrganizationErased)(nil),         // 3: braid.platform.v1.OrganizationErased
 	(*ErasedTable)(nil),                // 4: braid.platform.v1.ErasedTable
 	(*OrganizationErasureDelayed)(nil), // 5: braid.platform.v1.OrganizationErasureDelayed
+	(*PersonPrepared)(nil),             // 6: braid.platform.v1.PersonPrepared
+	(*PersonErased)(nil),               // 7: braid.platform.v1.PersonErased
+	(*PersonErasureDelayed)(nil),       // 8: braid.platform.v1.PersonErasureDelayed
 }
 var file_braid_platform_v1_platform_proto_depIdxs = []int32{
 	4, // 0: braid.platform.v1.OrganizationErased.tables:type_name -> braid.platform.v1.ErasedTable
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	4, // 1: braid.platform.v1.PersonErased.tables:type_name -> braid.platform.v1.ErasedTable
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_braid_platform_v1_platform_proto_init() }
@@ -667,7 +902,7 @@ func file_braid_platform_v1_platform_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_platform_v1_platform_proto_rawDesc), len(file_braid_platform_v1_platform_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

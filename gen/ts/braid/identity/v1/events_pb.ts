@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLeAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAkSEwoLYXZhdGFyX3BhdGgYGCABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQikAMKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24i/gEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBUSFAoQUEFTU1dPUkRfQ0hBTkdFRBAKEhIKDlBBU1NXT1JEX1JFU0VUEAsSEQoNRkFDVE9SU19SRVNFVBAeEhkKFU9QRVJBVE9SX1JPTEVfQ0hBTkdFRBBuEh0KGUZBQ1RPUlNfUkVTRVRfQllfT1BFUkFUT1IQbzoewrsYGgoYaWRlbnRpdHkuc2Vzc2lvbi5yZXZva2VkInAKC0ZhY3RvckFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEgwKBGtpbmQYAyABKAkSEgoEbmFtZRgEIAEoCUIEuLsYATobwrsYFwoVaWRlbnRpdHkuZmFjdG9yLmFkZGVkImYKDUZhY3RvclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSEgoEbmFtZRgDIAEoCUIEuLsYATodwrsYGQoXaWRlbnRpdHkuZmFjdG9yLnVwZGF0ZWQibgoNRmFjdG9yUmVtb3ZlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEgwKBGxhc3QYBCABKAg6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZW1vdmVkIlYKD0ZhY3RvclN1c3BlY3RlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCTofwrsYGwoZaWRlbnRpdHkuZmFjdG9yLnN1c3BlY3RlZCJTCg1GYWN0b3JSZWZ1c2VkEg8KB3VzZXJfaWQYASABKAkSEgoKdXNlcl9hZ2VudBgCIAEoCTodwrsYGQoXaWRlbnRpdHkuZmFjdG9yLnJlZnVzZWQiUQoWQmFja3VwQ29kZXNSZWdlbmVyYXRlZBIPCgd1c2VyX2lkGAEgASgJOibCuxgiCiBpZGVudGl0eS5iYWNrdXBfY29kZS5yZWdlbmVyYXRlZCJQCg5CYWNrdXBDb2RlVXNlZBIPCgd1c2VyX2lkGAEgASgJEgwKBGxlZnQYAiABKAU6H8K7GBsKGWlkZW50aXR5LmJhY2t1cF9jb2RlLnVzZWQiZAoNU2Vzc2lvblJhaXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSDwoHbWV0aG9kcxgDIAMoCTodwrsYGQoXaWRlbnRpdHkuc2Vzc2lvbi5yYWlzZWQilAIKEVNpZ25pbmdLZXlSb3RhdGVkEg4KBmtleV9pZBgBIAEoCRItCglzaWduX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWNhdXNlGAMgASgOMiouYnJhaWQuaWRlbnRpdHkudjEuU2lnbmluZ0tleVJvdGF0ZWQuQ2F1c2USFwoPZHJvcHBlZF9rZXlfaWRzGAQgAygJIkgKBUNhdXNlEhUKEUNBVVNFX1VOU1BFQ0lGSUVEEAASDAoIU0NIRURVTEUQARILCgdDT01NQU5EEAISDQoJRU1FUkdFTkNZEAM6IsK7GB4KHGlkZW50aXR5LnNpZ25pbmdfa2V5LnJvdGF0ZWQicgoLRGV2aWNlQWRkZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglkZXZpY2VfaWQYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCRIOCgZkZXZpY2UYBCABKAk6G8K7GBcKFWlkZW50aXR5LmRldmljZS5hZGRlZCJTChZQYXNzd29yZFJlc2V0UmVxdWVzdGVkEhAKCHJlc2V0X2lkGAEgASgJOifCuxgjCiFpZGVudGl0eS5wYXNzd29yZC5yZXNldF9yZXF1ZXN0ZWQiUgoPUGFzc3dvcmRDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSDQoFcmVzZXQYAiABKAg6H8K7GBsKGWlkZW50aXR5LnBhc3N3b3JkLmNoYW5nZWQiYQoURW1haWxDaGFuZ2VSZXF1ZXN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCgljaGFuZ2VfaWQYAiABKAk6JcK7GCEKH2lkZW50aXR5LmVtYWlsLmNoYW5nZV9yZXF1ZXN0ZWRCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLeAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAkSEwoLYXZhdGFyX3BhdGgYGCABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQiqQMKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24ilwIKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBUSFAoQUEFTU1dPUkRfQ0hBTkdFRBAKEhIKDlBBU1NXT1JEX1JFU0VUEAsSEQoNRkFDVE9SU19SRVNFVBAeEhkKFU9QRVJBVE9SX1JPTEVfQ0hBTkdFRBBuEh0KGUZBQ1RPUlNfUkVTRVRfQllfT1BFUkFUT1IQbxIXChJERUxFVElPTl9SRVFVRVNURUQQjAE6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQiUwoWUGFzc3dvcmRSZXNldFJlcXVlc3RlZBIQCghyZXNldF9pZBgBIAEoCTonwrsYIwohaWRlbnRpdHkucGFzc3dvcmQucmVzZXRfcmVxdWVzdGVkIlIKD1Bhc3N3b3JkQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg0KBXJlc2V0GAIgASgIOh/CuxgbChlpZGVudGl0eS5wYXNzd29yZC5jaGFuZ2VkImEKFEVtYWlsQ2hhbmdlUmVxdWVzdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJY2hhbmdlX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5lbWFpbC5jaGFuZ2VfcmVxdWVzdGVkIpQBChVVc2VyRGVsZXRpb25SZXF1ZXN0ZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOibCuxgiCiBpZGVudGl0eS51c2VyLmRlbGV0aW9uX3JlcXVlc3RlZCJkChVVc2VyRGVsZXRpb25DYW5jZWxsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJOibCuxgiCiBpZGVudGl0eS51c2VyLmRlbGV0aW9uX2NhbmNlbGxlZCJgChNVc2VyRGVsZXRpb25TdGFydGVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCTokwrsYIAoeaWRlbnRpdHkudXNlci5kZWxldGlvbl9zdGFydGVkIn8KElVzZXJEZWxldGlvbkZhaWxlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSDwoHc2VydmljZRgDIAEoCRIOCgZyZWFzb24YBCABKAk6I8K7GB8KHWlkZW50aXR5LnVzZXIuZGVsZXRpb25fZmFpbGVkIl4KElVzZXJFcmFzdXJlU3RhcnRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAk6I8K7GB8KHWlkZW50aXR5LnVzZXIuZXJhc3VyZV9zdGFydGVkImQKC1VzZXJEZWxldGVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRITCgtlcmFzZWRfcm93cxgDIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci5kZWxldGVkQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -335,6 +335,13 @@ export enum SessionRevoked_Reason {
    * @generated from enum value: FACTORS_RESET_BY_OPERATOR = 111;
    */
   FACTORS_RESET_BY_OPERATOR = 111,
+
+  /**
+   * The user wants to be deleted.
+   *
+   * @generated from enum value: DELETION_REQUESTED = 140;
+   */
+  DELETION_REQUESTED = 140,
 }
 
 /**
@@ -805,4 +812,203 @@ export type EmailChangeRequested = Message<"braid.identity.v1.EmailChangeRequest
  */
 export const EmailChangeRequestedSchema: GenMessage<EmailChangeRequested> = /*@__PURE__*/
   messageDesc(file_braid_identity_v1_events, 18);
+
+/**
+ * UserDeletionRequested: a user wants to be deleted. Their sessions and access tokens have ended.
+ *
+ * @generated from message braid.identity.v1.UserDeletionRequested
+ */
+export type UserDeletionRequested = Message<"braid.identity.v1.UserDeletionRequested"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * This try to delete them; each has an id of its own.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * When the deletion begins, unless it is cancelled before.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 3;
+   */
+  startTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message braid.identity.v1.UserDeletionRequested.
+ * Use `create(UserDeletionRequestedSchema)` to create a new message.
+ */
+export const UserDeletionRequestedSchema: GenMessage<UserDeletionRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 19);
+
+/**
+ * UserDeletionCancelled: the user stays.
+ *
+ * @generated from message braid.identity.v1.UserDeletionCancelled
+ */
+export type UserDeletionCancelled = Message<"braid.identity.v1.UserDeletionCancelled"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The try to delete them.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.UserDeletionCancelled.
+ * Use `create(UserDeletionCancelledSchema)` to create a new message.
+ */
+export const UserDeletionCancelledSchema: GenMessage<UserDeletionCancelled> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 20);
+
+/**
+ * UserDeletionStarted: the grace is over. Every service says by platform.person.prepared whether it can let the user go; it
+ * may be asked again.
+ *
+ * @generated from message braid.identity.v1.UserDeletionStarted
+ */
+export type UserDeletionStarted = Message<"braid.identity.v1.UserDeletionStarted"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The try to delete them.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.UserDeletionStarted.
+ * Use `create(UserDeletionStartedSchema)` to create a new message.
+ */
+export const UserDeletionStartedSchema: GenMessage<UserDeletionStarted> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 21);
+
+/**
+ * UserDeletionFailed: a service can't let the user go, so nothing is erased, the account is what it was before, and every
+ * service restores what it had prepared.
+ *
+ * @generated from message braid.identity.v1.UserDeletionFailed
+ */
+export type UserDeletionFailed = Message<"braid.identity.v1.UserDeletionFailed"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The try to delete them.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * The service that can't.
+   *
+   * @generated from field: string service = 3;
+   */
+  service: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.UserDeletionFailed.
+ * Use `create(UserDeletionFailedSchema)` to create a new message.
+ */
+export const UserDeletionFailedSchema: GenMessage<UserDeletionFailed> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 22);
+
+/**
+ * UserErasureStarted: there is no way back. Every service removes what it holds of the user or makes it name nobody,
+ * confirms that by platform.person.erased, and drops what it hears of the user later; it may be asked again.
+ *
+ * @generated from message braid.identity.v1.UserErasureStarted
+ */
+export type UserErasureStarted = Message<"braid.identity.v1.UserErasureStarted"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The try to delete them.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.UserErasureStarted.
+ * Use `create(UserErasureStartedSchema)` to create a new message.
+ */
+export const UserErasureStartedSchema: GenMessage<UserErasureStarted> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 23);
+
+/**
+ * UserDeleted: no service holds anything of the user any more.
+ *
+ * @generated from message braid.identity.v1.UserDeleted
+ */
+export type UserDeleted = Message<"braid.identity.v1.UserDeleted"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The try to delete them.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * How many rows the services have removed or changed.
+   *
+   * @generated from field: int64 erased_rows = 3;
+   */
+  erasedRows: bigint;
+};
+
+/**
+ * Describes the message braid.identity.v1.UserDeleted.
+ * Use `create(UserDeletedSchema)` to create a new message.
+ */
+export const UserDeletedSchema: GenMessage<UserDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 24);
 

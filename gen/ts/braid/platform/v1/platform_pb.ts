@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/platform/v1/platform.proto.
  */
 export const file_braid_platform_v1_platform: GenFile = /*@__PURE__*/
-  fileDesc("CiBicmFpZC9wbGF0Zm9ybS92MS9wbGF0Zm9ybS5wcm90bxIRYnJhaWQucGxhdGZvcm0udjEidAoNQWNjZXNzUmVmdXNlZBISCgpwZXJtaXNzaW9uGAEgASgJEhEKCXByb2NlZHVyZRgCIAEoCRINCgVjb3VudBgDIAEoBRIOCgZyZWFzb24YBCABKAk6HcK7GBkKF3BsYXRmb3JtLmFjY2Vzcy5yZWZ1c2VkIooBChRPcmdhbml6YXRpb25QcmVwYXJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIPCgdyZWZ1c2VkGAMgASgIEg4KBnJlYXNvbhgEIAEoCTokwrsYIAoecGxhdGZvcm0ub3JnYW5pemF0aW9uLnByZXBhcmVkIpUBChJPcmdhbml6YXRpb25FcmFzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSLgoGdGFibGVzGAMgAygLMh4uYnJhaWQucGxhdGZvcm0udjEuRXJhc2VkVGFibGU6IsK7GB4KHHBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzZWQiKQoLRXJhc2VkVGFibGUSDAoEbmFtZRgBIAEoCRIMCgRyb3dzGAIgASgDIpgBChpPcmdhbml6YXRpb25FcmFzdXJlRGVsYXllZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIQCghmYWlsdXJlcxgDIAEoBRIOCgZyZWFzb24YBCABKAk6K8K7GCcKJXBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzdXJlX2RlbGF5ZWQq3QkKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiwKEElOVkFMSURfQVJHVU1FTlQQARoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChJQQUdFX1RPS0VOX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIoCg1UT0tFTl9NSVNTSU5HEAMaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCg1UT0tFTl9JTlZBTElEEAQaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIuChFQRVJNSVNTSU9OX0RFTklFRBAFGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIeCglOT1RfRk9VTkQQBhoPyrsYCwoJTk9UX0ZPVU5EEiAKDUVUQUdfTUlTTUFUQ0gQBxoNyrsYCQoHQUJPUlRFRBIpChZJREVNUE9URU5DWV9LRVlfUkVVU0VEEAgaDcq7GAkKB0FCT1JURUQSKQoWSURFTVBPVEVOQ1lfS0VZX0lOX1VTRRAJGg3KuxgJCgdBQk9SVEVEEigKDkFMUkVBRFlfRVhJU1RTEAoaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEioKDFJBVEVfTElNSVRFRBALGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSKAoKT1ZFUkxPQURFRBAMGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSIgoLVU5BVkFJTEFCTEUQDRoRyrsYDQoLVU5BVkFJTEFCTEUSLgoRREVBRExJTkVfRVhDRUVERUQQDhoXyrsYEwoRREVBRExJTkVfRVhDRUVERUQSHQoIQ0FOQ0VMRUQQDxoPyrsYCwoJQ0FOQ0VMTEVEEioKDkJPRFlfVE9PX0xBUkdFEBAaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSMgoWTUVESUFfVFlQRV9VTlNVUFBPUlRFRBARGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEiEKDFBBVEhfVU5LTk9XThASGg/KuxgLCglOT1RfRk9VTkQSKwoSTUVUSE9EX05PVF9BTExPV0VEEBMaE8q7GA8KDVVOSU1QTEVNRU5URUQSHAoISU5URVJOQUwQFBoOyrsYCgoISU5URVJOQUwSIwoMU1RPUkFHRV9GVUxMEBUaEcq7GA0KC1VOQVZBSUxBQkxFEjMKF0FDQ0VTU19SRVZJU0lPTl9VTktOT1dOEBYaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKwoQU1RFUF9VUF9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSMwoWQ1JFREVOVElBTF9OT1RfQUxMT1dFRBAyGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIqCg1TQ09QRV9NSVNTSU5HEDMaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjAKE0FERFJFU1NfTk9UX0FMTE9XRUQQNBoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSLgoRS0VZX0VYQ0VFRFNfTUFLRVIQNRoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSKwoOUE9MSUNZX0ZPUkJJRFMQWhoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRURCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9wbGF0Zm9ybS92MTtwbGF0Zm9ybXYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("CiBicmFpZC9wbGF0Zm9ybS92MS9wbGF0Zm9ybS5wcm90bxIRYnJhaWQucGxhdGZvcm0udjEidAoNQWNjZXNzUmVmdXNlZBISCgpwZXJtaXNzaW9uGAEgASgJEhEKCXByb2NlZHVyZRgCIAEoCRINCgVjb3VudBgDIAEoBRIOCgZyZWFzb24YBCABKAk6HcK7GBkKF3BsYXRmb3JtLmFjY2Vzcy5yZWZ1c2VkIooBChRPcmdhbml6YXRpb25QcmVwYXJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIPCgdyZWZ1c2VkGAMgASgIEg4KBnJlYXNvbhgEIAEoCTokwrsYIAoecGxhdGZvcm0ub3JnYW5pemF0aW9uLnByZXBhcmVkIpUBChJPcmdhbml6YXRpb25FcmFzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSLgoGdGFibGVzGAMgAygLMh4uYnJhaWQucGxhdGZvcm0udjEuRXJhc2VkVGFibGU6IsK7GB4KHHBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzZWQiKQoLRXJhc2VkVGFibGUSDAoEbmFtZRgBIAEoCRIMCgRyb3dzGAIgASgDIpgBChpPcmdhbml6YXRpb25FcmFzdXJlRGVsYXllZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIQCghmYWlsdXJlcxgDIAEoBRIOCgZyZWFzb24YBCABKAk6K8K7GCcKJXBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzdXJlX2RlbGF5ZWQidgoOUGVyc29uUHJlcGFyZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJEg8KB3JlZnVzZWQYAyABKAgSDgoGcmVhc29uGAQgASgJOh7CuxgaChhwbGF0Zm9ybS5wZXJzb24ucHJlcGFyZWQigQEKDFBlcnNvbkVyYXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSLgoGdGFibGVzGAMgAygLMh4uYnJhaWQucGxhdGZvcm0udjEuRXJhc2VkVGFibGU6HMK7GBgKFnBsYXRmb3JtLnBlcnNvbi5lcmFzZWQihAEKFFBlcnNvbkVyYXN1cmVEZWxheWVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIQCghmYWlsdXJlcxgDIAEoBRIOCgZyZWFzb24YBCABKAk6JcK7GCEKH3BsYXRmb3JtLnBlcnNvbi5lcmFzdXJlX2RlbGF5ZWQq3QkKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiwKEElOVkFMSURfQVJHVU1FTlQQARoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChJQQUdFX1RPS0VOX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIoCg1UT0tFTl9NSVNTSU5HEAMaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCg1UT0tFTl9JTlZBTElEEAQaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIuChFQRVJNSVNTSU9OX0RFTklFRBAFGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIeCglOT1RfRk9VTkQQBhoPyrsYCwoJTk9UX0ZPVU5EEiAKDUVUQUdfTUlTTUFUQ0gQBxoNyrsYCQoHQUJPUlRFRBIpChZJREVNUE9URU5DWV9LRVlfUkVVU0VEEAgaDcq7GAkKB0FCT1JURUQSKQoWSURFTVBPVEVOQ1lfS0VZX0lOX1VTRRAJGg3KuxgJCgdBQk9SVEVEEigKDkFMUkVBRFlfRVhJU1RTEAoaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEioKDFJBVEVfTElNSVRFRBALGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSKAoKT1ZFUkxPQURFRBAMGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSIgoLVU5BVkFJTEFCTEUQDRoRyrsYDQoLVU5BVkFJTEFCTEUSLgoRREVBRExJTkVfRVhDRUVERUQQDhoXyrsYEwoRREVBRExJTkVfRVhDRUVERUQSHQoIQ0FOQ0VMRUQQDxoPyrsYCwoJQ0FOQ0VMTEVEEioKDkJPRFlfVE9PX0xBUkdFEBAaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSMgoWTUVESUFfVFlQRV9VTlNVUFBPUlRFRBARGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEiEKDFBBVEhfVU5LTk9XThASGg/KuxgLCglOT1RfRk9VTkQSKwoSTUVUSE9EX05PVF9BTExPV0VEEBMaE8q7GA8KDVVOSU1QTEVNRU5URUQSHAoISU5URVJOQUwQFBoOyrsYCgoISU5URVJOQUwSIwoMU1RPUkFHRV9GVUxMEBUaEcq7GA0KC1VOQVZBSUxBQkxFEjMKF0FDQ0VTU19SRVZJU0lPTl9VTktOT1dOEBYaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKwoQU1RFUF9VUF9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSMwoWQ1JFREVOVElBTF9OT1RfQUxMT1dFRBAyGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIqCg1TQ09QRV9NSVNTSU5HEDMaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjAKE0FERFJFU1NfTk9UX0FMTE9XRUQQNBoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSLgoRS0VZX0VYQ0VFRFNfTUFLRVIQNRoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSKwoOUE9MSUNZX0ZPUkJJRFMQWhoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRURCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9wbGF0Zm9ybS92MTtwbGF0Zm9ybXYxYgZwcm90bzM", [file_braid_options_v1_options]);
 
 /**
  * AccessRefused: a member was refused for lack of a permission. The service that refused is the event's source.
@@ -206,6 +206,126 @@ export type OrganizationErasureDelayed = Message<"braid.platform.v1.Organization
  */
 export const OrganizationErasureDelayedSchema: GenMessage<OrganizationErasureDelayed> = /*@__PURE__*/
   messageDesc(file_braid_platform_v1_platform, 4);
+
+/**
+ * PersonPrepared: a service has looked whether it can let a person go. The service is the event's source.
+ *
+ * @generated from message braid.platform.v1.PersonPrepared
+ */
+export type PersonPrepared = Message<"braid.platform.v1.PersonPrepared"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The try to delete them; each has an id of its own.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * Whether the service can't; the deletion is given up then.
+   *
+   * @generated from field: bool refused = 3;
+   */
+  refused: boolean;
+
+  /**
+   * Why it can't, in words for the person.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.platform.v1.PersonPrepared.
+ * Use `create(PersonPreparedSchema)` to create a new message.
+ */
+export const PersonPreparedSchema: GenMessage<PersonPrepared> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 5);
+
+/**
+ * PersonErased: nothing in a service names a person any more. The service is the event's source.
+ *
+ * @generated from message braid.platform.v1.PersonErased
+ */
+export type PersonErased = Message<"braid.platform.v1.PersonErased"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The try to delete them.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * What was removed or changed, by table.
+   *
+   * @generated from field: repeated braid.platform.v1.ErasedTable tables = 3;
+   */
+  tables: ErasedTable[];
+};
+
+/**
+ * Describes the message braid.platform.v1.PersonErased.
+ * Use `create(PersonErasedSchema)` to create a new message.
+ */
+export const PersonErasedSchema: GenMessage<PersonErased> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 6);
+
+/**
+ * PersonErasureDelayed: a try to erase what a service holds of a person has failed; the service goes on trying. The service
+ * is the event's source.
+ *
+ * @generated from message braid.platform.v1.PersonErasureDelayed
+ */
+export type PersonErasureDelayed = Message<"braid.platform.v1.PersonErasureDelayed"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The try to delete them.
+   *
+   * @generated from field: string attempt_id = 2;
+   */
+  attemptId: string;
+
+  /**
+   * How many tries have failed.
+   *
+   * @generated from field: int32 failures = 3;
+   */
+  failures: number;
+
+  /**
+   * The reason of the last failure, as in an error: UNAVAILABLE, say.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.platform.v1.PersonErasureDelayed.
+ * Use `create(PersonErasureDelayedSchema)` to create a new message.
+ */
+export const PersonErasureDelayedSchema: GenMessage<PersonErasureDelayed> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 7);
 
 /**
  * ErrorReason names why a request failed before or beside its use case. Services add their own.

@@ -83,6 +83,7 @@ with told as materialized (
     insert into audit_body (record_id, person_id, salt, body)
     select id, body_person_id, salt, body from told where (id in (select record.id from record)) is true
         and (organization_id in (select forgotten.id from forgotten_organization forgotten)) is not true
+        and (body_person_id in (select forgotten.id from forgotten_organization forgotten)) is not true
 )
 insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id, person_id)
 select standing.organization_id, told.id, told.occurred_at, told.action, told.actor_id, told.resource_type, told.resource_id,
@@ -116,7 +117,7 @@ type InsertRecordsParams struct {
 	RecordedAt      time.Time
 }
 
-// Each array holds one column of all records. Of an organization that was erased no body is kept. Whether a record is new is asked as a value and not as a condition, which
+// Each array holds one column of all records. Of an organization or a person that was erased no body is kept. Whether a record is new is asked as a value and not as a condition, which
 // makes it a hash of the few new ids whatever the planner thinks of arrays: it takes them for ten rows.
 func (q *Queries) InsertRecords(ctx context.Context, arg InsertRecordsParams) error {
 	_, err := q.db.Exec(ctx, insertRecords,

@@ -9,6 +9,7 @@ select told.organization_id, told.user_id, told.occurred_at, told.member from (
         unnest(@occurred_at::timestamptz[]) as occurred_at, unnest(@members::boolean[]) as member
 ) as told
 where told.organization_id not in (select forgotten.id from forgotten_organization forgotten)
+    and told.user_id not in (select forgotten.id from forgotten_organization forgotten)
 on conflict do nothing;
 
 -- name: InsertMissingEntries :exec

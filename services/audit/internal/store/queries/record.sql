@@ -1,5 +1,5 @@
 -- name: InsertRecords :exec
--- Each array holds one column of all records. Of an organization that was erased no body is kept. Whether a record is new is asked as a value and not as a condition, which
+-- Each array holds one column of all records. Of an organization or a person that was erased no body is kept. Whether a record is new is asked as a value and not as a condition, which
 -- makes it a hash of the few new ids whatever the planner thinks of arrays: it takes them for ten rows.
 with told as materialized (
     select unnest(@ids::uuid[]) as id, unnest(@event_ids::uuid[]) as event_id, unnest(@organization_ids::uuid[]) as organization_id,
@@ -20,6 +20,7 @@ with told as materialized (
     insert into audit_body (record_id, person_id, salt, body)
     select id, body_person_id, salt, body from told where (id in (select record.id from record)) is true
         and (organization_id in (select forgotten.id from forgotten_organization forgotten)) is not true
+        and (body_person_id in (select forgotten.id from forgotten_organization forgotten)) is not true
 )
 insert into audit_entry (organization_id, record_id, occurred_at, action, actor_id, resource_type, resource_id, correlation_id, person_id)
 select standing.organization_id, told.id, told.occurred_at, told.action, told.actor_id, told.resource_type, told.resource_id,

@@ -22,7 +22,7 @@ func (q *Queries) ChangePassword(ctx context.Context, passwordHash string, updat
 }
 
 const getAccount = `-- name: GetAccount :one
-select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id, account.leaves_at from account where id = $1
 `
 
 type GetAccountRow struct {
@@ -43,6 +43,7 @@ func (q *Queries) GetAccount(ctx context.Context, argID id.ID) (GetAccountRow, e
 		&i.Account.Locale,
 		&i.Account.TimeZone,
 		&i.Account.AvatarID,
+		&i.Account.LeavesAt,
 	)
 	return i, err
 }
@@ -96,7 +97,7 @@ func (q *Queries) InsertCredential(ctx context.Context, arg InsertCredentialPara
 }
 
 const lockAccount = `-- name: LockAccount :one
-select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id from account where id = $1 for update
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id, account.leaves_at from account where id = $1 for update
 `
 
 type LockAccountRow struct {
@@ -117,6 +118,7 @@ func (q *Queries) LockAccount(ctx context.Context, argID id.ID) (LockAccountRow,
 		&i.Account.Locale,
 		&i.Account.TimeZone,
 		&i.Account.AvatarID,
+		&i.Account.LeavesAt,
 	)
 	return i, err
 }

@@ -21,6 +21,7 @@ type Account struct {
 	Locale      string
 	TimeZone    string
 	AvatarID    id.ID
+	LeavesAt    *time.Time
 }
 
 type Avatar struct {
@@ -70,6 +71,29 @@ type Credential struct {
 	UpdatedAt    time.Time
 	Revision     int32
 	HasPassword  bool
+}
+
+type Deletion struct {
+	ID            id.ID
+	AttemptID     id.ID
+	State         string
+	RequestedAt   time.Time
+	StartedAt     time.Time
+	ErasingAt     *time.Time
+	EndedAt       *time.Time
+	FailureReason string
+}
+
+type DeletionStep struct {
+	DeletionID id.ID
+	Service    string
+	State      string
+	Attempts   int32
+	AskedAt    time.Time
+	AnsweredAt *time.Time
+	Failures   int32
+	LastError  string
+	ErasedRows int64
 }
 
 type Device struct {

@@ -168,7 +168,7 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const lockAccountForSession = `-- name: LockAccountForSession :one
-select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id, coalesce(hold_operator(id), '')::text as operator from account where id = $1 for no key update
+select account.id, account.email, account.display_name, account.revision, account.created_at, account.updated_at, account.title, account.locale, account.time_zone, account.avatar_id, account.leaves_at, coalesce(hold_operator(id), '')::text as operator from account where id = $1 for no key update
 `
 
 type LockAccountForSessionRow struct {
@@ -190,6 +190,7 @@ func (q *Queries) LockAccountForSession(ctx context.Context, argID id.ID) (LockA
 		&i.Account.Locale,
 		&i.Account.TimeZone,
 		&i.Account.AvatarID,
+		&i.Account.LeavesAt,
 		&i.Operator,
 	)
 	return i, err

@@ -125,6 +125,22 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 	return i, err
 }
 
+const hasAccountMails = `-- name: HasAccountMails :one
+select exists (select from delivery where account_matter_id = $1::uuid and state = 'pending' and created_at > $2::timestamptz)
+`
+
+type HasAccountMailsParams struct {
+	AccountMatterID id.ID
+	Since           time.Time
+}
+
+func (q *Queries) HasAccountMails(ctx context.Context, arg HasAccountMailsParams) (bool, error) {
+	row := q.db.QueryRow(ctx, hasAccountMails, arg.AccountMatterID, arg.Since)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const insertMailDelivery = `-- name: InsertMailDelivery :exec
 insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, account_matter_id, created_at, user_id, device_id,
     transfer_id, domain_id)
@@ -174,7 +190,7 @@ select recipient.id, recipient.user_id, $1, $2, $3, $4,
     $5, $6, $7, $8, $9,
     $10, $11, $12
 from (select unnest($13::uuid[]) as id, unnest($14::uuid[]) as user_id) as recipient
-where not exists (
+where recipient.user_id not in (select forgotten.id from forgotten_organization forgotten) and not exists (
     select from preference
     where preference.user_id = recipient.user_id and preference.kind = $3
         and preference.channel = 'email' and not preference.enabled)

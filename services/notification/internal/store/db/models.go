@@ -37,6 +37,11 @@ type Delivery struct {
 	DomainID           id.ID
 }
 
+type ForgottenOrganization struct {
+	ID          id.ID
+	ForgottenAt time.Time
+}
+
 type MailboxMessage struct {
 	ID         id.ID
 	ReceivedAt time.Time

@@ -33,7 +33,7 @@ select recipient.id, recipient.user_id, $1, $2, $3, recipient.title,
     $4, $5, $6, $7, $8
 from (select unnest($9::uuid[]) as id, unnest($10::uuid[]) as user_id,
     unnest($11::text[]) as title) as recipient
-where not exists (
+where recipient.user_id not in (select forgotten.id from forgotten_organization forgotten) and not exists (
     select from preference
     where preference.user_id = recipient.user_id and preference.kind = $3
         and preference.channel = 'in_app' and not preference.enabled)

@@ -5,7 +5,7 @@ select recipient.id, recipient.user_id, sqlc.arg(event_id), sqlc.arg(organizatio
     sqlc.arg(project_id), sqlc.arg(task_id), sqlc.arg(task_key), sqlc.arg(task_title), sqlc.arg(task_status),
     sqlc.narg(assignee_id), sqlc.narg(previous_assignee_id), sqlc.arg(created_at)
 from (select unnest(sqlc.arg(ids)::uuid[]) as id, unnest(sqlc.arg(user_ids)::uuid[]) as user_id) as recipient
-where not exists (
+where recipient.user_id not in (select forgotten.id from forgotten_organization forgotten) and not exists (
     select from preference
     where preference.user_id = recipient.user_id and preference.kind = sqlc.arg(kind)
         and preference.channel = 'email' and not preference.enabled)
@@ -38,3 +38,6 @@ where id = sqlc.arg(id) and state = 'pending';
 -- name: DeleteFinishedDeliveries :execrows
 delete from delivery where id in (
     select old.id from delivery as old where old.finished_at < sqlc.arg(before)::timestamptz limit sqlc.arg(row_limit)::integer);
+
+-- name: HasAccountMails :one
+select exists (select from delivery where account_matter_id = @account_matter_id::uuid and state = 'pending' and created_at > @since::timestamptz);

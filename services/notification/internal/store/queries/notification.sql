@@ -4,7 +4,7 @@ select recipient.id, recipient.user_id, sqlc.arg(event_id), sqlc.arg(organizatio
     sqlc.narg(actor_id), sqlc.arg(project_id), sqlc.arg(task_id), sqlc.arg(task_key), sqlc.arg(created_at)
 from (select unnest(sqlc.arg(ids)::uuid[]) as id, unnest(sqlc.arg(user_ids)::uuid[]) as user_id,
     unnest(sqlc.arg(titles)::text[]) as title) as recipient
-where not exists (
+where recipient.user_id not in (select forgotten.id from forgotten_organization forgotten) and not exists (
     select from preference
     where preference.user_id = recipient.user_id and preference.kind = sqlc.arg(kind)
         and preference.channel = 'in_app' and not preference.enabled)

@@ -12,63 +12,6 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const answerStep = `-- name: AnswerStep :exec
-update deletion_step set state = $1, answered_at = $2, last_error = $3, erased_rows = $4
-where deletion_id = $5 and service = $6
-`
-
-type AnswerStepParams struct {
-	State      string
-	AnsweredAt *time.Time
-	LastError  string
-	ErasedRows int64
-	DeletionID id.ID
-	Service    string
-}
-
-func (q *Queries) AnswerStep(ctx context.Context, arg AnswerStepParams) error {
-	_, err := q.db.Exec(ctx, answerStep,
-		arg.State,
-		arg.AnsweredAt,
-		arg.LastError,
-		arg.ErasedRows,
-		arg.DeletionID,
-		arg.Service,
-	)
-	return err
-}
-
-const askStep = `-- name: AskStep :exec
-insert into deletion_step (deletion_id, service, state, attempts, asked_at) values ($1, $2, $3, 1, $4)
-on conflict (deletion_id, service) do update set state = excluded.state, asked_at = excluded.asked_at, answered_at = null,
-    attempts = case when deletion_step.state = excluded.state then deletion_step.attempts + 1 else 1 end
-`
-
-func (q *Queries) AskStep(ctx context.Context, deletionID id.ID, service string, state string, askedAt time.Time) error {
-	_, err := q.db.Exec(ctx, askStep,
-		deletionID,
-		service,
-		state,
-		askedAt,
-	)
-	return err
-}
-
-const delayStep = `-- name: DelayStep :exec
-update deletion_step set failures = greatest(failures, $1), last_error = $2
-where deletion_id = $3 and service = $4 and state = 'erasing'
-`
-
-func (q *Queries) DelayStep(ctx context.Context, failures int32, lastError string, deletionID id.ID, service string) error {
-	_, err := q.db.Exec(ctx, delayStep,
-		failures,
-		lastError,
-		deletionID,
-		service,
-	)
-	return err
-}
-
 const deleteOrganization = `-- name: DeleteOrganization :exec
 delete from organization where id = $1
 `
@@ -87,52 +30,6 @@ func (q *Queries) DeleteSteps(ctx context.Context, deletionID id.ID) error {
 	return err
 }
 
-const getDeletion = `-- name: GetDeletion :one
-select id, attempt_id, state, requester_id, reader_ids, previous_state, requested_at, started_at, erasing_at, ended_at, failure_reason from deletion where id = $1
-`
-
-func (q *Queries) GetDeletion(ctx context.Context, argID id.ID) (Deletion, error) {
-	row := q.db.QueryRow(ctx, getDeletion, argID)
-	var i Deletion
-	err := row.Scan(
-		&i.ID,
-		&i.AttemptID,
-		&i.State,
-		&i.RequesterID,
-		&i.ReaderIds,
-		&i.PreviousState,
-		&i.RequestedAt,
-		&i.StartedAt,
-		&i.ErasingAt,
-		&i.EndedAt,
-		&i.FailureReason,
-	)
-	return i, err
-}
-
-const getDeletionForUpdate = `-- name: GetDeletionForUpdate :one
-select id, attempt_id, state, requester_id, reader_ids, previous_state, requested_at, started_at, erasing_at, ended_at, failure_reason from deletion where id = $1 for update
-`
-
-func (q *Queries) GetDeletionForUpdate(ctx context.Context, argID id.ID) (Deletion, error) {
-	row := q.db.QueryRow(ctx, getDeletionForUpdate, argID)
-	var i Deletion
-	err := row.Scan(
-		&i.ID,
-		&i.AttemptID,
-		&i.State,
-		&i.RequesterID,
-		&i.ReaderIds,
-		&i.PreviousState,
-		&i.RequestedAt,
-		&i.StartedAt,
-		&i.ErasingAt,
-		&i.EndedAt,
-		&i.FailureReason,
-	)
-	return i, err
-}
-
 const getOrganizationState = `-- name: GetOrganizationState :one
 select state from organization where id = $1
 `
@@ -142,6 +39,22 @@ func (q *Queries) GetOrganizationState(ctx context.Context, argID id.ID) (string
 	var state string
 	err := row.Scan(&state)
 	return state, err
+}
+
+const getOwnDeletion = `-- name: GetOwnDeletion :one
+select requester_id, previous_state from deletion where id = $1
+`
+
+type GetOwnDeletionRow struct {
+	RequesterID   id.ID
+	PreviousState string
+}
+
+func (q *Queries) GetOwnDeletion(ctx context.Context, argID id.ID) (GetOwnDeletionRow, error) {
+	row := q.db.QueryRow(ctx, getOwnDeletion, argID)
+	var i GetOwnDeletionRow
+	err := row.Scan(&i.RequesterID, &i.PreviousState)
+	return i, err
 }
 
 const listOwners = `-- name: ListOwners :many
@@ -166,98 +79,6 @@ func (q *Queries) ListOwners(ctx context.Context, organizationID id.ID) ([]id.ID
 		return nil, err
 	}
 	return items, nil
-}
-
-const listSteps = `-- name: ListSteps :many
-select deletion_id, service, state, attempts, asked_at, answered_at, failures, last_error, erased_rows from deletion_step where deletion_id = $1 order by service
-`
-
-func (q *Queries) ListSteps(ctx context.Context, deletionID id.ID) ([]DeletionStep, error) {
-	rows, err := q.db.Query(ctx, listSteps, deletionID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []DeletionStep
-	for rows.Next() {
-		var i DeletionStep
-		if err := rows.Scan(
-			&i.DeletionID,
-			&i.Service,
-			&i.State,
-			&i.Attempts,
-			&i.AskedAt,
-			&i.AnsweredAt,
-			&i.Failures,
-			&i.LastError,
-			&i.ErasedRows,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const longestWaits = `-- name: LongestWaits :many
-select service, min(asked_at)::timestamptz as asked_at from deletion_step join deletion on deletion.id = deletion_step.deletion_id
-where answered_at is null and deletion.state in ('preparing', 'erasing') group by service
-`
-
-type LongestWaitsRow struct {
-	Service string
-	AskedAt time.Time
-}
-
-// By service, how long the oldest question is unanswered.
-func (q *Queries) LongestWaits(ctx context.Context) ([]LongestWaitsRow, error) {
-	rows, err := q.db.Query(ctx, longestWaits)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []LongestWaitsRow
-	for rows.Next() {
-		var i LongestWaitsRow
-		if err := rows.Scan(&i.Service, &i.AskedAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const nextDeletion = `-- name: NextDeletion :one
-select id, attempt_id, state, requester_id, reader_ids, previous_state, requested_at, started_at, erasing_at, ended_at, failure_reason from deletion
-where state in ('pending', 'preparing', 'erasing') and started_at <= $1 and not (id = any ($2::uuid[]))
-order by started_at limit 1 for update skip locked
-`
-
-// Those that others are at are passed over. One that waits for answers is looked at when one comes, or when it is time to
-// ask again.
-func (q *Queries) NextDeletion(ctx context.Context, now time.Time, seen []id.ID) (Deletion, error) {
-	row := q.db.QueryRow(ctx, nextDeletion, now, seen)
-	var i Deletion
-	err := row.Scan(
-		&i.ID,
-		&i.AttemptID,
-		&i.State,
-		&i.RequesterID,
-		&i.ReaderIds,
-		&i.PreviousState,
-		&i.RequestedAt,
-		&i.StartedAt,
-		&i.ErasingAt,
-		&i.EndedAt,
-		&i.FailureReason,
-	)
-	return i, err
 }
 
 const replaceDeletion = `-- name: ReplaceDeletion :exec
@@ -287,29 +108,6 @@ func (q *Queries) ReplaceDeletion(ctx context.Context, arg ReplaceDeletionParams
 		arg.PreviousState,
 		arg.RequestedAt,
 		arg.StartedAt,
-	)
-	return err
-}
-
-const setDeletionState = `-- name: SetDeletionState :exec
-update deletion set state = $2, erasing_at = $3, ended_at = $4, failure_reason = $5 where id = $1
-`
-
-type SetDeletionStateParams struct {
-	ID            id.ID
-	State         string
-	ErasingAt     *time.Time
-	EndedAt       *time.Time
-	FailureReason string
-}
-
-func (q *Queries) SetDeletionState(ctx context.Context, arg SetDeletionStateParams) error {
-	_, err := q.db.Exec(ctx, setDeletionState,
-		arg.ID,
-		arg.State,
-		arg.ErasingAt,
-		arg.EndedAt,
-		arg.FailureReason,
 	)
 	return err
 }

@@ -40,7 +40,7 @@ func (q *Queries) GetRoles(ctx context.Context, organizationID id.ID, userID id.
 const getStanding = `-- name: GetStanding :one
 select
     (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids) and o.suspended_at is null
-        and o.user_id <> $2) as other_owners,
+        and o.user_id <> $2 and not is_leaving(o.user_id)) as other_owners,
     member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision, member.suspended_at, member.suspension_reason, profile.display_name, profile.email, profile.title, profile.avatar_path
 from member join profile on profile.user_id = member.user_id
 where member.organization_id = $1 and member.user_id = $2

@@ -23,42 +23,8 @@ on conflict (id) do update set attempt_id = excluded.attempt_id, state = exclude
 -- name: DeleteSteps :exec
 delete from deletion_step where deletion_id = $1;
 
--- name: GetDeletion :one
-select * from deletion where id = $1;
-
--- name: GetDeletionForUpdate :one
-select * from deletion where id = $1 for update;
-
--- name: ListSteps :many
-select * from deletion_step where deletion_id = $1 order by service;
-
--- name: NextDeletion :one
--- Those that others are at are passed over. One that waits for answers is looked at when one comes, or when it is time to
--- ask again.
-select * from deletion
-where state in ('pending', 'preparing', 'erasing') and started_at <= @now and not (id = any (@seen::uuid[]))
-order by started_at limit 1 for update skip locked;
-
--- name: SetDeletionState :exec
-update deletion set state = $2, erasing_at = $3, ended_at = $4, failure_reason = $5 where id = $1;
-
--- name: AskStep :exec
-insert into deletion_step (deletion_id, service, state, attempts, asked_at) values (@deletion_id, @service, @state, 1, @asked_at)
-on conflict (deletion_id, service) do update set state = excluded.state, asked_at = excluded.asked_at, answered_at = null,
-    attempts = case when deletion_step.state = excluded.state then deletion_step.attempts + 1 else 1 end;
-
--- name: AnswerStep :exec
-update deletion_step set state = @state, answered_at = @answered_at, last_error = @last_error, erased_rows = @erased_rows
-where deletion_id = @deletion_id and service = @service;
-
--- name: DelayStep :exec
-update deletion_step set failures = greatest(failures, @failures), last_error = @last_error
-where deletion_id = @deletion_id and service = @service and state = 'erasing';
+-- name: GetOwnDeletion :one
+select requester_id, previous_state from deletion where id = $1;
 
 -- name: DeleteOrganization :exec
 delete from organization where id = $1;
-
--- name: LongestWaits :many
--- By service, how long the oldest question is unanswered.
-select service, min(asked_at)::timestamptz as asked_at from deletion_step join deletion on deletion.id = deletion_step.deletion_id
-where answered_at is null and deletion.state in ('preparing', 'erasing') group by service;

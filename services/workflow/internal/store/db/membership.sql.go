@@ -37,7 +37,8 @@ func (q *Queries) LockMembership(ctx context.Context, key int64) error {
 
 const saveMembership = `-- name: SaveMembership :execrows
 insert into membership as known (organization_id, user_id, removed, changed_at)
-values ($1, $2, $3, $4)
+select $1, $2::uuid, $3, $4
+where $2::uuid not in (select forgotten.id from forgotten_organization forgotten)
 on conflict (organization_id, user_id) do update set removed = excluded.removed, changed_at = excluded.changed_at
 where known.changed_at < excluded.changed_at or known.changed_at = excluded.changed_at and excluded.removed
 `
@@ -49,7 +50,8 @@ type SaveMembershipParams struct {
 	ChangedAt      time.Time `db:"changed_at"`
 }
 
-// SaveMembership changes nothing when something later is known. Of two at the same moment the removal counts.
+// SaveMembership changes nothing when something later is known. Of two at the same moment the removal counts. Of a person
+// who was erased nothing is kept.
 func (q *Queries) SaveMembership(ctx context.Context, arg SaveMembershipParams) (int64, error) {
 	result, err := q.db.Exec(ctx, saveMembership,
 		arg.OrganizationID,

@@ -21,6 +21,11 @@ type Comment struct {
 	Revision       int64     `db:"revision"`
 }
 
+type ForgottenOrganization struct {
+	ID          id.ID     `db:"id"`
+	ForgottenAt time.Time `db:"forgotten_at"`
+}
+
 type Membership struct {
 	OrganizationID id.ID     `db:"organization_id"`
 	UserID         id.ID     `db:"user_id"`

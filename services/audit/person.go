@@ -1,0 +1,9 @@
+package audit
+
+import (
+	"github.com/braidhq/braid/platform/person"
+	"github.com/braidhq/braid/services/audit/internal/store"
+)
+
+// People says which columns of the service's database name people, and what becomes of these.
+func People() person.Own { return store.People }
