@@ -20,7 +20,9 @@ func (g *Gateway) mountStandIns(mux *http.ServeMux) {
 		}
 		g.serveStandIn(w, invitationPage, map[string]string{"Token": token})
 	})
-	for pattern, page := range map[string]*template.Template{"GET /verify-email": verifyPage, "GET /reset-password": resetPage} {
+	for pattern, page := range map[string]*template.Template{
+		"GET /verify-email": verifyPage, "GET /reset-password": resetPage, "GET /data-export": exportPage,
+	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			token := r.URL.Query().Get("token")
 			if !mailedToken.MatchString(token) {
@@ -95,6 +97,11 @@ var (
 <pre>curl -X POST {{.PublicURL}}/api/v1/auth/password:reset \
   -H "Content-Type: application/json" \
   -d '{"token":"{{.Values.Token}}","newPassword":"&lt;at least 12 characters&gt;"}'</pre>`)
+
+	// What follows links in mails before their reader does, follows none of a page: the token is spent by a click.
+	exportPage = standIn("data", `<h1>Your data</h1>
+<p><a href="{{.PublicURL}}/api/v1/data-exports/{{.Values.Token}}" download="braid-data.zip" rel="noreferrer">Download the archive</a></p>
+<p>Open <code>index.html</code> in it. It can be downloaded once; if it breaks off, try again.</p>`)
 
 	invitationPage = standIn("invitation", `<h1>You are invited</h1>
 <p>Sign in with the address that was invited, then accept:</p>

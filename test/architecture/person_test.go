@@ -34,7 +34,7 @@ var nobody = map[string]string{
 	"scope_id": "a project or a resource of one", "deletion_id": "an organization that is being deleted", "link_id": "an invitation link",
 	"invitation_id": "an invitation", "transfer_id": "an offer of ownership", "registration_id": "a registration",
 	"session_id": "a session", "device_id": "a device that was seen", "avatar_id": "a picture", "credential_id": "a token or key",
-	"service_account_id": "a machine", "record_id": "an audit record",
+	"service_account_id": "a machine", "record_id": "an audit record", "export_id": "an export of data", "build_id": "a try to make one",
 }
 
 const (

@@ -20,6 +20,8 @@ var People = person.Own{
 		{Name: "email_change.account_id", Section: "email-changes", Forget: person.Remove},
 		{Name: "machine_credential.account_id", Section: "access-tokens", Forget: person.Remove},
 		{Name: "external_identity.account_id", Section: "identities", Forget: person.Remove},
+		{Name: "data_export.account_id", Section: "data-exports", Forget: person.Remove},
+		{Name: "data_export_chunk.account_id", Withheld: "the archives themselves", Forget: person.Remove},
 		{Name: "service_account.creator_id", Section: "service-accounts", Forget: person.Replace},
 	},
 	Sections: append([]person.Section{
@@ -69,6 +71,10 @@ var securitySections = []person.Section{
 		Name: "identities", Title: "How others know you", From: "external_identity", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
 		Item: `json_build_object('id', id, 'source', source, 'issuer', issuer, 'subject', subject, 'email', email,
     'createTime', created_at, 'lastUseTime', last_used_at)`,
+	},
+	{
+		Name: "data-exports", Title: "When you asked for this", From: "data_export", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
+		Item: `json_build_object('id', id, 'state', state, 'createTime', created_at, 'finishTime', finished_at)`,
 	},
 	{
 		Name: "service-accounts", Title: "Service accounts you made", From: "service_account", Where: "creator_id = $1",

@@ -41,6 +41,7 @@ type Deliveries struct {
 	Accounts    AccountMails
 	Ownership   Ownership
 	Domains     Domains
+	DataExports DataExports
 	Composer    *mail.Composer
 	Mailer      Mailer
 	From        netmail.Address
@@ -145,6 +146,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareSecurity(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)
+	case domain.DataExportReady, domain.DataExportFailed:
+		message, skip, err = d.prepareDataExport(ctx, delivery)
 	case domain.OwnershipOffer:
 		message, skip, err = d.prepareOwnership(ctx, delivery)
 	case domain.DomainLost:

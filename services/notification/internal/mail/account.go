@@ -44,6 +44,20 @@ func (c *Composer) EmailChange(newEmail string) (Content, error) {
 	})
 }
 
+// DataExport is the mail with the link to what there is of a person.
+func (c *Composer) DataExport(token string, expires time.Time) (Content, error) {
+	return c.compose("data_export", "Your data at Braid is ready", struct{ Link, Expires string }{
+		c.tokenLink("/data-export", token), formatTime(expires),
+	})
+}
+
+// DataExportFailed tells a person that nothing came of it, and why.
+func (c *Composer) DataExportFailed(reason string) (Content, error) {
+	return c.compose("data_export_failed", "Your data at Braid could not be collected", struct{ Reason, URL string }{
+		line(reason), c.publicURL,
+	})
+}
+
 func (c *Composer) tokenLink(path, token string) string {
 	return c.publicURL + path + "?token=" + url.QueryEscape(token)
 }

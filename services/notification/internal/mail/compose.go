@@ -30,7 +30,7 @@ type Composer struct {
 // templateNames are the mails there are.
 var templateNames = []string{"registration", "account_exists", "nothing_pending", "invitation", "task", "new_device",
 	"password_reset", "no_account", "password_changed", "security", "email_confirmation", "email_change",
-	"ownership_offer", "domain_lost"}
+	"ownership_offer", "domain_lost", "data_export", "data_export_failed"}
 
 // New returns a composer whose links begin with publicURL, which has no slash at its end.
 func New(publicURL string) (*Composer, error) {

@@ -114,6 +114,10 @@ const (
 	ErrorReason_UNSUPPORTED_GRANT_TYPE ErrorReason = 62
 	// OAuth 2: a scope is outside those of the key.
 	ErrorReason_INVALID_SCOPE ErrorReason = 63
+	// The caller's data is being collected already; wait for it, or delete that export.
+	ErrorReason_DATA_EXPORT_RUNNING ErrorReason = 130
+	// Three exports were asked for within a day; Retry-After says when there may be another.
+	ErrorReason_DATA_EXPORT_LIMIT_REACHED ErrorReason = 131
 )
 
 // Enum value maps for ErrorReason.
@@ -162,6 +166,8 @@ var (
 		61:  "INVALID_CLIENT",
 		62:  "UNSUPPORTED_GRANT_TYPE",
 		63:  "INVALID_SCOPE",
+		130: "DATA_EXPORT_RUNNING",
+		131: "DATA_EXPORT_LIMIT_REACHED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -207,6 +213,8 @@ var (
 		"INVALID_CLIENT":                61,
 		"UNSUPPORTED_GRANT_TYPE":        62,
 		"INVALID_SCOPE":                 63,
+		"DATA_EXPORT_RUNNING":           130,
+		"DATA_EXPORT_LIMIT_REACHED":     131,
 	}
 )
 
@@ -241,7 +249,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xdf\x0f\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xce\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -328,7 +336,11 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x16UNSUPPORTED_GRANT_TYPE\x10>\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12)\n" +
 	"\rINVALID_SCOPE\x10?\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x123\n" +
+	"\x13DATA_EXPORT_RUNNING\x10\x82\x01\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x128\n" +
+	"\x19DATA_EXPORT_LIMIT_REACHED\x10\x83\x01\x1a\x18ʻ\x18\x14\n" +
+	"\x12RESOURCE_EXHAUSTEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once
