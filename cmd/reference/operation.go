@@ -192,7 +192,7 @@ func (o *operations) parameters(method *rpc.Method, request proto.Message) ([]an
 		}
 		parameters = append(parameters, parameter)
 	}
-	if method.Stream {
+	if method.Stream && !isFile(method) {
 		parameters = append(parameters, newObject("$ref", "#/components/parameters/LastEventId"))
 	}
 	if method.Idempotent {
@@ -265,6 +265,7 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 
 var exampleFilters = map[string]string{
 	"ListAccessTokens":    `scopes:"workflow.*"`,
+	"ListDataExports":     `state = "READY"`,
 	"ListApiKeys":         `expireTime < "2026-12-01T00:00:00Z"`,
 	"ListServiceAccounts": `displayName:"import"`,
 	"ListAssignments":     `subject.type = USER AND roleId = "member"`,
@@ -354,6 +355,11 @@ func (o *operations) requiredFields(method *rpc.Method, request proto.Message) [
 	return required
 }
 
+// isFile says that a method answers with a file.
+func isFile(method *rpc.Method) bool {
+	return method.Descriptor.Output().FullName() == "google.api.HttpBody"
+}
+
 // success describes the answer.
 func (o *operations) success(method *rpc.Method) (*object, error) {
 	headers := newObject(rpc.CorrelationHeader, newObject("$ref", "#/components/headers/CorrelationId"))
@@ -363,12 +369,15 @@ func (o *operations) success(method *rpc.Method) (*object, error) {
 	}
 	success := newObject("description", http.StatusText(http.StatusOK), "headers", headers)
 	output := method.Descriptor.Output()
-	if method.Stream {
+	if method.Stream && !isFile(method) {
 		content, err := o.streamContent(output)
 		return success.set("content", content), err
 	}
-	if output.FullName() == "google.api.HttpBody" {
-		// A file, which OpenAPI 3.1 describes by having nothing to say of it.
+	if isFile(method) {
+		// OpenAPI 3.1 describes a file by having nothing to say of it. One that comes piece by piece is never asked for again.
+		if method.Stream {
+			return success.set("content", newObject("*/*", newObject())), nil
+		}
 		headers.set("ETag", newObject("description", "Names the file's bytes, for If-None-Match.", "schema", newObject("type", "string")))
 		return success.set("content", newObject("*/*", newObject())), nil
 	}

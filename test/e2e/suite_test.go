@@ -111,6 +111,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Audit", testAudit},
 		{"Access", testAccess},
 		{"Deletion", testDeletion},
+		{"DataExport", testDataExport},
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},
 		{"Metrics", testMetrics},

@@ -63,7 +63,7 @@ var picture = regexp.MustCompile(`^data:image/(png|jpeg|webp);base64,[A-Za-z0-9+
 // readFacts returns an item's fields in their order, without those that say nothing.
 func readFacts(item string) ([]fact, error) {
 	decoder := json.NewDecoder(strings.NewReader(item))
-	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+	if opening, err := decoder.Token(); err != nil || opening != json.Delim('{') {
 		return nil, errs.From(fmt.Errorf("an item is no object: %w", err))
 	}
 	var facts []fact

@@ -61,28 +61,6 @@ func identityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 			}
 			return notifier.PlanAccountMails(ctx, tx, event.ID, userID, event.Time, domain.PasswordChanged)
 		}),
-		bus.TypeOf(&identityv1.DataExportReady{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
-			var payload identityv1.DataExportReady
-			if err := event.Unmarshal(&payload); err != nil {
-				return err
-			}
-			exportID, err := parseID("data_export_id", payload.GetDataExportId())
-			if err != nil {
-				return err
-			}
-			return notifier.PlanAccountMails(ctx, tx, event.ID, exportID, event.Time, domain.DataExportReady)
-		}),
-		bus.TypeOf(&identityv1.DataExportFailed{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
-			var payload identityv1.DataExportFailed
-			if err := event.Unmarshal(&payload); err != nil {
-				return err
-			}
-			exportID, err := parseID("data_export_id", payload.GetDataExportId())
-			if err != nil {
-				return err
-			}
-			return notifier.PlanAccountMails(ctx, tx, event.ID, exportID, event.Time, domain.DataExportFailed)
-		}),
 		bus.TypeOf(&identityv1.EmailChangeRequested{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 			var payload identityv1.EmailChangeRequested
 			if err := event.Unmarshal(&payload); err != nil {

@@ -227,13 +227,13 @@ func (*CreateDataExportRequest) Descriptor() ([]byte, []int) {
 // ListDataExportsRequest asks for the caller's exports.
 type ListDataExportsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many at most; 50 when 0.
+	// At most this many, 200 at the most; 0 is 50.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// nextPageToken of the page before.
+	// Where the last page ended.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// What to list.
+	// AIP-160: see the fields above each list.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	// The order.
+	// AIP-132: "field" or "field desc", comma-separated.
 	OrderBy       string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -681,14 +681,13 @@ const file_braid_identity_v1_data_export_proto_rawDesc = "" +
 	"DOWNLOADED\x10\x03\x12\n" +
 	"\n" +
 	"\x06FAILED\x10\x04\"\x19\n" +
-	"\x17CreateDataExportRequest\"\xb1\x01\n" +
-	"\x16ListDataExportsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
+	"\x17CreateDataExportRequest\"\xae\x01\n" +
+	"\x16ListDataExportsRequest\x12$\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x12 \n" +
-	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x06filter\x12#\n" +
-	"\border_by\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\aorderBy\"\x83\x01\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\tpageToken\x12 \n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12#\n" +
+	"\border_by\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\aorderBy\"\x83\x01\n" +
 	"\x17ListDataExportsResponse\x12@\n" +
 	"\fdata_exports\x18\x01 \x03(\v2\x1d.braid.identity.v1.DataExportR\vdataExports\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"F\n" +
