@@ -230,13 +230,13 @@ func (s *suite) again(t *testing.T, who *client.Person) *client.Person {
 }
 
 // apart is who calls a method that may end sessions: the same person with a session of its own, or, where it ends all of
-// a person's sessions, somebody else.
+// a person's sessions or may be called once, somebody else.
 func (s *suite) apart(t *testing.T, method *rpc.Method, who *client.Person) *client.Person {
 	t.Helper()
 	switch {
 	case method.Rule != rpc.Authenticated || method.ReadOnly:
 		return who
-	case method.Descriptor.Parent().Name() == "SessionService":
+	case method.Descriptor.Parent().Name() == "SessionService", method.Descriptor.Name() == "CreateDataExport":
 		return s.signUp(t, "Somebody")
 	default:
 		return s.again(t, who)
