@@ -355,11 +355,6 @@ func (o *operations) requiredFields(method *rpc.Method, request proto.Message) [
 	return required
 }
 
-// isFile says that a method answers with a file.
-func isFile(method *rpc.Method) bool {
-	return method.Descriptor.Output().FullName() == "google.api.HttpBody"
-}
-
 // success describes the answer.
 func (o *operations) success(method *rpc.Method) (*object, error) {
 	headers := newObject(rpc.CorrelationHeader, newObject("$ref", "#/components/headers/CorrelationId"))
