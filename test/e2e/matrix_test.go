@@ -174,6 +174,9 @@ func (m *matrix) resources(t *testing.T, method *rpc.Method, who *client.Person)
 	if who != nil && who != m.people["outsider"] && who != m.people["guest"] {
 		made["Subject.id"] = who.ID
 	}
+	if has("data_export_id") {
+		variables = nil // One at a time and three a day: who calls has none.
+	}
 	if method.Rule != rpc.Internal {
 		m.createMissing(t, owner, variables, made)
 	}

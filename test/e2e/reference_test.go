@@ -30,7 +30,6 @@ var nobodys = map[string]string{
 	"checks.user_id": "fill can't fill lists: others are asked about one by one, too", "checks.resource.project_id": "is compared only",
 	"resource.project_id": "is compared only",
 	"provider_id":         "of the deployment", "sso_connection_id": "needs a provider that answers: identity's own tests have two tenants",
-	"data_export_id":    "one at a time: testDataExport and identity's own tests have two people",
 	"identity_id":       "needs a provider that answers: identity's own tests have two people",
 	"rows.role_id":      "fill can't fill lists: a role of nobody's is tried by organization",
 	"auto_join_role_id": "system roles are the same everywhere", "transfer_id": "for services only",
