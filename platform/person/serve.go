@@ -33,7 +33,7 @@ func (h *Handler) ReadPersonSection(ctx context.Context, request *platformv1.Rea
 	if !exists {
 		return nil, errs.ErrNotFound
 	}
-	items, next, err := section.Page(ctx, h.db.WorkerRead(), id.ParseOrZero(request.GetUserId()), request.GetPageToken())
+	items, next, err := section.Page(ctx, h.db, id.ParseOrZero(request.GetUserId()), request.GetPageToken())
 	if err != nil {
 		return nil, err
 	}

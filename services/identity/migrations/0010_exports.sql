@@ -78,19 +78,10 @@ revoke all on function find_data_export_mail(uuid) from public;
 grant execute on function find_data_export(bytea) to "{app}";
 grant execute on function find_data_export_mail(uuid) to "{app}";
 
--- What people get of their own (platform/person): the columns that hold no secret.
-create policy account_worker_read on account for select to "{worker}" using (true);
-create policy credential_worker_read on credential for select to "{worker}" using (true);
-create policy avatar_worker_read on avatar for select to "{worker}" using (true);
-create policy seen_device_worker_read on seen_device for select to "{worker}" using (true);
-create policy external_identity_worker_read on external_identity for select to "{worker}" using (true);
+-- What people get of their own (platform/person) and no policy shows them as theirs: the service accounts that they made.
 create policy service_account_worker_read on service_account for select to "{worker}" using (true);
-grant select (id, email, display_name, title, locale, time_zone, created_at, updated_at) on account to "{worker}";
-grant select (account_id, has_password, updated_at) on credential to "{worker}";
-grant select on avatar to "{worker}";
-grant select (id, account_id, name, first_address, first_seen_at, last_seen_at) on seen_device to "{worker}";
-grant select (account_id, kind, name, last_used_at) on factor to "{worker}";
-grant select (account_id, display_name, scopes, networks, created_at, last_used_address) on machine_credential to "{worker}";
-grant select on external_identity to "{worker}";
 grant select (organization_id, id, display_name, description, creator_id, created_at) on service_account to "{worker}";
 create index service_account_creator on service_account (creator_id);
+-- Pictures, which whoever has their path is shown.
+create policy avatar_worker_read on avatar for select to "{worker}" using (true);
+grant select on avatar to "{worker}";

@@ -19,13 +19,13 @@ var People = person.Own{
 	},
 	Sections: []person.Section{
 		{
-			Name: "notifications", Title: "What you were told", From: "notification", Where: "user_id = $1",
+			Name: "notifications", Title: "What you were told", Own: true, From: "notification", Where: "user_id = $1",
 			Key: []person.Key{person.Time("created_at"), person.UUID("id")},
 			Item: `json_build_object('id', id, 'organizationId', organization_id, 'kind', kind, 'title', title, 'taskKey', task_key,
     'createTime', created_at, 'readTime', read_at)`,
 		},
 		{
-			Name: "notification-preferences", Title: "What you want to be told", From: "preference", Where: "user_id = $1",
+			Name: "notification-preferences", Title: "What you want to be told", Own: true, From: "preference", Where: "user_id = $1",
 			Key:  []person.Key{person.Text("kind"), person.Text("channel")},
 			Item: `json_build_object('kind', kind, 'channel', channel, 'enabled', enabled, 'updateTime', updated_at)`,
 		},
