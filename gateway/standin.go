@@ -22,6 +22,7 @@ func (gateway *Gateway) mountStandIns(mux *http.ServeMux) {
 	}
 	for pattern, page := range map[string]func(publicURL, token string) g.Node{
 		"GET /invitations/accept": invitationPage, "GET /verify-email": verifyPage, "GET /reset-password": resetPage,
+		"GET /data-export": exportPage,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			token := r.URL.Query().Get("token")
@@ -112,6 +113,15 @@ func resetPage(publicURL, token string) g.Node {
 		shell(`curl -X POST `+publicURL+`/api/v1/auth/password:reset \
   -H "Content-Type: application/json" \
   -d '{"token":"`+token+`","newPassword":"<at least 12 characters>"}'`))
+}
+
+// exportPage leads to an archive. What follows links in mails before their reader does, follows none of a page: the token
+// is spent by a click.
+func exportPage(publicURL, token string) g.Node {
+	return standIn("data", "Your data",
+		say(h.A(h.Href(publicURL+"/api/v1/data-exports/"+token), g.Attr("download", "braid-data.zip"), g.Attr("rel", "noreferrer"),
+			g.Text("Download the archive"))),
+		say("Open ", inline("index.html"), " in it. It can be downloaded once; if it breaks off, try again."))
 }
 
 func invitationPage(publicURL, token string) g.Node {

@@ -34,6 +34,7 @@ const (
 	exampleAssignment   = "0198f5a6-2e13-7b55-9c24-d3e4f506170e"
 	exampleIdentity     = "0198f5a7-4035-7d77-be46-f5061728392a"
 	exampleConnection   = "0198f5a7-3f24-7c66-ad35-e4f50617281f"
+	exampleExport       = "0198f5a7-3f24-7c66-ad35-e4f50617285f"
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleTeam         = "0198f5a6-1d2e-7f30-8a41-5b6c7d8e9f0d"
 	exampleTransfer     = "0198f5a6-2e3f-7041-9b52-6c7d8e9f0a0e"
@@ -131,7 +132,8 @@ var exampleTexts = map[string]string{
 	"browser_token":     "YnJvd3Nlci1leGFtcGxl", "state": "c3RhdGUtZXhhbXBsZQ", "FinishProviderLoginRequest.code": "4/0AbCdEf",
 	"FinishIdentityRequest.code": "4/0AbCdEf", "issuer": "https://login.example.com", "client_id": "braid",
 	"client_secret": "GOCSPX-for-the-example-only", "link_token": "bGluay1leGFtcGxl", "mail_token": "bWFpbC1leGFtcGxl", "identity_id": exampleIdentity,
-	"Member.title":        "Head of Support",
+	"Member.title":   "Head of Support",
+	"data_export_id": exampleExport, "DataExport.id": exampleExport, "failure_reason": "",
 	"ExternalIdentity.id": exampleIdentity, "sso_connection_id": exampleConnection, "SsoConnection.id": exampleConnection,
 	"SsoConnection.display_name": "Example Corporation", "CreateSsoConnectionRequest.display_name": "Example Corporation",
 	"DiscoverSsoResponse.display_name": "Example Corporation", "default_role_id": "member",
@@ -140,7 +142,7 @@ var exampleTexts = map[string]string{
 var exampleNumbers = map[string]int64{
 	"number": 12, "expires_in": 600, "revision": 42, "revoked_count": 2, "ProjectSnapshot.revision": 41, "marked_count": 1, "unread_count": 3,
 	"page_size": 50, "backup_codes_left": 9, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
-	"created_count": 1, "max_uses": 25, "uses": 3,
+	"created_count": 1, "max_uses": 25, "uses": 3, "size_bytes": 48213,
 	"attempts": 1, "failures": 0, "erased_rows": 0,
 	"second_factor_grace_days": 14, "session_max_age": 43200, "session_max_pause": 7200,
 }
@@ -167,7 +169,7 @@ var exampleObjects = map[string]map[string]any{
 
 var exampleTimes = map[string]string{
 	"create_time": "2026-09-01T09:30:00Z", "update_time": "2026-09-02T14:05:12.482913Z", "due_time": "2026-09-15T17:00:00Z",
-	"start_time":  "2026-09-01T09:30:00Z",
+	"start_time": "2026-09-01T09:30:00Z", "finish_time": "2026-09-01T09:31:00Z",
 	"expire_time": "2026-09-08T09:30:00Z", "ValidateResponse.expire_time": "2026-09-01T09:40:00Z",
 	"end_time":    "2026-11-30T09:30:00Z",
 	"verify_time": "2026-09-02T14:00:00Z", "suspend_time": "2026-09-02T14:00:00Z",

@@ -65,6 +65,7 @@ var ownReasons = map[string][]string{
 
 	"/braid.identity.v1.AccessTokenService/CreateAccessToken":       {"NOT_FOUND", "CREDENTIAL_LIMIT_REACHED"},
 	"/braid.identity.v1.AccessTokenService/RotateAccessToken":       {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
+	"/braid.identity.v1.DataExportService/CreateDataExport":         {"DATA_EXPORT_RUNNING", "DATA_EXPORT_LIMIT_REACHED"},
 	"/braid.identity.v1.ServiceAccountService/CreateServiceAccount": {"SERVICE_ACCOUNT_LIMIT_REACHED"},
 	"/braid.identity.v1.ApiKeyService/CreateApiKey":                 {"CREDENTIAL_LIMIT_REACHED"},
 	"/braid.identity.v1.ApiKeyService/RotateApiKey":                 {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},

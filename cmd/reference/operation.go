@@ -196,7 +196,7 @@ func (o *operations) parameters(method *rpc.Method, request proto.Message) ([]an
 		}
 		parameters = append(parameters, parameter)
 	}
-	if method.Stream {
+	if method.Stream && !isFile(method) {
 		parameters = append(parameters, newObject("$ref", "#/components/parameters/LastEventId"))
 	}
 	if method.Idempotent {
@@ -269,6 +269,7 @@ func (o *operations) queryParameter(method *rpc.Method, field protoreflect.Field
 
 var exampleFilters = map[string]string{
 	"ListAccessTokens":    `scopes:"workflow.*"`,
+	"ListDataExports":     `state = "READY"`,
 	"ListApiKeys":         `expireTime < "2026-12-01T00:00:00Z"`,
 	"ListServiceAccounts": `displayName:"import"`,
 	"ListAssignments":     `subject.type = USER AND roleId = "member"`,
@@ -369,12 +370,15 @@ func (o *operations) success(method *rpc.Method) (*object, error) {
 	}
 	success := newObject("description", http.StatusText(http.StatusOK), "headers", headers)
 	output := method.Descriptor.Output()
-	if method.Stream {
+	if method.Stream && !isFile(method) {
 		content, err := o.streamContent(output)
 		return success.set("content", content), err
 	}
-	if output.FullName() == "google.api.HttpBody" {
-		// A file, which OpenAPI 3.1 describes by having nothing to say of it.
+	if isFile(method) {
+		// OpenAPI 3.1 describes a file by having nothing to say of it. One that comes piece by piece is never asked for again.
+		if method.Stream {
+			return success.set("content", newObject("*/*", newObject())), nil
+		}
 		headers.set("ETag", newObject("description", "Names the file's bytes, for If-None-Match.", "schema", newObject("type", "string")))
 		return success.set("content", newObject("*/*", newObject())), nil
 	}

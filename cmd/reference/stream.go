@@ -71,3 +71,8 @@ func selfField(method *rpc.Method) string {
 	permission, _ := proto.GetExtension(method.Descriptor.Options(), optionsv1.E_Permission).(*optionsv1.Permission)
 	return permission.GetSelfField()
 }
+
+// isFile says that a method answers with a file.
+func isFile(method *rpc.Method) bool {
+	return method.Descriptor.Output().FullName() == "google.api.HttpBody"
+}

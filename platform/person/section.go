@@ -11,10 +11,13 @@ import (
 )
 
 // Section is what people get of one sort of thing. It is read by the worker role, which sees all rows and of these the
-// columns that a migration lets it see: what is secret must not be among them.
+// columns that a migration lets it see: what is secret must not be among them. What policies show a person as their own
+// is read as that person instead (Own), who can be given nobody else's.
 type Section struct {
 	// Name is the file's in the archive: "comments". Title is what a reader is shown.
 	Name, Title string
+	// Own says that it is read as the person.
+	Own bool
 	// From is what stands behind FROM, Where what makes a row the person's, whose id is $1.
 	From, Where string
 	// Key are the columns that the rows are read in the order of; together they are unique.
@@ -64,7 +67,7 @@ func (s Section) Query() string {
 }
 
 // Page reads the items after a place, at first "", and returns the place where it ended, or "" at the end.
-func (s Section) Page(ctx context.Context, querier pg.Querier, person id.ID, after string) (items []string, next string, err error) {
+func (s Section) Page(ctx context.Context, db *pg.DB, person id.ID, after string) (items []string, next string, err error) {
 	place := make([]string, len(s.Key))
 	for i, key := range s.Key {
 		place[i] = key.first
@@ -73,6 +76,10 @@ func (s Section) Page(ctx context.Context, querier pg.Querier, person id.ID, aft
 		if place = strings.Split(after, betweenKeys); len(place) != len(s.Key) {
 			return nil, "", errPlace
 		}
+	}
+	querier := db.WorkerRead()
+	if s.Own {
+		querier = db.Read(pg.Scope{UserID: person})
 	}
 	rows, err := querier.Query(ctx, s.Query(), person, place, pageRows)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+	"google.golang.org/genproto/googleapis/api/httpbody"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -95,7 +96,7 @@ func Unary[Request, Response any](server *Server, method *Method, handler func(c
 }
 
 // Stream puts a server-streaming handler behind the chain, which has no deadline then, and behind the method's REST path
-// as server-sent events.
+// as server-sent events, or as a file when it answers with pieces of one.
 func Stream[Request, Response any](server *Server, method *Method, handler func(context.Context, *Request, func(*Response) error) error) func(context.Context, *Request, func(*Response) error) error {
 	chained := func(ctx context.Context, in *inbound, request *Request, send func(*Response) error) error {
 		return server.chain.run(ctx, method, in, any(request).(proto.Message), func(ctx context.Context) error {
@@ -106,6 +107,12 @@ func Stream[Request, Response any](server *Server, method *Method, handler func(
 		request := new(Request)
 		if err := r.decodeStream(any(request).(proto.Message).ProtoReflect()); err != nil {
 			r.fail(w, err)
+			return
+		}
+		if _, file := any(new(Response)).(*httpbody.HttpBody); file {
+			r.streamFile(w, func(send func(*httpbody.HttpBody) error) error {
+				return chained(ctx, r.inbound, request, func(response *Response) error { return send(any(response).(*httpbody.HttpBody)) })
+			})
 			return
 		}
 		events := newEventWriter(w)

@@ -12,6 +12,7 @@ import (
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/outbox"
+	"github.com/braidhq/braid/platform/person"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/audit/internal/api"
@@ -50,6 +51,9 @@ func New(environment service.Environment, _ Config) (*service.Service, error) {
 		return nil, err
 	}
 	if err := auditv1braid.MountAuditService(built.Server, api.New(useCases)); err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", Name, err)
+	}
+	if err := auditv1braid.MountPersonDataService(built.Server, person.NewHandler(environment.DB, People())); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
 	}
 	return built, nil

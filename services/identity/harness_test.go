@@ -61,6 +61,9 @@ type harness struct {
 	serviceToken func() (string, error)
 	// belongs are the members of organizations with their roles.
 	belongs *belongs
+	// elsewhere is what organization holds of people.
+	elsewhere *elsewhere
+	clients   *rpc.Clients
 }
 
 // keyMaterial is the keys of one installation.
@@ -165,9 +168,13 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	organization.Handle(organizationv1connect.NewInvitedRegistrationServiceHandler(h.invited))
 	h.owned = &owned{organizations: map[string][]string{}}
 	organization.Handle(organizationv1connect.NewSoleOwnershipServiceHandler(h.owned))
-	clients, err := rpc.NewClients(map[string]rpc.Target{"organization": {Handler: organization}}, h.material.signer, h.registry)
+	h.elsewhere = &elsewhere{items: map[string][]string{}}
+	h.elsewhere.mount(organization, "organization")
+	own := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.service.Server.ServeHTTP(w, r) })
+	clients, err := rpc.NewClients(map[string]rpc.Target{"organization": {Handler: organization}, "identity": {Handler: own}}, h.material.signer, h.registry)
 	require.NoError(t, err)
 	t.Cleanup(clients.Close)
+	h.clients = clients
 	h.roles, err = rpctest.NewRoles()
 	require.NoError(t, err)
 	h.access, err = authz.New(authz.Config{
@@ -184,7 +191,8 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	}, config)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
-		if part.Start != nil {
+		// Jobs are worked by the tests that are about them.
+		if part.Start != nil && part.Name != "identity.jobs" {
 			require.NoError(t, part.Start(t.Context()))
 		}
 	}

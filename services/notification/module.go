@@ -21,6 +21,7 @@ import (
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/job"
 	"github.com/braidhq/braid/platform/outbox"
+	"github.com/braidhq/braid/platform/person"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/service"
 	"github.com/braidhq/braid/services/notification/internal/api"
@@ -93,6 +94,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err := notificationv1braid.MountNotificationService(assembled.Server, handler); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
 	}
+	if err := notificationv1braid.MountPersonDataService(assembled.Server, person.NewHandler(environment.DB, People())); err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", environment.Name, err)
+	}
 	return assembled, nil
 }
 
@@ -133,6 +137,7 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
 		Ownership:   organizationv1connect.NewOwnershipMailServiceClient(environment.Clients.Dial("organization")),
 		Domains:     organizationv1connect.NewDomainMailServiceClient(environment.Clients.Dial("organization")),
+		DataExports: identityv1connect.NewDataExportMailServiceClient(environment.Clients.Dial("identity")),
 		Owners:      organizationv1connect.NewOwnerServiceClient(environment.Clients.Dial("organization")),
 		Links:       identityv1connect.NewProviderLinkMailServiceClient(environment.Clients.Dial("identity")),
 		Composer:    mail.New(environment.PublicURL), Mailer: mailer, From: *from, Metrics: app.NewMetrics(environment.Registerer),

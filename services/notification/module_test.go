@@ -99,7 +99,7 @@ func TestFromAnEventToTheMailbox(t *testing.T) {
 	environment, database := newEnvironment(t, known)
 	assembled, err := notification.New(environment, goodConfig())
 	require.NoError(t, err)
-	require.Len(t, assembled.Server.Procedures(), 5)
+	require.Len(t, assembled.Server.Procedures(), 7)
 	for _, part := range assembled.Parts {
 		runPart(t, part)
 	}

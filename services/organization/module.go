@@ -18,6 +18,7 @@ import (
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/job"
 	"github.com/braidhq/braid/platform/outbox"
+	about "github.com/braidhq/braid/platform/person"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/service"
@@ -71,6 +72,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		return nil, err
 	}
 	if err := mount(built.Server, api.New(useCases, built.Runner, environment.PublicURL)); err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", Name, err)
+	}
+	if err := organizationv1braid.MountPersonDataService(built.Server, about.NewHandler(environment.DB, People())); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
 	}
 	if err := built.Consume([]string{"identity"}, consumer.Identity(useCases)); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/inbox"
 	"github.com/braidhq/braid/platform/outbox"
+	"github.com/braidhq/braid/platform/person"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/service"
@@ -58,6 +59,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	}
 	members := consumer.NewOrganization(cases)
 	if err := built.Consume([]string{"organization"}, members.Handlers(), members.Single()...); err != nil {
+		return nil, err
+	}
+	if err := workflowv1braid.MountPersonDataService(built.Server, person.NewHandler(environment.DB, People())); err != nil {
 		return nil, err
 	}
 	cleaner := live.NewCleaner(environment.DB, config.ChangeRetention, environment.Clock, environment.Logger)

@@ -134,6 +134,7 @@ var catalogRules = []catalogRule{
 		except: with(versionTables, map[string]string{
 			"account": "a person, who is of no organization", "credential": "a person's", "session": "a person's",
 			"external_identity": "a person's", "operator": "the installation's",
+			"data_export": "a person's", "data_export_chunk": "a person's",
 			"refresh_token": "a session's", "seen_device": "a person's", "avatar": "a person's", "preference": "a person's", "registration": "somebody who is nobody yet",
 			"factor": "a person's", "backup_code": "a person's", "proof_budget": "a person's", "challenge": "somebody's who may be nobody yet",
 			"device": "a person's", "password_reset": "a person's, or nobody's", "email_change": "a person's",
@@ -220,6 +221,7 @@ var catalogRules = []catalogRule{
 			"list_operators": "asks itself whether the user that the transaction acts as may see them", "all_operators": "for commands",
 			"find_machine_credential": "by the hash of a secret", "find_client_key": "by the two ids that a client's assertion names",
 			"is_credential_good": "by the id of a credential that was verified",
+			"find_data_export":   "by the hash of a token", "find_data_export_mail": "by the id in an event",
 		},
 		examples: []string{`create function leak() returns bigint language sql security definer as 'select count(*) from task';
 			revoke all on function leak from public`},

@@ -7,9 +7,13 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/person"
+	"github.com/braidhq/braid/platform/pg"
+	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/services/audit"
 	"github.com/braidhq/braid/services/identity"
 	"github.com/braidhq/braid/services/notification"
@@ -34,7 +38,7 @@ var nobody = map[string]string{
 	"scope_id": "a project or a resource of one", "deletion_id": "an organization that is being deleted", "link_id": "an invitation link",
 	"invitation_id": "an invitation", "transfer_id": "an offer of ownership", "registration_id": "a registration",
 	"session_id": "a session", "device_id": "a device that was seen", "avatar_id": "a picture", "credential_id": "a token or key",
-	"service_account_id": "a machine", "record_id": "an audit record",
+	"service_account_id": "a machine", "record_id": "an audit record", "export_id": "an export of data", "build_id": "a try to make one",
 }
 
 const (
@@ -108,6 +112,8 @@ func TestEveryColumnThatMayNameAPersonIsSaid(t *testing.T) {
 	t.Parallel()
 	folders, err := os.ReadDir("../../services")
 	require.NoError(t, err)
+	methods, err := rpc.Catalog()
+	require.NoError(t, err)
 	unused := map[string]bool{}
 	for column := range maps.Keys(nobody) {
 		unused[column] = true
@@ -115,13 +121,21 @@ func TestEveryColumnThatMayNameAPersonIsSaid(t *testing.T) {
 	sections := map[string]string{}
 	for _, folder := range folders {
 		service := folder.Name()
+		require.Contains(t, methods, person.Procedure(service, "ReadPersonSection"), "%s has no PersonDataService", service)
 		require.NotNil(t, people[service], "the service %s must be added to people", service)
 		own := people[service]()
 		for _, section := range own.Sections {
 			require.Empty(t, sections[section.Name], "%s of %s has a name that is taken", section.Name, service)
 			sections[section.Name] = service
 		}
-		inspect(t, pgtest.Create(t, service, databases[service]()...), "", func(tx pgx.Tx) {
+		database := pgtest.Create(t, service, databases[service]()...)
+		db := pgtest.OpenDB(t, pg.Config{Service: service, URL: database.URL}, prometheus.NewRegistry())
+		for _, section := range own.Sections {
+			_, next, err := section.Page(t.Context(), db, id.New(), "")
+			require.NoError(t, err, "%s of %s can be read", section.Name, service)
+			require.Empty(t, next)
+		}
+		inspect(t, database, "", func(tx pgx.Tx) {
 			found := readCatalog(t, tx)
 			require.Empty(t, unsaid(found, own, unused), "%s: say in People whether these name a person", service)
 			requireSound(t, service, own, found)

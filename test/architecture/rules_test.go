@@ -12,7 +12,7 @@ import (
 var layers = map[string][]string{
 	"api":      {"app", "domain", "live"},
 	"consumer": {"app", "domain"},
-	"app":      {"domain", "store", "avatar", "federation", "mail", "passkey", "password", "smtp", "token", "totp"},
+	"app":      {"domain", "store", "archive", "avatar", "federation", "mail", "passkey", "password", "smtp", "token", "totp"},
 	"store":    {"domain"},
 	"domain":   nil,
 
@@ -21,6 +21,7 @@ var layers = map[string][]string{
 	// mailbox is a way in of its own, by SMTP and the admin port, for development.
 	"mailbox": {"smtp", "store"},
 	// The tools that app works with. They never call back up.
+	"archive":    {},
 	"avatar":     {"domain"},
 	"federation": {"domain"},
 	"mail":       {"domain"},

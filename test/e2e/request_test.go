@@ -292,7 +292,7 @@ func examples() values {
 		"confirm_name": "Example", "reason": "Example", "CreateOperatorRequest.role": "SUPPORT", "Operator.role": "SYSTEM",
 		"provider_id": "none", "redirect_uri": "https://none.example", "state": "none", "browser_token": "none", "link_token": "none", "link_id": id.New().String(),
 		"identity_id": id.New().String(), "sso_connection_id": id.New().String(), "issuer": "https://none.invalid", "client_id": "none",
-		"client_secret": "none", "default_role_id": "member",
+		"client_secret": "none", "default_role_id": "member", "section": "none", "data_export_id": id.New().String(),
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},
 	}
 }

@@ -119,6 +119,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Access", testAccess},
 		{"Deletion", testDeletion},
 		{"Leaving", testLeaving},
+		{"DataExport", testDataExport},
 		{"Secrets", testSecrets},
 		{"Trace", testTrace},
 		{"Metrics", testMetrics},
@@ -240,13 +241,14 @@ func (s *suite) again(t *testing.T, who *client.Person) *client.Person {
 }
 
 // apart is who calls a method that may end sessions: the same person with a session of its own, or, where it ends all of
-// a person's sessions, somebody else.
+// a person's sessions or may be called once, somebody else.
 func (s *suite) apart(t *testing.T, method *rpc.Method, who *client.Person) *client.Person {
 	t.Helper()
 	switch {
 	case method.Rule != rpc.Authenticated || method.ReadOnly:
 		return who
-	case method.Descriptor.Parent().Name() == "SessionService", method.Descriptor.Parent().Name() == "AccountDeletionService":
+	case method.Descriptor.Parent().Name() == "SessionService", method.Descriptor.Parent().Name() == "AccountDeletionService",
+		method.Descriptor.Name() == "CreateDataExport":
 		return s.signUp(t, "Somebody")
 	default:
 		return s.again(t, who)

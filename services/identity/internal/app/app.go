@@ -46,6 +46,8 @@ type App struct {
 	SessionLimits domain.SessionLimits
 	// Permissions are the names that a scope may be: permissions of the contract, and services.
 	Permissions map[string]bool
+	// Exports collects what there is of people.
+	Exports Exports
 	// PublicURL is where clients reach this deployment: the issuer and audience of OAuth 2.
 	PublicURL string
 	Clock     clock.Clock

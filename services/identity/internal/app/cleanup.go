@@ -69,8 +69,9 @@ func (c *Cleanup) Once(ctx context.Context) error {
 		"password_reset": purged.PasswordResets, "email_change": purged.EmailChanges, "device": purged.Devices, "budget": purged.Budgets,
 		"machine_credential": purged.MachineCredentials,
 		"used_assertion":     purged.UsedAssertions, "revoked_token": purged.RevokedTokens,
+		"archive_chunk": purged.ArchiveChunks, "data_export": purged.DataExports,
 	} {
 		c.removed.WithLabelValues(kind).Add(float64(count))
 	}
-	return nil
+	return c.app.failOverdueExports(ctx)
 }

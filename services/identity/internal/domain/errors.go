@@ -82,3 +82,9 @@ var (
 	ErrUnsupportedGrantType = errs.New(errs.InvalidArgument, "UNSUPPORTED_GRANT_TYPE", "The only grant is client_credentials.")
 	ErrInvalidScope         = errs.New(errs.InvalidArgument, "INVALID_SCOPE", "A scope is outside those of the key.")
 )
+
+// What an export of a person's data is refused with.
+var (
+	ErrDataExportRunning = errs.New(errs.FailedPrecondition, "DATA_EXPORT_RUNNING", "Your data is being collected already; wait for the mail.")
+	ErrDataExportLimit   = errs.New(errs.ResourceExhausted, "DATA_EXPORT_LIMIT_REACHED", "There can be three exports a day; come back later.")
+)

@@ -6,7 +6,7 @@ import "github.com/braidhq/braid/platform/person"
 var People = person.Own{
 	Columns: []person.Column{
 		{Name: "account.id", Section: "account", Forget: person.Remove},
-		{Name: "credential.account_id", Section: "account", Forget: person.Remove},
+		{Name: "credential.account_id", Withheld: "the password, by its hash; the address is in the account", Forget: person.Remove},
 		{Name: "avatar.account_id", Section: "avatar", Forget: person.Remove},
 		{Name: "session.account_id", Section: "sessions", Forget: person.Remove},
 		{Name: "refresh_token.account_id", Withheld: "secrets of sessions, by their hash; the sessions are a section", Forget: person.Remove},
@@ -22,15 +22,16 @@ var People = person.Own{
 		{Name: "external_identity.account_id", Section: "identities", Forget: person.Remove},
 		{Name: "deletion.id", Withheld: "that the person asked to be deleted, which the history says", Forget: person.Keep, Because: "how the deletion ended"},
 		{Name: "deletion_step.deletion_id", Withheld: "how far services are with that", Forget: person.Keep, Because: "how the deletion ended"},
+		{Name: "data_export.account_id", Section: "data-exports", Forget: person.Remove},
+		{Name: "data_export_chunk.account_id", Withheld: "the archives themselves", Forget: person.Remove},
 		{Name: "service_account.creator_id", Section: "service-accounts", Forget: person.Replace},
 	},
 	Sections: append([]person.Section{
 		{
-			Name: "account", Title: "Your account", From: "account left join credential on credential.account_id = account.id",
+			Name: "account", Title: "Your account", Own: true, From: "account",
 			Where: "account.id = $1", Key: []person.Key{person.UUID("account.id")},
 			Item: `json_build_object('id', account.id, 'email', email, 'displayName', display_name, 'title', title, 'locale', locale,
-    'timeZone', time_zone, 'hasPassword', has_password, 'passwordUpdateTime', case when has_password then credential.updated_at end,
-    'createTime', account.created_at, 'updateTime', account.updated_at)`,
+    'timeZone', time_zone, 'createTime', account.created_at, 'updateTime', account.updated_at)`,
 		},
 		{
 			Name: "avatar", Title: "Your picture", From: "avatar", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
@@ -48,29 +49,33 @@ var People = person.Own{
 
 var securitySections = []person.Section{
 	{
-		Name: "sessions", Title: "Where you are signed in", From: "session", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
+		Name: "sessions", Title: "Where you are signed in", Own: true, From: "session", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
 		Item: `json_build_object('id', id, 'device', device, 'client', client, 'userAgent', user_agent, 'address', client_address,
     'methods', methods, 'createTime', created_at, 'lastUseTime', last_used_at, 'expireTime', least(expires_at, ends_at))`,
 	},
 	{
-		Name: "devices", Title: "Devices you have used", From: "seen_device", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
+		Name: "devices", Title: "Devices you have used", Own: true, From: "seen_device", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
 		Item: `json_build_object('id', id, 'name', name, 'firstAddress', first_address, 'firstUseTime', first_seen_at, 'lastUseTime', last_seen_at)`,
 	},
 	{
-		Name: "factors", Title: "Second factors", From: "factor", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
+		Name: "factors", Title: "Second factors", Own: true, From: "factor", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
 		Item: `json_build_object('id', id, 'kind', kind, 'name', name, 'createTime', created_at, 'confirmTime', confirmed_at,
     'lastUseTime', last_used_at)`,
 	},
 	{
-		Name: "access-tokens", Title: "Personal access tokens", From: "machine_credential", Where: "account_id = $1",
+		Name: "access-tokens", Title: "Personal access tokens", Own: true, From: "machine_credential", Where: "account_id = $1",
 		Key: []person.Key{person.UUID("id")},
 		Item: `json_build_object('id', id, 'displayName', display_name, 'scopes', scopes, 'allowedNetworks', networks,
     'createTime', created_at, 'expireTime', expires_at, 'lastUseTime', last_used_at, 'lastUseAddress', last_used_address)`,
 	},
 	{
-		Name: "identities", Title: "How others know you", From: "external_identity", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
+		Name: "identities", Title: "How others know you", Own: true, From: "external_identity", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
 		Item: `json_build_object('id', id, 'source', source, 'issuer', issuer, 'subject', subject, 'email', email,
     'createTime', created_at, 'lastUseTime', last_used_at)`,
+	},
+	{
+		Name: "data-exports", Title: "When you asked for this", Own: true, From: "data_export", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
+		Item: `json_build_object('id', id, 'state', state, 'createTime', created_at, 'finishTime', finished_at)`,
 	},
 	{
 		Name: "service-accounts", Title: "Service accounts you made", From: "service_account", Where: "creator_id = $1",

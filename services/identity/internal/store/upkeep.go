@@ -15,6 +15,7 @@ type Purged struct {
 	Challenges, UnconfirmedFactors                    int64
 	PasswordResets, EmailChanges, Devices, Budgets    int64
 	MachineCredentials, UsedAssertions, RevokedTokens int64
+	ArchiveChunks, DataExports                        int64
 }
 
 // Purge removes what time has ended, at most a number of each kind. It needs a worker transaction.
@@ -59,6 +60,12 @@ func Purge(ctx context.Context, tx *pg.Tx, now time.Time, most int32) (purged Pu
 	}
 	if purged.RevokedTokens, err = queries.PurgeRevokedTokens(ctx, now, most); err != nil {
 		return Purged{}, explain("purge revoked tokens", err)
+	}
+	if purged.ArchiveChunks, err = queries.PurgeDataExportChunks(ctx, now, most); err != nil {
+		return Purged{}, explain("purge archives", err)
+	}
+	if purged.DataExports, err = queries.PurgeDataExports(ctx, now, most); err != nil {
+		return Purged{}, explain("purge data exports", err)
 	}
 	return purged, nil
 }

@@ -18,6 +18,7 @@ const (
 	ForPasswordReset Purpose = "password-reset-token"
 	ForEmailChange   Purpose = "email-change-token"
 	ForProviderLink  Purpose = "provider-link-token"
+	ForDataExport    Purpose = "data-export-token"
 )
 
 // Mailed derives the token of a mail's link: 256 bits that are stored nowhere.

@@ -15,6 +15,7 @@ const (
 	skipResetGone  = "the reset is over"
 	skipLinkGone   = "the login at the provider is over"
 	skipChangeGone = "the change of address is over"
+	skipExportGone = "the export is over"
 )
 
 func (d *Deliveries) preparePasswordReset(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
@@ -86,4 +87,23 @@ func (d *Deliveries) prepareEmailChange(ctx context.Context, delivery domain.Del
 		content = d.Composer.EmailConfirmation(change.GetToken(), change.GetExpireTime().AsTime())
 	}
 	return mail.Message{Content: content, To: netmail.Address{Address: to}}, "", nil
+}
+
+// prepareDataExport writes either of the two mails of an export: the link, or why there is none.
+func (d *Deliveries) prepareDataExport(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	export, err := d.DataExports.GetDataExportMail(ctx, &identityv1.GetDataExportMailRequest{DataExportId: delivery.AccountMatterID.String()})
+	if err != nil && !isGone(err) {
+		return mail.Message{}, "", fmt.Errorf("get data export mail: %w", err)
+	}
+	failed := delivery.Kind == domain.DataExportFailed
+	if err != nil || !failed && export.GetToken() == "" {
+		return mail.Message{}, skipExportGone, nil
+	}
+	var content mail.Content
+	if failed {
+		content = d.Composer.DataExportFailed(export.GetFailureReason())
+	} else {
+		content = d.Composer.DataExport(export.GetToken(), export.GetExpireTime().AsTime())
+	}
+	return mail.Message{Content: content, To: netmail.Address{Name: export.GetDisplayName(), Address: export.GetEmail()}}, "", nil
 }

@@ -44,6 +44,7 @@ type Deliveries struct {
 	Domains     Domains
 	Owners      Owners
 	Links       Links
+	DataExports DataExports
 	Composer    *mail.Composer
 	Mailer      Mailer
 	From        netmail.Address
@@ -152,6 +153,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareDeletion(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)
+	case domain.DataExportReady, domain.DataExportFailed:
+		message, skip, err = d.prepareDataExport(ctx, delivery)
 	case domain.OwnershipOffer:
 		message, skip, err = d.prepareOwnership(ctx, delivery)
 	case domain.SSOBroken:

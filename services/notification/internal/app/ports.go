@@ -73,6 +73,11 @@ type Mailer interface {
 	Send(ctx context.Context, message mail.Message) error
 }
 
+// DataExports says what the mails about an export of somebody's data must say.
+type DataExports interface {
+	GetDataExportMail(context.Context, *identityv1.GetDataExportMailRequest) (*identityv1.GetDataExportMailResponse, error)
+}
+
 // Jobs adds durable work to a transaction.
 type Jobs interface {
 	Enqueue(ctx context.Context, tx *pg.Tx, args job.Args, options ...job.Option) error

@@ -20,6 +20,7 @@ func Handlers(notifier *app.Notifier) map[string]inbox.Handler {
 	handlers := map[string]inbox.Handler{}
 	maps.Copy(handlers, identityHandlers(notifier))
 	maps.Copy(handlers, securityHandlers(notifier))
+	maps.Copy(handlers, dataExportHandlers(notifier))
 	maps.Copy(handlers, organizationHandlers(notifier))
 	maps.Copy(handlers, workflowHandlers(notifier))
 	return handlers

@@ -29,7 +29,7 @@ type Delivery struct {
 	RegistrationID id.ID
 	InvitationID   id.ID
 	DeviceID       id.ID
-	// AccountMatterID is identity's: a reset of a password, a change of address or, when the mail is about nothing else,
+	// AccountMatterID is identity's: a reset of a password, a change of address, an export or, when the mail is about nothing else,
 	// the user.
 	AccountMatterID id.ID
 	TransferID      id.ID

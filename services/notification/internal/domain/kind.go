@@ -20,6 +20,9 @@ const (
 	EmailChange       Kind = "email_change"
 	OwnershipOffer    Kind = "ownership_offer"
 	DomainLost        Kind = "domain_lost"
+	// The two of an export are about identity's export.
+	DataExportReady  Kind = "data_export_ready"
+	DataExportFailed Kind = "data_export_failed"
 )
 
 // Channel is a way to reach a person.

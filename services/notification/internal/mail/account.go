@@ -58,6 +58,22 @@ func (c *Composer) EmailChange(newEmail string) Content {
 		say("If it was not you, somebody has your account: change its password at ", address(c.publicURL)))
 }
 
+// DataExport is the mail with the link to what there is of a person.
+func (c *Composer) DataExport(token string, expires time.Time) Content {
+	return letter("Your data at Braid is ready",
+		say("You asked for what Braid holds of you. It has been collected."),
+		follow("Get your data", c.tokenLink("/data-export", token)),
+		say("The link works until "+formatTime(expires)+", and for one download: after that the archive is gone."),
+		say("Whoever has the link gets your data. If you did not ask for it, change your password and delete the export."))
+}
+
+// DataExportFailed tells a person that nothing came of it, and why.
+func (c *Composer) DataExportFailed(reason string) Content {
+	return letter("Your data at Braid could not be collected",
+		say("You asked for what Braid holds of you, and it could not be collected. "+line(reason)),
+		say("Nothing was kept of the try. Ask again later: ", address(c.publicURL)))
+}
+
 func (c *Composer) tokenLink(path, token string) string {
 	return c.publicURL + path + "?token=" + url.QueryEscape(token)
 }

@@ -15,22 +15,22 @@ var People = person.Own{
 		{Name: "delivery.actor_id", Withheld: ofOthers, Forget: person.Replace},
 		{Name: "delivery.assignee_id", Withheld: ofOthers, Forget: person.Replace},
 		{Name: "delivery.previous_assignee_id", Withheld: ofOthers, Forget: person.Replace},
-		{Name: "delivery.account_matter_id", Withheld: "the row's user_id says it as well", Forget: person.Remove},
+		{Name: "delivery.account_matter_id", Section: "mails", Forget: person.Remove},
 	},
 	Sections: []person.Section{
 		{
-			Name: "notifications", Title: "What you were told", From: "notification", Where: "user_id = $1",
+			Name: "notifications", Title: "What you were told", Own: true, From: "notification", Where: "user_id = $1",
 			Key: []person.Key{person.Time("created_at"), person.UUID("id")},
 			Item: `json_build_object('id', id, 'organizationId', organization_id, 'kind', kind, 'title', title, 'taskKey', task_key,
     'createTime', created_at, 'readTime', read_at)`,
 		},
 		{
-			Name: "notification-preferences", Title: "What you want to be told", From: "preference", Where: "user_id = $1",
+			Name: "notification-preferences", Title: "What you want to be told", Own: true, From: "preference", Where: "user_id = $1",
 			Key:  []person.Key{person.Text("kind"), person.Text("channel")},
 			Item: `json_build_object('kind', kind, 'channel', channel, 'enabled', enabled, 'updateTime', updated_at)`,
 		},
 		{
-			Name: "mails", Title: "Mails to you", From: "delivery", Where: "user_id = $1", Key: []person.Key{person.UUID("id")},
+			Name: "mails", Title: "Mails to you", From: "delivery", Where: "user_id = $1 or account_matter_id = $1", Key: []person.Key{person.UUID("id")},
 			Item: `json_build_object('id', id, 'organizationId', organization_id, 'kind', kind, 'taskKey', nullif(task_key, ''),
     'taskTitle', nullif(task_title, ''), 'state', state, 'createTime', created_at, 'finishTime', finished_at)`,
 		},

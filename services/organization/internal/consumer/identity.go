@@ -28,10 +28,10 @@ func Identity(app *app.App) map[string]inbox.Handler {
 			return &identityv1.ServiceAccountUpdated{}
 		}),
 		bus.TypeOf(&identityv1.ServiceAccountDeleted{}): removeServiceAccount(app),
-		"identity.sso.bypassed":           tellOfBypass(app),
-		"identity.sso_connection.created": keepRequirement(app, func() connection { return &identityv1.SsoConnectionCreated{} }),
-		"identity.sso_connection.updated": keepRequirement(app, func() connection { return &identityv1.SsoConnectionUpdated{} }),
-		"identity.sso_connection.deleted": keepRequirement(app, func() connection { return &identityv1.SsoConnectionDeleted{} }),
+		"identity.sso.bypassed":                         tellOfBypass(app),
+		"identity.sso_connection.created":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionCreated{} }),
+		"identity.sso_connection.updated":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionUpdated{} }),
+		"identity.sso_connection.deleted":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionDeleted{} }),
 	}
 }
 

@@ -130,6 +130,10 @@ const (
 	ErrorReason_SOLE_OWNER ErrorReason = 141
 	// The cancellation token is unknown or has expired, or what it was for is over.
 	ErrorReason_CANCELLATION_TOKEN_INVALID ErrorReason = 142
+	// The caller's data is being collected already; wait for it, or delete that export.
+	ErrorReason_DATA_EXPORT_RUNNING ErrorReason = 130
+	// Three exports were asked for within a day; Retry-After says when there may be another.
+	ErrorReason_DATA_EXPORT_LIMIT_REACHED ErrorReason = 131
 )
 
 // Enum value maps for ErrorReason.
@@ -185,6 +189,8 @@ var (
 		140: "ACCOUNT_DELETION_PENDING",
 		141: "SOLE_OWNER",
 		142: "CANCELLATION_TOKEN_INVALID",
+		130: "DATA_EXPORT_RUNNING",
+		131: "DATA_EXPORT_LIMIT_REACHED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -237,6 +243,8 @@ var (
 		"ACCOUNT_DELETION_PENDING":      140,
 		"SOLE_OWNER":                    141,
 		"CANCELLATION_TOKEN_INVALID":    142,
+		"DATA_EXPORT_RUNNING":           130,
+		"DATA_EXPORT_LIMIT_REACHED":     131,
 	}
 )
 
@@ -271,7 +279,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xc0\x12\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xaf\x13\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -373,7 +381,11 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"SOLE_OWNER\x10\x8d\x01\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x126\n" +
 	"\x1aCANCELLATION_TOKEN_INVALID\x10\x8e\x01\x1a\x15ʻ\x18\x11\n" +
-	"\x0fUNAUTHENTICATEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x0fUNAUTHENTICATED\x123\n" +
+	"\x13DATA_EXPORT_RUNNING\x10\x82\x01\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x128\n" +
+	"\x19DATA_EXPORT_LIMIT_REACHED\x10\x83\x01\x1a\x18ʻ\x18\x14\n" +
+	"\x12RESOURCE_EXHAUSTEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

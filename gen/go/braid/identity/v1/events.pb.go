@@ -1747,6 +1747,290 @@ func (x *UserDeleted) GetErasedRows() int64 {
 	return 0
 }
 
+// DataExportRequested: a user wants to have what there is of them.
+type DataExportRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The export.
+	DataExportId  string `protobuf:"bytes,2,opt,name=data_export_id,json=dataExportId,proto3" json:"data_export_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataExportRequested) Reset() {
+	*x = DataExportRequested{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataExportRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataExportRequested) ProtoMessage() {}
+
+func (x *DataExportRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataExportRequested.ProtoReflect.Descriptor instead.
+func (*DataExportRequested) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *DataExportRequested) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *DataExportRequested) GetDataExportId() string {
+	if x != nil {
+		return x.DataExportId
+	}
+	return ""
+}
+
+// DataExportReady: what there is of a user has been collected. Its mail is fetched by GetDataExportMail when it is sent.
+type DataExportReady struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The export.
+	DataExportId  string `protobuf:"bytes,2,opt,name=data_export_id,json=dataExportId,proto3" json:"data_export_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataExportReady) Reset() {
+	*x = DataExportReady{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataExportReady) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataExportReady) ProtoMessage() {}
+
+func (x *DataExportReady) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataExportReady.ProtoReflect.Descriptor instead.
+func (*DataExportReady) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DataExportReady) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *DataExportReady) GetDataExportId() string {
+	if x != nil {
+		return x.DataExportId
+	}
+	return ""
+}
+
+// DataExportFailed: what there is of a user could not be collected. Its mail is fetched by GetDataExportMail as well.
+type DataExportFailed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The export.
+	DataExportId string `protobuf:"bytes,2,opt,name=data_export_id,json=dataExportId,proto3" json:"data_export_id,omitempty"`
+	// Why, without anybody's data.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataExportFailed) Reset() {
+	*x = DataExportFailed{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataExportFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataExportFailed) ProtoMessage() {}
+
+func (x *DataExportFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataExportFailed.ProtoReflect.Descriptor instead.
+func (*DataExportFailed) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *DataExportFailed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *DataExportFailed) GetDataExportId() string {
+	if x != nil {
+		return x.DataExportId
+	}
+	return ""
+}
+
+func (x *DataExportFailed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// DataExportDownloaded: an archive was sent whole to who had its link, and is gone.
+type DataExportDownloaded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The export.
+	DataExportId  string `protobuf:"bytes,2,opt,name=data_export_id,json=dataExportId,proto3" json:"data_export_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataExportDownloaded) Reset() {
+	*x = DataExportDownloaded{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataExportDownloaded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataExportDownloaded) ProtoMessage() {}
+
+func (x *DataExportDownloaded) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataExportDownloaded.ProtoReflect.Descriptor instead.
+func (*DataExportDownloaded) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DataExportDownloaded) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *DataExportDownloaded) GetDataExportId() string {
+	if x != nil {
+		return x.DataExportId
+	}
+	return ""
+}
+
+// DataExportDeleted: a user ended an export.
+type DataExportDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The export.
+	DataExportId  string `protobuf:"bytes,2,opt,name=data_export_id,json=dataExportId,proto3" json:"data_export_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataExportDeleted) Reset() {
+	*x = DataExportDeleted{}
+	mi := &file_braid_identity_v1_events_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataExportDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataExportDeleted) ProtoMessage() {}
+
+func (x *DataExportDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_events_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataExportDeleted.ProtoReflect.Descriptor instead.
+func (*DataExportDeleted) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_events_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *DataExportDeleted) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *DataExportDeleted) GetDataExportId() string {
+	if x != nil {
+		return x.DataExportId
+	}
+	return ""
+}
+
 var File_braid_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_events_proto_rawDesc = "" +
@@ -1910,7 +2194,28 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1f\n" +
 	"\verased_rows\x18\x03 \x01(\x03R\n" +
 	"erasedRows:\x1b»\x18\x17\n" +
-	"\x15identity.user.deletedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x15identity.user.deleted\"z\n" +
+	"\x13DataExportRequested\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12$\n" +
+	"\x0edata_export_id\x18\x02 \x01(\tR\fdataExportId:$»\x18 \n" +
+	"\x1eidentity.data_export.requested\"r\n" +
+	"\x0fDataExportReady\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12$\n" +
+	"\x0edata_export_id\x18\x02 \x01(\tR\fdataExportId: »\x18\x1c\n" +
+	"\x1aidentity.data_export.ready\"\x8c\x01\n" +
+	"\x10DataExportFailed\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12$\n" +
+	"\x0edata_export_id\x18\x02 \x01(\tR\fdataExportId\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason:!»\x18\x1d\n" +
+	"\x1bidentity.data_export.failed\"|\n" +
+	"\x14DataExportDownloaded\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12$\n" +
+	"\x0edata_export_id\x18\x02 \x01(\tR\fdataExportId:%»\x18!\n" +
+	"\x1fidentity.data_export.downloaded\"v\n" +
+	"\x11DataExportDeleted\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12$\n" +
+	"\x0edata_export_id\x18\x02 \x01(\tR\fdataExportId:\"»\x18\x1e\n" +
+	"\x1cidentity.data_export.deletedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_events_proto_rawDescOnce sync.Once
@@ -1925,7 +2230,7 @@ func file_braid_identity_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_identity_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_braid_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_braid_identity_v1_events_proto_goTypes = []any{
 	(SessionRevoked_Reason)(0),     // 0: braid.identity.v1.SessionRevoked.Reason
 	(SigningKeyRotated_Cause)(0),   // 1: braid.identity.v1.SigningKeyRotated.Cause
@@ -1954,13 +2259,18 @@ var file_braid_identity_v1_events_proto_goTypes = []any{
 	(*UserDeletionFailed)(nil),     // 24: braid.identity.v1.UserDeletionFailed
 	(*UserErasureStarted)(nil),     // 25: braid.identity.v1.UserErasureStarted
 	(*UserDeleted)(nil),            // 26: braid.identity.v1.UserDeleted
-	(*timestamppb.Timestamp)(nil),  // 27: google.protobuf.Timestamp
+	(*DataExportRequested)(nil),    // 27: braid.identity.v1.DataExportRequested
+	(*DataExportReady)(nil),        // 28: braid.identity.v1.DataExportReady
+	(*DataExportFailed)(nil),       // 29: braid.identity.v1.DataExportFailed
+	(*DataExportDownloaded)(nil),   // 30: braid.identity.v1.DataExportDownloaded
+	(*DataExportDeleted)(nil),      // 31: braid.identity.v1.DataExportDeleted
+	(*timestamppb.Timestamp)(nil),  // 32: google.protobuf.Timestamp
 }
 var file_braid_identity_v1_events_proto_depIdxs = []int32{
 	0,  // 0: braid.identity.v1.SessionRevoked.reason:type_name -> braid.identity.v1.SessionRevoked.Reason
-	27, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
+	32, // 1: braid.identity.v1.SigningKeyRotated.sign_time:type_name -> google.protobuf.Timestamp
 	1,  // 2: braid.identity.v1.SigningKeyRotated.cause:type_name -> braid.identity.v1.SigningKeyRotated.Cause
-	27, // 3: braid.identity.v1.UserDeletionRequested.start_time:type_name -> google.protobuf.Timestamp
+	32, // 3: braid.identity.v1.UserDeletionRequested.start_time:type_name -> google.protobuf.Timestamp
 	4,  // [4:4] is the sub-list for method output_type
 	4,  // [4:4] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
@@ -1979,7 +2289,7 @@ func file_braid_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_identity_v1_events_proto_rawDesc), len(file_braid_identity_v1_events_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/events.proto.
  */
 export const file_braid_identity_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLeAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAkSEwoLYXZhdGFyX3BhdGgYGCABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQiqQMKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24ilwIKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBUSFAoQUEFTU1dPUkRfQ0hBTkdFRBAKEhIKDlBBU1NXT1JEX1JFU0VUEAsSEQoNRkFDVE9SU19SRVNFVBAeEhkKFU9QRVJBVE9SX1JPTEVfQ0hBTkdFRBBuEh0KGUZBQ1RPUlNfUkVTRVRfQllfT1BFUkFUT1IQbxIXChJERUxFVElPTl9SRVFVRVNURUQQjAE6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQiUwoWUGFzc3dvcmRSZXNldFJlcXVlc3RlZBIQCghyZXNldF9pZBgBIAEoCTonwrsYIwohaWRlbnRpdHkucGFzc3dvcmQucmVzZXRfcmVxdWVzdGVkIlIKD1Bhc3N3b3JkQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg0KBXJlc2V0GAIgASgIOh/CuxgbChlpZGVudGl0eS5wYXNzd29yZC5jaGFuZ2VkImEKFEVtYWlsQ2hhbmdlUmVxdWVzdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJY2hhbmdlX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5lbWFpbC5jaGFuZ2VfcmVxdWVzdGVkIpQBChVVc2VyRGVsZXRpb25SZXF1ZXN0ZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOibCuxgiCiBpZGVudGl0eS51c2VyLmRlbGV0aW9uX3JlcXVlc3RlZCJkChVVc2VyRGVsZXRpb25DYW5jZWxsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJOibCuxgiCiBpZGVudGl0eS51c2VyLmRlbGV0aW9uX2NhbmNlbGxlZCJgChNVc2VyRGVsZXRpb25TdGFydGVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCTokwrsYIAoeaWRlbnRpdHkudXNlci5kZWxldGlvbl9zdGFydGVkIn8KElVzZXJEZWxldGlvbkZhaWxlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSDwoHc2VydmljZRgDIAEoCRIOCgZyZWFzb24YBCABKAk6I8K7GB8KHWlkZW50aXR5LnVzZXIuZGVsZXRpb25fZmFpbGVkIl4KElVzZXJFcmFzdXJlU3RhcnRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAk6I8K7GB8KHWlkZW50aXR5LnVzZXIuZXJhc3VyZV9zdGFydGVkImQKC1VzZXJEZWxldGVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRITCgtlcmFzZWRfcm93cxgDIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci5kZWxldGVkQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("Ch5icmFpZC9pZGVudGl0eS92MS9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxIlcKFVJlZ2lzdHJhdGlvblJlcXVlc3RlZBIXCg9yZWdpc3RyYXRpb25faWQYASABKAk6JcK7GCEKH2lkZW50aXR5LnJlZ2lzdHJhdGlvbi5yZXF1ZXN0ZWQicgoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAE6HsK7GBoKGGlkZW50aXR5LnVzZXIucmVnaXN0ZXJlZCLeAQoLVXNlclVwZGF0ZWQSDwoHdXNlcl9pZBgBIAEoCRITCgVlbWFpbBgCIAEoCUIEuLsYARIaCgxkaXNwbGF5X25hbWUYAyABKAlCBLi7GAESEAoIcmV2aXNpb24YBCABKAMSEwoFdGl0bGUYFCABKAlCBLi7GAESDgoGbG9jYWxlGBUgASgJEhEKCXRpbWVfem9uZRgWIAEoCRIRCglhdmF0YXJfaWQYFyABKAkSEwoLYXZhdGFyX3BhdGgYGCABKAk6G8K7GBcKFWlkZW50aXR5LnVzZXIudXBkYXRlZCJ6Cg5Mb2dpblN1Y2NlZWRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEgoKdXNlcl9hZ2VudBgDIAEoCRIPCgdtZXRob2RzGAogAygJOh7CuxgaChhpZGVudGl0eS5sb2dpbi5zdWNjZWVkZWQiTwoLTG9naW5GYWlsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJOhvCuxgXChVpZGVudGl0eS5sb2dpbi5mYWlsZWQiqQMKDlNlc3Npb25SZXZva2VkEg8KB3VzZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI4CgZyZWFzb24YAyABKA4yKC5icmFpZC5pZGVudGl0eS52MS5TZXNzaW9uUmV2b2tlZC5SZWFzb24ilwIKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZMT0dPVVQQARIRCg1FTkRFRF9CWV9VU0VSEAISGAoUUkVGUkVTSF9UT0tFTl9SRVVTRUQQAxIVChFFTkRFRF9XSVRIX09USEVSUxAUEhUKEVRPT19NQU5ZX1NFU1NJT05TEBUSFAoQUEFTU1dPUkRfQ0hBTkdFRBAKEhIKDlBBU1NXT1JEX1JFU0VUEAsSEQoNRkFDVE9SU19SRVNFVBAeEhkKFU9QRVJBVE9SX1JPTEVfQ0hBTkdFRBBuEh0KGUZBQ1RPUlNfUkVTRVRfQllfT1BFUkFUT1IQbxIXChJERUxFVElPTl9SRVFVRVNURUQQjAE6HsK7GBoKGGlkZW50aXR5LnNlc3Npb24ucmV2b2tlZCJwCgtGYWN0b3JBZGRlZBIPCgd1c2VyX2lkGAEgASgJEhEKCWZhY3Rvcl9pZBgCIAEoCRIMCgRraW5kGAMgASgJEhIKBG5hbWUYBCABKAlCBLi7GAE6G8K7GBcKFWlkZW50aXR5LmZhY3Rvci5hZGRlZCJmCg1GYWN0b3JVcGRhdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZmFjdG9yX2lkGAIgASgJEhIKBG5hbWUYAyABKAlCBLi7GAE6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci51cGRhdGVkIm4KDUZhY3RvclJlbW92ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAkSDAoEa2luZBgDIAEoCRIMCgRsYXN0GAQgASgIOh3CuxgZChdpZGVudGl0eS5mYWN0b3IucmVtb3ZlZCJWCg9GYWN0b3JTdXNwZWN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIRCglmYWN0b3JfaWQYAiABKAk6H8K7GBsKGWlkZW50aXR5LmZhY3Rvci5zdXNwZWN0ZWQiUwoNRmFjdG9yUmVmdXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCnVzZXJfYWdlbnQYAiABKAk6HcK7GBkKF2lkZW50aXR5LmZhY3Rvci5yZWZ1c2VkIlEKFkJhY2t1cENvZGVzUmVnZW5lcmF0ZWQSDwoHdXNlcl9pZBgBIAEoCTomwrsYIgogaWRlbnRpdHkuYmFja3VwX2NvZGUucmVnZW5lcmF0ZWQiUAoOQmFja3VwQ29kZVVzZWQSDwoHdXNlcl9pZBgBIAEoCRIMCgRsZWZ0GAIgASgFOh/CuxgbChlpZGVudGl0eS5iYWNrdXBfY29kZS51c2VkImQKDVNlc3Npb25SYWlzZWQSDwoHdXNlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEg8KB21ldGhvZHMYAyADKAk6HcK7GBkKF2lkZW50aXR5LnNlc3Npb24ucmFpc2VkIpQCChFTaWduaW5nS2V5Um90YXRlZBIOCgZrZXlfaWQYASABKAkSLQoJc2lnbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVjYXVzZRgDIAEoDjIqLmJyYWlkLmlkZW50aXR5LnYxLlNpZ25pbmdLZXlSb3RhdGVkLkNhdXNlEhcKD2Ryb3BwZWRfa2V5X2lkcxgEIAMoCSJICgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEgwKCFNDSEVEVUxFEAESCwoHQ09NTUFORBACEg0KCUVNRVJHRU5DWRADOiLCuxgeChxpZGVudGl0eS5zaWduaW5nX2tleS5yb3RhdGVkInIKC0RldmljZUFkZGVkEg8KB3VzZXJfaWQYASABKAkSEQoJZGV2aWNlX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSDgoGZGV2aWNlGAQgASgJOhvCuxgXChVpZGVudGl0eS5kZXZpY2UuYWRkZWQiUwoWUGFzc3dvcmRSZXNldFJlcXVlc3RlZBIQCghyZXNldF9pZBgBIAEoCTonwrsYIwohaWRlbnRpdHkucGFzc3dvcmQucmVzZXRfcmVxdWVzdGVkIlIKD1Bhc3N3b3JkQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg0KBXJlc2V0GAIgASgIOh/CuxgbChlpZGVudGl0eS5wYXNzd29yZC5jaGFuZ2VkImEKFEVtYWlsQ2hhbmdlUmVxdWVzdGVkEg8KB3VzZXJfaWQYASABKAkSEQoJY2hhbmdlX2lkGAIgASgJOiXCuxghCh9pZGVudGl0eS5lbWFpbC5jaGFuZ2VfcmVxdWVzdGVkIpQBChVVc2VyRGVsZXRpb25SZXF1ZXN0ZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOibCuxgiCiBpZGVudGl0eS51c2VyLmRlbGV0aW9uX3JlcXVlc3RlZCJkChVVc2VyRGVsZXRpb25DYW5jZWxsZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJOibCuxgiCiBpZGVudGl0eS51c2VyLmRlbGV0aW9uX2NhbmNlbGxlZCJgChNVc2VyRGVsZXRpb25TdGFydGVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCTokwrsYIAoeaWRlbnRpdHkudXNlci5kZWxldGlvbl9zdGFydGVkIn8KElVzZXJEZWxldGlvbkZhaWxlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSDwoHc2VydmljZRgDIAEoCRIOCgZyZWFzb24YBCABKAk6I8K7GB8KHWlkZW50aXR5LnVzZXIuZGVsZXRpb25fZmFpbGVkIl4KElVzZXJFcmFzdXJlU3RhcnRlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAk6I8K7GB8KHWlkZW50aXR5LnVzZXIuZXJhc3VyZV9zdGFydGVkImQKC1VzZXJEZWxldGVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRITCgtlcmFzZWRfcm93cxgDIAEoAzobwrsYFwoVaWRlbnRpdHkudXNlci5kZWxldGVkImQKE0RhdGFFeHBvcnRSZXF1ZXN0ZWQSDwoHdXNlcl9pZBgBIAEoCRIWCg5kYXRhX2V4cG9ydF9pZBgCIAEoCTokwrsYIAoeaWRlbnRpdHkuZGF0YV9leHBvcnQucmVxdWVzdGVkIlwKD0RhdGFFeHBvcnRSZWFkeRIPCgd1c2VyX2lkGAEgASgJEhYKDmRhdGFfZXhwb3J0X2lkGAIgASgJOiDCuxgcChppZGVudGl0eS5kYXRhX2V4cG9ydC5yZWFkeSJuChBEYXRhRXhwb3J0RmFpbGVkEg8KB3VzZXJfaWQYASABKAkSFgoOZGF0YV9leHBvcnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJOiHCuxgdChtpZGVudGl0eS5kYXRhX2V4cG9ydC5mYWlsZWQiZgoURGF0YUV4cG9ydERvd25sb2FkZWQSDwoHdXNlcl9pZBgBIAEoCRIWCg5kYXRhX2V4cG9ydF9pZBgCIAEoCTolwrsYIQofaWRlbnRpdHkuZGF0YV9leHBvcnQuZG93bmxvYWRlZCJgChFEYXRhRXhwb3J0RGVsZXRlZBIPCgd1c2VyX2lkGAEgASgJEhYKDmRhdGFfZXhwb3J0X2lkGAIgASgJOiLCuxgeChxpZGVudGl0eS5kYXRhX2V4cG9ydC5kZWxldGVkQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * RegistrationRequested: someone asked for an account. Its mail is fetched by GetRegistrationMail when it is sent.
@@ -1011,4 +1011,151 @@ export type UserDeleted = Message<"braid.identity.v1.UserDeleted"> & {
  */
 export const UserDeletedSchema: GenMessage<UserDeleted> = /*@__PURE__*/
   messageDesc(file_braid_identity_v1_events, 24);
+
+/**
+ * DataExportRequested: a user wants to have what there is of them.
+ *
+ * @generated from message braid.identity.v1.DataExportRequested
+ */
+export type DataExportRequested = Message<"braid.identity.v1.DataExportRequested"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The export.
+   *
+   * @generated from field: string data_export_id = 2;
+   */
+  dataExportId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.DataExportRequested.
+ * Use `create(DataExportRequestedSchema)` to create a new message.
+ */
+export const DataExportRequestedSchema: GenMessage<DataExportRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 25);
+
+/**
+ * DataExportReady: what there is of a user has been collected. Its mail is fetched by GetDataExportMail when it is sent.
+ *
+ * @generated from message braid.identity.v1.DataExportReady
+ */
+export type DataExportReady = Message<"braid.identity.v1.DataExportReady"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The export.
+   *
+   * @generated from field: string data_export_id = 2;
+   */
+  dataExportId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.DataExportReady.
+ * Use `create(DataExportReadySchema)` to create a new message.
+ */
+export const DataExportReadySchema: GenMessage<DataExportReady> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 26);
+
+/**
+ * DataExportFailed: what there is of a user could not be collected. Its mail is fetched by GetDataExportMail as well.
+ *
+ * @generated from message braid.identity.v1.DataExportFailed
+ */
+export type DataExportFailed = Message<"braid.identity.v1.DataExportFailed"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The export.
+   *
+   * @generated from field: string data_export_id = 2;
+   */
+  dataExportId: string;
+
+  /**
+   * Why, without anybody's data.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.DataExportFailed.
+ * Use `create(DataExportFailedSchema)` to create a new message.
+ */
+export const DataExportFailedSchema: GenMessage<DataExportFailed> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 27);
+
+/**
+ * DataExportDownloaded: an archive was sent whole to who had its link, and is gone.
+ *
+ * @generated from message braid.identity.v1.DataExportDownloaded
+ */
+export type DataExportDownloaded = Message<"braid.identity.v1.DataExportDownloaded"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The export.
+   *
+   * @generated from field: string data_export_id = 2;
+   */
+  dataExportId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.DataExportDownloaded.
+ * Use `create(DataExportDownloadedSchema)` to create a new message.
+ */
+export const DataExportDownloadedSchema: GenMessage<DataExportDownloaded> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 28);
+
+/**
+ * DataExportDeleted: a user ended an export.
+ *
+ * @generated from message braid.identity.v1.DataExportDeleted
+ */
+export type DataExportDeleted = Message<"braid.identity.v1.DataExportDeleted"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The export.
+   *
+   * @generated from field: string data_export_id = 2;
+   */
+  dataExportId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.DataExportDeleted.
+ * Use `create(DataExportDeletedSchema)` to create a new message.
+ */
+export const DataExportDeletedSchema: GenMessage<DataExportDeleted> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_events, 29);
 

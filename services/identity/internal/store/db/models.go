@@ -73,6 +73,29 @@ type Credential struct {
 	HasPassword  bool
 }
 
+type DataExport struct {
+	ID            id.ID
+	AccountID     id.ID
+	State         string
+	CreatedAt     time.Time
+	FinishedAt    *time.Time
+	ExpiresAt     time.Time
+	BuildID       id.ID
+	SizeBytes     int64
+	FailureReason string
+	Nonce         []byte
+	TokenHash     []byte
+	ClaimedUntil  *time.Time
+}
+
+type DataExportChunk struct {
+	ExportID  id.ID
+	BuildID   id.ID
+	Number    int32
+	AccountID id.ID
+	Sealed    []byte
+}
+
 type Deletion struct {
 	ID            id.ID
 	AttemptID     id.ID
