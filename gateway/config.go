@@ -18,7 +18,7 @@ type Config struct {
 
 	UserRate      int `config:"user_rate" default:"6000" help:"Requests a signed-in user may make in a minute."`
 	AddressRate   int `config:"address_rate" default:"1200" help:"Requests without a credential that an address may make in a minute."`
-	AuthRate      int `config:"auth_rate" default:"120" help:"Registrations, logins and the like that an address may make in a minute."`
+	AuthRate      int `config:"auth_rate" default:"120" help:"Calls without a sign-in that are worth guessing with, or cost much (logins, codes, resets, tokens), that an address may make in a minute."`
 	StreamsLimit  int `config:"streams_limit" default:"10000" help:"Live streams that the gateway holds open at once."`
 	RequestsLimit int `config:"requests_limit" default:"2000" help:"Requests under way at once; more are answered 429."`
 

@@ -208,7 +208,7 @@ func (g *Gateway) findHead(r *http.Request, missing error) (*rpc.Method, *http.R
 func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) error {
 	key, rate := budgetKey("address", w.client), g.Config.AddressRate
 	switch {
-	case method.Form && !method.ReadOnly, strings.HasPrefix(method.Procedure, "/braid.identity.v1.AuthService/") && method.Rule == rpc.Public && !method.ReadOnly:
+	case method.Guessable:
 		key, rate = budgetKey("auth", w.client), g.Config.AuthRate
 	case method.Rule != rpc.Public:
 		// The budget of the address pays for tokens that are not good, so guessing them is limited.

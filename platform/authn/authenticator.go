@@ -62,6 +62,8 @@ type MachineClaims struct {
 	OrganizationID string `json:"org,omitempty"`
 	// KeyID is the key that it was issued for, and ends with.
 	KeyID string `json:"key,omitempty"`
+	// MakerID is who made that key.
+	MakerID string `json:"maker,omitempty"`
 	// Scope holds what the token may be used for, by spaces.
 	Scope string `json:"scope,omitempty"`
 	// Networks are those that it is good from; none for all.

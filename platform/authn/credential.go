@@ -239,7 +239,8 @@ func machineOf(claims *Claims) (verified, bool, error) {
 	organizationID, organizationErr := id.Parse(claims.OrganizationID)
 	credentialID, credentialErr := id.Parse(claims.KeyID)
 	tokenID, tokenErr := id.Parse(claims.ID)
-	if err := errors.Join(ownerErr, organizationErr, credentialErr, tokenErr); err != nil {
+	makerID, makerErr := id.Parse(claims.MakerID)
+	if err := errors.Join(ownerErr, organizationErr, credentialErr, tokenErr, makerErr); err != nil {
 		return verified{}, true, err
 	}
 	if claims.Subject != claims.ClientID || claims.SessionID != "" {
@@ -249,7 +250,7 @@ func machineOf(claims *Claims) (verified, bool, error) {
 	if err != nil {
 		return verified{}, true, err
 	}
-	limits := &call.Limits{OrganizationID: organizationID, Scopes: call.NewScopes(claims.Scopes()), Networks: networks}
+	limits := &call.Limits{OrganizationID: organizationID, Scopes: call.NewScopes(claims.Scopes()), Networks: networks, MakerID: makerID}
 	return verified{
 		actor:   call.Actor{Kind: call.ServiceAccount, UserID: ownerID, CredentialID: credentialID, Limits: limits},
 		tokenID: tokenID,

@@ -191,7 +191,7 @@ func (w *world) machineClaims(key authn.Credential) (*authn.Claims, id.ID) {
 	claims := w.claims()
 	claims.SessionID, claims.Subject, claims.ID = "", key.OwnerID.String(), tokenID.String()
 	claims.MachineClaims = authn.MachineClaims{
-		ClientID: key.OwnerID.String(), OrganizationID: key.Limits.OrganizationID.String(), KeyID: key.ID.String(), Scope: "workflow.task.read",
+		ClientID: key.OwnerID.String(), OrganizationID: key.Limits.OrganizationID.String(), KeyID: key.ID.String(), MakerID: id.New().String(), Scope: "workflow.task.read",
 	}
 	return claims, tokenID
 }

@@ -52,6 +52,13 @@ func describeCredential(answer *identityv1.VerifyCredentialResponse) (Credential
 	if described.Kind == call.ServiceAccount && limits.OrganizationID.IsZero() {
 		return Credential{}, fmt.Errorf("read credential's organization: %w", id.ErrInvalid)
 	}
+	if err := limits.MakerID.UnmarshalText([]byte(answer.GetMakerId())); err != nil {
+		return Credential{}, fmt.Errorf("read credential's maker: %w", err)
+	}
+	// A key whose maker nobody knows would be bound by nobody.
+	if described.Kind == call.ServiceAccount && limits.MakerID.IsZero() {
+		return Credential{}, fmt.Errorf("read credential's maker: %w", id.ErrInvalid)
+	}
 	if limits.Networks, err = ParseNetworks(answer.GetAllowedNetworks()); err != nil {
 		return Credential{}, err
 	}

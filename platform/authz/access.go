@@ -126,6 +126,13 @@ func New(config Config) (*Access, error) {
 // for a member who lacks the permission (the empty one asks for membership alone) or calls otherwise than the
 // organization's policy wants it, and Unavailable when nobody can tell.
 func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
+	if err := a.authorize(ctx, organizationID, userID, permission); err != nil {
+		return err
+	}
+	return a.boundByMaker(ctx, organizationID, userID, permission)
+}
+
+func (a *Access) authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
 	wanted := key{organizationID, userID}
 	if a.remembers(ctx, wanted, permission) {
 		return nil

@@ -73,6 +73,17 @@ func (h *Held) decide(question *access.Question) error {
 
 // AuthorizeResource implements rpc.Authorizer.
 func (a *Access) AuthorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
+	undecided, err := a.authorizeResource(ctx, organizationID, userID, permission, asked)
+	if err == nil {
+		err = a.boundByMaker(ctx, organizationID, userID, permission)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return undecided, nil
+}
+
+func (a *Access) authorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
 	wanted := key{organizationID, userID}
 	if a.remembers(ctx, wanted, permission) {
 		return nil, nil

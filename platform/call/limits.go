@@ -15,6 +15,8 @@ type Limits struct {
 	Scopes         Scopes
 	// Networks are those that it is good from; none for all.
 	Networks []netip.Prefix
+	// MakerID is who made a service account's key: it is good for what they hold, too. Zero for a person's own token.
+	MakerID id.ID
 }
 
 // Admits reports whether the credential is good from an address. From one that nobody knows it is not.

@@ -24,9 +24,9 @@ const (
 
 // forms are all of them.
 var forms = []*Method{
-	{Procedure: "/oauth2/token", Service: "identity", HTTPMethod: http.MethodPost, Path: "/oauth2/token", Rule: Public, Form: true},
-	{Procedure: "/oauth2/introspect", Service: "identity", HTTPMethod: http.MethodPost, Path: "/oauth2/introspect", Rule: Public, Form: true},
-	{Procedure: "/oauth2/revoke", Service: "identity", HTTPMethod: http.MethodPost, Path: "/oauth2/revoke", Rule: Public, Form: true},
+	{Procedure: "/oauth2/token", Service: "identity", HTTPMethod: http.MethodPost, Path: "/oauth2/token", Rule: Public, Form: true, Guessable: true},
+	{Procedure: "/oauth2/introspect", Service: "identity", HTTPMethod: http.MethodPost, Path: "/oauth2/introspect", Rule: Public, Form: true, Guessable: true},
+	{Procedure: "/oauth2/revoke", Service: "identity", HTTPMethod: http.MethodPost, Path: "/oauth2/revoke", Rule: Public, Form: true, Guessable: true},
 	{
 		Procedure: "/.well-known/oauth-authorization-server", Service: "identity", HTTPMethod: http.MethodGet,
 		Path: "/.well-known/oauth-authorization-server", Rule: Public, Form: true, ReadOnly: true,

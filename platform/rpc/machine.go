@@ -22,8 +22,12 @@ var (
 		"The permission is outside the scopes of this access token or API key.")
 )
 
-// readMachines reads whether machines may call. A new RPC takes them only where scopes can name what it needs.
+// readMachines reads whether machines may call. A new RPC takes them only where scopes can name what it needs, and where
+// it asks for no recent login, which a machine never has.
 func (m *Method) readMachines(options *descriptorpb.MethodOptions) {
+	if m.StepUp.MaxAge > 0 {
+		return
+	}
 	switch proto.GetExtension(options, optionsv1.E_Machines).(optionsv1.Machines) {
 	case optionsv1.Machines_MACHINES_ALLOWED:
 		m.Machines = m.Rule == Authenticated || m.Rule == Organization

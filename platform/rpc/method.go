@@ -47,7 +47,9 @@ type Method struct {
 	Idempotent bool
 	// Machines says that the credentials of machines are good for it.
 	Machines bool
-	Stream   bool
+	// Guessable says that calls are worth guessing with, or cost much: they have a stricter budget. Only of public RPCs.
+	Guessable bool
+	Stream    bool
 	// StepUp is how recent and strong the caller's login must be.
 	StepUp StepUp
 	// Form says that it is none of the contract's but an endpoint of OAuth 2.
@@ -98,6 +100,8 @@ func MethodOf(descriptor protoreflect.MethodDescriptor) (*Method, error) {
 	method.Idempotent = !method.ReadOnly && method.Rule != Public && method.Rule != Internal &&
 		proto.GetExtension(options, optionsv1.E_Idempotency).(optionsv1.Idempotency) != optionsv1.Idempotency_IDEMPOTENCY_NONE
 	method.readMachines(options)
+	method.Guessable = method.Rule == Public && (!proto.HasExtension(options, optionsv1.E_Guessable) ||
+		proto.GetExtension(options, optionsv1.E_Guessable).(bool))
 	return method, nil
 }
 

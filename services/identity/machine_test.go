@@ -69,7 +69,8 @@ type robot struct {
 func (h *harness) newRobot(role string, scopes ...string) robot {
 	h.t.Helper()
 	r := robot{organization: id.New()}
-	r.admin, _ = h.member("admin-"+strings.ToLower(r.organization.String())+"@example.com", r.organization, "admin")
+	// All of identity's permissions are an owner's only.
+	r.admin, _ = h.member("admin-"+strings.ToLower(r.organization.String())+"@example.com", r.organization, "owner")
 	account, err := h.serviceAccounts(r.admin).CreateServiceAccount(h.t.Context(), &identityv1.CreateServiceAccountRequest{
 		OrganizationId: r.organization.String(), DisplayName: "Robot",
 	})

@@ -1,7 +1,6 @@
 package organization
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -9,7 +8,6 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/id"
-	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 	"github.com/braidhq/braid/testkit/rpctest"
 )
@@ -271,29 +269,6 @@ func TestWhoLeavesTakesNothingAlong(t *testing.T) {
 	require.Equal(t, "no_role_with_permission", bundle.check(t, path, cleo, writeTasks, ""))
 	bundle.join(t, ada, path, ben, "viewer")
 	require.Equal(t, "no_role_with_permission", bundle.check(t, path, ben, writeTasks, ""))
-}
-
-func TestServiceAccountsHaveRolesUntilTheyAreGone(t *testing.T) {
-	t.Parallel()
-	bundle := setup(t)
-	ada := bundle.meet("ada")
-	organizationID, path := bundle.found(t, ada, "Acme")
-	robot := id.New()
-	require.NoError(t, bundle.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error {
-		return bundle.app.KeepServiceAccount(ctx, tx, organizationID, robot, "Robot")
-	}))
-	given := bundle.REST("POST", path+"/assignments", ada.token, object{"subject": object{"type": "SERVICE_ACCOUNT", "id": robot.String()}, "roleId": "member"})
-	require.Equal(t, 200, given.Status, given.Text)
-	check := func() any {
-		return bundle.REST("POST", path+"/access:check", ada.token, object{"permission": writeTasks, "userId": robot.String()}).Body["reason"]
-	}
-	require.Equal(t, "role:member", check())
-	bundle.takeEvents(t)
-	require.NoError(t, bundle.database.DB.InWorkerTx(t.Context(), func(ctx context.Context, tx *pg.Tx) error {
-		return bundle.app.RemoveServiceAccount(ctx, tx, organizationID, robot)
-	}))
-	require.Equal(t, []string{"organization.assignment.deleted"}, types(bundle.takeEvents(t)))
-	require.Equal(t, "not_a_member", check())
 }
 
 func TestAssignmentsAreLimited(t *testing.T) {

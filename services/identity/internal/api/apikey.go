@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/list"
@@ -40,17 +41,26 @@ func (h *APIKeys) CreateApiKey(ctx context.Context, request *identityv1.CreateAp
 	draft := domain.MachineCredentialDraft{
 		DisplayName: request.GetDisplayName(), Scopes: request.GetScopes(), Networks: request.GetAllowedNetworks(),
 		ExpiresAt: decodeTime(request.GetExpireTime()), PublicKey: decodePublicKey(request.GetPublicKey()),
+		CreatorID: call.From(ctx).Actor.UserID,
+	}
+	owner := machineOwnerOf(request)
+	if err := h.app.CheckScopes(ctx, owner.OrganizationID, draft.Scopes); err != nil {
+		return nil, err
 	}
 	return h.issue(ctx, func(ctx context.Context, tx *pg.Tx) (app.NewCredential, error) {
-		return h.app.CreateMachineCredential(ctx, tx, machineOwnerOf(request), draft)
+		return h.app.CreateMachineCredential(ctx, tx, owner, draft)
 	})
 }
 
 // RotateApiKey implements ApiKeyService.
 func (h *APIKeys) RotateApiKey(ctx context.Context, request *identityv1.RotateApiKeyRequest) (*identityv1.ApiKey, error) {
 	publicKey := decodePublicKey(request.GetPublicKey())
+	owner, keyID := machineOwnerOf(request), id.ParseOrZero(request.GetKeyId())
+	if err := h.app.CheckKeyScopes(ctx, owner, keyID); err != nil {
+		return nil, err
+	}
 	return h.issue(ctx, func(ctx context.Context, tx *pg.Tx) (app.NewCredential, error) {
-		return h.app.RotateMachineCredential(ctx, tx, machineOwnerOf(request), id.ParseOrZero(request.GetKeyId()), publicKey, request.GetOverlap().AsDuration())
+		return h.app.RotateMachineCredential(ctx, tx, owner, keyID, publicKey, request.GetOverlap().AsDuration())
 	})
 }
 
@@ -91,7 +101,7 @@ func encodeAPIKey(one domain.MachineCredential) *identityv1.ApiKey {
 	encoded := &identityv1.ApiKey{
 		Id: one.ID.String(), ServiceAccountId: one.Owner.ServiceAccountID.String(), DisplayName: one.DisplayName, Scopes: one.Scopes,
 		AllowedNetworks: one.Networks, CreateTime: timestamppb.New(one.CreatedAt), ExpireTime: timestamppb.New(one.ExpiresAt),
-		LastUseTime: encodeTime(one.LastUsedAt), LastUseAddress: one.LastUsedAddress,
+		LastUseTime: encodeTime(one.LastUsedAt), LastUseAddress: one.LastUsedAddress, CreatorId: one.CreatorID.String(),
 	}
 	if key := one.PublicKey; key != nil {
 		encoded.PublicKey = &identityv1.PublicKey{Kty: key.Type, Crv: key.Curve, X: key.X, Y: key.Y}

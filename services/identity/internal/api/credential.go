@@ -32,7 +32,7 @@ func (c *Credentials) VerifyCredential(ctx context.Context, request *identityv1.
 	return &identityv1.VerifyCredentialResponse{
 		Good: true, CredentialId: found.ID.String(), UserId: found.Owner.UserID.String(),
 		ServiceAccountId: found.Owner.ServiceAccountID.String(), OrganizationId: found.OrganizationID.String(), Scopes: found.Scopes,
-		AllowedNetworks: found.Networks, ExpireTime: timestamppb.New(found.ExpiresAt),
+		AllowedNetworks: found.Networks, ExpireTime: timestamppb.New(found.ExpiresAt), MakerId: found.CreatorID.String(),
 	}, nil
 }
 

@@ -32,6 +32,33 @@ func (a *App) CheckMembership(ctx context.Context, organizationID id.ID) error {
 	return a.Membership.Authorize(ctx, organizationID, call.From(ctx).Actor.UserID, "")
 }
 
+// CheckScopes refuses scopes for a key that the caller does not hold in the whole organization: who makes a key holds its
+// secret, and would have by it what they have not. Names that are none are left to those who read the draft. It asks
+// another service, so no transaction may be open.
+func (a *App) CheckScopes(ctx context.Context, organizationID id.ID, scopes []string) error {
+	for _, scope := range scopes {
+		for _, permission := range domain.PermissionsOf(scope, a.Permissions) {
+			err := a.Membership.Authorize(ctx, organizationID, call.From(ctx).Actor.UserID, permission)
+			if errs.KindOf(err) == errs.PermissionDenied && errs.From(err).Reason == "PERMISSION_DENIED" {
+				return domain.ErrGrantExceedsOwn.With("scope", scope).With("permission", permission)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// CheckKeyScopes is CheckScopes for a key that there is.
+func (a *App) CheckKeyScopes(ctx context.Context, owner domain.MachineOwner, keyID id.ID) error {
+	key, err := a.GetMachineCredential(ctx, owner, keyID)
+	if err != nil {
+		return err
+	}
+	return a.CheckScopes(ctx, owner.OrganizationID, key.Scopes)
+}
+
 // CreateMachineCredential makes an access token or a key.
 func (a *App) CreateMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, draft domain.MachineCredentialDraft) (NewCredential, error) {
 	made, err := domain.NewMachineCredential(owner, draft, a.Permissions, a.Clock.Now())
@@ -131,7 +158,7 @@ func (a *App) RotateMachineCredential(ctx context.Context, tx *pg.Tx, owner doma
 	if err != nil {
 		return NewCredential{}, err
 	}
-	successor, end, err := replaced.Successor(publicKey, overlap, a.Clock.Now())
+	successor, end, err := replaced.Successor(call.From(ctx).Actor.UserID, publicKey, overlap, a.Clock.Now())
 	if err != nil {
 		return NewCredential{}, err
 	}

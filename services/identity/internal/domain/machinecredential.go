@@ -3,6 +3,7 @@ package domain
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,9 @@ type MachineCredential struct {
 	Owner MachineOwner
 	// OrganizationID is the one organization that it is good in; zero for all of a person's.
 	OrganizationID id.ID
-	DisplayName    string
+	// CreatorID is who made a key, or has rotated it: the key is good for what they hold, too. Zero for a person's token.
+	CreatorID   id.ID
+	DisplayName string
 	// PublicKey is that of a key that signs assertions; nil for one with a secret.
 	PublicKey *PublicKey
 	Scopes    []string
@@ -69,6 +72,8 @@ type MachineCredentialDraft struct {
 	PublicKey *PublicKey
 	// OrganizationID limits a person's token.
 	OrganizationID id.ID
+	// CreatorID is who makes a key.
+	CreatorID id.ID
 }
 
 // NewMachineCredential returns what the draft asks for. permissions are the names that a scope may be.
@@ -100,7 +105,7 @@ func NewMachineCredential(owner MachineOwner, draft MachineCredentialDraft, perm
 	}
 	return MachineCredential{
 		ID: id.New(), Owner: owner, OrganizationID: limited, DisplayName: displayName, PublicKey: draft.PublicKey,
-		Scopes: draft.Scopes, Networks: networks, CreatedAt: now, ExpiresAt: now.Add(lifetime), Lifetime: lifetime,
+		CreatorID: draft.CreatorID, Scopes: draft.Scopes, Networks: networks, CreatedAt: now, ExpiresAt: now.Add(lifetime), Lifetime: lifetime,
 	}, nil
 }
 
@@ -114,6 +119,25 @@ func checkScopes(scopes []string, permissions map[string]bool) error {
 		return errs.Invalid(fmt.Sprintf("scopes[%d]", i), "scope.unknown", "is no permission, and no service with \".*\" behind it")
 	}
 	return nil
+}
+
+// PermissionsOf returns what a scope allows, in order; none for one that names nothing.
+func PermissionsOf(scope string, permissions map[string]bool) []string {
+	service, all := strings.CutSuffix(scope, anyOfService)
+	if !all {
+		if permissions[scope] && strings.Contains(scope, ".") {
+			return []string{scope}
+		}
+		return nil
+	}
+	var allowed []string
+	for permission := range permissions {
+		if strings.HasPrefix(permission, service+".") {
+			allowed = append(allowed, permission)
+		}
+	}
+	slices.Sort(allowed)
+	return allowed
 }
 
 // parseNetworks brings networks to their one spelling.
@@ -134,8 +158,9 @@ func parseNetworks(texts []string) ([]string, error) {
 }
 
 // Successor returns what takes the credential's place, and when the credential then ends: after the overlap, and never
-// later than it would have. Nothing else differs, so that nobody gets by rotation what they could not have made.
-func (c MachineCredential) Successor(publicKey *PublicKey, overlap time.Duration, now time.Time) (successor MachineCredential, end time.Time, err error) {
+// later than it would have. It is its maker's; nothing else differs, so that nobody gets by rotation what they could not
+// have made.
+func (c MachineCredential) Successor(makerID id.ID, publicKey *PublicKey, overlap time.Duration, now time.Time) (successor MachineCredential, end time.Time, err error) {
 	if !now.Before(c.ExpiresAt) {
 		return MachineCredential{}, time.Time{}, ErrCredentialExpired
 	}
@@ -144,6 +169,9 @@ func (c MachineCredential) Successor(publicKey *PublicKey, overlap time.Duration
 	}
 	successor = c
 	successor.ID, successor.PublicKey, successor.CreatedAt, successor.ExpiresAt = id.New(), publicKey, now, now.Add(c.Lifetime)
+	if !c.Owner.ServiceAccountID.IsZero() {
+		successor.CreatorID = makerID
+	}
 	successor.LastUsedAt, successor.LastUsedAddress = nil, ""
 	end = now.Add(overlap)
 	if end.After(c.ExpiresAt) {

@@ -60,7 +60,7 @@ func CreateMachineCredential(ctx context.Context, tx *pg.Tx, made domain.Machine
 	return queue(tx).InsertMachineCredential(ctx, db.InsertMachineCredentialParams{
 		ID: made.ID, AccountID: made.Owner.UserID, ServiceAccountID: made.Owner.ServiceAccountID, OrganizationID: made.OrganizationID,
 		DisplayName: made.DisplayName, Hash: hash, PublicKey: publicKey, Scopes: made.Scopes, Networks: made.Networks,
-		CreatedAt: made.CreatedAt, ExpiresAt: made.ExpiresAt, LifetimeSeconds: max(1, int64(made.Lifetime/time.Second)),
+		CreatedAt: made.CreatedAt, ExpiresAt: made.ExpiresAt, LifetimeSeconds: max(1, int64(made.Lifetime/time.Second)), CreatorID: made.CreatorID,
 	})
 }
 
@@ -100,7 +100,7 @@ func ShortenMachineCredential(ctx context.Context, tx *pg.Tx, credentialID id.ID
 }
 
 const readMachineCredentials = `select id, account_id, service_account_id, organization_id, display_name, public_key, scopes, networks,
-created_at, expires_at, lifetime_seconds, last_used_at, last_used_address from machine_credential `
+created_at, expires_at, lifetime_seconds, last_used_at, last_used_address, creator_id from machine_credential `
 
 // ofOwner begins every read of an owner's credentials.
 func ofOwner(owner domain.MachineOwner) (string, []any) {
@@ -136,7 +136,8 @@ func scanMachineCredential(row pgx.Row) (found domain.MachineCredential, err err
 	var seconds int64
 	var publicKey []byte
 	err = row.Scan(&found.ID, &found.Owner.UserID, &found.Owner.ServiceAccountID, &organizationID, &found.DisplayName, &publicKey,
-		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &seconds, &found.LastUsedAt, &found.LastUsedAddress)
+		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &seconds, &found.LastUsedAt, &found.LastUsedAddress,
+		&found.CreatorID)
 	if err == nil {
 		found.PublicKey, err = decodePublicKey(publicKey)
 	}
@@ -181,9 +182,9 @@ func ListMachineCredentials(ctx context.Context, querier pg.Querier, owner domai
 
 // FindMachineCredential returns the credential with a secret's hash, whoever asks; ErrNotFound when there is none.
 func FindMachineCredential(ctx context.Context, querier pg.Querier, hash []byte) (found domain.MachineCredential, err error) {
-	err = querier.QueryRow(ctx, `select id, account_id, service_account_id, organization_id, scopes, networks, created_at, expires_at
+	err = querier.QueryRow(ctx, `select id, account_id, service_account_id, organization_id, scopes, networks, created_at, expires_at, creator_id
 from find_machine_credential($1)`, hash).Scan(&found.ID, &found.Owner.UserID, &found.Owner.ServiceAccountID, &found.OrganizationID,
-		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt)
+		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &found.CreatorID)
 	return found, explain("find credential", err)
 }
 
@@ -191,8 +192,9 @@ from find_machine_credential($1)`, hash).Scan(&found.ID, &found.Owner.UserID, &f
 func FindClientKey(ctx context.Context, querier pg.Querier, keyID, clientID id.ID) (domain.MachineCredential, error) {
 	found := domain.MachineCredential{ID: keyID, Owner: domain.MachineOwner{ServiceAccountID: clientID}}
 	var publicKey []byte
-	err := querier.QueryRow(ctx, `select organization_id, public_key, scopes, networks, created_at, expires_at from find_client_key($1, $2)`,
-		keyID, clientID).Scan(&found.OrganizationID, &publicKey, &found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt)
+	err := querier.QueryRow(ctx, `select organization_id, public_key, scopes, networks, created_at, expires_at, creator_id from find_client_key($1, $2)`,
+		keyID, clientID).Scan(&found.OrganizationID, &publicKey, &found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt,
+		&found.CreatorID)
 	found.Owner.OrganizationID = found.OrganizationID
 	if err == nil {
 		found.PublicKey, err = decodePublicKey(publicKey)

@@ -42,7 +42,7 @@ func (i *Issuer) IssueMachine(ctx context.Context, key domain.MachineCredential,
 		},
 		MachineClaims: authn.MachineClaims{
 			ClientID: clientID, OrganizationID: key.OrganizationID.String(), KeyID: key.ID.String(),
-			Scope: strings.Join(scopes, " "), Networks: key.Networks,
+			Scope: strings.Join(scopes, " "), Networks: key.Networks, MakerID: key.CreatorID.String(),
 		},
 	})
 	return text, life, err

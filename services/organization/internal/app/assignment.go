@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/braidhq/braid/platform/access"
@@ -164,17 +165,22 @@ func (a *App) removeAssignments(ctx context.Context, tx *pg.Tx, organizationID, 
 }
 
 // KeepServiceAccount writes what was heard of a service account of an organization.
-func (a *App) KeepServiceAccount(ctx context.Context, tx *pg.Tx, organizationID, serviceAccountID id.ID, displayName string) error {
-	return store.KeepServiceAccount(ctx, tx, organizationID, serviceAccountID, displayName)
+func (a *App) KeepServiceAccount(ctx context.Context, tx *pg.Tx, heard domain.ServiceAccountCopy) error {
+	return store.KeepServiceAccount(ctx, tx, heard)
 }
 
-// RemoveServiceAccount forgets a service account that is gone, and takes from it what it has.
+// RemoveServiceAccount remembers that a service account is gone, and takes from it what it has. Of an organization that is
+// gone there is nothing left to take.
 func (a *App) RemoveServiceAccount(ctx context.Context, tx *pg.Tx, organizationID, serviceAccountID id.ID) error {
+	// This holds the organization's lock: an assignment that is being made is there afterwards, and a later one is refused.
 	revision, err := store.RaiseAccess(ctx, tx, organizationID)
+	if errors.Is(err, errs.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	if err := store.DeleteServiceAccount(ctx, tx, organizationID, serviceAccountID); err != nil {
+	if err := store.RemoveServiceAccount(ctx, tx, organizationID, serviceAccountID); err != nil {
 		return err
 	}
 	tx.AfterCommit(func() { a.DropAccess(organizationID, serviceAccountID) })

@@ -19,6 +19,13 @@ import (
 func Identity(app *app.App) map[string]inbox.Handler {
 	return map[string]inbox.Handler{
 		"identity.user.updated": updateProfile(app), "identity.sso.user_provisioned": provisionMember(app),
+		bus.TypeOf(&identityv1.ServiceAccountCreated{}): keepServiceAccount(app, func() heardServiceAccount {
+			return &identityv1.ServiceAccountCreated{}
+		}),
+		bus.TypeOf(&identityv1.ServiceAccountUpdated{}): keepServiceAccount(app, func() heardServiceAccount {
+			return &identityv1.ServiceAccountUpdated{}
+		}),
+		bus.TypeOf(&identityv1.ServiceAccountDeleted{}): removeServiceAccount(app),
 	}
 }
 

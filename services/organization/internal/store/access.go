@@ -213,13 +213,13 @@ func ListReachedRoles(ctx context.Context, tx *pg.Tx, organizationID, askerID id
 	return found, nil
 }
 
-// KeepServiceAccount writes what was heard of a service account, with the transaction's next statement. It is for the
-// worker role.
-func KeepServiceAccount(ctx context.Context, tx *pg.Tx, organizationID, serviceAccountID id.ID, displayName string) error {
-	return queue(tx).KeepServiceAccount(ctx, organizationID, serviceAccountID, displayName)
+// KeepServiceAccount writes what was heard of a service account, unless something newer was, with the transaction's next
+// statement. It is for the worker role.
+func KeepServiceAccount(ctx context.Context, tx *pg.Tx, heard domain.ServiceAccountCopy) error {
+	return queue(tx).KeepServiceAccount(ctx, heard.OrganizationID, heard.ID, heard.DisplayName, heard.Revision)
 }
 
-// DeleteServiceAccount forgets a service account that is gone, likewise.
-func DeleteServiceAccount(ctx context.Context, tx *pg.Tx, organizationID, serviceAccountID id.ID) error {
-	return queue(tx).DeleteServiceAccount(ctx, organizationID, serviceAccountID)
+// RemoveServiceAccount notes that a service account is gone for good, likewise.
+func RemoveServiceAccount(ctx context.Context, tx *pg.Tx, organizationID, serviceAccountID id.ID) error {
+	return queue(tx).RemoveServiceAccount(ctx, organizationID, serviceAccountID)
 }

@@ -590,13 +590,13 @@ const file_braid_identity_v1_access_token_proto_rawDesc = "" +
 	"\x19DeleteAccessTokenResponse\"\x91\x01\n" +
 	"\x18RotateAccessTokenRequest\x120\n" +
 	"\x0faccess_token_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\raccessTokenId\x12C\n" +
-	"\aoverlap\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\aoverlap2\xaf\x06\n" +
-	"\x12AccessTokenService\x12\x8f\x01\n" +
-	"\x11CreateAccessToken\x12+.braid.identity.v1.CreateAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\"-\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/api/v1/me/access-tokens\x12\x96\x01\n" +
+	"\aoverlap\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\aoverlap2\xc1\x06\n" +
+	"\x12AccessTokenService\x12\x98\x01\n" +
+	"\x11CreateAccessToken\x12+.braid.identity.v1.CreateAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\"6\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01ڻ\x18\x05\b\xd8\x04\x10\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/api/v1/me/access-tokens\x12\x96\x01\n" +
 	"\x10ListAccessTokens\x12*.braid.identity.v1.ListAccessTokensRequest\x1a+.braid.identity.v1.ListAccessTokensResponse\")\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/me/access-tokens\x90\x02\x01\x12\x97\x01\n" +
 	"\x0eGetAccessToken\x12(.braid.identity.v1.GetAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\";\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02,\x12*/api/v1/me/access-tokens/{access_token_id}\x90\x02\x01\x12\xa8\x01\n" +
-	"\x11DeleteAccessToken\x12+.braid.identity.v1.DeleteAccessTokenRequest\x1a,.braid.identity.v1.DeleteAccessTokenResponse\"8\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02,**/api/v1/me/access-tokens/{access_token_id}\x12\xa8\x01\n" +
-	"\x11RotateAccessToken\x12+.braid.identity.v1.RotateAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\"F\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x026:\x01*\"1/api/v1/me/access-tokens/{access_token_id}:rotateB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x11DeleteAccessToken\x12+.braid.identity.v1.DeleteAccessTokenRequest\x1a,.braid.identity.v1.DeleteAccessTokenResponse\"8\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02,**/api/v1/me/access-tokens/{access_token_id}\x12\xb1\x01\n" +
+	"\x11RotateAccessToken\x12+.braid.identity.v1.RotateAccessTokenRequest\x1a\x1e.braid.identity.v1.AccessToken\"O\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01ڻ\x18\x05\b\xd8\x04\x10\x01\x82\xd3\xe4\x93\x026:\x01*\"1/api/v1/me/access-tokens/{access_token_id}:rotateB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_access_token_proto_rawDescOnce sync.Once

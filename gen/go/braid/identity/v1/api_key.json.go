@@ -54,6 +54,8 @@ func (x *ApiKey) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetLastUseAddress())
 	dst = append(dst, `,"secret":`...)
 	dst = jsonwire.AppendString(dst, x.GetSecret())
+	dst = append(dst, `,"creatorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetCreatorId())
 	return append(dst, '}')
 }
 

@@ -50,7 +50,9 @@ type ApiKey struct {
 	// Where it was last used from.
 	LastUseAddress string `protobuf:"bytes,10,opt,name=last_use_address,json=lastUseAddress,proto3" json:"last_use_address,omitempty"`
 	// The secret: "Bearer braid_key_…", or the client_secret of OAuth 2. Only in the answer that made it.
-	Secret        string `protobuf:"bytes,11,opt,name=secret,proto3" json:"secret,omitempty"`
+	Secret string `protobuf:"bytes,11,opt,name=secret,proto3" json:"secret,omitempty"`
+	// Who made it, or has rotated it: the key is good for what they hold.
+	CreatorId     string `protobuf:"bytes,12,opt,name=creator_id,json=creatorId,proto3" json:"creator_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,6 +160,13 @@ func (x *ApiKey) GetLastUseAddress() string {
 func (x *ApiKey) GetSecret() string {
 	if x != nil {
 		return x.Secret
+	}
+	return ""
+}
+
+func (x *ApiKey) GetCreatorId() string {
+	if x != nil {
+		return x.CreatorId
 	}
 	return ""
 }
@@ -668,7 +677,7 @@ var File_braid_identity_v1_api_key_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_api_key_proto_rawDesc = "" +
 	"\n" +
-	"\x1fbraid/identity/v1/api_key.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x03\n" +
+	"\x1fbraid/identity/v1/api_key.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x04\n" +
 	"\x06ApiKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
 	"\x12service_account_id\x18\x02 \x01(\tR\x10serviceAccountId\x12!\n" +
@@ -684,7 +693,9 @@ const file_braid_identity_v1_api_key_proto_rawDesc = "" +
 	"\rlast_use_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\vlastUseTime\x12.\n" +
 	"\x10last_use_address\x18\n" +
 	" \x01(\tB\x04\xb8\xbb\x18\x01R\x0elastUseAddress\x12\x1c\n" +
-	"\x06secret\x18\v \x01(\tB\x04\xb8\xbb\x18\x01R\x06secret\"\xad\x01\n" +
+	"\x06secret\x18\v \x01(\tB\x04\xb8\xbb\x18\x01R\x06secret\x12\x1d\n" +
+	"\n" +
+	"creator_id\x18\f \x01(\tR\tcreatorId\"\xad\x01\n" +
 	"\tPublicKey\x12 \n" +
 	"\x03kty\x18\x01 \x01(\tB\x0e\xbaH\vr\tR\x03OKPR\x02ECR\x03kty\x12'\n" +
 	"\x03crv\x18\x02 \x01(\tB\x15\xbaH\x12r\x10R\aEd25519R\x05P-256R\x03crv\x12(\n" +
@@ -723,12 +734,12 @@ const file_braid_identity_v1_api_key_proto_rawDesc = "" +
 	"\x06key_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x05keyId\x12C\n" +
 	"\aoverlap\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\aoverlap\x12;\n" +
 	"\n" +
-	"public_key\x18\x05 \x01(\v2\x1c.braid.identity.v1.PublicKeyR\tpublicKey2\xaf\a\n" +
-	"\rApiKeyService\x12\xdd\x01\n" +
-	"\fCreateApiKey\x12&.braid.identity.v1.CreateApiKeyRequest\x1a\x19.braid.identity.v1.ApiKey\"\x89\x01\xaa\xbb\x18 2\x05admin\"\x17identity.api_key.create\xb0\xbb\x18\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02W:\x01*\"R/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}/keys\x12\xdd\x01\n" +
+	"public_key\x18\x05 \x01(\v2\x1c.braid.identity.v1.PublicKeyR\tpublicKey2\xc1\a\n" +
+	"\rApiKeyService\x12\xe6\x01\n" +
+	"\fCreateApiKey\x12&.braid.identity.v1.CreateApiKeyRequest\x1a\x19.braid.identity.v1.ApiKey\"\x92\x01\xaa\xbb\x18 2\x05admin\"\x17identity.api_key.create\xb0\xbb\x18\x01ڻ\x18\x05\b\xd8\x04\x10\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02W:\x01*\"R/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}/keys\x12\xdd\x01\n" +
 	"\vListApiKeys\x12%.braid.identity.v1.ListApiKeysRequest\x1a&.braid.identity.v1.ListApiKeysResponse\"\x7f\xaa\xbb\x18\x1e2\x05admin\"\x15identity.api_key.read\x82\xd3\xe4\x93\x02T\x12R/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}/keys\x90\x02\x01\x12\xed\x01\n" +
-	"\fDeleteApiKey\x12&.braid.identity.v1.DeleteApiKeyRequest\x1a'.braid.identity.v1.DeleteApiKeyResponse\"\x8b\x01\xaa\xbb\x18 2\x05admin\"\x17identity.api_key.delete\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02]*[/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}/keys/{key_id}\x12\xed\x01\n" +
-	"\fRotateApiKey\x12&.braid.identity.v1.RotateApiKeyRequest\x1a\x19.braid.identity.v1.ApiKey\"\x99\x01\xaa\xbb\x18 2\x05admin\"\x17identity.api_key.create\xb0\xbb\x18\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02g:\x01*\"b/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}/keys/{key_id}:rotateB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\fDeleteApiKey\x12&.braid.identity.v1.DeleteApiKeyRequest\x1a'.braid.identity.v1.DeleteApiKeyResponse\"\x8b\x01\xaa\xbb\x18 2\x05admin\"\x17identity.api_key.delete\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02]*[/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}/keys/{key_id}\x12\xf6\x01\n" +
+	"\fRotateApiKey\x12&.braid.identity.v1.RotateApiKeyRequest\x1a\x19.braid.identity.v1.ApiKey\"\xa2\x01\xaa\xbb\x18 2\x05admin\"\x17identity.api_key.create\xb0\xbb\x18\x01ڻ\x18\x05\b\xd8\x04\x10\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02g:\x01*\"b/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}/keys/{key_id}:rotateB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_api_key_proto_rawDescOnce sync.Once

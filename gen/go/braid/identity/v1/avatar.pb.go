@@ -249,11 +249,11 @@ const file_braid_identity_v1_avatar_proto_rawDesc = "" +
 	"\x13DeleteAvatarRequest\"\x16\n" +
 	"\x14DeleteAvatarResponse\"9\n" +
 	"\x10GetAvatarRequest\x12%\n" +
-	"\tavatar_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\bavatarId2\xf9\x02\n" +
+	"\tavatar_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\bavatarId2\xfd\x02\n" +
 	"\rAvatarService\x12o\n" +
 	"\tSetAvatar\x12#.braid.identity.v1.SetAvatarRequest\x1a\x19.braid.identity.v1.Avatar\"\"\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x16:\x01*\x1a\x11/api/v1/me/avatar\x12\x80\x01\n" +
-	"\fDeleteAvatar\x12&.braid.identity.v1.DeleteAvatarRequest\x1a'.braid.identity.v1.DeleteAvatarResponse\"\x1f\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x13*\x11/api/v1/me/avatar\x12t\n" +
-	"\tGetAvatar\x12#.braid.identity.v1.GetAvatarRequest\x1a\x14.google.api.HttpBody\",\xaa\xbb\x18\x02\b\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/avatars/{avatar_id}\x90\x02\x01B>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\fDeleteAvatar\x12&.braid.identity.v1.DeleteAvatarRequest\x1a'.braid.identity.v1.DeleteAvatarResponse\"\x1f\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x13*\x11/api/v1/me/avatar\x12x\n" +
+	"\tGetAvatar\x12#.braid.identity.v1.GetAvatarRequest\x1a\x14.google.api.HttpBody\"0\xaa\xbb\x18\x02\b\x01\x90\xbc\x18\x00\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/avatars/{avatar_id}\x90\x02\x01B>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_avatar_proto_rawDescOnce sync.Once

@@ -50,6 +50,8 @@ func (x *VerifyCredentialResponse) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"expireTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
 	}
+	dst = append(dst, `,"makerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetMakerId())
 	return append(dst, '}')
 }
 

@@ -88,7 +88,9 @@ type VerifyCredentialResponse struct {
 	// The networks that it is good from; none for all.
 	AllowedNetworks []string `protobuf:"bytes,7,rep,name=allowed_networks,json=allowedNetworks,proto3" json:"allowed_networks,omitempty"`
 	// When it stops working.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Who made a service account's key, which is good for what they hold, too; empty for a person's token.
+	MakerId       string `protobuf:"bytes,9,opt,name=maker_id,json=makerId,proto3" json:"maker_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -177,6 +179,13 @@ func (x *VerifyCredentialResponse) GetExpireTime() *timestamppb.Timestamp {
 		return x.ExpireTime
 	}
 	return nil
+}
+
+func (x *VerifyCredentialResponse) GetMakerId() string {
+	if x != nil {
+		return x.MakerId
+	}
+	return ""
 }
 
 // GetCredentialStateRequest asks whether a credential is good.
@@ -433,7 +442,7 @@ const file_braid_identity_v1_credential_proto_rawDesc = "" +
 	"\n" +
 	"\"braid/identity/v1/credential.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n" +
 	"\x17VerifyCredentialRequest\x12\x1f\n" +
-	"\x04hash\x18\x01 \x01(\fB\v\xbaH\x04z\x02h \xb8\xbb\x18\x01R\x04hash\"\xc3\x02\n" +
+	"\x04hash\x18\x01 \x01(\fB\v\xbaH\x04z\x02h \xb8\xbb\x18\x01R\x04hash\"\xde\x02\n" +
 	"\x18VerifyCredentialResponse\x12\x12\n" +
 	"\x04good\x18\x01 \x01(\bR\x04good\x12#\n" +
 	"\rcredential_id\x18\x02 \x01(\tR\fcredentialId\x12\x17\n" +
@@ -443,7 +452,8 @@ const file_braid_identity_v1_credential_proto_rawDesc = "" +
 	"\x06scopes\x18\x06 \x03(\tR\x06scopes\x12)\n" +
 	"\x10allowed_networks\x18\a \x03(\tR\x0fallowedNetworks\x12;\n" +
 	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"r\n" +
+	"expireTime\x12\x19\n" +
+	"\bmaker_id\x18\t \x01(\tR\amakerId\"r\n" +
 	"\x19GetCredentialStateRequest\x12-\n" +
 	"\rcredential_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fcredentialId\x12&\n" +
 	"\btoken_id\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\atokenId\"0\n" +

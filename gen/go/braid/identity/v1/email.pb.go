@@ -200,10 +200,10 @@ const file_braid_identity_v1_email_proto_rawDesc = "" +
 	"\x1aResendVerificationResponse\"A\n" +
 	"\x12ChangeEmailRequest\x12+\n" +
 	"\tnew_email\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x18\xfe\x01`\x01\xb8\xbb\x18\x01R\bnewEmail\"\x15\n" +
-	"\x13ChangeEmailResponse2\xc7\x02\n" +
-	"\fEmailService\x12\xad\x01\n" +
-	"\x12ResendVerification\x12,.braid.identity.v1.ResendVerificationRequest\x1a-.braid.identity.v1.ResendVerificationResponse\":\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02*:\x01*\"%/api/v1/auth/email:resendVerification\x12\x86\x01\n" +
-	"\vChangeEmail\x12%.braid.identity.v1.ChangeEmailRequest\x1a&.braid.identity.v1.ChangeEmailResponse\"(\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/api/v1/me/email:changeB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x13ChangeEmailResponse2\xd4\x02\n" +
+	"\fEmailService\x12\xb1\x01\n" +
+	"\x12ResendVerification\x12,.braid.identity.v1.ResendVerificationRequest\x1a-.braid.identity.v1.ResendVerificationResponse\">\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02*:\x01*\"%/api/v1/auth/email:resendVerification\x12\x8f\x01\n" +
+	"\vChangeEmail\x12%.braid.identity.v1.ChangeEmailRequest\x1a&.braid.identity.v1.ChangeEmailResponse\"1\xaa\xbb\x18\x02\x10\x01ڻ\x18\x05\b\xd8\x04\x10\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/api/v1/me/email:changeB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_email_proto_rawDescOnce sync.Once

@@ -395,11 +395,11 @@ const file_braid_identity_v1_login_proto_rawDesc = "" +
 	"\n" +
 	"token_type\x18\x02 \x01(\tR\ttokenType\x12\x1d\n" +
 	"\n" +
-	"expires_in\x18\x03 \x01(\x05R\texpiresIn2\xbb\x04\n" +
-	"\fLoginService\x12\x8e\x01\n" +
-	"\x0fLoginWithFactor\x12).braid.identity.v1.LoginWithFactorRequest\x1a .braid.identity.v1.LoginResponse\".\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/api/v1/auth/login:factor\x12\x90\x01\n" +
-	"\fBeginPasskey\x12&.braid.identity.v1.BeginPasskeyRequest\x1a'.braid.identity.v1.BeginPasskeyResponse\"/\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/api/v1/auth/passkey:begin\x12\x8c\x01\n" +
-	"\rFinishPasskey\x12'.braid.identity.v1.FinishPasskeyRequest\x1a .braid.identity.v1.LoginResponse\"0\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/v1/auth/passkey:finish\x12x\n" +
+	"expires_in\x18\x03 \x01(\x05R\texpiresIn2\xc7\x04\n" +
+	"\fLoginService\x12\x92\x01\n" +
+	"\x0fLoginWithFactor\x12).braid.identity.v1.LoginWithFactorRequest\x1a .braid.identity.v1.LoginResponse\"2\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/api/v1/auth/login:factor\x12\x94\x01\n" +
+	"\fBeginPasskey\x12&.braid.identity.v1.BeginPasskeyRequest\x1a'.braid.identity.v1.BeginPasskeyResponse\"3\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/api/v1/auth/passkey:begin\x12\x90\x01\n" +
+	"\rFinishPasskey\x12'.braid.identity.v1.FinishPasskeyRequest\x1a .braid.identity.v1.LoginResponse\"4\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/v1/auth/passkey:finish\x12x\n" +
 	"\x06StepUp\x12 .braid.identity.v1.StepUpRequest\x1a!.braid.identity.v1.StepUpResponse\")\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/api/v1/auth/step-upB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (

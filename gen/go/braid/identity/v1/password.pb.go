@@ -571,10 +571,10 @@ const file_braid_identity_v1_password_proto_rawDesc = "" +
 	"\x05token\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x12\n" +
-	"\x04live\x18\x05 \x01(\bR\x04live2\xde\x03\n" +
-	"\x0fPasswordService\x12\x98\x01\n" +
-	"\x0eForgotPassword\x12(.braid.identity.v1.ForgotPasswordRequest\x1a).braid.identity.v1.ForgotPasswordResponse\"1\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/api/v1/auth/password:forgot\x12\x94\x01\n" +
-	"\rResetPassword\x12'.braid.identity.v1.ResetPasswordRequest\x1a(.braid.identity.v1.ResetPasswordResponse\"0\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/v1/auth/password:reset\x12\x98\x01\n" +
+	"\x04live\x18\x05 \x01(\bR\x04live2\xe6\x03\n" +
+	"\x0fPasswordService\x12\x9c\x01\n" +
+	"\x0eForgotPassword\x12(.braid.identity.v1.ForgotPasswordRequest\x1a).braid.identity.v1.ForgotPasswordResponse\"5\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/api/v1/auth/password:forgot\x12\x98\x01\n" +
+	"\rResetPassword\x12'.braid.identity.v1.ResetPasswordRequest\x1a(.braid.identity.v1.ResetPasswordResponse\"4\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/v1/auth/password:reset\x12\x98\x01\n" +
 	"\x0eChangePassword\x12(.braid.identity.v1.ChangePasswordRequest\x1a).braid.identity.v1.ChangePasswordResponse\"1\xaa\xbb\x18\x02\x10\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/api/v1/auth/password:change2\x97\x02\n" +
 	"\x12AccountMailService\x12\x82\x01\n" +
 	"\x14GetPasswordResetMail\x12..braid.identity.v1.GetPasswordResetMailRequest\x1a/.braid.identity.v1.GetPasswordResetMailResponse\"\t\xaa\xbb\x18\x02\x18\x01\x90\x02\x01\x12|\n" +

@@ -600,9 +600,9 @@ const file_braid_identity_v1_service_account_proto_rawDesc = "" +
 	"\x1bDeleteServiceAccountRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x126\n" +
 	"\x12service_account_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x10serviceAccountId\"\x1e\n" +
-	"\x1cDeleteServiceAccountResponse2\xd0\t\n" +
-	"\x15ServiceAccountService\x12\xde\x01\n" +
-	"\x14CreateServiceAccount\x12..braid.identity.v1.CreateServiceAccountRequest\x1a!.braid.identity.v1.ServiceAccount\"s\xaa\xbb\x18(2\x05admin\"\x1fidentity.service_account.create\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02=:\x01*\"8/api/v1/organizations/{organization_id}/service-accounts\x12\xe3\x01\n" +
+	"\x1cDeleteServiceAccountResponse2\xd9\t\n" +
+	"\x15ServiceAccountService\x12\xe7\x01\n" +
+	"\x14CreateServiceAccount\x12..braid.identity.v1.CreateServiceAccountRequest\x1a!.braid.identity.v1.ServiceAccount\"|\xaa\xbb\x18(2\x05admin\"\x1fidentity.service_account.createڻ\x18\x05\b\xd8\x04\x10\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02=:\x01*\"8/api/v1/organizations/{organization_id}/service-accounts\x12\xe3\x01\n" +
 	"\x13ListServiceAccounts\x12-.braid.identity.v1.ListServiceAccountsRequest\x1a..braid.identity.v1.ListServiceAccountsResponse\"m\xaa\xbb\x18&2\x05admin\"\x1didentity.service_account.read\x82\xd3\xe4\x93\x02:\x128/api/v1/organizations/{organization_id}/service-accounts\x90\x02\x01\x12\xe8\x01\n" +
 	"\x11GetServiceAccount\x12+.braid.identity.v1.GetServiceAccountRequest\x1a!.braid.identity.v1.ServiceAccount\"\x82\x01\xaa\xbb\x18&2\x05admin\"\x1didentity.service_account.read\x82\xd3\xe4\x93\x02O\x12M/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}\x90\x02\x01\x12\x82\x02\n" +
 	"\x14UpdateServiceAccount\x12..braid.identity.v1.UpdateServiceAccountRequest\x1a!.braid.identity.v1.ServiceAccount\"\x96\x01\xaa\xbb\x18(2\x05admin\"\x1fidentity.service_account.update\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02`:\x0fservice_account2M/api/v1/organizations/{organization_id}/service-accounts/{service_account_id}\x12\xff\x01\n" +

@@ -509,6 +509,14 @@ var file_braid_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "braid/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50114,
+		Name:          "braid.options.v1.guessable",
+		Tag:           "varint,50114,opt,name=guessable",
+		Filename:      "braid/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
 		ExtensionType: (*bool)(nil),
 		Field:         50103,
@@ -564,6 +572,11 @@ var (
 	//
 	// optional bool in_any_state = 50111;
 	E_InAnyState = &file_braid_options_v1_options_proto_extTypes[4]
+	// Whether calls are worth guessing with, or cost much: passwords, codes, tokens, mails, hashes. The gateway has a stricter
+	// budget for those. Every public method says; one that doesn't is in that budget.
+	//
+	// optional bool guessable = 50114;
+	E_Guessable = &file_braid_options_v1_options_proto_extTypes[5]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -571,12 +584,12 @@ var (
 	// The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
 	//
 	// optional bool sensitive = 50103;
-	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[5]
+	E_Sensitive = &file_braid_options_v1_options_proto_extTypes[6]
 	// An update can't change the field: one that asks for another value is refused with this text, which says what can.
 	// Fields that only the server writes are OUTPUT_ONLY instead, and passed over.
 	//
 	// optional string fixed = 50106;
-	E_Fixed = &file_braid_options_v1_options_proto_extTypes[6]
+	E_Fixed = &file_braid_options_v1_options_proto_extTypes[7]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -584,7 +597,7 @@ var (
 	// The message is an event's payload.
 	//
 	// optional braid.options.v1.Event event = 50104;
-	E_Event = &file_braid_options_v1_options_proto_extTypes[7]
+	E_Event = &file_braid_options_v1_options_proto_extTypes[8]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -592,7 +605,7 @@ var (
 	// The value is an error reason.
 	//
 	// optional braid.options.v1.Reason reason = 50105;
-	E_Reason = &file_braid_options_v1_options_proto_extTypes[8]
+	E_Reason = &file_braid_options_v1_options_proto_extTypes[9]
 )
 
 var File_braid_options_v1_options_proto protoreflect.FileDescriptor
@@ -637,7 +650,8 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\astep_up\x12\x1e.google.protobuf.MethodOptions\x18\xbb\x87\x03 \x01(\v2\x18.braid.options.v1.StepUpR\x06stepUp:X\n" +
 	"\bmachines\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x01(\x0e2\x1a.braid.options.v1.MachinesR\bmachines:B\n" +
 	"\fin_any_state\x12\x1e.google.protobuf.MethodOptions\x18\xbf\x87\x03 \x01(\bR\n" +
-	"inAnyState:=\n" +
+	"inAnyState:>\n" +
+	"\tguessable\x12\x1e.google.protobuf.MethodOptions\x18\u0087\x03 \x01(\bR\tguessable:=\n" +
 	"\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\bR\tsensitive:5\n" +
 	"\x05fixed\x12\x1d.google.protobuf.FieldOptions\x18\xba\x87\x03 \x01(\tR\x05fixed:P\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18\xb8\x87\x03 \x01(\v2\x17.braid.options.v1.EventR\x05event:U\n" +
@@ -675,20 +689,21 @@ var file_braid_options_v1_options_proto_depIdxs = []int32{
 	6,  // 2: braid.options.v1.step_up:extendee -> google.protobuf.MethodOptions
 	6,  // 3: braid.options.v1.machines:extendee -> google.protobuf.MethodOptions
 	6,  // 4: braid.options.v1.in_any_state:extendee -> google.protobuf.MethodOptions
-	7,  // 5: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
-	7,  // 6: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
-	8,  // 7: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
-	9,  // 8: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
-	2,  // 9: braid.options.v1.permission:type_name -> braid.options.v1.Permission
-	0,  // 10: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
-	4,  // 11: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
-	1,  // 12: braid.options.v1.machines:type_name -> braid.options.v1.Machines
-	3,  // 13: braid.options.v1.event:type_name -> braid.options.v1.Event
-	5,  // 14: braid.options.v1.reason:type_name -> braid.options.v1.Reason
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	9,  // [9:15] is the sub-list for extension type_name
-	0,  // [0:9] is the sub-list for extension extendee
+	6,  // 5: braid.options.v1.guessable:extendee -> google.protobuf.MethodOptions
+	7,  // 6: braid.options.v1.sensitive:extendee -> google.protobuf.FieldOptions
+	7,  // 7: braid.options.v1.fixed:extendee -> google.protobuf.FieldOptions
+	8,  // 8: braid.options.v1.event:extendee -> google.protobuf.MessageOptions
+	9,  // 9: braid.options.v1.reason:extendee -> google.protobuf.EnumValueOptions
+	2,  // 10: braid.options.v1.permission:type_name -> braid.options.v1.Permission
+	0,  // 11: braid.options.v1.idempotency:type_name -> braid.options.v1.Idempotency
+	4,  // 12: braid.options.v1.step_up:type_name -> braid.options.v1.StepUp
+	1,  // 13: braid.options.v1.machines:type_name -> braid.options.v1.Machines
+	3,  // 14: braid.options.v1.event:type_name -> braid.options.v1.Event
+	5,  // 15: braid.options.v1.reason:type_name -> braid.options.v1.Reason
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	10, // [10:16] is the sub-list for extension type_name
+	0,  // [0:10] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -710,7 +725,7 @@ func file_braid_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_options_v1_options_proto_rawDesc), len(file_braid_options_v1_options_proto_rawDesc)),
 			NumEnums:      2,
 			NumMessages:   4,
-			NumExtensions: 9,
+			NumExtensions: 10,
 			NumServices:   0,
 		},
 		GoTypes:           file_braid_options_v1_options_proto_goTypes,

@@ -768,11 +768,11 @@ const file_braid_organization_v1_authzen_proto_rawDesc = "" +
 	"\x1fGetAuthzenConfigurationResponse\x124\n" +
 	"\x15policy_decision_point\x18\x01 \x01(\tR\x15policy_decision_point\x12>\n" +
 	"\x1aaccess_evaluation_endpoint\x18\x02 \x01(\tR\x1aaccess_evaluation_endpoint\x12@\n" +
-	"\x1baccess_evaluations_endpoint\x18\x03 \x01(\tR\x1baccess_evaluations_endpoint2\x8d\x04\n" +
+	"\x1baccess_evaluations_endpoint\x18\x03 \x01(\tR\x1baccess_evaluations_endpoint2\x91\x04\n" +
 	"\x0eAuthzenService\x12\x98\x01\n" +
 	"\x0eEvaluateAccess\x12,.braid.organization.v1.EvaluateAccessRequest\x1a-.braid.organization.v1.EvaluateAccessResponse\")\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/access/v1/evaluation\x90\x02\x01\x12\x9f\x01\n" +
-	"\x10EvaluateAccesses\x12..braid.organization.v1.EvaluateAccessesRequest\x1a/.braid.organization.v1.EvaluateAccessesResponse\"*\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/access/v1/evaluations\x90\x02\x01\x12\xbd\x01\n" +
-	"\x17GetAuthzenConfiguration\x125.braid.organization.v1.GetAuthzenConfigurationRequest\x1a6.braid.organization.v1.GetAuthzenConfigurationResponse\"3\xaa\xbb\x18\x02\b\x01\x82\xd3\xe4\x93\x02$\x12\"/.well-known/authzen-configuration\x90\x02\x01BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x10EvaluateAccesses\x12..braid.organization.v1.EvaluateAccessesRequest\x1a/.braid.organization.v1.EvaluateAccessesResponse\"*\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/access/v1/evaluations\x90\x02\x01\x12\xc1\x01\n" +
+	"\x17GetAuthzenConfiguration\x125.braid.organization.v1.GetAuthzenConfigurationRequest\x1a6.braid.organization.v1.GetAuthzenConfigurationResponse\"7\xaa\xbb\x18\x02\b\x01\x90\xbc\x18\x00\x82\xd3\xe4\x93\x02$\x12\"/.well-known/authzen-configuration\x90\x02\x01BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_authzen_proto_rawDescOnce sync.Once

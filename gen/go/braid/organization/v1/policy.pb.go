@@ -403,10 +403,10 @@ const file_braid_organization_v1_policy_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12=\n" +
 	"\x06policy\x18\x02 \x01(\v2\x1d.braid.organization.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01R\x06policy\x12;\n" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask2\x88\x03\n" +
+	"updateMask2\x91\x03\n" +
 	"\rPolicyService\x12\xb3\x01\n" +
-	"\tGetPolicy\x12'.braid.organization.v1.GetPolicyRequest\x1a\x1d.braid.organization.v1.Policy\"^\xaa\xbb\x18!2\x05admin\"\x18organization.policy.read\x82\xd3\xe4\x93\x020\x12./api/v1/organizations/{organization_id}/policy\x90\x02\x01\x12\xc0\x01\n" +
-	"\fUpdatePolicy\x12*.braid.organization.v1.UpdatePolicyRequest\x1a\x1d.braid.organization.v1.Policy\"e\xaa\xbb\x18#2\x05admin\"\x1aorganization.policy.update\x82\xd3\xe4\x93\x028:\x06policy2./api/v1/organizations/{organization_id}/policyBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\tGetPolicy\x12'.braid.organization.v1.GetPolicyRequest\x1a\x1d.braid.organization.v1.Policy\"^\xaa\xbb\x18!2\x05admin\"\x18organization.policy.read\x82\xd3\xe4\x93\x020\x12./api/v1/organizations/{organization_id}/policy\x90\x02\x01\x12\xc9\x01\n" +
+	"\fUpdatePolicy\x12*.braid.organization.v1.UpdatePolicyRequest\x1a\x1d.braid.organization.v1.Policy\"n\xaa\xbb\x18#2\x05admin\"\x1aorganization.policy.updateڻ\x18\x05\b\xd8\x04\x10\x01\x82\xd3\xe4\x93\x028:\x06policy2./api/v1/organizations/{organization_id}/policyBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_policy_proto_rawDescOnce sync.Once

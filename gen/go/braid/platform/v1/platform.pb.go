@@ -83,6 +83,9 @@ const (
 	ErrorReason_SCOPE_MISSING ErrorReason = 51
 	// The access token or API key is not good from the caller's address.
 	ErrorReason_ADDRESS_NOT_ALLOWED ErrorReason = 52
+	// Whoever made the API key doesn't hold the permission in the details any more, in the whole organization; somebody who
+	// does can rotate the key.
+	ErrorReason_KEY_EXCEEDS_MAKER ErrorReason = 53
 	// The organization's policy is not met. The details hold the policy (secondFactor, session, address, apiKeys or
 	// invitationDomain) and, where something can be done, the action: enrollFactor, or stepUp with acr or maxAge as for
 	// STEP_UP_REQUIRED. For an address or a domain they hold which.
@@ -119,6 +122,7 @@ var (
 		50: "CREDENTIAL_NOT_ALLOWED",
 		51: "SCOPE_MISSING",
 		52: "ADDRESS_NOT_ALLOWED",
+		53: "KEY_EXCEEDS_MAKER",
 		90: "POLICY_FORBIDS",
 	}
 	ErrorReason_value = map[string]int32{
@@ -149,6 +153,7 @@ var (
 		"CREDENTIAL_NOT_ALLOWED":   50,
 		"SCOPE_MISSING":            51,
 		"ADDRESS_NOT_ALLOWED":      52,
+		"KEY_EXCEEDS_MAKER":        53,
 		"POLICY_FORBIDS":           90,
 	}
 )
@@ -556,7 +561,7 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1a\n" +
 	"\bfailures\x18\x03 \x01(\x05R\bfailures\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:+»\x18'\n" +
-	"%platform.organization.erasure_delayed*\xad\t\n" +
+	"%platform.organization.erasure_delayed*\xdd\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -613,6 +618,8 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\rSCOPE_MISSING\x103\x1a\x17ʻ\x18\x13\n" +
 	"\x11PERMISSION_DENIED\x120\n" +
 	"\x13ADDRESS_NOT_ALLOWED\x104\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x12.\n" +
+	"\x11KEY_EXCEEDS_MAKER\x105\x1a\x17ʻ\x18\x13\n" +
 	"\x11PERMISSION_DENIED\x12+\n" +
 	"\x0ePOLICY_FORBIDS\x10Z\x1a\x17ʻ\x18\x13\n" +
 	"\x11PERMISSION_DENIEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"

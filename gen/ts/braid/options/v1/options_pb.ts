@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/options/v1/options.proto.
  */
 export const file_braid_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi9QEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJEgwKBGFsc28YCyABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIikKBlN0ZXBVcBIPCgdtYXhfYWdlGAEgASgFEg4KBmZhY3RvchgCIAEoCCIYCgZSZWFzb24SDgoGc3RhdHVzGAEgASgJKkAKC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASFAoQSURFTVBPVEVOQ1lfTk9ORRABKlAKCE1hY2hpbmVzEhgKFE1BQ0hJTkVTX1VOU1BFQ0lGSUVEEAASFAoQTUFDSElORVNfQUxMT1dFRBABEhQKEE1BQ0hJTkVTX1JFRlVTRUQQAjpeCgpwZXJtaXNzaW9uEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtYcDIAEoCzIcLmJyYWlkLm9wdGlvbnMudjEuUGVybWlzc2lvblIKcGVybWlzc2lvbjphCgtpZGVtcG90ZW5jeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKA4yHS5icmFpZC5vcHRpb25zLnYxLklkZW1wb3RlbmN5UgtpZGVtcG90ZW5jeTpTCgdzdGVwX3VwEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYu4cDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuU3RlcFVwUgZzdGVwVXA6WAoIbWFjaGluZXMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi+hwMgASgOMhouYnJhaWQub3B0aW9ucy52MS5NYWNoaW5lc1IIbWFjaGluZXM6QgoMaW5fYW55X3N0YXRlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYv4cDIAEoCFIKaW5BbnlTdGF0ZTo9CglzZW5zaXRpdmUSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLeHAyABKAhSCXNlbnNpdGl2ZTo1CgVmaXhlZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYuocDIAEoCVIFZml4ZWQ6UAoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYuIcDIAEoCzIXLmJyYWlkLm9wdGlvbnMudjEuRXZlbnRSBWV2ZW50OlUKBnJlYXNvbhIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGLmHAyABKAsyGC5icmFpZC5vcHRpb25zLnYxLlJlYXNvblIGcmVhc29uQjxaOmdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvb3B0aW9ucy92MTtvcHRpb25zdjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("Ch5icmFpZC9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SEGJyYWlkLm9wdGlvbnMudjEi9QEKClBlcm1pc3Npb24SEAoGcHVibGljGAEgASgISAASFwoNYXV0aGVudGljYXRlZBgCIAEoCEgAEhIKCGludGVybmFsGAMgASgISAASDgoEbmFtZRgEIAEoCUgAEhoKEm9yZ2FuaXphdGlvbl9maWVsZBgFIAEoCRIMCgRyb2xlGAYgASgJEhIKCnNlbGZfZmllbGQYByABKAkSFQoNcmVzb3VyY2VfdHlwZRgIIAEoCRIWCg5yZXNvdXJjZV9maWVsZBgJIAEoCRIVCg1wcm9qZWN0X2ZpZWxkGAogASgJEgwKBGFsc28YCyABKAlCBgoEcnVsZSIVCgVFdmVudBIMCgR0eXBlGAEgASgJIikKBlN0ZXBVcBIPCgdtYXhfYWdlGAEgASgFEg4KBmZhY3RvchgCIAEoCCIYCgZSZWFzb24SDgoGc3RhdHVzGAEgASgJKkAKC0lkZW1wb3RlbmN5EhsKF0lERU1QT1RFTkNZX1VOU1BFQ0lGSUVEEAASFAoQSURFTVBPVEVOQ1lfTk9ORRABKlAKCE1hY2hpbmVzEhgKFE1BQ0hJTkVTX1VOU1BFQ0lGSUVEEAASFAoQTUFDSElORVNfQUxMT1dFRBABEhQKEE1BQ0hJTkVTX1JFRlVTRUQQAjpeCgpwZXJtaXNzaW9uEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtYcDIAEoCzIcLmJyYWlkLm9wdGlvbnMudjEuUGVybWlzc2lvblIKcGVybWlzc2lvbjphCgtpZGVtcG90ZW5jeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLaHAyABKA4yHS5icmFpZC5vcHRpb25zLnYxLklkZW1wb3RlbmN5UgtpZGVtcG90ZW5jeTpTCgdzdGVwX3VwEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYu4cDIAEoCzIYLmJyYWlkLm9wdGlvbnMudjEuU3RlcFVwUgZzdGVwVXA6WAoIbWFjaGluZXMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi+hwMgASgOMhouYnJhaWQub3B0aW9ucy52MS5NYWNoaW5lc1IIbWFjaGluZXM6QgoMaW5fYW55X3N0YXRlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYv4cDIAEoCFIKaW5BbnlTdGF0ZTo+CglndWVzc2FibGUSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjChwMgASgIUglndWVzc2FibGU6PQoJc2Vuc2l0aXZlEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi3hwMgASgIUglzZW5zaXRpdmU6NQoFZml4ZWQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLqHAyABKAlSBWZpeGVkOlAKBWV2ZW50Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGLiHAyABKAsyFy5icmFpZC5vcHRpb25zLnYxLkV2ZW50UgVldmVudDpVCgZyZWFzb24SIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxi5hwMgASgLMhguYnJhaWQub3B0aW9ucy52MS5SZWFzb25SBnJlYXNvbkI8WjpnaXRodWIuY29tL2JyYWlkaHEvYnJhaWQvZ2VuL2dvL2JyYWlkL29wdGlvbnMvdjE7b3B0aW9uc3YxYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Permission says who may call an RPC. A service does not start when one of its RPCs has none.
@@ -300,12 +300,21 @@ export const in_any_state: GenExtension<MethodOptions, boolean> = /*@__PURE__*/
   extDesc(file_braid_options_v1_options, 4);
 
 /**
+ * Whether calls are worth guessing with, or cost much: passwords, codes, tokens, mails, hashes. The gateway has a stricter
+ * budget for those. Every public method says; one that doesn't is in that budget.
+ *
+ * @generated from extension: bool guessable = 50114;
+ */
+export const guessable: GenExtension<MethodOptions, boolean> = /*@__PURE__*/
+  extDesc(file_braid_options_v1_options, 5);
+
+/**
  * The field holds a secret or personal text: logs, audit, `events tail` and `dlq` drop it.
  *
  * @generated from extension: bool sensitive = 50103;
  */
 export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 5);
+  extDesc(file_braid_options_v1_options, 6);
 
 /**
  * An update can't change the field: one that asks for another value is refused with this text, which says what can.
@@ -314,7 +323,7 @@ export const sensitive: GenExtension<FieldOptions, boolean> = /*@__PURE__*/
  * @generated from extension: string fixed = 50106;
  */
 export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 6);
+  extDesc(file_braid_options_v1_options, 7);
 
 /**
  * The message is an event's payload.
@@ -322,7 +331,7 @@ export const fixed: GenExtension<FieldOptions, string> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Event event = 50104;
  */
 export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 7);
+  extDesc(file_braid_options_v1_options, 8);
 
 /**
  * The value is an error reason.
@@ -330,5 +339,5 @@ export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
  * @generated from extension: braid.options.v1.Reason reason = 50105;
  */
 export const reason: GenExtension<EnumValueOptions, Reason> = /*@__PURE__*/
-  extDesc(file_braid_options_v1_options, 8);
+  extDesc(file_braid_options_v1_options, 9);
 

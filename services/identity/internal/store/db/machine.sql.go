@@ -133,9 +133,9 @@ func (q *Queries) GetServiceAccount(ctx context.Context, organizationID id.ID, i
 
 const insertMachineCredential = `-- name: InsertMachineCredential :exec
 insert into machine_credential (id, account_id, service_account_id, organization_id, display_name, hash, public_key, scopes, networks,
-    created_at, expires_at, lifetime_seconds)
+    created_at, expires_at, lifetime_seconds, creator_id)
 values ($1, $2, $3, $4, $5, $6,
-    $7, $8, $9, $10, $11, $12)
+    $7, $8, $9, $10, $11, $12, $13)
 `
 
 type InsertMachineCredentialParams struct {
@@ -151,6 +151,7 @@ type InsertMachineCredentialParams struct {
 	CreatedAt        time.Time
 	ExpiresAt        time.Time
 	LifetimeSeconds  int64
+	CreatorID        id.ID
 }
 
 func (q *Queries) InsertMachineCredential(ctx context.Context, arg InsertMachineCredentialParams) error {
@@ -167,6 +168,7 @@ func (q *Queries) InsertMachineCredential(ctx context.Context, arg InsertMachine
 		arg.CreatedAt,
 		arg.ExpiresAt,
 		arg.LifetimeSeconds,
+		arg.CreatorID,
 	)
 	return err
 }

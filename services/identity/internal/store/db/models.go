@@ -133,6 +133,7 @@ type MachineCredential struct {
 	LifetimeSeconds  int64
 	LastUsedAt       *time.Time
 	LastUsedAddress  string
+	CreatorID        id.ID
 }
 
 type PasswordReset struct {

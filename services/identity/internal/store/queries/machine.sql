@@ -25,9 +25,9 @@ where expires_at > @now and (account_id = sqlc.narg(account_id)::uuid
 
 -- name: InsertMachineCredential :exec
 insert into machine_credential (id, account_id, service_account_id, organization_id, display_name, hash, public_key, scopes, networks,
-    created_at, expires_at, lifetime_seconds)
+    created_at, expires_at, lifetime_seconds, creator_id)
 values (@id, sqlc.narg(account_id), sqlc.narg(service_account_id), sqlc.narg(organization_id), @display_name, sqlc.narg(hash),
-    sqlc.narg(public_key), @scopes, @networks, @created_at, @expires_at, @lifetime_seconds);
+    sqlc.narg(public_key), @scopes, @networks, @created_at, @expires_at, @lifetime_seconds, sqlc.narg(creator_id));
 
 -- name: DeleteMachineCredential :execrows
 delete from machine_credential

@@ -12,22 +12,19 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
-const deleteServiceAccount = `-- name: DeleteServiceAccount :exec
-delete from service_account where organization_id = $1 and id = $2
-`
-
-func (q *Queries) DeleteServiceAccount(ctx context.Context, organizationID id.ID, iD id.ID) error {
-	_, err := q.db.Exec(ctx, deleteServiceAccount, organizationID, iD)
-	return err
-}
-
 const keepServiceAccount = `-- name: KeepServiceAccount :exec
-insert into service_account (organization_id, id, display_name) values ($1, $2, $3)
-on conflict (organization_id, id) do update set display_name = excluded.display_name
+insert into service_account (organization_id, id, display_name, revision) values ($1, $2, $3, $4)
+on conflict (organization_id, id) do update set display_name = excluded.display_name, revision = excluded.revision
+where service_account.revision < excluded.revision and not service_account.removed
 `
 
-func (q *Queries) KeepServiceAccount(ctx context.Context, organizationID id.ID, iD id.ID, displayName string) error {
-	_, err := q.db.Exec(ctx, keepServiceAccount, organizationID, iD, displayName)
+func (q *Queries) KeepServiceAccount(ctx context.Context, organizationID id.ID, iD id.ID, displayName string, revision int64) error {
+	_, err := q.db.Exec(ctx, keepServiceAccount,
+		organizationID,
+		iD,
+		displayName,
+		revision,
+	)
 	return err
 }
 
@@ -185,7 +182,7 @@ select
 from organization
 cross join unnest($3::uuid[]) with ordinality as subject (id, number)
 left join member on member.organization_id = organization.id and member.user_id = subject.id
-left join service_account on service_account.organization_id = organization.id and service_account.id = subject.id
+left join service_account on service_account.organization_id = organization.id and service_account.id = subject.id and not service_account.removed
 where organization.id = $4
 order by subject.number
 `
@@ -243,6 +240,16 @@ func (q *Queries) ReadHoldings(ctx context.Context, knownRolesRevision int64, no
 		return nil, err
 	}
 	return items, nil
+}
+
+const removeServiceAccount = `-- name: RemoveServiceAccount :exec
+insert into service_account (organization_id, id, display_name, removed) values ($1, $2, '', true)
+on conflict (organization_id, id) do update set display_name = '', removed = true
+`
+
+func (q *Queries) RemoveServiceAccount(ctx context.Context, organizationID id.ID, iD id.ID) error {
+	_, err := q.db.Exec(ctx, removeServiceAccount, organizationID, iD)
+	return err
 }
 
 const saveRevisions = `-- name: SaveRevisions :exec

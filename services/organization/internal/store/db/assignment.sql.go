@@ -130,7 +130,7 @@ const getRoom = `-- name: GetRoom :one
 select
     (case $1::text
         when 'user' then exists (select from member where member.organization_id = $2 and member.user_id = $3)
-        when 'service_account' then exists (select from service_account where service_account.organization_id = $2 and service_account.id = $3)
+        when 'service_account' then exists (select from service_account where service_account.organization_id = $2 and service_account.id = $3 and not service_account.removed)
         when 'team' then exists (select from team where team.organization_id = $2 and team.id = $3)
         else false
     end)::boolean as known,

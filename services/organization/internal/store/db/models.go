@@ -201,6 +201,8 @@ type ServiceAccount struct {
 	OrganizationID id.ID
 	ID             id.ID
 	DisplayName    string
+	Revision       int64
+	Removed        bool
 }
 
 type Team struct {

@@ -28,7 +28,7 @@ select
 from organization
 cross join unnest(sqlc.arg(subject_ids)::uuid[]) with ordinality as subject (id, number)
 left join member on member.organization_id = organization.id and member.user_id = subject.id
-left join service_account on service_account.organization_id = organization.id and service_account.id = subject.id
+left join service_account on service_account.organization_id = organization.id and service_account.id = subject.id and not service_account.removed
 where organization.id = sqlc.arg(organization_id)
 order by subject.number;
 
@@ -83,8 +83,10 @@ select distinct had.role_id::text as role_id, (had.id = sqlc.arg(own_id)::uuid):
 ) as had;
 
 -- name: KeepServiceAccount :exec
-insert into service_account (organization_id, id, display_name) values ($1, $2, $3)
-on conflict (organization_id, id) do update set display_name = excluded.display_name;
+insert into service_account (organization_id, id, display_name, revision) values ($1, $2, $3, $4)
+on conflict (organization_id, id) do update set display_name = excluded.display_name, revision = excluded.revision
+where service_account.revision < excluded.revision and not service_account.removed;
 
--- name: DeleteServiceAccount :exec
-delete from service_account where organization_id = $1 and id = $2;
+-- name: RemoveServiceAccount :exec
+insert into service_account (organization_id, id, display_name, removed) values ($1, $2, '', true)
+on conflict (organization_id, id) do update set display_name = '', removed = true;

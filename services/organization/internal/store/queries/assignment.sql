@@ -21,7 +21,7 @@ returning *;
 select
     (case sqlc.arg(subject_type)::text
         when 'user' then exists (select from member where member.organization_id = sqlc.arg(organization_id) and member.user_id = sqlc.arg(subject_id))
-        when 'service_account' then exists (select from service_account where service_account.organization_id = sqlc.arg(organization_id) and service_account.id = sqlc.arg(subject_id))
+        when 'service_account' then exists (select from service_account where service_account.organization_id = sqlc.arg(organization_id) and service_account.id = sqlc.arg(subject_id) and not service_account.removed)
         when 'team' then exists (select from team where team.organization_id = sqlc.arg(organization_id) and team.id = sqlc.arg(subject_id))
         else false
     end)::boolean as known,

@@ -49,7 +49,8 @@ const (
 
 // ApiKeyServiceClient is a client for the braid.identity.v1.ApiKeyService service.
 type ApiKeyServiceClient interface {
-	// CreateApiKey makes a key. The answer is the only one that shows its secret.
+	// CreateApiKey makes a key. The answer is the only one that shows its secret. Its scopes must be held by the caller in
+	// the whole organization, now and whenever the key is used.
 	CreateApiKey(context.Context, *v1.CreateApiKeyRequest) (*v1.ApiKey, error)
 	// ListApiKeys lists a service account's keys, the newest first; an expired one for another 30 days. Filter fields:
 	// displayName:"text", scopes:"x", createTime, expireTime, lastUseTime. Order: createTime, expireTime, lastUseTime,
@@ -58,7 +59,7 @@ type ApiKeyServiceClient interface {
 	// DeleteApiKey ends a key; it is refused everywhere within a second, and what was issued for it.
 	DeleteApiKey(context.Context, *v1.DeleteApiKeyRequest) (*v1.DeleteApiKeyResponse, error)
 	// RotateApiKey makes a key that takes another's place: with its name, scopes and networks, and for as long as that one
-	// was made for. The old key works on for the overlap.
+	// was made for. The old key works on for the overlap. The new one is the caller's, who must hold its scopes.
 	RotateApiKey(context.Context, *v1.RotateApiKeyRequest) (*v1.ApiKey, error)
 }
 
@@ -147,7 +148,8 @@ func (c *apiKeyServiceClient) RotateApiKey(ctx context.Context, req *v1.RotateAp
 
 // ApiKeyServiceHandler is an implementation of the braid.identity.v1.ApiKeyService service.
 type ApiKeyServiceHandler interface {
-	// CreateApiKey makes a key. The answer is the only one that shows its secret.
+	// CreateApiKey makes a key. The answer is the only one that shows its secret. Its scopes must be held by the caller in
+	// the whole organization, now and whenever the key is used.
 	CreateApiKey(context.Context, *v1.CreateApiKeyRequest) (*v1.ApiKey, error)
 	// ListApiKeys lists a service account's keys, the newest first; an expired one for another 30 days. Filter fields:
 	// displayName:"text", scopes:"x", createTime, expireTime, lastUseTime. Order: createTime, expireTime, lastUseTime,
@@ -156,7 +158,7 @@ type ApiKeyServiceHandler interface {
 	// DeleteApiKey ends a key; it is refused everywhere within a second, and what was issued for it.
 	DeleteApiKey(context.Context, *v1.DeleteApiKeyRequest) (*v1.DeleteApiKeyResponse, error)
 	// RotateApiKey makes a key that takes another's place: with its name, scopes and networks, and for as long as that one
-	// was made for. The old key works on for the overlap.
+	// was made for. The old key works on for the overlap. The new one is the caller's, who must hold its scopes.
 	RotateApiKey(context.Context, *v1.RotateApiKeyRequest) (*v1.ApiKey, error)
 }
 
