@@ -34,10 +34,11 @@ func (a *App) FinishProviderLogin(ctx context.Context, returned Returned) (Token
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	if err := a.requireSSO(ctx, credential.User, person.Source, false); err != nil {
+	passed, err := a.requireSSO(ctx, credential.User, person.Source, false)
+	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	known := proven{Credential: credential, methods: []string{domain.ByProvider}}
+	known := proven{Credential: credential, methods: []string{domain.ByProvider}, sso: passed}
 	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		return store.UseExternalIdentity(ctx, tx, link.ID, person.Email, a.Clock.Now())
 	})
@@ -72,10 +73,11 @@ func (a *App) meetStranger(ctx context.Context, person domain.Person, joining *d
 		return Tokens{}, domain.User{}, a.askToLink(ctx, person, credential.User.ID)
 	}
 	user := domain.NewUser(person.Email, person.Name(), a.Clock.Now())
-	if err := a.requireSSO(ctx, user, person.Source, false); err != nil {
+	passed, err := a.requireSSO(ctx, user, person.Source, false)
+	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	known := proven{Credential: store.NewCredential(user), methods: []string{domain.ByProvider}}
+	known := proven{Credential: store.NewCredential(user), methods: []string{domain.ByProvider}, sso: passed}
 	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		ctx = actingAs(ctx, user.ID, id.ID{})
 		store.UseAddress(tx, person.Address())

@@ -43,8 +43,9 @@ type Challenge struct {
 	Client Client
 	// Ceremony is what a signature is checked against.
 	Ceremony []byte
-	// Methods are what the first step was proven with.
+	// Methods are what the first step was proven with, SSO is the connection that it passed.
 	Methods   []string
+	SSO       SSOPassage
 	Tries     int32
 	ExpiresAt time.Time
 	// PasswordRevision is that of the password which the first step of a login was; DeviceKnown says that it came with a

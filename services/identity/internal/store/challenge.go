@@ -22,6 +22,7 @@ func CreateChallenge(ctx context.Context, tx *pg.Tx, hash []byte, challenge doma
 		Hash: hash, Kind: string(challenge.Kind), AccountID: challenge.UserID, UserAgent: challenge.Client.UserAgent,
 		ClientAddress: challenge.Client.Address, Ceremony: challenge.Ceremony, ExpiresAt: challenge.ExpiresAt,
 		PasswordRevision: challenge.PasswordRevision, DeviceKnown: challenge.DeviceKnown, Methods: append([]string{}, challenge.Methods...),
+		SsoConnectionID: challenge.SSO.ConnectionID, SsoBypassed: challenge.SSO.Bypassed,
 	})
 }
 
@@ -34,6 +35,7 @@ func LockChallenge(ctx context.Context, tx *pg.Tx, hash []byte) (domain.Challeng
 		Client:   domain.Client{UserAgent: row.UserAgent, Address: row.ClientAddress},
 		Ceremony: row.Ceremony, Tries: row.Tries, ExpiresAt: row.ExpiresAt,
 		PasswordRevision: row.PasswordRevision, DeviceKnown: row.DeviceKnown, Methods: row.Methods,
+		SSO: domain.SSOPassage{ConnectionID: row.SsoConnectionID, Bypassed: row.SsoBypassed},
 	}, explain("load challenge", err)
 }
 

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/id"
@@ -26,6 +28,9 @@ func Identity(app *app.App) map[string]inbox.Handler {
 			return &identityv1.ServiceAccountUpdated{}
 		}),
 		bus.TypeOf(&identityv1.ServiceAccountDeleted{}): removeServiceAccount(app),
+		"identity.sso_connection.created":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionCreated{} }),
+		"identity.sso_connection.updated":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionUpdated{} }),
+		"identity.sso_connection.deleted":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionDeleted{} }),
 	}
 }
 
@@ -41,6 +46,7 @@ func updateProfile(app *app.App) inbox.Handler {
 		}
 		return app.KeepProfile(ctx, tx, domain.Person{
 			UserID: userID, DisplayName: updated.GetDisplayName(), Email: updated.GetEmail(), Revision: updated.GetRevision(),
+			Title: updated.GetTitle(), AvatarPath: updated.GetAvatarPath(),
 		})
 	})
 }
@@ -62,6 +68,34 @@ func provisionMember(app *app.App) inbox.Handler {
 		}
 		return app.ProvisionMember(ctx, tx, organizationID, provisioned.GetRoleId(), domain.Person{
 			UserID: userID, DisplayName: provisioned.GetDisplayName(), Email: provisioned.GetEmail(), Revision: provisioned.GetRevision(),
+			Title: provisioned.GetTitle(), AvatarPath: provisioned.GetAvatarPath(),
 		})
+	})
+}
+
+// connection is an event about an organization's connection; one that is gone is required of nobody.
+type connection interface {
+	proto.Message
+	GetOrganizationId() string
+	GetSsoConnectionId() string
+}
+
+// keepRequirement takes over whether people have to sign in by the connection. The events of an organization come in order.
+func keepRequirement(app *app.App, empty func() connection) inbox.Handler {
+	return inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		told := empty()
+		if err := event.Unmarshal(told); err != nil {
+			return err
+		}
+		organizationID, err := id.Parse(told.GetOrganizationId())
+		if err != nil {
+			return fmt.Errorf("read organization: %w", err)
+		}
+		connectionID, err := id.Parse(told.GetSsoConnectionId())
+		if err != nil {
+			return fmt.Errorf("read connection: %w", err)
+		}
+		living, ok := told.(interface{ GetRequired() bool })
+		return app.KeepSSORequirement(ctx, tx, organizationID, connectionID, ok && living.GetRequired())
 	})
 }

@@ -98,6 +98,10 @@ func (x *SsoUserProvisioned) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetDisplayName())
 	dst = append(dst, `,"revision":`...)
 	dst = jsonwire.AppendInt64(dst, x.GetRevision())
+	dst = append(dst, `,"title":`...)
+	dst = jsonwire.AppendString(dst, x.GetTitle())
+	dst = append(dst, `,"avatarPath":`...)
+	dst = jsonwire.AppendString(dst, x.GetAvatarPath())
 	return append(dst, '}')
 }
 

@@ -432,7 +432,11 @@ type SsoUserProvisioned struct {
 	// The name others see.
 	DisplayName string `protobuf:"bytes,6,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// The revision of the user that address and name are of.
-	Revision      int64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision int64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What the person does; empty for none.
+	Title string `protobuf:"bytes,8,opt,name=title,proto3" json:"title,omitempty"`
+	// Where the person's picture is, below the API's address; empty for none.
+	AvatarPath    string `protobuf:"bytes,9,opt,name=avatar_path,json=avatarPath,proto3" json:"avatar_path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -514,6 +518,20 @@ func (x *SsoUserProvisioned) GetRevision() int64 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *SsoUserProvisioned) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *SsoUserProvisioned) GetAvatarPath() string {
+	if x != nil {
+		return x.AvatarPath
+	}
+	return ""
 }
 
 // SsoBypassed: an owner signed in with the password although the organization's connection is required.
@@ -630,7 +648,7 @@ const file_braid_identity_v1_provider_events_proto_rawDesc = "" +
 	"\x14SsoConnectionDeleted\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
 	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId:%»\x18!\n" +
-	"\x1fidentity.sso_connection.deleted\"\xa1\x02\n" +
+	"\x1fidentity.sso_connection.deleted\"\xde\x02\n" +
 	"\x12SsoUserProvisioned\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
 	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId\x12\x17\n" +
@@ -638,7 +656,10 @@ const file_braid_identity_v1_provider_events_proto_rawDesc = "" +
 	"\arole_id\x18\x04 \x01(\tR\x06roleId\x12\x1a\n" +
 	"\x05email\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
 	"\fdisplay_name\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName\x12\x1a\n" +
-	"\brevision\x18\a \x01(\x03R\brevision:#»\x18\x1f\n" +
+	"\brevision\x18\a \x01(\x03R\brevision\x12\x1a\n" +
+	"\x05title\x18\b \x01(\tB\x04\xb8\xbb\x18\x01R\x05title\x12\x1f\n" +
+	"\vavatar_path\x18\t \x01(\tR\n" +
+	"avatarPath:#»\x18\x1f\n" +
 	"\x1didentity.sso.user_provisioned\"\xb7\x01\n" +
 	"\vSsoBypassed\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +

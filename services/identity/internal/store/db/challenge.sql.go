@@ -31,8 +31,10 @@ func (q *Queries) DeleteChallenge(ctx context.Context, hash []byte) error {
 }
 
 const insertChallenge = `-- name: InsertChallenge :exec
-insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, password_revision, device_known, methods)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, password_revision, device_known, methods,
+    sso_connection_id, sso_bypassed)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12)
 `
 
 type InsertChallengeParams struct {
@@ -46,6 +48,8 @@ type InsertChallengeParams struct {
 	PasswordRevision int32
 	DeviceKnown      bool
 	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
 }
 
 func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams) error {
@@ -60,12 +64,16 @@ func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams
 		arg.PasswordRevision,
 		arg.DeviceKnown,
 		arg.Methods,
+		arg.SsoConnectionID,
+		arg.SsoBypassed,
 	)
 	return err
 }
 
 const lockChallenge = `-- name: LockChallenge :one
-select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known, methods from challenge where hash = $1 for update
+select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known, methods,
+    sso_connection_id, sso_bypassed
+from challenge where hash = $1 for update
 `
 
 type LockChallengeRow struct {
@@ -79,6 +87,8 @@ type LockChallengeRow struct {
 	PasswordRevision int32
 	DeviceKnown      bool
 	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
 }
 
 func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallengeRow, error) {
@@ -95,6 +105,8 @@ func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallenge
 		&i.PasswordRevision,
 		&i.DeviceKnown,
 		&i.Methods,
+		&i.SsoConnectionID,
+		&i.SsoBypassed,
 	)
 	return i, err
 }

@@ -57,6 +57,8 @@ type Challenge struct {
 	PasswordRevision int32
 	DeviceKnown      bool
 	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
 }
 
 type Credential struct {
@@ -221,6 +223,9 @@ type Session struct {
 	EndsAt          time.Time
 	AuthenticatedAt time.Time
 	Methods         []string
+	SsoConnectionID id.ID
+	SsoBypassed     bool
+	LongestPause    int32
 }
 
 type SigningKey struct {
