@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
@@ -61,6 +62,7 @@ func CreateMachineCredential(ctx context.Context, tx *pg.Tx, made domain.Machine
 		ID: made.ID, AccountID: made.Owner.UserID, ServiceAccountID: made.Owner.ServiceAccountID, OrganizationID: made.OrganizationID,
 		DisplayName: made.DisplayName, Hash: hash, PublicKey: publicKey, Scopes: made.Scopes, Networks: made.Networks,
 		CreatedAt: made.CreatedAt, ExpiresAt: made.ExpiresAt, LifetimeSeconds: max(1, int64(made.Lifetime/time.Second)), CreatorID: made.CreatorID,
+		AuthenticatedAt: made.MadeBy.Known(), Methods: made.MadeBy.Methods.Names(), SsoConnectionID: made.MadeBy.Passed, SsoBypassed: made.MadeBy.BrokeGlass,
 	})
 }
 
@@ -94,13 +96,13 @@ func DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.Machin
 	return removed > 0, explain("delete credential", err)
 }
 
-// ShortenMachineCredential queues an earlier end of a credential that is locked.
-func ShortenMachineCredential(ctx context.Context, tx *pg.Tx, credentialID id.ID, end time.Time) error {
-	return queue(tx).ShortenMachineCredential(ctx, end, credentialID)
+// RetireMachineCredential queues what has taken the place of a credential that is locked, and its earlier end.
+func RetireMachineCredential(ctx context.Context, tx *pg.Tx, credentialID, successorID id.ID, end time.Time) error {
+	return queue(tx).RetireMachineCredential(ctx, end, successorID, credentialID)
 }
 
 const readMachineCredentials = `select id, account_id, service_account_id, organization_id, display_name, public_key, scopes, networks,
-created_at, expires_at, lifetime_seconds, last_used_at, last_used_address, creator_id from machine_credential `
+created_at, expires_at, lifetime_seconds, last_used_at, last_used_address, creator_id, successor_id from machine_credential `
 
 // ofOwner begins every read of an owner's credentials.
 func ofOwner(owner domain.MachineOwner) (string, []any) {
@@ -137,7 +139,7 @@ func scanMachineCredential(row pgx.Row) (found domain.MachineCredential, err err
 	var publicKey []byte
 	err = row.Scan(&found.ID, &found.Owner.UserID, &found.Owner.ServiceAccountID, &organizationID, &found.DisplayName, &publicKey,
 		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &seconds, &found.LastUsedAt, &found.LastUsedAddress,
-		&found.CreatorID)
+		&found.CreatorID, &found.SuccessorID)
 	if err == nil {
 		found.PublicKey, err = decodePublicKey(publicKey)
 	}
@@ -182,9 +184,17 @@ func ListMachineCredentials(ctx context.Context, querier pg.Querier, owner domai
 
 // FindMachineCredential returns the credential with a secret's hash, whoever asks; ErrNotFound when there is none.
 func FindMachineCredential(ctx context.Context, querier pg.Querier, hash []byte) (found domain.MachineCredential, err error) {
-	err = querier.QueryRow(ctx, `select id, account_id, service_account_id, organization_id, scopes, networks, created_at, expires_at, creator_id
+	var authenticated *time.Time
+	var methods []string
+	err = querier.QueryRow(ctx, `select id, account_id, service_account_id, organization_id, scopes, networks, created_at, expires_at, creator_id,
+authenticated_at, methods, sso_connection_id, sso_bypassed
 from find_machine_credential($1)`, hash).Scan(&found.ID, &found.Owner.UserID, &found.Owner.ServiceAccountID, &found.OrganizationID,
-		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &found.CreatorID)
+		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &found.CreatorID,
+		&authenticated, &methods, &found.MadeBy.Passed, &found.MadeBy.BrokeGlass)
+	found.MadeBy.Methods = call.MethodsOf(methods, "")
+	if authenticated != nil {
+		found.MadeBy.Time = *authenticated
+	}
 	return found, explain("find credential", err)
 }
 

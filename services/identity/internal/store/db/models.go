@@ -136,6 +136,11 @@ type MachineCredential struct {
 	LastUsedAt       *time.Time
 	LastUsedAddress  string
 	CreatorID        id.ID
+	AuthenticatedAt  *time.Time
+	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
+	SuccessorID      id.ID
 }
 
 type PasswordReset struct {
