@@ -105,7 +105,7 @@ func tokenRefusal(refusal error) error {
 	if refusal == nil {
 		return nil
 	}
-	return errs.From(refusal).WithMessage("The organization's policy does not take the login that this access token was made in: " +
+	return errs.From(refusal).WithMessage("The organization's policy does not take the login that this access token was made in: "+
 		"sign in as it asks, then rotate the token.").With(actionFact, "rotateToken")
 }
 

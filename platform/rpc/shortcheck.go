@@ -78,7 +78,8 @@ func goodValue(field protoreflect.FieldDescriptor, rules *validate.FieldRules) f
 		values := field.Enum().Values()
 		return func(value protoreflect.Value) bool { return !definedOnly || values.ByNumber(value.Enum()) != nil }
 	case protoreflect.MessageKind:
-		// A message that is there may hold anything; one that is not was passed over before.
+		// A message that is there may hold anything; one that is not was passed over before, and rules of times with it.
+		rules.ClearTimestamp()
 		if proto.Size(rules) > 0 {
 			return nil
 		}

@@ -1,24 +1,23 @@
 package identity_test
 
 import (
-	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/anishathalye/porcupine"
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/credential"
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/testkit/history"
 )
 
 // publicPEM is a public key as a confused verifier would take it for a shared secret.
@@ -226,57 +225,52 @@ var keyModel = porcupine.Model{
 func TestRevocationOfAKeyAndItsUseAreLinearizable(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
+	processes := []*harness{h, h.twin(testConfig())}
 	r := h.newRobot("admin", "identity.*")
+	forged := 0
 	for range 5 {
 		key, err := h.apiKeys(r.admin).CreateApiKey(t.Context(), &identityv1.CreateApiKeyRequest{OrganizationId: r.organization.String(), ServiceAccountId: r.id, DisplayName: "x", Scopes: []string{"identity.*"}})
 		require.NoError(t, err)
-		require.True(t, porcupine.CheckOperations(keyModel, h.race(key.GetSecret(), r, key.GetId())))
+		operations := raceForKey(processes, r, key)
+		require.Len(t, operations, 82)
+		history.RequireLinearizable(t, keyModel, operations)
+		if history.RequireForged(t, keyModel, operations, func(operation porcupine.Operation) (any, bool) {
+			return false, operation.Input.(credentialUse).end && operation.Output == true
+		}) {
+			forged++
+		}
 	}
+	require.Equal(t, 5, forged, "one of the two has ended it, each time")
 }
 
-// race lets eight look at a key, over and over, while two end it.
-func (h *harness) race(secret string, r robot, keyID string) []porcupine.Operation {
-	h.t.Helper()
-	var mu sync.Mutex
-	var history []porcupine.Operation
-	begin := time.Now()
-	record := func(client int, input credentialUse, act func(context.Context) (bool, error)) {
-		called := time.Since(begin).Nanoseconds()
-		output, err := act(h.t.Context())
-		returned := time.Since(begin).Nanoseconds()
-		if err != nil {
-			h.t.Error(err)
+// raceForKey lets eight look at a key, over and over, while two end it.
+func raceForKey(processes []*harness, r robot, key *identityv1.ApiKey) []porcupine.Operation {
+	hash, _ := credential.Check(key.GetSecret())
+	return history.Run(10, func(client int, call func(any, func() any)) {
+		process := processes[client%len(processes)]
+		if client >= 8 {
+			call(credentialUse{end: true}, func() any { return processes[0].endKey(r, key.GetId()) })
 			return
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		history = append(history, porcupine.Operation{ClientId: client, Input: input, Call: called, Output: output, Return: returned})
+		for range 10 {
+			call(credentialUse{}, func() any { return process.isGood(hash) })
+		}
+	}).Operations()
+}
+
+// endKey reports whether the key was there to be ended.
+func (h *harness) endKey(r robot, keyID string) bool {
+	_, err := h.apiKeys(r.admin).DeleteApiKey(h.t.Context(), &identityv1.DeleteApiKeyRequest{OrganizationId: r.organization.String(), ServiceAccountId: r.id, KeyId: keyID})
+	if err != nil {
+		assert.Equal(h.t, "NOT_FOUND", reasonOf(h.t, err))
 	}
-	hash, _ := credential.Check(secret)
-	var group sync.WaitGroup
-	for client := range 10 {
-		group.Go(func() {
-			if client >= 8 {
-				record(client, credentialUse{end: true}, func(ctx context.Context) (bool, error) {
-					_, err := h.apiKeys(r.admin).DeleteApiKey(ctx, &identityv1.DeleteApiKeyRequest{OrganizationId: r.organization.String(), ServiceAccountId: r.id, KeyId: keyID})
-					if err != nil && reasonOf(h.t, err) == "NOT_FOUND" {
-						return false, nil
-					}
-					return err == nil, err
-				})
-				return
-			}
-			for range 10 {
-				record(client, credentialUse{}, func(ctx context.Context) (bool, error) {
-					answer, err := h.credentials.VerifyCredential(ctx, &identityv1.VerifyCredentialRequest{Hash: hash[:]})
-					if err == nil && !answer.GetGood() && answer.GetCredentialId() != "" {
-						err = errors.New("a key that is not good was described")
-					}
-					return answer.GetGood(), err
-				})
-			}
-		})
-	}
-	group.Wait()
-	return history
+	return err == nil
+}
+
+// isGood reports whether a key is good; of one that is not nothing else is said.
+func (h *harness) isGood(hash credential.Hash) bool {
+	answer, err := h.credentials.VerifyCredential(h.t.Context(), &identityv1.VerifyCredentialRequest{Hash: hash[:]})
+	assert.NoError(h.t, err)
+	assert.Equal(h.t, answer.GetGood(), answer.GetCredentialId() != "")
+	return answer.GetGood()
 }

@@ -222,6 +222,8 @@ func TestAccessTokenRules(t *testing.T) {
 		"everything":         {&identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"*"}}, "scopes[0]"},
 		"makes keys":         {&identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"identity.api_key.create"}}, "scopes[0]"},
 		"in the past":        {&identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"workflow.*"}, ExpireTime: timestamppb.New(now)}, "expireTime"},
+		"over since ever":    {&identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"workflow.*"}, ExpireTime: &timestamppb.Timestamp{Seconds: -62135596800}}, "expireTime"},
+		"after all years":    {&identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"workflow.*"}, ExpireTime: &timestamppb.Timestamp{Seconds: 253402300800}}, "expireTime"},
 		"for too long":       {&identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"workflow.*"}, ExpireTime: timestamppb.New(now.Add(366 * 24 * time.Hour))}, "expireTime"},
 		"no network":         {&identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"workflow.*"}, AllowedNetworks: []string{"10.0.0.1"}}, "allowedNetworks[0]"},
 		"disguised network":  {&identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"workflow.*"}, AllowedNetworks: []string{"::ffff:10.0.0.0/104"}}, "allowedNetworks[0]"},

@@ -10,6 +10,7 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
+	"github.com/braidhq/braid/platform/id"
 )
 
 const otherPassword = "nine pink elephants dance"
@@ -206,4 +207,41 @@ func TestLoginUnderWayDoesNotOutliveAReset(t *testing.T) {
 	require.NoError(t, <-reset)
 	require.Equal(t, "CREDENTIALS_INVALID", reasonOf(t, <-login))
 	require.Zero(t, h.count(`select count(*) from session`))
+}
+
+// Whoever resets a password may have been robbed: what the thief made for later ends with it. Who knows the password and
+// changes it goes on with their scripts.
+func TestAResetEndsAccessTokensAndAChangeDoesNot(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	organization := id.New()
+	session, user := h.member("ada@example.com", organization, "admin")
+	made := make([]string, 2)
+	for i := range made {
+		token, err := h.accessTokens(session).CreateAccessToken(t.Context(), &identityv1.CreateAccessTokenRequest{
+			DisplayName: "Script", Scopes: []string{"identity.service_account.read"},
+		})
+		require.NoError(t, err)
+		made[i] = token.GetToken()
+	}
+	bens, _ := h.member("ben@example.com", organization, "admin")
+	other, err := h.accessTokens(bens).CreateAccessToken(t.Context(), &identityv1.CreateAccessTokenRequest{
+		DisplayName: "Ben's", Scopes: []string{"identity.service_account.read"},
+	})
+	require.NoError(t, err)
+	_, err = h.passwords(session).ChangePassword(t.Context(), &identityv1.ChangePasswordRequest{CurrentPassword: goodPassword, NewPassword: otherPassword})
+	require.NoError(t, err)
+	require.NoError(t, h.list(made[0], organization), "a change is no sign of a theft")
+
+	answer, err := h.passwords("").ResetPassword(t.Context(), &identityv1.ResetPasswordRequest{
+		Token: h.forgot("ada@example.com").GetToken(), NewPassword: goodPassword,
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, answer.GetEndedAccessTokens())
+	for _, token := range made {
+		require.Equal(t, "TOKEN_INVALID", reasonOf(t, h.list(token, organization)), "at once")
+	}
+	require.NoError(t, h.list(other.GetToken(), organization), "Ben's are Ben's")
+	revoked := lastEvent[*identityv1.AccessTokenRevoked](h)
+	require.Equal(t, user.GetId(), revoked.GetUserId(), "every process hears of it, and the audit")
 }

@@ -254,9 +254,9 @@ func TestRefreshTokensUsedAtOnceAreLinearizable(t *testing.T) {
 		}).Operations()
 		operations = numbered(t, session.GetRefreshToken(), operations)
 		history.RequireLinearizable(t, familyModel, operations)
-		history.RequireForged(t, familyModel, operations, func(operation porcupine.Operation) (any, bool) {
+		require.True(t, history.RequireForged(t, familyModel, operations, func(operation porcupine.Operation) (any, bool) {
 			return operation.Output.(int) + 1, operation.Output != refused
-		})
+		}), "the first use is never refused")
 		if slices.ContainsFunc(operations, func(operation porcupine.Operation) bool { return operation.Output == refused }) {
 			ended++
 		}

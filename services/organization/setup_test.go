@@ -77,7 +77,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	runner := idempotency.Runner{DB: db, Clock: bundle.clock}
 	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error {
 		return mount(server, api.New(bundle.app, runner, "https://braid.example"))
-	})
+	}, func(chain *rpc.ChainConfig) { chain.Clock = bundle.clock })
 	bundle.Roles.AnswerBy(bundle)
 	return bundle
 }

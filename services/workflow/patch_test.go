@@ -70,6 +70,20 @@ func TestFixedFieldsAreRefused(t *testing.T) {
 	require.Equal(t, task, passed)
 }
 
+func TestTimesThatNobodyMeansAreRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	project := f.project("WEB")
+	path, tasks := f.path("/tasks/"+f.task(project, map[string]any{})["id"].(string)), f.path("/projects/"+project+"/tasks")
+	for _, far := range []string{"0001-01-01T00:00:00Z", "0001-01-01T00:00:01Z", "1969-12-31T23:59:59Z"} {
+		made := f.refused("POST", tasks, f.memberToken, map[string]any{"title": "x", "dueTime": far}, 400, "INVALID_ARGUMENT")
+		require.Equal(t, []string{"dueTime"}, made.Fields(), far)
+		changed := f.refused("PATCH", path, f.memberToken, map[string]any{"dueTime": far}, 400, "INVALID_ARGUMENT")
+		require.Equal(t, []string{"dueTime"}, changed.Fields(), far)
+	}
+	f.must("PATCH", path, f.memberToken, map[string]any{"dueTime": "9999-12-31T23:59:59Z"})
+}
+
 func TestAssigningNobodyIsSaid(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

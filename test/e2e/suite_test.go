@@ -102,6 +102,8 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Session", testSession},
 		{"Member", testMember},
 		{"Machine", testMachine},
+		{"ServiceAccount", testServiceAccount},
+		{"ServiceAccountOfNobody", testServiceAccountOfNobody},
 		{"Task", testTask},
 		{"Live", testLive},
 		{"Notification", testNotification},

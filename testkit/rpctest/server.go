@@ -42,14 +42,15 @@ type Server struct {
 	t        testing.TB
 }
 
-// NewServer serves what mount mounts: the generated Mount… functions of a service with its handlers.
-func NewServer(t testing.TB, mount func(*rpc.Server) error) *Server {
+// NewServer serves what mount mounts: the generated Mount… functions of a service with its handlers. Changes are what the
+// chain has differently, such as the test's own clock.
+func NewServer(t testing.TB, mount func(*rpc.Server) error, changes ...func(*rpc.ChainConfig)) *Server {
 	t.Helper()
 	roles, err := NewRoles()
 	require.NoError(t, err)
 	server := &Server{Tokens: NewTokens(), Roles: roles, Refusals: &Refusals{}, Registry: prometheus.NewRegistry(), t: t}
 	key := []byte(id.New().String())
-	chain, err := rpc.NewChain(rpc.ChainConfig{
+	config := rpc.ChainConfig{
 		Authenticator: server.Tokens,
 		Authorizer:    server.Roles,
 		Refusals:      server.Refusals,
@@ -60,7 +61,11 @@ func NewServer(t testing.TB, mount func(*rpc.Server) error) *Server {
 		},
 		Logger:     slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Registerer: server.Registry,
-	})
+	}
+	for _, change := range changes {
+		change(&config)
+	}
+	chain, err := rpc.NewChain(config)
 	require.NoError(t, err)
 	server.Server = rpc.NewServer(chain)
 	require.NoError(t, mount(server.Server))

@@ -26,10 +26,11 @@ func (p *Password) ForgotPassword(ctx context.Context, request *identityv1.Forgo
 
 // ResetPassword implements PasswordService.
 func (p *Password) ResetPassword(ctx context.Context, request *identityv1.ResetPasswordRequest) (*identityv1.ResetPasswordResponse, error) {
-	if err := p.app.ResetPassword(ctx, request.GetToken(), request.GetNewPassword()); err != nil {
+	ended, err := p.app.ResetPassword(ctx, request.GetToken(), request.GetNewPassword())
+	if err != nil {
 		return nil, err
 	}
-	return &identityv1.ResetPasswordResponse{}, nil
+	return &identityv1.ResetPasswordResponse{EndedAccessTokens: int32(ended)}, nil
 }
 
 // ChangePassword implements PasswordService.

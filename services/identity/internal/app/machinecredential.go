@@ -93,8 +93,12 @@ func (a *App) CreateMachineCredential(ctx context.Context, tx *pg.Tx, owner doma
 }
 
 // lockOwner finds the owner and keeps others from giving it credentials, or from removing it, until the transaction ends.
+// A person's session must be there still: a reset of the password that ends it ends the tokens, and none comes after it.
 func (a *App) lockOwner(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner) (err error) {
 	if !owner.UserID.IsZero() {
+		if _, err = store.LockSession(ctx, tx, owner.UserID, call.From(ctx).Actor.SessionID, a.Clock.Now()); err != nil {
+			return err
+		}
 		_, err = store.LockUser(ctx, tx, owner.UserID)
 		return err
 	}
@@ -157,6 +161,20 @@ func (a *App) DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner doma
 		return errs.ErrNotFound
 	}
 	return a.endCredential(ctx, tx, owner, credentialID)
+}
+
+// endAccessTokens ends all access tokens of a person and returns how many there were.
+func (a *App) endAccessTokens(ctx context.Context, tx *pg.Tx, userID id.ID) (int, error) {
+	ended, err := store.DeleteAccessTokens(ctx, tx, userID)
+	if err != nil {
+		return 0, err
+	}
+	for _, tokenID := range ended {
+		if err := a.endCredential(ctx, tx, domain.MachineOwner{UserID: userID}, tokenID); err != nil {
+			return 0, err
+		}
+	}
+	return len(ended), nil
 }
 
 // endCredential tells of the end of a credential that was removed, and has this process refuse it right after the commit.

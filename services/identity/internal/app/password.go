@@ -50,26 +50,26 @@ func (a *App) ForgotPassword(ctx context.Context, email string) error {
 	})
 }
 
-// ResetPassword sets another password with a mailed token, ends every session and forgets every device. The token ends
-// with it, and those that were mailed besides it.
-func (a *App) ResetPassword(ctx context.Context, mailed, newPassword string) error {
+// ResetPassword sets another password with a mailed token, ends every session and access token and forgets every device. The
+// mailed token ends with it, and those that were mailed besides it. It returns how many access tokens there were.
+func (a *App) ResetPassword(ctx context.Context, mailed, newPassword string) (ended int, err error) {
 	hashed := token.HashMailed(token.ForPasswordReset, mailed)
 	found, err := store.FindPasswordReset(ctx, a.DB.Point(pg.Scope{}), hashed)
 	if errors.Is(err, errs.ErrNotFound) {
-		return domain.ErrLinkInvalid
+		return 0, domain.ErrLinkInvalid
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if !a.Clock.Now().Before(found.ExpiresAt) {
-		return domain.ErrCodeExpired
+		return 0, domain.ErrCodeExpired
 	}
 	hash, err := a.hashNew(ctx, "newPassword", newPassword, passwordOwnerOf(found.User))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	ctx = actingAs(ctx, found.User.ID, id.ID{})
-	return a.DB.InTx(ctx, pg.Scope{UserID: found.User.ID}, func(ctx context.Context, tx *pg.Tx) error {
+	err = a.DB.InTx(ctx, pg.Scope{UserID: found.User.ID}, func(ctx context.Context, tx *pg.Tx) error {
 		used, err := store.UsePasswordReset(ctx, tx, found.User.ID, hashed)
 		if err != nil {
 			return err
@@ -80,8 +80,14 @@ func (a *App) ResetPassword(ctx context.Context, mailed, newPassword string) err
 		if err := store.DeleteDevices(ctx, tx, found.User.ID); err != nil {
 			return err
 		}
-		return a.replacePassword(ctx, tx, found.User.ID, hash, id.ID{}, identityv1.SessionRevoked_PASSWORD_RESET)
+		if err := a.replacePassword(ctx, tx, found.User.ID, hash, id.ID{}, identityv1.SessionRevoked_PASSWORD_RESET); err != nil {
+			return err
+		}
+		// After the sessions: a token that one of them was making is there by now, and no other comes.
+		ended, err = a.endAccessTokens(ctx, tx, found.User.ID)
+		return err
 	})
+	return ended, err
 }
 
 // ChangePassword sets another password for the caller, who must know the present one, and ends the caller's other

@@ -96,6 +96,12 @@ func DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.Machin
 	return removed > 0, explain("delete credential", err)
 }
 
+// DeleteAccessTokens removes all access tokens of a person and returns which there were.
+func DeleteAccessTokens(ctx context.Context, tx *pg.Tx, userID id.ID) ([]id.ID, error) {
+	removed, err := db.New(tx).DeleteAccessTokens(ctx, userID)
+	return removed, explain("delete access tokens", err)
+}
+
 // RetireMachineCredential queues what has taken the place of a credential that is locked, and its earlier end.
 func RetireMachineCredential(ctx context.Context, tx *pg.Tx, credentialID, successorID id.ID, end time.Time) error {
 	return queue(tx).RetireMachineCredential(ctx, end, successorID, credentialID)

@@ -8,23 +8,15 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
-	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/services/workflow/internal/domain"
 )
 
-// latestTime is the last that RFC 3339 can write; PostgreSQL could keep later ones.
-var latestTime = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
-
 // decodeTime reads a time that may be absent, cut to what the database keeps.
-func decodeTime(field string, value *timestamppb.Timestamp) (time.Time, error) {
+func decodeTime(value *timestamppb.Timestamp) time.Time {
 	if value == nil {
-		return time.Time{}, nil
+		return time.Time{}
 	}
-	decoded := value.AsTime().Truncate(time.Microsecond)
-	if value.CheckValid() != nil || decoded.IsZero() || decoded.After(latestTime) {
-		return time.Time{}, errs.Invalid(field, "timestamp", "must be a time of the years 1 to 9999")
-	}
-	return decoded, nil
+	return value.AsTime().Truncate(time.Microsecond)
 }
 
 func decodePriority(priority workflowv1.Task_Priority) domain.Priority {

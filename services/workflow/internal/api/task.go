@@ -28,11 +28,7 @@ func NewTasks(app *app.App, runner idempotency.Runner) *Tasks {
 
 // CreateTask implements TaskServiceHandler.
 func (t *Tasks) CreateTask(ctx context.Context, request *workflowv1.CreateTaskRequest) (*workflowv1.Task, error) {
-	content, err := decodeContent("", newTask(request))
-	if err != nil {
-		return nil, err
-	}
-	draft := domain.TaskDraft{TaskContent: content, AssigneeID: id.ParseOrZero(request.GetAssigneeId())}
+	draft := domain.TaskDraft{TaskContent: decodeContent(newTask(request)), AssigneeID: id.ParseOrZero(request.GetAssigneeId())}
 	projectID := id.ParseOrZero(request.GetProjectId())
 	return t.assign(ctx, t.runner.Sharing(projectID), draft.AssigneeID, func(ctx context.Context, tx *pg.Tx) (domain.Task, error) {
 		return t.app.CreateTask(ctx, tx, projectID, draft)
@@ -65,10 +61,7 @@ func (t *Tasks) UpdateTask(ctx context.Context, request *workflowv1.UpdateTaskRe
 	if err != nil {
 		return nil, err
 	}
-	update, err := decodeTaskUpdate(request.GetTask(), fields)
-	if err != nil {
-		return nil, err
-	}
+	update := decodeTaskUpdate(request.GetTask(), fields)
 	return t.assign(ctx, t.runner, update.AssigneeID, func(ctx context.Context, tx *pg.Tx) (domain.Task, error) {
 		task, err := t.app.UpdateTask(ctx, tx, id.ParseOrZero(request.GetTaskId()), update)
 		if err != nil {
@@ -78,14 +71,13 @@ func (t *Tasks) UpdateTask(ctx context.Context, request *workflowv1.UpdateTaskRe
 	})
 }
 
-func decodeTaskUpdate(sent *workflowv1.Task, fields fieldmask.Update) (app.TaskUpdate, error) {
-	content, err := decodeContent("task.", sent)
+func decodeTaskUpdate(sent *workflowv1.Task, fields fieldmask.Update) app.TaskUpdate {
 	has := func(field string) bool { return fields.Has(protoreflect.Name(field)) }
-	update := app.TaskUpdate{ETag: sent.GetEtag(), TaskPatch: domain.TaskPatch{TaskContent: content, Has: has}}
+	update := app.TaskUpdate{ETag: sent.GetEtag(), TaskPatch: domain.TaskPatch{TaskContent: decodeContent(sent), Has: has}}
 	if fields.Has("assignee_id") {
 		update.Assigns, update.AssigneeID = true, id.ParseOrZero(sent.GetAssigneeId())
 	}
-	return update, err
+	return update
 }
 
 // newTask makes a task of what a request says about a new one: the fields that both have, so that creating and changing
@@ -102,16 +94,15 @@ func newTask(request *workflowv1.CreateTaskRequest) *workflowv1.Task {
 	return task
 }
 
-// decodeContent reads what people write about a task; prefix goes before the names of its fields.
-func decodeContent(prefix string, sent *workflowv1.Task) (domain.TaskContent, error) {
-	due, err := decodeTime(prefix+"dueTime", sent.GetDueTime())
+// decodeContent reads what people write about a task.
+func decodeContent(sent *workflowv1.Task) domain.TaskContent {
 	return domain.TaskContent{
 		Title:       sent.GetTitle(),
 		Description: sent.GetDescription(),
 		Priority:    decodePriority(sent.GetPriority()),
-		DueTime:     due,
+		DueTime:     decodeTime(sent.GetDueTime()),
 		Labels:      sent.GetLabels(),
-	}, err
+	}
 }
 
 // DeleteTask implements TaskServiceHandler.

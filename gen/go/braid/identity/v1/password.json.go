@@ -34,6 +34,8 @@ func (x *ResetPasswordRequest) AppendJSON(dst []byte) []byte {
 // AppendJSON implements jsonwire.Appender.
 func (x *ResetPasswordResponse) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
+	dst = append(dst, `"endedAccessTokens":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetEndedAccessTokens())
 	return append(dst, '}')
 }
 

@@ -163,11 +163,13 @@ func (x *ResetPasswordRequest) GetNewPassword() string {
 	return ""
 }
 
-// ResetPasswordResponse is empty.
+// ResetPasswordResponse says what else has ended.
 type ResetPasswordResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many personal access tokens have ended; make others for what needs them.
+	EndedAccessTokens int32 `protobuf:"varint,1,opt,name=ended_access_tokens,json=endedAccessTokens,proto3" json:"ended_access_tokens,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *ResetPasswordResponse) Reset() {
@@ -198,6 +200,13 @@ func (x *ResetPasswordResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ResetPasswordResponse.ProtoReflect.Descriptor instead.
 func (*ResetPasswordResponse) Descriptor() ([]byte, []int) {
 	return file_braid_identity_v1_password_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ResetPasswordResponse) GetEndedAccessTokens() int32 {
+	if x != nil {
+		return x.EndedAccessTokens
+	}
+	return 0
 }
 
 // ChangePasswordRequest sets another password.
@@ -549,8 +558,9 @@ const file_braid_identity_v1_password_proto_rawDesc = "" +
 	"\x16ForgotPasswordResponse\"m\n" +
 	"\x14ResetPasswordRequest\x12$\n" +
 	"\x05token\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\x05token\x12/\n" +
-	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\"\x17\n" +
-	"\x15ResetPasswordResponse\"\xb4\x01\n" +
+	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\"G\n" +
+	"\x15ResetPasswordResponse\x12.\n" +
+	"\x13ended_access_tokens\x18\x01 \x01(\x05R\x11endedAccessTokens\"\xb4\x01\n" +
 	"\x15ChangePasswordRequest\x129\n" +
 	"\x10current_password\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\b\xb8\xbb\x18\x01R\x0fcurrentPassword\x12/\n" +
 	"\fnew_password\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\vnewPassword\x12/\n" +

@@ -902,7 +902,7 @@ var File_braid_workflow_v1_task_proto protoreflect.FileDescriptor
 
 const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbraid/workflow/v1/task.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x06\n" +
+	"\x1cbraid/workflow/v1/task.proto\x12\x11braid.workflow.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x06\n" +
 	"\x04Task\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x12=\n" +
 	"\x0forganization_id\x18\x02 \x01(\tB\x14һ\x18\x10can't be changedR\x0eorganizationId\x123\n" +
@@ -919,8 +919,8 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	" \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\n" +
 	"assigneeId\x125\n" +
 	"\vreporter_id\x18\v \x01(\tB\x14һ\x18\x10can't be changedR\n" +
-	"reporterId\x125\n" +
-	"\bdue_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12.\n" +
+	"reporterId\x12H\n" +
+	"\bdue_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\adueTime\x12.\n" +
 	"\x06labels\x18\r \x03(\tB\x16\xbaH\x13\x92\x01\x10\x10\x14\x18\x01\"\n" +
 	"r\b\xc8\xc1\x18\x01\x10\x01\x182R\x06labels\x12@\n" +
 	"\vcreate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
@@ -935,7 +935,7 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"\x06NORMAL\x10\x02\x12\b\n" +
 	"\x04HIGH\x10\x03\x12\n" +
 	"\n" +
-	"\x06URGENT\x10\x04\"\xa7\x03\n" +
+	"\x06URGENT\x10\x04\"\xba\x03\n" +
 	"\x11CreateTaskRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12'\n" +
 	"\n" +
@@ -945,8 +945,8 @@ const file_braid_workflow_v1_task_proto_rawDesc = "" +
 	"r\b\xd0\xc1\x18\x01\x18\xa0\x9c\x01\xb8\xbb\x18\x01R\vdescription\x12F\n" +
 	"\bpriority\x18\x05 \x01(\x0e2 .braid.workflow.v1.Task.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\x12,\n" +
 	"\vassignee_id\x18\x06 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\n" +
-	"assigneeId\x125\n" +
-	"\bdue_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12.\n" +
+	"assigneeId\x12H\n" +
+	"\bdue_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\v\"\a\b\xff\x82\xd1\xff\xaf\a2\x00R\adueTime\x12.\n" +
 	"\x06labels\x18\b \x03(\tB\x16\xbaH\x13\x92\x01\x10\x10\x14\x18\x01\"\n" +
 	"r\b\xc8\xc1\x18\x01\x10\x01\x182R\x06labels\"\x84\x02\n" +
 	"\x10ListTasksRequest\x121\n" +

@@ -48,6 +48,30 @@ func (q *Queries) CountServiceAccounts(ctx context.Context, organizationID id.ID
 	return count, err
 }
 
+const deleteAccessTokens = `-- name: DeleteAccessTokens :many
+delete from machine_credential where account_id = $1::uuid returning id
+`
+
+func (q *Queries) DeleteAccessTokens(ctx context.Context, accountID id.ID) ([]id.ID, error) {
+	rows, err := q.db.Query(ctx, deleteAccessTokens, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []id.ID
+	for rows.Next() {
+		var id id.ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteKeys = `-- name: DeleteKeys :many
 delete from machine_credential where organization_id = $1::uuid and service_account_id = $2::uuid
 returning id

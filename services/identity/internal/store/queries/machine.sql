@@ -39,6 +39,9 @@ where id = @id and (account_id = sqlc.narg(account_id)::uuid
 delete from machine_credential where organization_id = @organization_id::uuid and service_account_id = @service_account_id::uuid
 returning id;
 
+-- name: DeleteAccessTokens :many
+delete from machine_credential where account_id = @account_id::uuid returning id;
+
 -- name: RetireMachineCredential :exec
 update machine_credential set expires_at = @expires_at, successor_id = @successor_id::uuid where id = @id;
 

@@ -58,10 +58,10 @@ type PasswordServiceClient interface {
 	// whether or not it has an account; at most a few an hour, whoever asks.
 	ForgotPassword(context.Context, *v1.ForgotPasswordRequest) (*v1.ForgotPasswordResponse, error)
 	// ResetPassword sets another password with a mailed token, which works once and for 30 minutes. It ends all sessions
-	// and, whatever client they are for, the locks of the account that wrong passwords have brought. The owner is told by
+	// and all personal access tokens, and, whatever client they are for, the locks of the account that wrong passwords have brought. The owner is told by
 	// e-mail.
 	ResetPassword(context.Context, *v1.ResetPasswordRequest) (*v1.ResetPasswordResponse, error)
-	// ChangePassword sets another password for who knows the present one. It ends the caller's other sessions, and the
+	// ChangePassword sets another password for who knows the present one. It ends the caller's other sessions and no access tokens, and the
 	// owner is told by e-mail. Wrong passwords count with those of Login and StepUp, and end with the password.
 	ChangePassword(context.Context, *v1.ChangePasswordRequest) (*v1.ChangePasswordResponse, error)
 }
@@ -138,10 +138,10 @@ type PasswordServiceHandler interface {
 	// whether or not it has an account; at most a few an hour, whoever asks.
 	ForgotPassword(context.Context, *v1.ForgotPasswordRequest) (*v1.ForgotPasswordResponse, error)
 	// ResetPassword sets another password with a mailed token, which works once and for 30 minutes. It ends all sessions
-	// and, whatever client they are for, the locks of the account that wrong passwords have brought. The owner is told by
+	// and all personal access tokens, and, whatever client they are for, the locks of the account that wrong passwords have brought. The owner is told by
 	// e-mail.
 	ResetPassword(context.Context, *v1.ResetPasswordRequest) (*v1.ResetPasswordResponse, error)
-	// ChangePassword sets another password for who knows the present one. It ends the caller's other sessions, and the
+	// ChangePassword sets another password for who knows the present one. It ends the caller's other sessions and no access tokens, and the
 	// owner is told by e-mail. Wrong passwords count with those of Login and StepUp, and end with the password.
 	ChangePassword(context.Context, *v1.ChangePasswordRequest) (*v1.ChangePasswordResponse, error)
 }
