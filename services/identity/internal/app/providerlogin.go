@@ -134,7 +134,7 @@ func (a *App) askToLink(ctx context.Context, person domain.Person, userID id.ID)
 }
 
 // LinkProviderLogin links whom LINK_REQUIRED was answered to the account that the password is of, and goes on with the
-// login. The try is counted and kept before the password is hashed, outside any transaction.
+// login. The password is guessed at from the budget that logins have, and answered as there.
 func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string) (Tokens, domain.User, error) {
 	hash := token.HashChallenge(linkToken)
 	var challenge domain.Challenge
@@ -142,11 +142,7 @@ func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string)
 		if challenge, err = a.openChallenge(ctx, tx, hash, domain.LinkChallenge); err != nil {
 			return err
 		}
-		if err := store.CountChallengeTry(ctx, tx, hash); err != nil {
-			return err
-		}
-		store.ActAs(tx, challenge.UserID)
-		return a.takeTry(ctx, tx, challenge.UserID)
+		return store.CountChallengeTry(ctx, tx, hash)
 	})
 	if err != nil {
 		return Tokens{}, domain.User{}, err
@@ -159,24 +155,14 @@ func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	right, err := a.Hasher.Verify(ctx, credential.PasswordHash, password)
+	_, err = a.tryPassword(ctx, passwordTry{
+		address: domain.ParseAddress(credential.User.Email), password: password, ownerID: challenge.UserID,
+		refused: func(ctx context.Context, tx *pg.Tx, _ id.ID) error { return a.factorRefused(ctx, tx, challenge.UserID) },
+	})
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	if !right {
-		return Tokens{}, domain.User{}, a.refuseLink(ctx, challenge.UserID)
-	}
 	return a.linkAndPass(ctx, credential, person, hash)
-}
-
-func (a *App) refuseLink(ctx context.Context, userID id.ID) error {
-	err := a.DB.InTx(ctx, pg.Scope{UserID: userID}, func(ctx context.Context, tx *pg.Tx) error {
-		return a.factorRefused(ctx, tx, userID)
-	})
-	if err != nil {
-		return err
-	}
-	return domain.ErrCredentialsInvalid
 }
 
 // linkAndPass goes on where provider and password have both said yes.
@@ -196,9 +182,6 @@ func (a *App) linkAndPass(ctx context.Context, credential store.Credential, pers
 			return err
 		}
 		if err := store.DeleteChallenge(ctx, tx, hash); err != nil {
-			return err
-		}
-		if err := store.ResetTries(ctx, tx, user.ID); err != nil {
 			return err
 		}
 		return a.linkChecked(actingAs(ctx, user.ID, id.ID{}), tx, user, person, joining)

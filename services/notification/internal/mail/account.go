@@ -36,7 +36,8 @@ func (c *Composer) NoAccount() Content {
 // PasswordChanged tells the owner of an account that it has another password.
 func (c *Composer) PasswordChanged() Content {
 	return letter("Your Braid password was changed",
-		say("The password of your Braid account was changed, and its other sessions have ended."),
+		say("The password of your Braid account was changed, and its other sessions have ended. If it was reset by a mailed link, "+
+			"its personal access tokens have ended as well."),
 		say("If it was not you, somebody has your account: ask for a link to set another password, at ", address(c.publicURL)))
 }
 
