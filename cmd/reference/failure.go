@@ -58,10 +58,10 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.PasswordService/ChangePassword": {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "PASSWORD_UNCHANGED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
 
 	"/braid.identity.v1.AccessTokenService/CreateAccessToken":       {"NOT_FOUND", "CREDENTIAL_LIMIT_REACHED"},
-	"/braid.identity.v1.AccessTokenService/RotateAccessToken":       {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
+	"/braid.identity.v1.AccessTokenService/RotateAccessToken":       {"CREDENTIAL_EXPIRED", "CREDENTIAL_ROTATED", "CREDENTIAL_LIMIT_REACHED"},
 	"/braid.identity.v1.ServiceAccountService/CreateServiceAccount": {"SERVICE_ACCOUNT_LIMIT_REACHED"},
 	"/braid.identity.v1.ApiKeyService/CreateApiKey":                 {"CREDENTIAL_LIMIT_REACHED"},
-	"/braid.identity.v1.ApiKeyService/RotateApiKey":                 {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
+	"/braid.identity.v1.ApiKeyService/RotateApiKey":                 {"CREDENTIAL_EXPIRED", "CREDENTIAL_ROTATED", "CREDENTIAL_LIMIT_REACHED"},
 
 	"/braid.notification.v1.NotificationService/UpdatePreferences": {"KIND_UNKNOWN", "CHANNEL_UNKNOWN"},
 
