@@ -39,6 +39,7 @@ func (g *Gateway) prepare(w *statusWriter, r *http.Request) string {
 	w.client = g.findClient(r)
 	delete(r.Header, rpc.ForwardedByHeader)
 	delete(r.Header, rpc.ForwardedForHeader)
+	rpc.AnswerRequestID(header, r.Header)
 	named := r.Header[rpc.CorrelationHeader]
 	if len(named) == 0 || !rpc.ValidCorrelation(named[0]) {
 		named = []string{newCorrelationID()}
@@ -79,8 +80,8 @@ func (g *Gateway) trusts(address netip.Addr) bool {
 
 const (
 	allowedMethods = "GET, POST, PATCH, DELETE"
-	allowedHeaders = "Authorization, Content-Type, Idempotency-Key, X-Correlation-Id, X-Access-Revision, Last-Event-Id, Connect-Protocol-Version, Connect-Timeout-Ms, X-Grpc-Web, X-User-Agent, Grpc-Timeout, Traceparent, Tracestate"
-	exposedHeaders = "X-Correlation-Id, X-Access-Revision, Idempotency-Replayed, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"
+	allowedHeaders = "Authorization, Content-Type, Idempotency-Key, X-Correlation-Id, X-Request-Id, X-Access-Revision, Last-Event-Id, Connect-Protocol-Version, Connect-Timeout-Ms, X-Grpc-Web, X-User-Agent, Grpc-Timeout, Traceparent, Tracestate"
+	exposedHeaders = "X-Correlation-Id, X-Request-Id, X-Access-Revision, Idempotency-Replayed, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"
 )
 
 // answerCORS lets listed origins in and reports whether it has answered the request, a preflight.

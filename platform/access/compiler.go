@@ -12,6 +12,19 @@ type compiler struct {
 	stored map[string]*Role
 	// way is the roles that are being compiled, each a parent of the one before it: where a cycle shows.
 	way []string
+	// numbers are those of the conditions before inheritances, by their text.
+	numbers map[string]int
+}
+
+// number returns the number of a condition; a new one gets one.
+func (c *compiler) number(condition string) int {
+	number, known := c.numbers[condition]
+	if !known {
+		number = c.graph.conditionCount
+		c.graph.conditionCount++
+		c.numbers[condition] = number
+	}
+	return number
 }
 
 func (c *compiler) compile(id string) (*role, error) {
@@ -53,8 +66,7 @@ func (c *compiler) edge(id string, stored *Parent) (edge, error) {
 	if err != nil {
 		return edge{}, err
 	}
-	inherited := edge{parent: parent, mode: stored.Mode, index: c.graph.edgeCount}
-	c.graph.edgeCount++
+	inherited := edge{parent: parent, mode: stored.Mode}
 	switch stored.Mode {
 	case Full:
 	case Partial:
@@ -64,7 +76,7 @@ func (c *compiler) edge(id string, stored *Parent) (edge, error) {
 		if refused != nil {
 			return edge{}, refused.With("role", id).With("parent", stored.RoleID)
 		}
-		inherited.condition = condition
+		inherited.condition, inherited.index = condition, c.number(stored.Condition)
 	default:
 		return edge{}, fmt.Errorf("compile role %s: inherits from %s in no known mode", id, stored.RoleID)
 	}

@@ -18,6 +18,8 @@ const maxRemembered = 2000
 type condition struct {
 	text       string
 	expression expression
+	// variables are the names that it mentions, each once.
+	variables []string
 	// comparisons is how many parts depend on the resource.
 	comparisons int
 	// personal says that it depends on who the subject is.
@@ -178,7 +180,20 @@ func compileCondition(text string) (*condition, *refusal) {
 		return nil, err
 	}
 	compiled.comparisons, compiled.personal = parser.comparisons, parser.personal
+	compiled.variables = mentioned(parser.tree.Expr())
 	return compiled, nil
+}
+
+// mentioned lists the variables of an expression, each once, in the order in which the language has them.
+func mentioned(by celast.Expr) (names []string) {
+	found := make(map[string]bool)
+	celast.PreOrderVisit(by, celast.NewExprVisitor(func(part celast.Expr) { found[identifier(part)] = true }))
+	for _, known := range variables {
+		if found[known.name] {
+			names = append(names, known.name)
+		}
+	}
+	return names
 }
 
 // isCall reports whether an expression calls the function, and with which arguments.

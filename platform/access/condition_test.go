@@ -109,11 +109,12 @@ func TestConditionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for condition, want := range map[string]struct{ line, column, position, says string }{
 		`now +`:                                                   {"1", "6", "6", "Syntax error"},
-		"true &&\n  (missing == 1)":                               {"2", "4", "12", "undeclared reference to 'missing'"},
+		"true &&\n  (missing == 1)":                               {"2", "4", "12", "missing is not known; known are now, request.address"},
 		"true &&\n  \"é\" == 1":                                   {"2", "7", "15", "no matching overload"},
 		`request.factor`:                                          {"1", "1", "1", "must be true or false"},
-		`request == request`:                                      {"1", "1", "1", "undeclared reference"},
-		`resource.color == "red"`:                                 {"1", "1", "1", "undeclared reference"},
+		`request == request`:                                      {"1", "1", "1", "request is not known"},
+		`resource.color == "red"`:                                 {"1", "1", "1", "resource.color is not known"},
+		`now > request.time`:                                      {"1", "7", "7", "request.time is not known"},
 		`has(request.factor)`:                                     {"1", "4", "4", "undeclared reference to 'has'"},
 		`now < timestamp("yesterday")`:                            {"1", "17", "17", "invalid timestamp"},
 		`now - now < duration("soon")`:                            {"1", "22", "22", "invalid duration"},

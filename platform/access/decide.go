@@ -28,6 +28,24 @@ func (h *Holdings) Decide(question *Question) Decision {
 	return Decision{Allowed: true, By: allowed.assignment}
 }
 
+// Denied reports whether a denial holds, whether or not anything allows. Attributes that the question's resource lacks are
+// left open: it must hold whatever they are.
+func (h *Holdings) Denied(question *Question) bool {
+	bit, known := h.graph.bit(question.Permission)
+	if !known || !h.touched[deny].has(bit) {
+		return false
+	}
+	e := h.evaluate(question, bit)
+	defer e.release()
+	e.listing = true
+	for i := range h.grants {
+		if e.grant(&h.grants[i], deny) == yes {
+			return true
+		}
+	}
+	return false
+}
+
 // Allowed returns the permissions that the answer is yes for, in no order; the question's own is not looked at.
 func (h *Holdings) Allowed(question *Question) (names []string) {
 	for bit := range h.touched[allow].all() {

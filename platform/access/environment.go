@@ -38,6 +38,24 @@ const (
 	inNetworkFunction   = "inNetwork"
 )
 
+// variables are all that conditions can ask for.
+var variables = []struct {
+	name string
+	of   *cel.Type
+}{
+	{now, cel.TimestampType},
+	{requestAddress, cel.StringType},
+	{string(requestFactor), cel.StringType},
+	{requestSecondFactor, cel.BoolType},
+	{requestLoginTime, cel.TimestampType},
+	{string(subjectID), cel.StringType},
+	{string(subjectKind), cel.StringType},
+	{string(ResourceType), cel.StringType},
+	{string(ResourceID), cel.StringType},
+	{string(ResourceProject), cel.StringType},
+	{string(ResourceOwner), cel.StringType},
+}
+
 // environment is the language of conditions. Without macros there is no loop in it, so that what is evaluated is as long
 // as what is written. Names with dots are variables of their own: there is no resource as such that could be passed on.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
@@ -48,15 +66,11 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.ParserRecursionLimit(maxConditionDepth),
 		cel.ExpressionNodeLimit(maxConditionNodes),
 		cel.ASTValidators(cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(), cel.ValidateRegexLiterals()),
-		cel.Variable(now, cel.TimestampType),
-		cel.Variable(requestSecondFactor, cel.BoolType),
-		cel.Variable(requestLoginTime, cel.TimestampType),
-		cel.Variable(requestAddress, cel.StringType),
 		cel.Function(inNetworkFunction, cel.Overload("in_network_string_string", []*cel.Type{cel.StringType, cel.StringType},
 			cel.BoolType, cel.BinaryBinding(callInNetwork))),
 	}
-	for _, attribute := range attributes {
-		options = append(options, cel.Variable(string(attribute), cel.StringType))
+	for _, known := range variables {
+		options = append(options, cel.Variable(known.name, known.of))
 	}
 	return cel.NewEnv(options...)
 })
@@ -83,7 +97,11 @@ func check(text string) (*cel.Ast, *refusal) {
 	checked, issues := language.Compile(text)
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
-		return nil, invalidAtLine(text, first.Location.Line(), first.Location.Column(), first.Message)
+		message := first.Message
+		if name := nameAt(language, text, first.Location); name != "" && strings.HasPrefix(message, undeclared) {
+			message = name + " is not known; known are " + knownNames()
+		}
+		return nil, invalidAtLine(text, first.Location.Line(), first.Location.Column(), message)
 	}
 	if !checked.OutputType().IsExactType(cel.BoolType) {
 		return nil, invalidAt(text, 0, "must be true or false, and is of type "+checked.OutputType().String())
@@ -93,6 +111,51 @@ func check(text string) (*cel.Ast, *refusal) {
 		return nil, invalidAt(text, 0, "costs too much to evaluate")
 	}
 	return checked, nil
+}
+
+// undeclared begins CEL's complaint about a name, of which it names only what stands before the first dot.
+const undeclared = "undeclared reference"
+
+// nameAt returns the whole name, with its dots, that begins at a place of a condition; empty where there is none.
+func nameAt(language *cel.Env, text string, place common.Location) (found string) {
+	parsed, issues := language.Parse(text)
+	if issues.Err() != nil {
+		return ""
+	}
+	tree := parsed.NativeRep()
+	celast.PreOrderVisit(tree.Expr(), celast.NewExprVisitor(func(part celast.Expr) {
+		name, first := qualified(part)
+		if found != "" || name == "" {
+			return
+		}
+		start := tree.SourceInfo().GetStartLocation(first)
+		if start.Line() == place.Line() && start.Column() == place.Column() {
+			found = name
+		}
+	}))
+	return found
+}
+
+// qualified returns a name that is written with dots, and the id of its first part; empty for anything else.
+func qualified(of celast.Expr) (name string, first int64) {
+	switch of.Kind() {
+	case celast.IdentKind:
+		return of.AsIdent(), of.ID()
+	case celast.SelectKind:
+		if name, first = qualified(of.AsSelect().Operand()); name != "" {
+			name += "." + of.AsSelect().FieldName()
+		}
+	}
+	return name, first
+}
+
+// knownNames lists what a condition can ask for.
+func knownNames() string {
+	names := make([]string, 0, len(variables))
+	for _, known := range variables {
+		names = append(names, known.name)
+	}
+	return strings.Join(names, ", ") + " and " + inNetworkFunction + "(" + requestAddress + `, "10.0.0.0/8")`
 }
 
 // plan makes a part of a checked condition ready to be evaluated.

@@ -16,7 +16,7 @@ type evaluation struct {
 	listing bool
 	// subject is whom the program that runs at the moment is about.
 	subject *Subject
-	// inherited and conditions remember what has been found, by index of role and edge; they are as large as the graph
+	// inherited and conditions remember what has been found, by index of role and condition; they are as large as the graph
 	// once they are used.
 	inherited  [effects][]*filter
 	conditions []*filter
@@ -169,7 +169,7 @@ func (e *evaluation) edge(inherited *edge, of effect) *filter {
 
 func (e *evaluation) condition(of *edge) *filter {
 	if e.conditions == nil {
-		e.conditions = make([]*filter, e.graph.edgeCount)
+		e.conditions = make([]*filter, e.graph.conditionCount)
 	}
 	if e.conditions[of.index] == nil {
 		e.conditions[of.index] = of.condition.expression.reduce(e, e.holder)

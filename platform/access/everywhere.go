@@ -8,6 +8,12 @@ func (h *Holdings) Everywhere(permission string) bool {
 	return known && h.unlimited.has(bit) && !h.touched[deny].has(bit)
 }
 
+// Denies reports whether anything denies the permission, be it only somewhere or at times.
+func (h *Holdings) Denies(permission string) bool {
+	bit, known := h.graph.bit(permission)
+	return known && h.touched[deny].has(bit)
+}
+
 // free reports whether the assignment holds whatever is asked, but for its scope.
 func (l *limit) free() bool {
 	return l.assignment.Start.IsZero() && l.assignment.Expire.IsZero() && !l.assignment.Owned && l.condition == nil && l.source == nil

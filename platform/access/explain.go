@@ -23,8 +23,22 @@ type Way struct {
 	// Roles is the way through the inheritance: the assignment's role first, then its parent, and last the one that lists the
 	// permission.
 	Roles []Step
-	// Obstacles are all that would have to be different for the way to hold.
+	// Conditions are all that stand on the way: those of the assignment and of what it was delegated from, then those of
+	// the inheritance.
+	Conditions []Condition
+	// Obstacles are all that would have to be different for the way to hold. A condition that can't be told is none on a
+	// way that denies.
 	Obstacles []Obstacle
+}
+
+// Condition is a condition with what it came to.
+type Condition struct {
+	Expression string
+	Holds      bool
+	// Unknown says that it can't be told whether it holds. Missing are the values that it asks for and the question lacks;
+	// without any it can't be evaluated.
+	Unknown bool
+	Missing []string
 }
 
 // Step is one role of a way.
@@ -85,6 +99,10 @@ func (e *evaluation) ways(g *grant, of effect) []Way {
 	search := search{evaluation: e, effect: of, way: Way{Assignment: g.assignment, Denies: of == deny}}
 	for limit := &g.limit; limit != nil; limit = limit.source {
 		search.way.Obstacles = append(search.way.Obstacles, e.obstacles(limit, of)...)
+		if limit.condition != nil {
+			outcome := limit.condition.expression.reduce(e, limit.subject)
+			search.way.Conditions = append(search.way.Conditions, e.outcome(limit.condition, outcome, limit.subject))
+		}
 	}
 	search.climb(g.role, Step{RoleID: g.role.id})
 	return search.found
@@ -111,6 +129,33 @@ func (e *evaluation) obstacles(l *limit, of effect) (found []Obstacle) {
 		}
 	}
 	return found
+}
+
+// outcome says what a condition came to for a subject.
+func (e *evaluation) outcome(of *condition, came *filter, subject *Subject) Condition {
+	told := Condition{Expression: of.text, Holds: came == yes, Unknown: came == unknown}
+	if told.Unknown {
+		told.Missing = e.missing(of, subject)
+	}
+	return told
+}
+
+// missing lists the values that a condition asks for and the question lacks.
+func (e *evaluation) missing(of *condition, subject *Subject) (names []string) {
+	e.subject = subject
+	for _, name := range of.variables {
+		known := false
+		if ofResource(name) {
+			value, _ := e.value(Attribute(name), subject)
+			known = value != ""
+		} else {
+			_, known = e.ResolveName(name)
+		}
+		if !known {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // obstacle tells whether a condition is in the way of an effect.
@@ -158,11 +203,13 @@ func (s *search) climb(to *role, step Step) {
 }
 
 func (s *search) inherit(inherited *edge) {
-	before := s.way.Obstacles
-	defer func() { s.way.Obstacles = before }()
+	before, conditions := s.way.Obstacles, s.way.Conditions
+	defer func() { s.way.Obstacles, s.way.Conditions = before, conditions }()
 	step := Step{RoleID: inherited.parent.id, Mode: inherited.mode}
 	if inherited.condition != nil {
 		step.Condition = inherited.condition.text
+		outcome := s.outcome(inherited.condition, s.condition(inherited), s.holder)
+		s.way.Conditions = append(conditions[:len(conditions):len(conditions)], outcome)
 		if kind, is := obstacle(s.condition(inherited), s.effect); is {
 			s.way.Obstacles = append(before[:len(before):len(before)],
 				Obstacle{Kind: kind, RoleID: inherited.parent.id, Condition: inherited.condition.text})

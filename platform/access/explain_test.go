@@ -43,9 +43,14 @@ func TestExplanationNamesTheWay(t *testing.T) {
 		{Kind: access.ConditionFalse, RoleID: "reader", Condition: "request.secondFactor"},
 	}, way.Obstacles)
 
+	require.Equal(t, []access.Condition{
+		{Expression: given.Condition}, {Expression: source.Condition}, {Expression: "request.secondFactor"},
+	}, way.Conditions)
+
 	question.Login = access.Login{}
-	unknown := holdings.Explain(question).Ways[0].Obstacles
-	require.Equal(t, access.ConditionUnknown, unknown[len(unknown)-1].Kind)
+	unknown := holdings.Explain(question).Ways[0]
+	require.Equal(t, access.ConditionUnknown, unknown.Obstacles[len(unknown.Obstacles)-1].Kind)
+	require.Equal(t, access.Condition{Expression: "request.secondFactor", Unknown: true, Missing: []string{"request.secondFactor"}}, unknown.Conditions[2])
 	require.Empty(t, holdings.Explain(&access.Question{Permission: "write", Now: start}).Ways, "no role lists it")
 	require.Empty(t, holdings.Explain(&access.Question{Permission: "unheard", Now: start}).Ways)
 }
@@ -61,6 +66,10 @@ func TestExplanationNamesWhatDenies(t *testing.T) {
 	require.True(t, explanation.Ways[0].Holds)
 	require.True(t, explanation.Ways[1].Holds, "its condition can't be told, and so denies")
 	require.True(t, explanation.Ways[1].Denies)
+	require.Len(t, explanation.Ways[1].Conditions, 1)
+	require.False(t, explanation.Ways[1].Conditions[0].Holds, "nobody knows whether it holds")
+	require.True(t, explanation.Ways[1].Conditions[0].Unknown)
+	require.NotEmpty(t, explanation.Ways[1].Conditions[0].Missing)
 	require.Equal(t, "barred", explanation.Ways[1].Roles[1].RoleID)
 }
 

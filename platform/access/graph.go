@@ -66,10 +66,11 @@ type Graph struct {
 	roles    map[string]*role
 	// order has parents before their children.
 	order []*role
-	// roleCount and edgeCount include base's: memos of a decision have a place for each.
-	roleCount, edgeCount int
-	conditions           *conditions
-	evaluations          sync.Pool
+	// roleCount and conditionCount include base's: memos of a decision have a place for each role, and for each text of a
+	// condition before an inheritance, however many it stands before.
+	roleCount, conditionCount int
+	conditions                *conditions
+	evaluations               sync.Pool
 }
 
 // role is a compiled role. Those of a base graph are part of every graph above it.
@@ -94,7 +95,8 @@ type edge struct {
 	// only is what passes in mode Partial, condition what must hold in mode Conditional.
 	only      bitset
 	condition *condition
-	index     int
+	// index is the condition's.
+	index int
 }
 
 func (e *edge) passes(bit int) bool { return e.mode != Partial || e.only.has(bit) }
@@ -105,11 +107,11 @@ func (e *edge) passes(bit int) bool { return e.mode != Partial || e.only.has(bit
 func NewGraph(base *Graph, roles []Role) (*Graph, error) {
 	g := &Graph{base: base, bits: make(map[string]int), roles: make(map[string]*role, len(roles))}
 	if base != nil {
-		g.firstBit, g.roleCount, g.edgeCount, g.conditions = base.permissionCount(), base.roleCount, base.edgeCount, base.conditions
+		g.firstBit, g.roleCount, g.conditionCount, g.conditions = base.permissionCount(), base.roleCount, base.conditionCount, base.conditions
 	} else {
 		g.conditions = newConditions()
 	}
-	compiler := compiler{graph: g, stored: make(map[string]*Role, len(roles))}
+	compiler := compiler{graph: g, stored: make(map[string]*Role, len(roles)), numbers: make(map[string]int)}
 	for i := range roles {
 		id := roles[i].ID
 		if compiler.stored[id] != nil || base != nil && base.role(id) != nil {

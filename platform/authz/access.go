@@ -134,7 +134,7 @@ func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, pe
 
 func (a *Access) authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
 	wanted := key{organizationID, userID}
-	if a.remembers(ctx, wanted, permission) {
+	if a.remembers(ctx, wanted, permission, id.ID{}) {
 		return nil
 	}
 	question := a.question(ctx, permission)
@@ -186,10 +186,10 @@ func (a *Access) hold(ctx context.Context, wanted key, enough func(*Held) bool) 
 }
 
 // remembers reports whether what is remembered is fresh and allows the permission everywhere: what nearly every request
-// asks, told without making a question of it.
-func (a *Access) remembers(ctx context.Context, wanted key, permission string) bool {
+// asks, told without making a question of it. The project is that which the request names.
+func (a *Access) remembers(ctx context.Context, wanted key, permission string, projectID id.ID) bool {
 	held, cached := a.recall(wanted)
-	return cached && held.Member && !held.Suspended && (permission == "" || held.Everywhere(permission)) &&
+	return cached && held.Member && !held.Suspended && (permission == "" || held.Everywhere(permission) && held.unbarred(permission, projectID)) &&
 		held.Revision >= call.From(ctx).LeastAccessRevision && a.meetsPolicy(ctx, wanted.userID, &held, permission) == nil && a.Fresh()
 }
 

@@ -85,50 +85,104 @@ func (a *Access) AuthorizeResource(ctx context.Context, organizationID, userID i
 
 func (a *Access) authorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
 	wanted := key{organizationID, userID}
-	if a.remembers(ctx, wanted, permission) {
+	if a.remembers(ctx, wanted, permission, asked.ProjectID) {
 		return nil, nil
 	}
 	question := a.question(ctx, permission)
 	resource := resourceOf(asked.Resource)
 	question.Resource = &resource
 	held, err := a.hold(ctx, wanted, func(held *Held) bool {
-		return held.mayAllow(&question, asked.Complete) && a.meetsPolicy(ctx, userID, held, permission) == nil
+		_, refused := held.settle(question, asked)
+		return refused == nil && a.meetsPolicy(ctx, userID, held, permission) == nil
 	})
 	if err == nil {
 		err = a.meetsPolicy(ctx, userID, &held, permission)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !held.Member || held.Suspended:
-		return nil, held.decide(&question)
-	case held.Everywhere(permission) || asked.Complete && held.Decide(&question).Allowed:
-		return nil, nil
-	case asked.Complete:
-		return nil, held.refuse(question, asked.Complete)
 	}
-	reach := held.Reach(&question)
+	return held.settle(question, asked)
+}
+
+// settle decides what is asked, as far as what is known of the resource decides it: nil and nil for a yes, what is left
+// to be decided, or why not.
+func (h *Held) settle(question access.Question, asked rpc.Asked) (call.Undecided, error) {
+	switch {
+	case !h.Member || h.Suspended:
+		return nil, h.decide(&question)
+	case h.isBarred(question, asked.ProjectID):
+		return nil, h.refuse(readingProject(question, asked.ProjectID), false)
+	case h.Everywhere(question.Permission):
+		return nil, nil
+	case asked.Complete && h.Decide(&question).Allowed:
+		return h.settleOwned(question, asked.ProjectID)
+	case asked.Complete:
+		return nil, h.refuse(question, true)
+	}
+	reach := h.Reach(&question)
 	switch {
 	case reach.Everything():
 		return nil, nil
 	case reach.Nothing():
-		return nil, held.refuse(question, asked.Complete)
+		return nil, h.refuse(question, false)
 	}
-	return &undecided{held: held, question: question, reach: reach}, nil
+	return &undecided{held: *h, question: question, reach: reach}, nil
 }
 
-// mayAllow reports whether what is held allows what is asked, or may once the resource is known.
-func (h *Held) mayAllow(question *access.Question, complete bool) bool {
-	switch {
-	case !h.Member || h.Suspended:
-		return false
-	case h.Everywhere(question.Permission):
-		return true
-	case complete:
-		return h.Decide(question).Allowed
+// settleOwned goes on with something that may be made. What is made will be its maker's own, so whoever holds the
+// permission only for what is their own would hold it in every project whose id they know: they make things only where
+// they may read the project, and who owns that one its row says.
+func (h *Held) settleOwned(question access.Question, projectID id.ID) (call.Undecided, error) {
+	if projectID.IsZero() {
+		return nil, nil
 	}
-	reach := h.Reach(question)
-	return !reach.Nothing()
+	anybodys := *question.Resource
+	anybodys.OwnerID = ""
+	here := question
+	here.Resource = &anybodys
+	if h.Decide(&here).Allowed {
+		return nil, nil
+	}
+	reading := readingProject(question, projectID)
+	reach := h.Reach(&reading)
+	switch {
+	case reach.Everything():
+		return nil, nil
+	case reach.Nothing():
+		return nil, errs.ErrNotFound
+	}
+	return &undecided{held: *h, question: reading, reach: reach}, nil
+}
+
+// isBarred reports whether somebody is denied to read the project that a request names. It isn't there for them then,
+// whatever else they hold in it.
+func (h *Held) isBarred(question access.Question, projectID id.ID) bool {
+	if projectID.IsZero() {
+		return false
+	}
+	reading := readingProject(question, projectID)
+	return h.Denied(&reading)
+}
+
+// unbarred reports whether nobody has to look if somebody is denied to read a project; the zero id is none.
+func (h *Held) unbarred(permission string, projectID id.ID) bool {
+	return projectID.IsZero() || !h.Denies(readingOf(permission, projectType))
+}
+
+// projectType is the type of resource that others are in.
+const projectType = "project"
+
+// readingProject asks whether the project may be read where something of it is asked for.
+func readingProject(question access.Question, projectID id.ID) access.Question {
+	question.Permission = readingOf(question.Permission, projectType)
+	question.Resource = &access.Resource{Type: projectType, ID: text(projectID), ProjectID: text(projectID)}
+	return question
+}
+
+// readingOf is the permission of the same service to read resources of a type.
+func readingOf(permission, resourceType string) string {
+	service, _, _ := strings.Cut(permission, ".")
+	return service + "." + resourceType + ".read"
 }
 
 // undecided is the rest of a question that the resource itself answers.
@@ -157,8 +211,7 @@ func (h *Held) refuse(question access.Question, complete bool) error {
 	if resource.ID == "" && resource.ProjectID == "" {
 		return denied
 	}
-	service, _, _ := strings.Cut(question.Permission, ".")
-	question.Permission = service + "." + resource.Type + ".read"
+	question.Permission = readingOf(question.Permission, resource.Type)
 	if here := h.Reach(&question); h.Decide(&question).Allowed || !complete && !here.Nothing() {
 		return denied
 	}

@@ -86,9 +86,16 @@ func TestWhatMayBeReadIsForbiddenAndNotMissing(t *testing.T) {
 	require.NoError(t, undecided.Decide(t.Context(), task(id.New(), mine).Resource))
 	requireKind(t, undecided.Decide(t.Context(), task(id.New(), id.New()).Resource), errs.PermissionDenied)
 
-	made, err := o.ask(t.Context(), "workflow.task.update", rpc.Asked{Resource: call.Resource{Type: "task", ProjectID: id.New(), OwnerID: mine}, Complete: true})
-	require.NoError(t, err, "what one is about to make will be one's own")
-	require.Nil(t, made)
+	made := rpc.Asked{Resource: call.Resource{Type: "task", ProjectID: id.New(), OwnerID: mine}, Complete: true}
+	_, err = o.ask(t.Context(), "workflow.task.update", made)
+	requireKind(t, err, errs.NotFound)
+	answer = answerWith(read, "workflow.project.read")
+	answer.Roles, answer.Assignments = append(answer.Roles, o.held.Roles[1]), o.held.Assignments
+	o.set(func() { o.held = answer })
+	o.Clear()
+	undecided, err = o.ask(t.Context(), "workflow.task.update", made)
+	require.NoError(t, err, "what one is about to make will be one's own, in a project that one may read")
+	require.Nil(t, undecided)
 }
 
 // A suspended member is told so, and may nothing.

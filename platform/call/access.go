@@ -20,7 +20,8 @@ type Resource struct {
 }
 
 // Undecided is an access that depends on what the request doesn't name: the project of a task, who owns it. Whoever
-// loads the resource decides it, by Call.Authorize or Call.Reach. What nobody decides is refused.
+// loads the resource decides it, by Call.Authorize or Call.Reach. For what is about to be made, that is the project in
+// which it is. What nobody decides is refused.
 type Undecided interface {
 	// Decide answers for a resource of which everything is known: nil, NotFound for one that the caller may not even
 	// read, PermissionDenied for one that they may only read.
@@ -33,6 +34,9 @@ var errUndecided = errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "You lac
 
 // Leave notes what is still to be decided; nil is nothing.
 func (c *Call) Leave(undecided Undecided) { c.undecided, c.decided = undecided, false }
+
+// IsUndecided reports whether something is left to be decided, so that nothing is read for it otherwise.
+func (c *Call) IsUndecided() bool { return c.undecided != nil && !c.decided }
 
 // Authorize decides what was left to be decided, for the resource that the work is about. It must have been read in the
 // transaction that changes it.

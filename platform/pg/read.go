@@ -16,6 +16,12 @@ func (db *DB) Read(scope Scope) Querier {
 	return &reader{db: db, pool: db.app, before: statement{sql: setReadScope, arguments: scope.arguments()}}
 }
 
+// ReadOnePlan is Read for statements whose plan is the same whatever they ask for: it is made once for each connection. For
+// a large statement that finds a few rows by key, planning takes most of the time.
+func (db *DB) ReadOnePlan(scope Scope) Querier {
+	return &reader{db: db, pool: db.app, before: statement{sql: setOnePlanScope, arguments: scope.arguments()}}
+}
+
 // WorkerRead is Read under the worker role.
 func (db *DB) WorkerRead() Querier {
 	return &reader{db: db, pool: db.worker, before: statement{sql: setReadOnly}}

@@ -28,6 +28,8 @@ const (
 	setReadScope = `select set_config('app.organization_id', $1, true), set_config('app.user_id', $2, true), ` +
 		`set_config('transaction_read_only', 'on', true)`
 
+	setOnePlanScope = setReadScope + `, set_config('plan_cache_mode', 'force_generic_plan', true)`
+
 	// setPointScope returns no row, which is cheaper to send and to read. The texts are joined so that both are set.
 	setPointScope = `select where set_config('app.organization_id', $1, true) || set_config('app.user_id', $2, true) is null`
 

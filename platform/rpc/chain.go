@@ -5,7 +5,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -263,16 +262,7 @@ func (c *Chain) validate(method *Method, request proto.Message) error {
 	if violation, ok := findUnstorable(request.ProtoReflect(), ""); ok {
 		return invalid(violation)
 	}
-	err := c.validator.Validate(request)
-	var failed *protovalidate.ValidationError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &failed):
-		return invalid(violationsOf(failed)...)
-	default:
-		return fmt.Errorf("validate request: %w", err)
-	}
+	return refusalOf(c.validator.Validate(request))
 }
 
 // authorize asks whether the caller may do this here. Not being a member is the same as there being nothing.

@@ -18,6 +18,7 @@ import (
 // client's address; without it X-Forwarded-For means nothing.
 const (
 	CorrelationHeader    = "X-Correlation-Id"
+	RequestIDHeader      = "X-Request-Id"
 	IdempotencyHeader    = "Idempotency-Key"
 	ReplayedHeader       = "Idempotency-Replayed"
 	AccessRevisionHeader = "X-Access-Revision"
@@ -75,7 +76,15 @@ func receive(w http.ResponseWriter, r *http.Request) (*inbound, error) {
 	if first(in.response[CorrelationHeader]) != in.correlationID {
 		in.response[CorrelationHeader] = []string{in.correlationID}
 	}
+	AnswerRequestID(in.response, r.Header)
 	return in, checkSingle(r.Header, authorizationHeader, IdempotencyHeader, AccessRevisionHeader)
+}
+
+// AnswerRequestID repeats the caller's own name for the request, as AuthZEN wants it, unless it is foreign text.
+func AnswerRequestID(answer, asked http.Header) {
+	if named := asked[RequestIDHeader]; len(named) == 1 && ValidCorrelation(named[0]) {
+		answer[RequestIDHeader] = named
+	}
 }
 
 // leastAccessRevision reads the revision that the answer must not be older than; 0 for none.

@@ -1,11 +1,14 @@
 package rpc
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/braidhq/braid/platform/errs"
@@ -15,6 +18,27 @@ import (
 // invalid is the answer to a request that breaks rules.
 func invalid(violations ...errs.Violation) *errs.Error {
 	return errs.New(errs.InvalidArgument, "INVALID_ARGUMENT", "The request is not valid.").WithViolation(violations...)
+}
+
+// Check holds a message against the contract's rules where the chain has not: one of many in a request that fails alone.
+func Check(message proto.Message) error {
+	if violation, ok := findUnstorable(message.ProtoReflect(), ""); ok {
+		return invalid(violation)
+	}
+	return refusalOf(protovalidate.Validate(message))
+}
+
+// refusalOf turns what validation says into a refusal; nil stays nil.
+func refusalOf(err error) error {
+	var failed *protovalidate.ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failed):
+		return invalid(violationsOf(failed)...)
+	default:
+		return fmt.Errorf("validate request: %w", err)
+	}
 }
 
 // violationsOf spells protovalidate's findings as the caller would: JSON names, without values.

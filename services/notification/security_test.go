@@ -21,6 +21,11 @@ func TestOwnersHearWhatGetsIntoTheirAccounts(t *testing.T) {
 		"only a copy is":            &identityv1.FactorSuspected{UserId: ada.String()},
 		"New backup codes":          &identityv1.BackupCodesRegenerated{UserId: ada.String()},
 		"in place of":               &identityv1.BackupCodeUsed{UserId: ada.String(), Left: 3},
+		"gets into your Braid":      &identityv1.ExternalIdentityLinked{UserId: ada.String()},
+		"no longer gets into":       &identityv1.ExternalIdentityUnlinked{UserId: ada.String()},
+		"were not let in":           &identityv1.ExternalIdentityRefused{UserId: ada.String()},
+		"although your organizati":  &identityv1.SsoBypassed{UserId: ada.String()},
+		"removed all second":        &identityv1.FactorsReset{UserId: ada.String(), Reason: "typed by somebody"},
 	} {
 		before := len(b.mailer.all())
 		event := b.event(id.ID{}, ada, message)

@@ -101,8 +101,8 @@ func TestAuthzenEvaluations(t *testing.T) {
 	delete(request, "options")
 	alone := bundle.REST("POST", "/access/v1/evaluations", ada.token, request)
 	require.Equal(t, true, alone.Body["decision"], alone.Text)
-	incomplete := bundle.REST("POST", "/access/v1/evaluations", ada.token, object{"evaluations": []object{write}})
-	require.Equal(t, []string{"evaluations[0].subject"}, incomplete.Fields(), incomplete.Text)
+	incomplete := bundle.REST("POST", "/access/v1/evaluations", ada.token, object{"action": object{"name": writeTasks}})
+	require.Equal(t, []string{"subject", "resource"}, incomplete.Fields(), incomplete.Text)
 	unknown := bundle.REST("POST", "/access/v1/evaluations", ada.token, object{"options": object{"evaluations_semantic": "maybe"}})
 	require.Equal(t, 400, unknown.Status, unknown.Text)
 

@@ -106,7 +106,9 @@ func TestAnExplanationShowsTheWaysAndWhatIsMissing(t *testing.T) {
 
 	byCondition := slices.IndexFunc(none["paths"].([]any), func(path any) bool { return len(path.(object)["roleIds"].([]any)) == 2 })
 	require.Equal(t, []any{child, parent}, none["paths"].([]any)[byCondition].(object)["roleIds"])
-	require.Equal(t, []any{object{"expression": condition, "holds": false}}, none["paths"].([]any)[byCondition].(object)["conditions"])
+	require.Equal(t, []any{object{
+		"expression": condition, "holds": false, "unknown": "request.factor can't be known here; what can't be told does not allow.",
+	}}, none["paths"].([]any)[byCondition].(object)["conditions"])
 
 	denying := bundle.role(t, ada, path, object{"deniedPermissions": []string{writeTasks}})
 	bundle.assign(t, ada, path, ben, object{"roleId": denying})

@@ -57,8 +57,12 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
 	}
+	resourceTypes, err := resourceTypesOfContract()
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", Name, err)
+	}
 	useCases := &app.App{
-		DB: environment.DB, Clock: environment.Clock, Roles: roles, Base: base,
+		DB: environment.DB, Clock: environment.Clock, Roles: roles, Base: base, ResourceTypes: resourceTypes,
 		Directory: directory{identityv1connect.NewDirectoryServiceClient(environment.Clients.Dial("identity"))},
 		Tokens:    app.Tokens{Keys: environment.Keys}, Resolver: newResolver(config.DNSServer),
 		DropAccess: environment.Access.Drop, RecallAccess: environment.Access.Recall,
@@ -119,6 +123,22 @@ func rolesOfContract() (*domain.Roles, error) {
 		least[method.Permission] = method.Role
 	}
 	return domain.NewRoles(least)
+}
+
+// resourceTypesOfContract lists what the contract's methods ask permissions for, sorted.
+func resourceTypesOfContract() ([]string, error) {
+	methods, err := rpc.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	var types []string
+	for _, method := range methods {
+		if method.ResourceType != "" {
+			types = append(types, method.ResourceType)
+		}
+	}
+	slices.Sort(types)
+	return slices.Compact(types), nil
 }
 
 func mount(server *rpc.Server, handlers *api.Handlers) error {

@@ -2,6 +2,7 @@ package organization
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,6 +34,7 @@ import (
 // testBundle is the service behind the real chain and over a real database; identity is people.
 type testBundle struct {
 	*rpctest.Server
+	t        *testing.T
 	database *pgtest.Database
 	clock    *clock.Manual
 	app      *app.App
@@ -56,6 +58,7 @@ func setup(t *testing.T) *testBundle {
 func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	t.Helper()
 	bundle := &testBundle{
+		t:        t,
 		database: database,
 		clock:    clock.NewManual(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
 		people:   &people{known: map[id.ID]domain.Person{}},
@@ -69,8 +72,10 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	bundle.access = bundle.remember(t)
 	base, err := authz.NewBase()
 	require.NoError(t, err)
+	resourceTypes, err := resourceTypesOfContract()
+	require.NoError(t, err)
 	bundle.app = &app.App{
-		DB: db, Clock: bundle.clock, Roles: roles, Base: base, Directory: bundle.people,
+		DB: db, Clock: bundle.clock, Roles: roles, Base: base, ResourceTypes: resourceTypes, Directory: bundle.people,
 		Tokens: app.Tokens{Keys: keys}, DropAccess: bundle.access.Drop, RecallAccess: bundle.access.Recall,
 		DropOrganization: bundle.access.DropOrganization, Authorize: bundle.Authorize, DeletionGrace: grace,
 	}
@@ -80,6 +85,17 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	}, func(chain *rpc.ChainConfig) { chain.Clock = bundle.clock })
 	bundle.Roles.AnswerBy(bundle)
 	return bundle
+}
+
+// REST is the server's, and holds against every answer of every test that a write which raises the access revision tells
+// it in its body as well as in the header.
+func (b *testBundle) REST(method, path, token string, body any, options ...rpctest.Option) rpctest.Answer {
+	b.t.Helper()
+	answer := b.Server.REST(method, path, token, body, options...)
+	if revision := answer.Header.Get(rpc.AccessRevisionHeader); revision != "" && answer.Status == http.StatusOK {
+		require.Contains(b.t, answer.Text, `"accessRevision":"`+revision+`"`, "%s %s", method, path)
+	}
+	return answer
 }
 
 // remember is the cache of a process.

@@ -31,6 +31,12 @@ var worker = access.Role{ID: "worker", Allow: []string{
 // guest signs somebody in who has only what is assigned, decided as in a running process.
 func (f *fixture) guest(assignments ...access.Assignment) (token string, userID id.ID) {
 	f.t.Helper()
+	return f.guestOf(nil, assignments...)
+}
+
+// guestOf is guest in an organization that has more roles.
+func (f *fixture) guestOf(more []access.Role, assignments ...access.Assignment) (token string, userID id.ID) {
+	f.t.Helper()
 	token, userID = f.SignIn(f.organizationID, "viewer")
 	for i := range assignments {
 		assignments[i].ID = fmt.Sprint("assignment-", i)
@@ -40,10 +46,10 @@ func (f *fixture) guest(assignments ...access.Assignment) (token string, userID 
 	}
 	decided, err := authz.New(authz.Config{
 		Source: func(context.Context, id.ID, id.ID, int64) (authz.Answer, error) {
-			return authz.Answer{Member: true, Revision: 1, RolesRevision: 1, Assignments: assignments, Roles: []access.Role{
+			return authz.Answer{Member: true, Revision: 1, RolesRevision: 1, Assignments: assignments, Roles: append([]access.Role{
 				worker, {ID: "reader", Allow: []string{"workflow.project.read", "workflow.task.read"}},
 				{ID: "blocked", Deny: worker.Allow},
-			}}, nil
+			}, more...)}, nil
 		},
 		Fresh: func() bool { return true }, Clock: f.clock, Logger: pgtest.Logger(f.t), Registerer: prometheus.NewRegistry(),
 	})

@@ -26,3 +26,30 @@ as $$
 $$;
 revoke all on function find_standing(uuid) from public;
 grant execute on function find_standing(uuid) to "{app}";
+
+-- A mail that proves the address to link: its id, and what its token is derived with.
+alter table challenge
+    add column mail_id    uuid unique,
+    add column mail_nonce bytea;
+grant update (expires_at, mail_id, mail_nonce) on challenge to "{app}";
+
+create function find_link_mail(wanted uuid)
+    returns table (account_id uuid, nonce bytea, expires_at timestamptz)
+    language sql stable security definer set search_path = public, pg_temp
+as $$
+    select c.account_id, c.mail_nonce, c.expires_at from challenge c where c.mail_id = wanted
+$$;
+revoke all on function find_link_mail(uuid) from public;
+grant execute on function find_link_mail(uuid) to "{app}";
+
+-- Whose a domain is, if its people sign in by the organization.
+create function find_capturing(wanted text)
+    returns table (organization_id uuid)
+    language sql stable security definer set search_path = public, pg_temp
+as $$
+    select held.organization_id
+    from (select d.organization_id, d.capture from verified_domain d where d.domain = wanted order by d.verified_at desc limit 1) held
+    where held.capture
+$$;
+revoke all on function find_capturing(text) from public;
+grant execute on function find_capturing(text) to "{app}";

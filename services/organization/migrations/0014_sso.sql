@@ -36,3 +36,15 @@ as $$
 $$;
 revoke all on function find_requiring(uuid) from public;
 grant execute on function find_requiring(uuid) to "{worker}";
+
+-- Who is to hear of something that a consumer has heard of: it may see no member itself.
+create function find_owners(wanted uuid, at_most integer)
+    returns table (user_id uuid)
+    language sql stable security definer set search_path = public, pg_temp
+as $$
+    select m.user_id from member m
+    where m.organization_id = wanted and 'owner' = any (m.role_ids) and m.suspended_at is null
+    order by m.joined_at limit at_most
+$$;
+revoke all on function find_owners(uuid, integer) from public;
+grant execute on function find_owners(uuid, integer) to "{worker}";

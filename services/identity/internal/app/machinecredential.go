@@ -193,11 +193,11 @@ func (a *App) RotateMachineCredential(ctx context.Context, tx *pg.Tx, owner doma
 	if err != nil {
 		return NewCredential{}, err
 	}
-	if err := a.checkUnrotated(ctx, tx, replaced); err != nil {
-		return NewCredential{}, err
-	}
 	successor, end, err := replaced.Successor(call.From(ctx).Actor, publicKey, overlap, a.Clock.Now())
 	if err != nil {
+		return NewCredential{}, err
+	}
+	if err := a.checkUnrotated(ctx, tx, replaced); err != nil {
 		return NewCredential{}, err
 	}
 	if err := a.retire(ctx, tx, replaced, successor.ID, end, overlap); err != nil {

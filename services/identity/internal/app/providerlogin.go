@@ -133,9 +133,9 @@ func (a *App) askToLink(ctx context.Context, person domain.Person, userID id.ID)
 	return domain.ErrLinkRequired.With("linkToken", linkToken)
 }
 
-// LinkProviderLogin links whom LINK_REQUIRED was answered to the account that the password is of, and goes on with the
-// login. The password is guessed at from the budget that logins have, and answered as there.
-func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string) (Tokens, domain.User, error) {
+// LinkProviderLogin links whom LINK_REQUIRED was answered to the account that the password is of, or the mail was sent to,
+// and goes on with the login. The password is guessed at from the budget that logins have, and answered as there.
+func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password, mailToken string) (Tokens, domain.User, error) {
 	hash := token.HashChallenge(linkToken)
 	var challenge domain.Challenge
 	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) (err error) {
@@ -155,24 +155,38 @@ func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	_, err = a.tryPassword(ctx, passwordTry{
-		address: domain.ParseAddress(credential.User.Email), password: password, ownerID: challenge.UserID,
-		refused: func(ctx context.Context, tx *pg.Tx, _ id.ID) error { return a.factorRefused(ctx, tx, challenge.UserID) },
-	})
+	known := proven{Credential: credential, methods: []string{domain.ByProvider}}
+	refused := func(ctx context.Context, tx *pg.Tx, _ id.ID) error { return a.factorRefused(ctx, tx, challenge.UserID) }
+	switch {
+	case password != "":
+		known.methods = append(known.methods, domain.ByPassword)
+		_, err = a.tryPassword(ctx, passwordTry{
+			address: domain.ParseAddress(credential.User.Email), password: password, ownerID: challenge.UserID, refused: refused,
+		})
+	case !a.linkMailed(challenge, mailToken):
+		err = a.DB.InTx(ctx, pg.Scope{UserID: challenge.UserID}, func(ctx context.Context, tx *pg.Tx) error {
+			return refused(ctx, tx, challenge.UserID)
+		})
+		if err == nil {
+			err = domain.ErrLinkInvalid
+		}
+	}
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	return a.linkAndPass(ctx, credential, person, hash)
+	return a.linkAndPass(ctx, known, person, hash)
 }
 
-// linkAndPass goes on where provider and password have both said yes.
-func (a *App) linkAndPass(ctx context.Context, credential store.Credential, person domain.Person, hash []byte) (Tokens, domain.User, error) {
+// linkAndPass goes on where the provider and the password, or the mail, have both said yes.
+func (a *App) linkAndPass(ctx context.Context, known proven, person domain.Person, hash []byte) (Tokens, domain.User, error) {
 	joining, err := a.joiningBy(ctx, &person)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	user := credential.User
-	known := proven{Credential: credential, methods: []string{domain.ByProvider, domain.ByPassword}}
+	user := known.User
+	if known.sso, err = a.requireSSO(ctx, user, person.Source, false); err != nil {
+		return Tokens{}, domain.User{}, err
+	}
 	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		// Of two at once the second finds the challenge gone.
 		store.UseChallenge(tx, hash)

@@ -95,7 +95,7 @@ func (h *Handlers) ExplainAccess(ctx context.Context, request *organizationv1.Ex
 		}
 		for _, condition := range path.Conditions {
 			encoded.Conditions = append(encoded.Conditions, &organizationv1.ExplainAccessResponse_Condition{
-				Expression: condition.Expression, Holds: condition.Holds,
+				Expression: condition.Expression, Holds: condition.Holds, Unknown: condition.Unknown,
 			})
 		}
 		response.Paths = append(response.Paths, encoded)

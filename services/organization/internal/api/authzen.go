@@ -2,7 +2,7 @@ package api
 
 import (
 	"context"
-	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -11,6 +11,7 @@ import (
 	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/services/organization/internal/app"
 )
 
@@ -30,7 +31,7 @@ func (h *Handlers) EvaluateAccesses(ctx context.Context, request *organizationv1
 	}
 	response := &organizationv1.EvaluateAccessesResponse{}
 	if len(request.GetEvaluations()) == 0 {
-		if err := checkComplete("", defaults); err != nil {
+		if err := rpc.Check(defaults); err != nil {
 			return nil, err
 		}
 		answer, err := h.EvaluateAccess(ctx, defaults)
@@ -40,17 +41,9 @@ func (h *Handlers) EvaluateAccesses(ctx context.Context, request *organizationv1
 		response.Decision, response.Context = answer.GetDecision(), answer.GetContext()
 		return response, nil
 	}
-	questions := make([]*organizationv1.EvaluateAccessRequest, 0, len(request.GetEvaluations()))
-	for i, evaluation := range request.GetEvaluations() {
-		question := complete(evaluation, defaults)
-		if err := checkComplete("evaluations["+strconv.Itoa(i)+"].", question); err != nil {
-			return nil, err
-		}
-		questions = append(questions, question)
-	}
 	last := lastDecisions[request.GetOptions().GetEvaluationsSemantic()]
-	for _, question := range questions {
-		answer, err := h.EvaluateAccess(ctx, question)
+	for _, evaluation := range request.GetEvaluations() {
+		answer, err := h.evaluateOne(ctx, complete(evaluation, defaults))
 		if err != nil {
 			return nil, err
 		}
@@ -60,6 +53,36 @@ func (h *Handlers) EvaluateAccesses(ctx context.Context, request *organizationv1
 		}
 	}
 	return response, nil
+}
+
+// badRequest is the status that a question which is wrong is answered with alone.
+const badRequest = 400
+
+// evaluateOne answers one question of several: what is wrong with it is its own answer, and none of the others'.
+func (h *Handlers) evaluateOne(ctx context.Context, question *organizationv1.EvaluateAccessRequest) (*organizationv1.EvaluateAccessResponse, error) {
+	err := rpc.Check(question)
+	if err == nil {
+		return h.EvaluateAccess(ctx, question)
+	}
+	refusal := errs.From(err)
+	if refusal.Kind != errs.InvalidArgument {
+		return nil, err
+	}
+	told := map[string]*structpb.Value{
+		"status": structpb.NewNumberValue(badRequest), "message": structpb.NewStringValue(refusalText(refusal)),
+	}
+	return &organizationv1.EvaluateAccessResponse{Context: &structpb.Struct{Fields: map[string]*structpb.Value{
+		"error": structpb.NewStructValue(&structpb.Struct{Fields: told}),
+	}}}, nil
+}
+
+// refusalText says in one line what is wrong with a question.
+func refusalText(refusal *errs.Error) string {
+	wrong := make([]string, 0, len(refusal.Violations))
+	for _, violation := range refusal.Violations {
+		wrong = append(wrong, violation.Field+": "+violation.Message)
+	}
+	return strings.Join(wrong, "; ")
 }
 
 // lastDecisions are those after which nothing more is asked.
@@ -83,22 +106,6 @@ func complete(question *organizationv1.EvaluateAccessesRequest_Evaluation, defau
 		completed.Context = defaults.GetContext()
 	}
 	return completed
-}
-
-// checkComplete refuses a question that neither says all nor leaves it to the request.
-func checkComplete(prefix string, question *organizationv1.EvaluateAccessRequest) error {
-	missing := ""
-	switch {
-	case question.GetSubject() == nil:
-		missing = "subject"
-	case question.GetAction() == nil:
-		missing = "action"
-	case question.GetResource() == nil:
-		missing = "resource"
-	default:
-		return nil
-	}
-	return errs.Invalid(prefix+missing, "required", "is required, here or in the request")
 }
 
 // wholeOrganization is the type of resource that stands for the whole organization.

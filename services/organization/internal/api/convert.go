@@ -1,12 +1,20 @@
 package api
 
 import (
+	"context"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/services/organization/internal/app"
 	"github.com/braidhq/braid/services/organization/internal/domain"
 )
+
+// writtenRevision is the access revision that the work at hand has written, as answers spell it; empty for none.
+func writtenRevision(ctx context.Context) string {
+	return app.EncodeRevision(call.From(ctx).AccessRevision)
+}
 
 func encodeOrganization(organization domain.Organization) *organizationv1.Organization {
 	return &organizationv1.Organization{

@@ -26,7 +26,9 @@ func (h *Handlers) CreateOrganization(ctx context.Context, request *organization
 		if err != nil {
 			return nil, err
 		}
-		return encodeOrganization(created), nil
+		encoded := encodeOrganization(created)
+		encoded.AccessRevision = writtenRevision(ctx)
+		return encoded, nil
 	})
 }
 

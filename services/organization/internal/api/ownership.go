@@ -32,7 +32,9 @@ func (h *Handlers) changeTransfer(ctx context.Context, change func(context.Conte
 		if err != nil {
 			return nil, err
 		}
-		return encodeTransfer(changed), nil
+		encoded := encodeTransfer(changed)
+		encoded.AccessRevision = writtenRevision(ctx)
+		return encoded, nil
 	})
 }
 

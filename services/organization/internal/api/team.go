@@ -30,7 +30,9 @@ func (h *Handlers) changeTeam(ctx context.Context, change func(context.Context, 
 		if err != nil {
 			return nil, err
 		}
-		return encodeTeam(changed), nil
+		encoded := encodeTeam(changed)
+		encoded.AccessRevision = writtenRevision(ctx)
+		return encoded, nil
 	})
 }
 
@@ -85,7 +87,7 @@ func (h *Handlers) UpdateTeam(ctx context.Context, request *organizationv1.Updat
 func (h *Handlers) DeleteTeam(ctx context.Context, request *organizationv1.DeleteTeamRequest) (*organizationv1.DeleteTeamResponse, error) {
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.DeleteTeamResponse, error) {
 		err := h.app.DeleteTeam(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetTeamId()))
-		return &organizationv1.DeleteTeamResponse{}, err
+		return &organizationv1.DeleteTeamResponse{AccessRevision: writtenRevision(ctx)}, err
 	})
 }
 
@@ -105,7 +107,9 @@ func (h *Handlers) AddTeamMember(ctx context.Context, request *organizationv1.Ad
 		if err != nil {
 			return nil, err
 		}
-		return encodeTeamMember(added), nil
+		encoded := encodeTeamMember(added)
+		encoded.AccessRevision = writtenRevision(ctx)
+		return encoded, nil
 	})
 }
 
@@ -152,6 +156,6 @@ func (h *Handlers) UpdateTeamMember(ctx context.Context, request *organizationv1
 func (h *Handlers) RemoveTeamMember(ctx context.Context, request *organizationv1.RemoveTeamMemberRequest) (*organizationv1.RemoveTeamMemberResponse, error) {
 	return idempotency.Run(ctx, h.runner, func(ctx context.Context, tx *pg.Tx) (*organizationv1.RemoveTeamMemberResponse, error) {
 		err := h.app.RemoveTeamMember(ctx, tx, id.ParseOrZero(request.GetOrganizationId()), id.ParseOrZero(request.GetTeamId()), id.ParseOrZero(request.GetUserId()))
-		return &organizationv1.RemoveTeamMemberResponse{}, err
+		return &organizationv1.RemoveTeamMemberResponse{AccessRevision: writtenRevision(ctx)}, err
 	})
 }

@@ -82,7 +82,7 @@ func (a *App) CheckAccesses(ctx context.Context, organizationID id.ID, asked []A
 		}
 		return answers, err
 	}
-	holders, err := a.readHolders(ctx, a.DB.Read(pg.Scope{OrganizationID: organizationID}), organizationID, subjects...)
+	holders, err := a.readHolders(ctx, a.DB.ReadOnePlan(pg.Scope{OrganizationID: organizationID}), organizationID, subjects...)
 	for i := range holders {
 		answer(&holders[i].Held, holders[i].subjectID)
 	}
@@ -146,7 +146,7 @@ func verdict(held *authz.Held, decision access.Decision, permission string) Acce
 // Other services ask it too, so the organization comes from the request. Nothing is remembered here: the callers keep
 // copies and are told of changes.
 func (a *App) GetEffectivePermissions(ctx context.Context, organizationID, subjectID id.ID, knownRoles int64) (*organizationv1.GetEffectivePermissionsResponse, error) {
-	querier := a.DB.Read(pg.Scope{OrganizationID: organizationID})
+	querier := a.DB.ReadOnePlan(pg.Scope{OrganizationID: organizationID})
 	catalog, holdings, err := store.ReadHoldings(ctx, querier, organizationID, knownRoles, a.Clock.Now(), subjectID)
 	if err != nil {
 		return nil, err

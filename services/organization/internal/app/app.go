@@ -20,10 +20,12 @@ type App struct {
 	Clock clock.Clock
 	Roles *domain.Roles
 	// Base are the same roles as the evaluator knows them; each organization's own are compiled over them.
-	Base      *access.Graph
-	Directory Directory
-	Tokens    Tokens
-	Resolver  Resolver
+	Base *access.Graph
+	// ResourceTypes are those that the contract asks permissions for, sorted.
+	ResourceTypes []string
+	Directory     Directory
+	Tokens        Tokens
+	Resolver      Resolver
 	// DropAccess makes this process forget what a user may do in an organization. It is called after the commit, so
 	// that the next request here already sees the change; other processes hear the event.
 	DropAccess func(organizationID, userID id.ID)

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/braidhq/braid/platform/access"
 	"github.com/braidhq/braid/platform/errs"
@@ -45,6 +47,9 @@ func (a *App) CreateAssignment(ctx context.Context, tx *pg.Tx, given domain.Assi
 	if err := a.checkRoles(&actor, "roleId", given.RoleID); err != nil {
 		return domain.Assignment{}, err
 	}
+	if err := a.checkScope(&actor, given.Scope); err != nil {
+		return domain.Assignment{}, err
+	}
 	if err := a.covers(&actor, given); err != nil {
 		return domain.Assignment{}, err
 	}
@@ -69,6 +74,9 @@ func (a *App) DelegateAssignment(ctx context.Context, tx *pg.Tx, sourceID id.ID,
 	if err := given.Check(now); err != nil {
 		return domain.Assignment{}, err
 	}
+	if err := a.checkScope(&actor, given.Scope); err != nil {
+		return domain.Assignment{}, err
+	}
 	if err := source.CheckDelegation(given, actor.subjectID, now); err != nil {
 		return domain.Assignment{}, err
 	}
@@ -76,6 +84,19 @@ func (a *App) DelegateAssignment(ctx context.Context, tx *pg.Tx, sourceID id.ID,
 		return domain.Assignment{}, err
 	}
 	return a.give(ctx, tx, &actor, given)
+}
+
+// checkScope refuses a type of resource that nothing asks a permission for, neither the contract nor the organization
+// itself: such an assignment could never hold.
+func (a *App) checkScope(actor *holder, scope domain.Scope) error {
+	named := func(permission string) bool { return domain.ResourceTypeOf(permission) == scope.ResourceType }
+	if scope.Type != domain.OnResource || slices.Contains(a.ResourceTypes, scope.ResourceType) || slices.ContainsFunc(actor.catalog.Permissions, named) {
+		return nil
+	}
+	return domain.ErrResourceType.WithViolation(errs.Violation{
+		Field: "scope.resourceType", Rule: "resource_type.unknown",
+		Message: "is one of " + strings.Join(a.ResourceTypes, ", ") + ", or the middle part of one of the organization's own permissions",
+	})
 }
 
 // give writes an assignment that the actor may give.

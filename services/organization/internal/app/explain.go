@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/braidhq/braid/platform/access"
@@ -35,6 +36,8 @@ type Path struct {
 type Condition struct {
 	Expression string
 	Holds      bool
+	// Unknown says why it can't be told whether it holds, and what follows; empty when it can.
+	Unknown string
 }
 
 // ExplainAccess answers a question from the database and says why.
@@ -42,7 +45,7 @@ func (a *App) ExplainAccess(ctx context.Context, organizationID id.ID, asked Ask
 	if err := a.checkMayAsk(ctx, organizationID, []id.ID{asked.SubjectID}); err != nil {
 		return Explanation{}, err
 	}
-	holders, err := a.readHolders(ctx, a.DB.Read(pg.ScopeOf(ctx)), organizationID, asked.SubjectID)
+	holders, err := a.readHolders(ctx, a.DB.ReadOnePlan(pg.ScopeOf(ctx)), organizationID, asked.SubjectID)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -90,21 +93,27 @@ func pathOf(way *access.Way) Path {
 // conditionsOf lists the conditions on a way: the assignment's, those of what it was delegated from, and those of the
 // inheritance.
 func conditionsOf(way *access.Way) []Condition {
-	var conditions []Condition
-	add := func(expression string) {
-		if expression == "" {
-			return
+	conditions := make([]Condition, 0, len(way.Conditions))
+	for _, condition := range way.Conditions {
+		told := Condition{Expression: condition.Expression, Holds: condition.Holds}
+		if condition.Unknown {
+			told.Unknown = unknownText(condition.Missing, way.Denies)
 		}
-		fails := slices.ContainsFunc(way.Obstacles, func(obstacle access.Obstacle) bool { return obstacle.Condition == expression })
-		conditions = append(conditions, Condition{Expression: expression, Holds: !fails})
-	}
-	for assignment := way.Assignment; assignment != nil; assignment = assignment.Source {
-		add(assignment.Condition)
-	}
-	for _, step := range way.Roles {
-		add(step.Condition)
+		conditions = append(conditions, told)
 	}
 	return conditions
+}
+
+// unknownText says why a condition can't be told, and what it comes to for that.
+func unknownText(missing []string, denies bool) string {
+	why := "It can't be evaluated"
+	if len(missing) > 0 {
+		why = strings.Join(missing, ", ") + " can't be known here"
+	}
+	if denies {
+		return why + "; what can't be told denies."
+	}
+	return why + "; what can't be told does not allow."
 }
 
 // missingText says what would have to be different.

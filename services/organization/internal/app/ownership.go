@@ -113,7 +113,7 @@ func (a *App) AcceptOwnership(ctx context.Context, tx *pg.Tx, organizationID id.
 	if _, err := a.raise(ctx, tx, organizationID, actor.catalog, false); err != nil {
 		return domain.Transfer{}, err
 	}
-	fromRoles, toRoles := domain.HandOver()
+	fromRoles, toRoles := domain.HandOver(from.Target.RoleIDs, to.Target.RoleIDs)
 	if err := a.mayOwn(ctx, tx, organizationID, userID, toRoles); err != nil {
 		return domain.Transfer{}, err
 	}

@@ -57,6 +57,19 @@ func (a *App) tellSSORequirement(ctx context.Context, tx *pg.Tx, organizationID 
 	})
 }
 
+// TellOfBypass has all owners told that one of them signed in past the required connection. It is for the worker role.
+func (a *App) TellOfBypass(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) error {
+	owners, err := store.FindOwners(ctx, tx, organizationID, toldOwners)
+	if err != nil || len(owners) == 0 {
+		return err
+	}
+	told := &organizationv1.SsoRequirementBypassed{OrganizationId: organizationID.String(), UserId: userID.String()}
+	for _, owner := range owners {
+		told.OwnerIds = append(told.OwnerIds, owner.String())
+	}
+	return a.tell(ctx, tx, organizationID, "sso_requirement/"+organizationID.String(), told)
+}
+
 // ActiveOwners returns the owners of an organization who are to hear of something, and what it is called. The caller is a
 // service, so the organization comes from the request.
 func (a *App) ActiveOwners(ctx context.Context, organizationID id.ID) (owners []id.ID, name string, err error) {

@@ -28,6 +28,7 @@ func Identity(app *app.App) map[string]inbox.Handler {
 			return &identityv1.ServiceAccountUpdated{}
 		}),
 		bus.TypeOf(&identityv1.ServiceAccountDeleted{}): removeServiceAccount(app),
+		"identity.sso.bypassed":                         tellOfBypass(app),
 		"identity.sso_connection.created":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionCreated{} }),
 		"identity.sso_connection.updated":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionUpdated{} }),
 		"identity.sso_connection.deleted":               keepRequirement(app, func() connection { return &identityv1.SsoConnectionDeleted{} }),
@@ -97,5 +98,24 @@ func keepRequirement(app *app.App, empty func() connection) inbox.Handler {
 		}
 		living, ok := told.(interface{ GetRequired() bool })
 		return app.KeepSSORequirement(ctx, tx, organizationID, connectionID, ok && living.GetRequired())
+	})
+}
+
+// tellOfBypass has the owners told that one of them broke the glass.
+func tellOfBypass(app *app.App) inbox.Handler {
+	return inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		bypassed := &identityv1.SsoBypassed{}
+		if err := event.Unmarshal(bypassed); err != nil {
+			return err
+		}
+		organizationID, err := id.Parse(bypassed.GetOrganizationId())
+		if err != nil {
+			return fmt.Errorf("read organization: %w", err)
+		}
+		userID, err := id.Parse(bypassed.GetUserId())
+		if err != nil {
+			return fmt.Errorf("read user: %w", err)
+		}
+		return app.TellOfBypass(ctx, tx, organizationID, userID)
 	})
 }

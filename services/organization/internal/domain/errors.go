@@ -24,6 +24,7 @@ var (
 	ErrPermissionExists   = errs.New(errs.AlreadyExists, "PERMISSION_EXISTS", "There is a permission of that name.")
 	ErrPermissionInUse    = errs.New(errs.FailedPrecondition, "PERMISSION_IN_USE", "The permission is in use.")
 	ErrSubjectUnknown     = errs.New(errs.InvalidArgument, "SUBJECT_UNKNOWN", "There is no such member, team or service account.")
+	ErrResourceType       = errs.New(errs.InvalidArgument, "RESOURCE_TYPE_UNKNOWN", "There are no resources of that type.")
 	ErrNotDelegable       = errs.New(errs.FailedPrecondition, "NOT_DELEGABLE", "The assignment can't be given on like that.")
 	ErrAssignmentLimit    = errs.New(errs.FailedPrecondition, "ASSIGNMENT_LIMIT", "There are as many assignments as there can be.")
 	ErrRoleNotAssignable  = errs.New(errs.FailedPrecondition, "ROLE_NOT_ASSIGNABLE", "Owners are made of members only, as their own role.")
@@ -73,7 +74,7 @@ func Errors() []*errs.Error {
 		ErrInvitationNotPending, ErrInviterLacksRole, ErrInvitationOtherEmail, ErrInvitationExists, ErrMemberExists,
 		ErrRoleCycle, ErrRoleTooDeep, ErrRoleTooComplex, ErrConditionInvalid, ErrPermissionLimit,
 		ErrRoleInUse, ErrRoleFixed, ErrRoleLimit, ErrPermissionUnknown, ErrPermissionReserved, ErrPermissionExists,
-		ErrPermissionInUse, ErrSubjectUnknown, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable,
+		ErrPermissionInUse, ErrSubjectUnknown, ErrResourceType, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable,
 		ErrMemberSuspended, ErrSuspendSelf, ErrLimitReached, ErrTeamParentUnknown, ErrTeamCycle, ErrTeamTooDeep, ErrTeamHasChildren,
 		ErrTeamMemberExists, ErrUserNotMember, ErrOwnerNotDeniable, ErrTransferNotPending, ErrTransferImpossible,
 		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified,

@@ -37,6 +37,15 @@ func (t Transfer) CheckAccept(userID id.ID, from Membership, now time.Time) erro
 	return nil
 }
 
-// HandOver returns the roles of both after the acceptance: the one an owner in addition to nothing else, the other an
-// admin.
-func HandOver() (from, to []string) { return []string{Admin}, []string{Owner} }
+// HandOver returns the roles of both after the acceptance: the one an owner, the other an admin. Roles of the
+// organization's own stay with whoever has them.
+func HandOver(from, to []string) (fromAfter, toAfter []string) {
+	return withSystemRole(Admin, from), withSystemRole(Owner, to)
+}
+
+func withSystemRole(systemRole string, roleIDs []string) []string {
+	isSystem := func(roleID string) bool {
+		return slices.ContainsFunc(systemRoles, func(role Role) bool { return role.ID == roleID })
+	}
+	return append([]string{systemRole}, slices.DeleteFunc(slices.Clone(roleIDs), isSystem)...)
+}

@@ -31,6 +31,13 @@ func IsReserved(name string) bool {
 	return slices.Contains(services, service)
 }
 
+// ResourceTypeOf returns the middle part of a permission's name: what it is about.
+func ResourceTypeOf(name string) string {
+	_, rest, _ := strings.Cut(name, ".")
+	resourceType, _, _ := strings.Cut(rest, ".")
+	return resourceType
+}
+
 // CheckPermissionName refuses the name of a permission that is Braid's, or may be one day.
 func CheckPermissionName(field, name string) error {
 	if !IsReserved(name) {

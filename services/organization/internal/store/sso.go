@@ -28,6 +28,15 @@ func DropSSORequirement(ctx context.Context, tx *pg.Tx, organizationID, connecti
 	return deleted > 0, nil
 }
 
+// FindOwners returns at most so many active owners of an organization. It is for the worker role; see ActiveOwners.
+func FindOwners(ctx context.Context, tx *pg.Tx, organizationID id.ID, atMost int) ([]id.ID, error) {
+	found, err := db.New(tx).FindOwners(ctx, organizationID, int32(atMost))
+	if err != nil {
+		return nil, fmt.Errorf("find owners: %w", err)
+	}
+	return found, nil
+}
+
 // FindRequiring returns the organizations with a required connection that a person is a member of.
 func FindRequiring(ctx context.Context, tx *pg.Tx, userID id.ID) ([]id.ID, error) {
 	found, err := db.New(tx).FindRequiring(ctx, userID)

@@ -21,7 +21,8 @@ type TaskUpdate struct {
 	AssigneeID id.ID
 }
 
-// CreateTask makes a task with the project's next number. It costs one round trip, and one with COMMIT.
+// CreateTask makes a task with the project's next number. It costs one round trip, and one with COMMIT; and one before
+// these where it depends on the project whether its maker may.
 func (a *App) CreateTask(ctx context.Context, tx *pg.Tx, projectID id.ID, draft domain.TaskDraft) (domain.Task, error) {
 	now := a.clock.Now()
 	work := call.From(ctx)
@@ -29,11 +30,24 @@ func (a *App) CreateTask(ctx context.Context, tx *pg.Tx, projectID id.ID, draft 
 	if err != nil {
 		return domain.Task{}, err
 	}
+	if err := a.checkPlace(ctx, tx, projectID); err != nil {
+		return domain.Task{}, err
+	}
 	if err := store.InsertTask(ctx, tx, &task); err != nil {
 		return domain.Task{}, err
 	}
 	project := domain.Project{OrganizationID: task.OrganizationID, ID: task.ProjectID, Revision: task.Revision}
 	return task, a.record(ctx, tx, project, taskCreated(task), now)
+}
+
+// checkPlace asks the project whether something may be made in it, where only the project can tell.
+func (a *App) checkPlace(ctx context.Context, tx *pg.Tx, projectID id.ID) error {
+	work := call.From(ctx)
+	if !work.IsUndecided() {
+		return nil
+	}
+	project, err := store.GetProject(ctx, tx, work.OrganizationID, projectID)
+	return authorizeProject(ctx, project, err)
 }
 
 // GetTask returns a task of the caller's organization.

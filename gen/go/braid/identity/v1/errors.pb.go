@@ -119,6 +119,8 @@ const (
 	// The scope named in the details allows what the caller doesn't hold in the whole organization, so a key with it is not
 	// theirs to make.
 	ErrorReason_GRANT_EXCEEDS_OWN ErrorReason = 150
+	// The member's address is in no verified and captured domain of the organization, which does not answer for the account.
+	ErrorReason_MEMBER_NOT_CAPTURED ErrorReason = 160
 )
 
 // Enum value maps for ErrorReason.
@@ -169,6 +171,7 @@ var (
 		62:  "UNSUPPORTED_GRANT_TYPE",
 		63:  "INVALID_SCOPE",
 		150: "GRANT_EXCEEDS_OWN",
+		160: "MEMBER_NOT_CAPTURED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -216,6 +219,7 @@ var (
 		"UNSUPPORTED_GRANT_TYPE":        62,
 		"INVALID_SCOPE":                 63,
 		"GRANT_EXCEEDS_OWN":             150,
+		"MEMBER_NOT_CAPTURED":           160,
 	}
 )
 
@@ -250,7 +254,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xb8\x10\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xed\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -341,7 +345,9 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\rINVALID_SCOPE\x10?\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12/\n" +
 	"\x11GRANT_EXCEEDS_OWN\x10\x96\x01\x1a\x17ʻ\x18\x13\n" +
-	"\x11PERMISSION_DENIEDB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x11PERMISSION_DENIED\x123\n" +
+	"\x13MEMBER_NOT_CAPTURED\x10\xa0\x01\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITIONB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -43,6 +43,8 @@ const (
 	SessionRevoked_PASSWORD_CHANGED SessionRevoked_Reason = 10
 	// The password was reset.
 	SessionRevoked_PASSWORD_RESET SessionRevoked_Reason = 11
+	// An owner of the user's organization removed the second factors.
+	SessionRevoked_FACTORS_RESET SessionRevoked_Reason = 30
 )
 
 // Enum value maps for SessionRevoked_Reason.
@@ -56,6 +58,7 @@ var (
 		21: "TOO_MANY_SESSIONS",
 		10: "PASSWORD_CHANGED",
 		11: "PASSWORD_RESET",
+		30: "FACTORS_RESET",
 	}
 	SessionRevoked_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":   0,
@@ -66,6 +69,7 @@ var (
 		"TOO_MANY_SESSIONS":    21,
 		"PASSWORD_CHANGED":     10,
 		"PASSWORD_RESET":       11,
+		"FACTORS_RESET":        30,
 	}
 )
 
@@ -1400,12 +1404,12 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x02 \x01(\tR\tuserAgent:\x1b»\x18\x17\n" +
-	"\x15identity.login.failed\"\xde\x02\n" +
+	"\x15identity.login.failed\"\xf1\x02\n" +
 	"\x0eSessionRevoked\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12@\n" +
-	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xb1\x01\n" +
+	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xc4\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -1416,7 +1420,8 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x11TOO_MANY_SESSIONS\x10\x15\x12\x14\n" +
 	"\x10PASSWORD_CHANGED\x10\n" +
 	"\x12\x12\n" +
-	"\x0ePASSWORD_RESET\x10\v:\x1e»\x18\x1a\n" +
+	"\x0ePASSWORD_RESET\x10\v\x12\x11\n" +
+	"\rFACTORS_RESET\x10\x1e:\x1e»\x18\x1a\n" +
 	"\x18identity.session.revoked\"\x8e\x01\n" +
 	"\vFactorAdded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +

@@ -183,6 +183,8 @@ func (x *ExplainAccessResponse_Condition) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetExpression())
 	dst = append(dst, `,"holds":`...)
 	dst = jsonwire.AppendBool(dst, x.GetHolds())
+	dst = append(dst, `,"unknown":`...)
+	dst = jsonwire.AppendString(dst, x.GetUnknown())
 	return append(dst, '}')
 }
 

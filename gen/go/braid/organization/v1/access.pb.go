@@ -78,7 +78,7 @@ func (ExplainAccessResponse_Effect) EnumDescriptor() ([]byte, []int) {
 	return file_braid_organization_v1_access_proto_rawDescGZIP(), []int{6, 0}
 }
 
-// Resource is what a permission is asked for.
+// Resource is what a permission is asked for. What is said of it is trusted; what is left out is not known.
 type Resource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it is: "project", "task".
@@ -1208,8 +1208,12 @@ type ExplainAccessResponse_Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The expression.
 	Expression string `protobuf:"bytes,1,opt,name=expression,proto3" json:"expression,omitempty"`
-	// Whether it holds.
-	Holds         bool `protobuf:"varint,2,opt,name=holds,proto3" json:"holds,omitempty"`
+	// Whether it holds for certain.
+	Holds bool `protobuf:"varint,2,opt,name=holds,proto3" json:"holds,omitempty"`
+	// What it asks for that can't be known here, and what follows from that; empty when it can be told whether it holds.
+	// Of somebody else than the caller nobody knows the address, the factor and the login, and of a resource only what
+	// the question says. What can't be told does not allow, and does deny.
+	Unknown       string `protobuf:"bytes,3,opt,name=unknown,proto3" json:"unknown,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1256,6 +1260,13 @@ func (x *ExplainAccessResponse_Condition) GetHolds() bool {
 		return x.Holds
 	}
 	return false
+}
+
+func (x *ExplainAccessResponse_Condition) GetUnknown() string {
+	if x != nil {
+		return x.Unknown
+	}
+	return ""
 }
 
 // Reach is a part of the organization.
@@ -1435,7 +1446,7 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"permission\x18\x02 \x01(\tB1\xbaH.r,\x18\x80\x012'^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){2}$R\n" +
 	"permission\x12$\n" +
 	"\auser_id\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06userId\x12;\n" +
-	"\bresource\x18\x04 \x01(\v2\x1f.braid.organization.v1.ResourceR\bresource\"\xf0\x04\n" +
+	"\bresource\x18\x04 \x01(\v2\x1f.braid.organization.v1.ResourceR\bresource\"\x8a\x05\n" +
 	"\x15ExplainAccessResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12'\n" +
@@ -1450,12 +1461,13 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\n" +
 	"conditions\x18\x06 \x03(\v26.braid.organization.v1.ExplainAccessResponse.ConditionR\n" +
 	"conditions\x12\x18\n" +
-	"\amissing\x18\a \x03(\tR\amissing\x1aA\n" +
+	"\amissing\x18\a \x03(\tR\amissing\x1a[\n" +
 	"\tCondition\x12\x1e\n" +
 	"\n" +
 	"expression\x18\x01 \x01(\tR\n" +
 	"expression\x12\x14\n" +
-	"\x05holds\x18\x02 \x01(\bR\x05holds\"5\n" +
+	"\x05holds\x18\x02 \x01(\bR\x05holds\x12\x18\n" +
+	"\aunknown\x18\x03 \x01(\tR\aunknown\"5\n" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05ALLOW\x10\x01\x12\b\n" +

@@ -201,7 +201,8 @@ type Scope struct {
 	Type Scope_Type `protobuf:"varint,1,opt,name=type,proto3,enum=braid.organization.v1.Scope_Type" json:"type,omitempty"`
 	// With PROJECT the project's id, with RESOURCE the resource's.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// With RESOURCE: what it is, "task".
+	// With RESOURCE: what it is, "task". A type that the contract names in its permissions' resource_type, or the middle part of
+	// one of the organization's own permissions; else RESOURCE_TYPE_UNKNOWN.
 	ResourceType  string `protobuf:"bytes,3,opt,name=resource_type,json=resourceType,proto3" json:"resource_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -277,7 +278,7 @@ type Assignment struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// When it ends; unset: never.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// The CEL expression that must hold; empty: none.
+	// The CEL expression that must hold, as in CreateAssignment; empty: none.
 	Condition string `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	// The assignment it was delegated from; empty for one that was not.
 	SourceAssignmentId string `protobuf:"bytes,10,opt,name=source_assignment_id,json=sourceAssignmentId,proto3" json:"source_assignment_id,omitempty"`
@@ -423,7 +424,8 @@ type CreateAssignmentRequest struct {
 	RoleId string `protobuf:"bytes,3,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
 	// Where it holds; absent: in the whole organization.
 	Scope *Scope `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
-	// Whether it holds only for what the subject created or owns.
+	// Whether it holds only for what the subject created or owns. What they make is theirs; they make it only in projects that
+	// they may read.
 	Owned bool `protobuf:"varint,5,opt,name=owned,proto3" json:"owned,omitempty"`
 	// Whether its holder may give it on; only for users.
 	Delegable bool `protobuf:"varint,6,opt,name=delegable,proto3" json:"delegable,omitempty"`
@@ -431,7 +433,11 @@ type CreateAssignmentRequest struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// When it ends.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// The CEL expression that must hold.
+	// The CEL expression that must hold. It asks for now (a timestamp), request.address,
+	// request.factor (password, otp, passkey, sso), request.secondFactor (true or false), request.loginTime (a timestamp),
+	// subject.id, subject.kind (user, service_account), resource.type, resource.id, resource.project and resource.owner, and
+	// calls inNetwork(request.address, "10.0.0.0/8"). What is of the resource may only be compared (==, !=, in) with
+	// constants and subject.id. What can't be known does not allow, and does deny.
 	Condition     string `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -545,7 +551,7 @@ type DelegateAssignmentRequest struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// When it ends.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// The CEL expression that must hold besides that of the caller's own.
+	// The CEL expression that must hold besides that of the caller's own, as in CreateAssignment.
 	Condition     string `protobuf:"bytes,7,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -286,7 +286,7 @@ type EvaluateAccessResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether it is allowed.
 	Decision bool `protobuf:"varint,1,opt,name=decision,proto3" json:"decision,omitempty"`
-	// reason says why, in the words of CheckAccess.
+	// reason says why, in the words of CheckAccess; error, with status and message, why a question of several has no answer.
 	Context       *structpb.Struct `protobuf:"bytes,2,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -744,13 +744,14 @@ const file_braid_organization_v1_authzen_proto_rawDesc = "" +
 	"\acontext\x18\x04 \x01(\v2\x17.google.protobuf.StructR\acontext\"g\n" +
 	"\x16EvaluateAccessResponse\x12\x1a\n" +
 	"\bdecision\x18\x01 \x01(\bR\bdecision\x121\n" +
-	"\acontext\x18\x02 \x01(\v2\x17.google.protobuf.StructR\acontext\"\xd0\x06\n" +
+	"\acontext\x18\x02 \x01(\v2\x17.google.protobuf.StructR\acontext\"\xd5\x06\n" +
 	"\x17EvaluateAccessesRequest\x12?\n" +
 	"\asubject\x18\x01 \x01(\v2%.braid.organization.v1.AuthzenSubjectR\asubject\x12<\n" +
 	"\x06action\x18\x02 \x01(\v2$.braid.organization.v1.AuthzenActionR\x06action\x12B\n" +
 	"\bresource\x18\x03 \x01(\v2&.braid.organization.v1.AuthzenResourceR\bresource\x121\n" +
-	"\acontext\x18\x04 \x01(\v2\x17.google.protobuf.StructR\acontext\x12e\n" +
-	"\vevaluations\x18\x05 \x03(\v29.braid.organization.v1.EvaluateAccessesRequest.EvaluationB\b\xbaH\x05\x92\x01\x02\x10dR\vevaluations\x12P\n" +
+	"\acontext\x18\x04 \x01(\v2\x17.google.protobuf.StructR\acontext\x12j\n" +
+	"\vevaluations\x18\x05 \x03(\v29.braid.organization.v1.EvaluateAccessesRequest.EvaluationB\r\xbaH\n" +
+	"\x92\x01\a\x10d\"\x03\xd8\x01\x03R\vevaluations\x12P\n" +
 	"\aoptions\x18\x06 \x01(\v26.braid.organization.v1.EvaluateAccessesRequest.OptionsR\aoptions\x1a\x82\x02\n" +
 	"\n" +
 	"Evaluation\x12?\n" +

@@ -33,6 +33,8 @@ func (x *Organization) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"suspensionReason":`...)
 	dst = jsonwire.AppendString(dst, x.GetSuspensionReason())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }
 

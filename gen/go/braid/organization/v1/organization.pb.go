@@ -108,8 +108,10 @@ type Organization struct {
 	State Organization_State `protobuf:"varint,7,opt,name=state,proto3,enum=braid.organization.v1.Organization_State" json:"state,omitempty"`
 	// Why it is suspended; empty otherwise.
 	SuspensionReason string `protobuf:"bytes,8,opt,name=suspension_reason,json=suspensionReason,proto3" json:"suspension_reason,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Once it is created: its first access revision.
+	AccessRevision string `protobuf:"bytes,9,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Organization) Reset() {
@@ -194,6 +196,13 @@ func (x *Organization) GetState() Organization_State {
 func (x *Organization) GetSuspensionReason() string {
 	if x != nil {
 		return x.SuspensionReason
+	}
+	return ""
+}
+
+func (x *Organization) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
 	}
 	return ""
 }
@@ -495,7 +504,7 @@ var File_braid_organization_v1_organization_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_organization_proto_rawDesc = "" +
 	"\n" +
-	"(braid/organization/v1/organization.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x04\n" +
+	"(braid/organization/v1/organization.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x04\n" +
 	"\fOrganization\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x121\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x0e\xbaH\v\xd8\x01\x01r\x06\xc8\xc1\x18\x01\x18dR\vdisplayName\x12A\n" +
@@ -506,7 +515,8 @@ const file_braid_organization_v1_organization_proto_rawDesc = "" +
 	"updateTime\x12\x1b\n" +
 	"\x04etag\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12D\n" +
 	"\x05state\x18\a \x01(\x0e2).braid.organization.v1.Organization.StateB\x03\xe0A\x03R\x05state\x120\n" +
-	"\x11suspension_reason\x18\b \x01(\tB\x03\xe0A\x03R\x10suspensionReason\"]\n" +
+	"\x11suspension_reason\x18\b \x01(\tB\x03\xe0A\x03R\x10suspensionReason\x12,\n" +
+	"\x0faccess_revision\x18\t \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\"]\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +

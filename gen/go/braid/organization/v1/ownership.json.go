@@ -24,6 +24,8 @@ func (x *OwnershipTransfer) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"expireTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetExpireTime())
 	}
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }
 

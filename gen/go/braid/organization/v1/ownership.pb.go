@@ -37,9 +37,11 @@ type OwnershipTransfer struct {
 	// When it was offered.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Until when it can be accepted.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Once it is accepted: the organization's access revision that holds it.
+	AccessRevision string `protobuf:"bytes,6,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *OwnershipTransfer) Reset() {
@@ -105,6 +107,13 @@ func (x *OwnershipTransfer) GetExpireTime() *timestamppb.Timestamp {
 		return x.ExpireTime
 	}
 	return nil
+}
+
+func (x *OwnershipTransfer) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return ""
 }
 
 // TransferOwnershipRequest offers the caller's place.
@@ -478,7 +487,7 @@ var File_braid_organization_v1_ownership_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_ownership_proto_rawDesc = "" +
 	"\n" +
-	"%braid/organization/v1/ownership.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n" +
+	"%braid/organization/v1/ownership.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x01\n" +
 	"\x11OwnershipTransfer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bowner_id\x18\x02 \x01(\tR\aownerId\x12\x17\n" +
@@ -486,7 +495,8 @@ const file_braid_organization_v1_ownership_proto_rawDesc = "" +
 	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"p\n" +
+	"expireTime\x12'\n" +
+	"\x0faccess_revision\x18\x06 \x01(\tR\x0eaccessRevision\"p\n" +
 	"\x18TransferOwnershipRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"S\n" +

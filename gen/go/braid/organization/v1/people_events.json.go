@@ -291,3 +291,22 @@ func (x *MemberAddressChanged) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetUserId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SsoRequirementBypassed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"ownerIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetOwnerIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}

@@ -1497,6 +1497,71 @@ func (x *MemberAddressChanged) GetUserId() string {
 	return ""
 }
 
+// SsoRequirementBypassed: an owner signed in by the password although the organization's connection is required. The other
+// owners are told.
+type SsoRequirementBypassed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The owner who did.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The active owners.
+	OwnerIds      []string `protobuf:"bytes,3,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SsoRequirementBypassed) Reset() {
+	*x = SsoRequirementBypassed{}
+	mi := &file_braid_organization_v1_people_events_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SsoRequirementBypassed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SsoRequirementBypassed) ProtoMessage() {}
+
+func (x *SsoRequirementBypassed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_people_events_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SsoRequirementBypassed.ProtoReflect.Descriptor instead.
+func (*SsoRequirementBypassed) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_people_events_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SsoRequirementBypassed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SsoRequirementBypassed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *SsoRequirementBypassed) GetOwnerIds() []string {
+	if x != nil {
+		return x.OwnerIds
+	}
+	return nil
+}
+
 var File_braid_organization_v1_people_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_people_events_proto_rawDesc = "" +
@@ -1622,7 +1687,12 @@ const file_braid_organization_v1_people_events_proto_rawDesc = "" +
 	"\x14MemberAddressChanged\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId:)»\x18%\n" +
-	"#organization.member.address_changedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"#organization.member.address_changed\"\xa4\x01\n" +
+	"\x16SsoRequirementBypassed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n" +
+	"\towner_ids\x18\x03 \x03(\tR\bownerIds:+»\x18'\n" +
+	"%organization.sso_requirement.bypassedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_people_events_proto_rawDescOnce sync.Once
@@ -1636,7 +1706,7 @@ func file_braid_organization_v1_people_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_people_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_people_events_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_braid_organization_v1_people_events_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_braid_organization_v1_people_events_proto_goTypes = []any{
 	(*MemberSuspended)(nil),           // 0: braid.organization.v1.MemberSuspended
 	(*MemberResumed)(nil),             // 1: braid.organization.v1.MemberResumed
@@ -1660,6 +1730,7 @@ var file_braid_organization_v1_people_events_proto_goTypes = []any{
 	(*MemberJoined)(nil),              // 19: braid.organization.v1.MemberJoined
 	(*SsoRequirementUpdated)(nil),     // 20: braid.organization.v1.SsoRequirementUpdated
 	(*MemberAddressChanged)(nil),      // 21: braid.organization.v1.MemberAddressChanged
+	(*SsoRequirementBypassed)(nil),    // 22: braid.organization.v1.SsoRequirementBypassed
 }
 var file_braid_organization_v1_people_events_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -1680,7 +1751,7 @@ func file_braid_organization_v1_people_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_people_events_proto_rawDesc), len(file_braid_organization_v1_people_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

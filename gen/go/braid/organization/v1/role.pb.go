@@ -969,7 +969,11 @@ type Role_Parent struct {
 	Inheritance Role_Inheritance `protobuf:"varint,2,opt,name=inheritance,proto3,enum=braid.organization.v1.Role_Inheritance" json:"inheritance,omitempty"`
 	// With PARTIAL: the permissions that are inherited, allowed and denied ones.
 	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// With CONDITIONAL: the CEL expression that must hold.
+	// The CEL expression that must hold, with CONDITIONAL. It asks for now (a timestamp), request.address,
+	// request.factor (password, otp, passkey, sso), request.secondFactor (true or false), request.loginTime (a timestamp),
+	// subject.id, subject.kind (user, service_account), resource.type, resource.id, resource.project and resource.owner, and
+	// calls inNetwork(request.address, "10.0.0.0/8"). What is of the resource may only be compared (==, !=, in) with
+	// constants and subject.id. What can't be known does not allow, and does deny.
 	Condition     string `protobuf:"bytes,4,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

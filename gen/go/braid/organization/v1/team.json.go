@@ -28,6 +28,8 @@ func (x *Team) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"etag":`...)
 	dst = jsonwire.AppendString(dst, x.GetEtag())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }
 
@@ -119,6 +121,8 @@ func (x *DeleteTeamRequest) AppendJSON(dst []byte) []byte {
 // AppendJSON implements jsonwire.Appender.
 func (x *DeleteTeamResponse) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
+	dst = append(dst, `"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }
 
@@ -138,6 +142,8 @@ func (x *TeamMember) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"joinTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetJoinTime())
 	}
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }
 
@@ -228,5 +234,7 @@ func (x *RemoveTeamMemberRequest) AppendJSON(dst []byte) []byte {
 // AppendJSON implements jsonwire.Appender.
 func (x *RemoveTeamMemberResponse) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
+	dst = append(dst, `"accessRevision":`...)
+	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
 	return append(dst, '}')
 }

@@ -95,9 +95,11 @@ type Team struct {
 	// When it last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change; send it back to guard an update.
-	Etag          string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Etag string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
+	// After a write that changes who may do what: the organization's access revision that holds it; empty otherwise.
+	AccessRevision string `protobuf:"bytes,8,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Team) Reset() {
@@ -175,6 +177,13 @@ func (x *Team) GetUpdateTime() *timestamppb.Timestamp {
 func (x *Team) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+func (x *Team) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
 	}
 	return ""
 }
@@ -572,11 +581,13 @@ func (x *DeleteTeamRequest) GetTeamId() string {
 	return ""
 }
 
-// DeleteTeamResponse is empty.
+// DeleteTeamResponse says from when the team, with what it has, is gone.
 type DeleteTeamResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization's access revision that holds it.
+	AccessRevision string `protobuf:"bytes,1,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DeleteTeamResponse) Reset() {
@@ -609,6 +620,13 @@ func (*DeleteTeamResponse) Descriptor() ([]byte, []int) {
 	return file_braid_organization_v1_team_proto_rawDescGZIP(), []int{7}
 }
 
+func (x *DeleteTeamResponse) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return ""
+}
+
 // TeamMember is somebody's place in a team.
 type TeamMember struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -619,9 +637,11 @@ type TeamMember struct {
 	// What the user is in the team.
 	Role TeamMember_Role `protobuf:"varint,3,opt,name=role,proto3,enum=braid.organization.v1.TeamMember_Role" json:"role,omitempty"`
 	// When the user was added.
-	JoinTime      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	JoinTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
+	// After a write that changes who may do what: the organization's access revision that holds it; empty otherwise.
+	AccessRevision string `protobuf:"bytes,5,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *TeamMember) Reset() {
@@ -680,6 +700,13 @@ func (x *TeamMember) GetJoinTime() *timestamppb.Timestamp {
 		return x.JoinTime
 	}
 	return nil
+}
+
+func (x *TeamMember) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return ""
 }
 
 // AddTeamMemberRequest puts somebody into a team.
@@ -1047,11 +1074,13 @@ func (x *RemoveTeamMemberRequest) GetUserId() string {
 	return ""
 }
 
-// RemoveTeamMemberResponse is empty.
+// RemoveTeamMemberResponse says from when what the team has is no longer theirs.
 type RemoveTeamMemberResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization's access revision that holds it.
+	AccessRevision string `protobuf:"bytes,1,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RemoveTeamMemberResponse) Reset() {
@@ -1084,11 +1113,18 @@ func (*RemoveTeamMemberResponse) Descriptor() ([]byte, []int) {
 	return file_braid_organization_v1_team_proto_rawDescGZIP(), []int{14}
 }
 
+func (x *RemoveTeamMemberResponse) GetAccessRevision() string {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return ""
+}
+
 var File_braid_organization_v1_team_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_team_proto_rawDesc = "" +
 	"\n" +
-	" braid/organization/v1/team.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x02\n" +
+	" braid/organization/v1/team.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbraid/options/v1/text.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n" +
 	"\x04Team\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x121\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x0e\xbaH\v\xd8\x01\x01r\x06\xc8\xc1\x18\x01\x18dR\vdisplayName\x12.\n" +
@@ -1098,7 +1134,8 @@ const file_braid_organization_v1_team_proto_rawDesc = "" +
 	"createTime\x12@\n" +
 	"\vupdate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x12\x1b\n" +
-	"\x04etag\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\xdb\x01\n" +
+	"\x04etag\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12,\n" +
+	"\x0faccess_revision\x18\b \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\"\xdb\x01\n" +
 	"\x11CreateTeamRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x120\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\r\xbaH\n" +
@@ -1126,14 +1163,16 @@ const file_braid_organization_v1_team_proto_rawDesc = "" +
 	"updateMask\"i\n" +
 	"\x11DeleteTeamRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
-	"\ateam_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06teamId\"\x14\n" +
-	"\x12DeleteTeamResponse\"\xad\x02\n" +
+	"\ateam_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06teamId\"=\n" +
+	"\x12DeleteTeamResponse\x12'\n" +
+	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision\"\xdb\x02\n" +
 	"\n" +
 	"TeamMember\x12\x1c\n" +
 	"\auser_id\x18\x01 \x01(\tB\x03\xe0A\x03R\x06userId\x12I\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB&\xb8\xbb\x18\x01һ\x18\x1eis changed by the person aloneR\vdisplayName\x12D\n" +
 	"\x04role\x18\x03 \x01(\x0e2&.braid.organization.v1.TeamMember.RoleB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12<\n" +
-	"\tjoin_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\bjoinTime\"2\n" +
+	"\tjoin_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\bjoinTime\x12,\n" +
+	"\x0faccess_revision\x18\x05 \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\"2\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -1165,8 +1204,9 @@ const file_braid_organization_v1_team_proto_rawDesc = "" +
 	"\x17RemoveTeamMemberRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\ateam_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06teamId\x12!\n" +
-	"\auser_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"\x1a\n" +
-	"\x18RemoveTeamMemberResponse2\xc5\a\n" +
+	"\auser_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"C\n" +
+	"\x18RemoveTeamMemberResponse\x12'\n" +
+	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision2\xc5\a\n" +
 	"\vTeamService\x12\xb2\x01\n" +
 	"\n" +
 	"CreateTeam\x12(.braid.organization.v1.CreateTeamRequest\x1a\x1b.braid.organization.v1.Team\"]\xaa\xbb\x18!2\x05admin\"\x18organization.team.create\x82\xd3\xe4\x93\x022:\x01*\"-/api/v1/organizations/{organization_id}/teams\x12\xbc\x01\n" +

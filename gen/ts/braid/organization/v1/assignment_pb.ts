@@ -108,7 +108,8 @@ export type Scope = Message<"braid.organization.v1.Scope"> & {
   id: string;
 
   /**
-   * With RESOURCE: what it is, "task".
+   * With RESOURCE: what it is, "task". A type that the contract names in its permissions' resource_type, or the middle part of
+   * one of the organization's own permissions; else RESOURCE_TYPE_UNKNOWN.
    *
    * @generated from field: string resource_type = 3;
    */
@@ -226,7 +227,7 @@ export type Assignment = Message<"braid.organization.v1.Assignment"> & {
   expireTime?: Timestamp | undefined;
 
   /**
-   * The CEL expression that must hold; empty: none.
+   * The CEL expression that must hold, as in CreateAssignment; empty: none.
    *
    * @generated from field: string condition = 9;
    */
@@ -303,7 +304,8 @@ export type CreateAssignmentRequest = Message<"braid.organization.v1.CreateAssig
   scope?: Scope | undefined;
 
   /**
-   * Whether it holds only for what the subject created or owns.
+   * Whether it holds only for what the subject created or owns. What they make is theirs; they make it only in projects that
+   * they may read.
    *
    * @generated from field: bool owned = 5;
    */
@@ -331,7 +333,11 @@ export type CreateAssignmentRequest = Message<"braid.organization.v1.CreateAssig
   expireTime?: Timestamp | undefined;
 
   /**
-   * The CEL expression that must hold.
+   * The CEL expression that must hold. It asks for now (a timestamp), request.address,
+   * request.factor (password, otp, passkey, sso), request.secondFactor (true or false), request.loginTime (a timestamp),
+   * subject.id, subject.kind (user, service_account), resource.type, resource.id, resource.project and resource.owner, and
+   * calls inNetwork(request.address, "10.0.0.0/8"). What is of the resource may only be compared (==, !=, in) with
+   * constants and subject.id. What can't be known does not allow, and does deny.
    *
    * @generated from field: string condition = 9;
    */
@@ -394,7 +400,7 @@ export type DelegateAssignmentRequest = Message<"braid.organization.v1.DelegateA
   expireTime?: Timestamp | undefined;
 
   /**
-   * The CEL expression that must hold besides that of the caller's own.
+   * The CEL expression that must hold besides that of the caller's own, as in CreateAssignment.
    *
    * @generated from field: string condition = 7;
    */

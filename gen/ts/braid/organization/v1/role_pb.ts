@@ -146,7 +146,11 @@ export type Role_Parent = Message<"braid.organization.v1.Role.Parent"> & {
   permissions: string[];
 
   /**
-   * With CONDITIONAL: the CEL expression that must hold.
+   * The CEL expression that must hold, with CONDITIONAL. It asks for now (a timestamp), request.address,
+   * request.factor (password, otp, passkey, sso), request.secondFactor (true or false), request.loginTime (a timestamp),
+   * subject.id, subject.kind (user, service_account), resource.type, resource.id, resource.project and resource.owner, and
+   * calls inNetwork(request.address, "10.0.0.0/8"). What is of the resource may only be compared (==, !=, in) with
+   * constants and subject.id. What can't be known does not allow, and does deny.
    *
    * @generated from field: string condition = 4;
    */

@@ -72,7 +72,7 @@ func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams
 
 const lockChallenge = `-- name: LockChallenge :one
 select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known, methods,
-    sso_connection_id, sso_bypassed
+    sso_connection_id, sso_bypassed, mail_id, mail_nonce
 from challenge where hash = $1 for update
 `
 
@@ -89,6 +89,8 @@ type LockChallengeRow struct {
 	Methods          []string
 	SsoConnectionID  id.ID
 	SsoBypassed      bool
+	MailID           id.ID
+	MailNonce        []byte
 }
 
 func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallengeRow, error) {
@@ -107,8 +109,31 @@ func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallenge
 		&i.Methods,
 		&i.SsoConnectionID,
 		&i.SsoBypassed,
+		&i.MailID,
+		&i.MailNonce,
 	)
 	return i, err
+}
+
+const mailChallenge = `-- name: MailChallenge :exec
+update challenge set mail_id = $1, mail_nonce = $2, expires_at = $3 where hash = $4
+`
+
+type MailChallengeParams struct {
+	MailID    id.ID
+	MailNonce []byte
+	ExpiresAt time.Time
+	Hash      []byte
+}
+
+func (q *Queries) MailChallenge(ctx context.Context, arg MailChallengeParams) error {
+	_, err := q.db.Exec(ctx, mailChallenge,
+		arg.MailID,
+		arg.MailNonce,
+		arg.ExpiresAt,
+		arg.Hash,
+	)
+	return err
 }
 
 const purgeChallenges = `-- name: PurgeChallenges :execrows

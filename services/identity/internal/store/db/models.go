@@ -59,6 +59,8 @@ type Challenge struct {
 	Methods          []string
 	SsoConnectionID  id.ID
 	SsoBypassed      bool
+	MailID           id.ID
+	MailNonce        []byte
 }
 
 type Credential struct {

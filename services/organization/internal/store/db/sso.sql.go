@@ -23,6 +23,30 @@ func (q *Queries) DropSsoRequirement(ctx context.Context, organizationID id.ID, 
 	return result.RowsAffected(), nil
 }
 
+const findOwners = `-- name: FindOwners :many
+select user_id::uuid as user_id from find_owners($1::uuid, $2::integer)
+`
+
+func (q *Queries) FindOwners(ctx context.Context, organizationID id.ID, atMost int32) ([]id.ID, error) {
+	rows, err := q.db.Query(ctx, findOwners, organizationID, atMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []id.ID
+	for rows.Next() {
+		var user_id id.ID
+		if err := rows.Scan(&user_id); err != nil {
+			return nil, err
+		}
+		items = append(items, user_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const findRequiring = `-- name: FindRequiring :many
 select organization_id::uuid as organization_id from find_requiring($1::uuid)
 `

@@ -8,3 +8,6 @@ delete from sso_requirement where organization_id = $1 and sso_connection_id = $
 
 -- name: FindRequiring :many
 select organization_id::uuid as organization_id from find_requiring(sqlc.arg(user_id)::uuid);
+
+-- name: FindOwners :many
+select user_id::uuid as user_id from find_owners(sqlc.arg(organization_id)::uuid, sqlc.arg(at_most)::integer);

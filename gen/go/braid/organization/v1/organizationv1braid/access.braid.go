@@ -16,7 +16,8 @@ type AccessServiceHandler interface {
 	CheckAccess(context.Context, *v1.CheckAccessRequest) (*v1.CheckAccessResponse, error)
 	// BatchCheckAccess answers up to 100 checks, in their order, all from the same data.
 	BatchCheckAccess(context.Context, *v1.BatchCheckAccessRequest) (*v1.BatchCheckAccessResponse, error)
-	// ExplainAccess says why: each way that leads to a yes or a no, and for what nearly does, what is missing.
+	// ExplainAccess says why: each way that leads to a yes or a no, and for what nearly does, what is missing. A condition
+	// about the address or the login of somebody else can't be told here; it is said what it comes to for that.
 	ExplainAccess(context.Context, *v1.ExplainAccessRequest) (*v1.ExplainAccessResponse, error)
 	// ListSubjects lists who can: the members and service accounts that a check would allow at this moment. A condition on
 	// the address or the login of who acts can't be known here and counts as not met.

@@ -14,7 +14,9 @@ import (
 type AuthzenServiceHandler interface {
 	// EvaluateAccess answers one question.
 	EvaluateAccess(context.Context, *v1.EvaluateAccessRequest) (*v1.EvaluateAccessResponse, error)
-	// EvaluateAccesses answers up to 100 questions, in their order. What a question leaves out it takes from the request.
+	// EvaluateAccesses answers up to 100 questions, in their order. What a question leaves out it takes from the request. One
+	// that lacks something, or breaks a rule, fails alone: its decision is false, and its context.error says why, with the
+	// status that it would have been answered alone.
 	EvaluateAccesses(context.Context, *v1.EvaluateAccessesRequest) (*v1.EvaluateAccessesResponse, error)
 	// GetAuthzenConfiguration says where the two are.
 	GetAuthzenConfiguration(context.Context, *v1.GetAuthzenConfigurationRequest) (*v1.GetAuthzenConfigurationResponse, error)
