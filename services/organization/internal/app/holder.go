@@ -149,6 +149,11 @@ func (a *App) raise(ctx context.Context, tx *pg.Tx, organizationID id.ID, begun 
 // isOwner reports whether the holder is an owner of the organization.
 func (h *holder) isOwner() bool { return slices.Contains(h.RoleIDs, domain.Owner) }
 
+// holdsEverything reports whether there is nothing to measure: the holder is an owner, and no credential's limits are theirs.
+func (h *holder) holdsEverything() bool {
+	return h.isOwner() && h.Member && !h.Suspended && h.limits == nil
+}
+
 // coversRole refuses a member's role that the holder may neither give nor take away. Who is an owner, owners say.
 func (a *App) coversRole(actor *holder, roleID string) error {
 	if roleID == domain.Owner && !actor.isOwner() {
@@ -162,7 +167,7 @@ func (a *App) coversRole(actor *holder, roleID string) error {
 // what is denied to one is theirs to lift, or they could deny themselves something and nobody would be left to undo it. An
 // owner's token is measured like everybody's.
 func (a *App) covers(actor *holder, given domain.Assignment) error {
-	if actor.isOwner() && actor.limits == nil && actor.Member && !actor.Suspended {
+	if actor.holdsEverything() {
 		return nil
 	}
 	asked := accessAssignment(given)
@@ -180,7 +185,7 @@ const touchedRole = "touched"
 
 // coversPermissions refuses permissions that the holder lacks within the limits of the assignment. An owner lacks none.
 func (a *App) coversPermissions(actor *holder, permissions []string, limits domain.Assignment) error {
-	if actor.isOwner() {
+	if actor.holdsEverything() {
 		return nil
 	}
 	compiled, err := access.NewGraph(actor.graph, []access.Role{{ID: touchedRole, Allow: permissions}})
