@@ -36,7 +36,7 @@ func (h *AccessTokens) CreateAccessToken(ctx context.Context, request *identityv
 	draft := domain.MachineCredentialDraft{
 		DisplayName: request.GetDisplayName(), Scopes: request.GetScopes(), Networks: request.GetAllowedNetworks(),
 		ExpiresAt: decodeTime(request.GetExpireTime()), OrganizationID: id.ParseOrZero(request.GetOrganizationId()),
-		MadeBy: call.From(ctx).Actor.Login(),
+		MadeBy: app.MakingLogin(ctx),
 	}
 	if err := h.app.CheckMembership(ctx, draft.OrganizationID); err != nil {
 		return nil, err

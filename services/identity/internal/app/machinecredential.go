@@ -76,6 +76,12 @@ func (a *App) CheckKeyScopes(ctx context.Context, owner domain.MachineOwner, key
 	return a.CheckScopes(ctx, owner.OrganizationID, key.Scopes)
 }
 
+// MakingLogin is the caller's login, for a token that they make.
+func MakingLogin(ctx context.Context) domain.MakingLogin {
+	login := call.From(ctx).Actor.Login()
+	return domain.MakingLogin{Time: login.Known(), Methods: login.Methods.Names(), ConnectionID: login.Passed, BrokeGlass: login.BrokeGlass}
+}
+
 // CreateMachineCredential makes an access token or a key.
 func (a *App) CreateMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, draft domain.MachineCredentialDraft) (NewCredential, error) {
 	made, err := domain.NewMachineCredential(owner, draft, a.Permissions, a.Clock.Now())
@@ -193,7 +199,7 @@ func (a *App) RotateMachineCredential(ctx context.Context, tx *pg.Tx, owner doma
 	if err != nil {
 		return NewCredential{}, err
 	}
-	successor, end, err := replaced.Successor(call.From(ctx).Actor, publicKey, overlap, a.Clock.Now())
+	successor, end, err := replaced.Successor(call.From(ctx).Actor.UserID, MakingLogin(ctx), publicKey, overlap, a.Clock.Now())
 	if err != nil {
 		return NewCredential{}, err
 	}

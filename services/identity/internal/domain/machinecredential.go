@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -41,6 +40,16 @@ type PublicKey struct {
 	Y     string `json:"y,omitempty"`
 }
 
+// MakingLogin is the login that a person's token was made or rotated in.
+type MakingLogin struct {
+	// Time is when the person had last proven who they are, nil where nobody knows, and Methods how.
+	Time    *time.Time
+	Methods []string
+	// ConnectionID is the organization's connection that they had come by, BrokeGlass that an owner came past it.
+	ConnectionID id.ID
+	BrokeGlass   bool
+}
+
 // MachineCredential is a personal access token, or a key of a service account. It ends by being removed.
 type MachineCredential struct {
 	ID    id.ID
@@ -49,8 +58,8 @@ type MachineCredential struct {
 	OrganizationID id.ID
 	// CreatorID is who made a key, or has rotated it: the key is good for what they hold, too. Zero for a person's token.
 	CreatorID id.ID
-	// MadeBy is the login that a person's token was made or rotated in; zero for a key, and where nobody knows.
-	MadeBy call.Login
+	// MadeBy is zero for a key.
+	MadeBy MakingLogin
 	// SuccessorID is what has taken its place; zero for nothing.
 	SuccessorID id.ID
 	DisplayName string
@@ -80,7 +89,7 @@ type MachineCredentialDraft struct {
 	// CreatorID is who makes a key.
 	CreatorID id.ID
 	// MadeBy is the login that a person makes a token in.
-	MadeBy call.Login
+	MadeBy MakingLogin
 }
 
 // NewMachineCredential returns what the draft asks for. permissions are the names that a scope may be.
@@ -167,7 +176,7 @@ func parseNetworks(texts []string) ([]string, error) {
 // Successor returns what takes the credential's place, and when the credential then ends: after the overlap, and never
 // later than it would have. It is its maker's, and of their login; nothing else differs, so that nobody gets by rotation what
 // they could not have made.
-func (c MachineCredential) Successor(maker call.Actor, publicKey *PublicKey, overlap time.Duration, now time.Time) (successor MachineCredential, end time.Time, err error) {
+func (c MachineCredential) Successor(makerID id.ID, login MakingLogin, publicKey *PublicKey, overlap time.Duration, now time.Time) (successor MachineCredential, end time.Time, err error) {
 	if !now.Before(c.ExpiresAt) {
 		return MachineCredential{}, time.Time{}, ErrCredentialExpired
 	}
@@ -177,9 +186,9 @@ func (c MachineCredential) Successor(maker call.Actor, publicKey *PublicKey, ove
 	successor = c
 	successor.ID, successor.PublicKey, successor.CreatedAt, successor.ExpiresAt = id.New(), publicKey, now, now.Add(c.Lifetime)
 	if !c.Owner.ServiceAccountID.IsZero() {
-		successor.CreatorID = maker.UserID
+		successor.CreatorID = makerID
 	} else {
-		successor.MadeBy = maker.Login()
+		successor.MadeBy = login
 	}
 	successor.LastUsedAt, successor.LastUsedAddress, successor.SuccessorID = nil, "", id.ID{}
 	end = now.Add(overlap)

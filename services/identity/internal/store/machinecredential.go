@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
@@ -62,7 +61,7 @@ func CreateMachineCredential(ctx context.Context, tx *pg.Tx, made domain.Machine
 		ID: made.ID, AccountID: made.Owner.UserID, ServiceAccountID: made.Owner.ServiceAccountID, OrganizationID: made.OrganizationID,
 		DisplayName: made.DisplayName, Hash: hash, PublicKey: publicKey, Scopes: made.Scopes, Networks: made.Networks,
 		CreatedAt: made.CreatedAt, ExpiresAt: made.ExpiresAt, LifetimeSeconds: max(1, int64(made.Lifetime/time.Second)), CreatorID: made.CreatorID,
-		AuthenticatedAt: made.MadeBy.Known(), Methods: made.MadeBy.Methods.Names(), SsoConnectionID: made.MadeBy.Passed, SsoBypassed: made.MadeBy.BrokeGlass,
+		AuthenticatedAt: made.MadeBy.Time, Methods: append([]string{}, made.MadeBy.Methods...), SsoConnectionID: made.MadeBy.ConnectionID, SsoBypassed: made.MadeBy.BrokeGlass,
 	})
 }
 
@@ -190,17 +189,11 @@ func ListMachineCredentials(ctx context.Context, querier pg.Querier, owner domai
 
 // FindMachineCredential returns the credential with a secret's hash, whoever asks; ErrNotFound when there is none.
 func FindMachineCredential(ctx context.Context, querier pg.Querier, hash []byte) (found domain.MachineCredential, err error) {
-	var authenticated *time.Time
-	var methods []string
 	err = querier.QueryRow(ctx, `select id, account_id, service_account_id, organization_id, scopes, networks, created_at, expires_at, creator_id,
 authenticated_at, methods, sso_connection_id, sso_bypassed
 from find_machine_credential($1)`, hash).Scan(&found.ID, &found.Owner.UserID, &found.Owner.ServiceAccountID, &found.OrganizationID,
 		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &found.CreatorID,
-		&authenticated, &methods, &found.MadeBy.Passed, &found.MadeBy.BrokeGlass)
-	found.MadeBy.Methods = call.MethodsOf(methods, "")
-	if authenticated != nil {
-		found.MadeBy.Time = *authenticated
-	}
+		&found.MadeBy.Time, &found.MadeBy.Methods, &found.MadeBy.ConnectionID, &found.MadeBy.BrokeGlass)
 	return found, explain("find credential", err)
 }
 
