@@ -198,7 +198,7 @@ func (p *process) buildAccess() error {
 			state, err := directory.GetSessionState(ctx, &identityv1.GetSessionStateRequest{SessionId: sessionID.String()})
 			return authn.SessionState{Live: state.GetLive(), Weak: state.GetWeak()}, err
 		},
-		Credentials: credentials, Fresh: fresh, Clock: p.clock, Logger: p.logger, Registerer: p.metrics,
+		PublicURL: p.settings.Process.PublicURL, Credentials: credentials, Fresh: fresh, Clock: p.clock, Logger: p.logger, Registerer: p.metrics,
 	})
 	if err != nil {
 		return err

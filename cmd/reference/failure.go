@@ -47,7 +47,7 @@ var ownReasons = map[string][]string{
 		"FACTOR_REQUIRED", "SSO_REQUIRED", "SSO_DOMAIN_MISMATCH", "ACCOUNT_DELETION_PENDING",
 	},
 	"/braid.identity.v1.ProviderService/LinkProviderLogin": {
-		"CHALLENGE_EXPIRED", "CREDENTIALS_INVALID", "FACTOR_LOCKED", "IDENTITY_TAKEN", "FACTOR_REQUIRED", "SSO_DOMAIN_MISMATCH",
+		"CHALLENGE_EXPIRED", "CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "IDENTITY_TAKEN", "FACTOR_REQUIRED", "SSO_DOMAIN_MISMATCH",
 		"CODE_INVALID", "SSO_REQUIRED", "ACCOUNT_DELETION_PENDING",
 	},
 	"/braid.identity.v1.ProviderLinkService/MailProviderLink":   {"CHALLENGE_EXPIRED"},
@@ -64,11 +64,11 @@ var ownReasons = map[string][]string{
 	"/braid.identity.v1.PasswordService/ChangePassword": {"CREDENTIALS_INVALID", "ACCOUNT_LOCKED", "PASSWORD_UNCHANGED", "PASSWORD_TOO_SHORT", "PASSWORD_TOO_LONG", "PASSWORD_BREACHED", "PASSWORD_PERSONAL"},
 
 	"/braid.identity.v1.AccessTokenService/CreateAccessToken":       {"NOT_FOUND", "CREDENTIAL_LIMIT_REACHED"},
-	"/braid.identity.v1.AccessTokenService/RotateAccessToken":       {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
+	"/braid.identity.v1.AccessTokenService/RotateAccessToken":       {"CREDENTIAL_EXPIRED", "CREDENTIAL_ROTATED", "CREDENTIAL_LIMIT_REACHED"},
 	"/braid.identity.v1.DataExportService/CreateDataExport":         {"DATA_EXPORT_RUNNING", "DATA_EXPORT_LIMIT_REACHED"},
 	"/braid.identity.v1.ServiceAccountService/CreateServiceAccount": {"SERVICE_ACCOUNT_LIMIT_REACHED"},
 	"/braid.identity.v1.ApiKeyService/CreateApiKey":                 {"CREDENTIAL_LIMIT_REACHED"},
-	"/braid.identity.v1.ApiKeyService/RotateApiKey":                 {"CREDENTIAL_EXPIRED", "CREDENTIAL_LIMIT_REACHED"},
+	"/braid.identity.v1.ApiKeyService/RotateApiKey":                 {"CREDENTIAL_EXPIRED", "CREDENTIAL_ROTATED", "CREDENTIAL_LIMIT_REACHED"},
 
 	"/braid.identity.v1.OperatorService/CreateOperator": {"OPERATOR_EXISTS"}, "/braid.identity.v1.OperatorService/UpdateOperator": {"LAST_OPERATOR_ADMIN"},
 	"/braid.identity.v1.OperatorService/DeleteOperator": {"LAST_OPERATOR_ADMIN"}, "/braid.identity.v1.OperatorUserService/ResetFactors": {"FACTOR_MISSING"},

@@ -13,7 +13,8 @@ import "time"
 //
 // An assignment with a Source is delegated: then that grant must be the one with the Source's id, whose limits hold for
 // the delegated one anyway, so that it only needs not to have expired. In any case no grant of the subject's own may deny the
-// permission, now or later, anywhere in the scope. What the role denies gives nobody anything.
+// permission, now or later, anywhere in the scope, and the permission must be one that the holdings were cut to, if they were
+// (Within). What the role denies gives nobody anything.
 func (h *Holdings) CheckGrant(given *Assignment, at time.Time) error {
 	role := h.graph.role(given.RoleID)
 	if role == nil {
@@ -30,6 +31,9 @@ func (h *Holdings) CheckGrant(given *Assignment, at time.Time) error {
 }
 
 func (h *Holdings) entitles(given *Assignment, role *role, bit int, at time.Time) (entitled bool) {
+	if !h.touched[allow].has(bit) {
+		return false
+	}
 	for i := range h.grants {
 		own := &h.grants[i]
 		if own.finished(at) {

@@ -184,3 +184,26 @@ func TestGranteesMayNothingThatGrantorsMayNot(t *testing.T) {
 	require.Greater(t, granted, 1000)
 	require.Greater(t, used, 1000)
 }
+
+// What a credential may do is a part of what its owner may, and so is what it may give.
+func TestWhatIsCutIsNeitherDecidedNorGranted(t *testing.T) {
+	t.Parallel()
+	graph, err := access.NewGraph(nil, grantRoles)
+	require.NoError(t, err)
+	whole, err := graph.Hold(access.Subject{ID: "ada", Kind: access.User}, []access.Assignment{give("writer")})
+	require.NoError(t, err)
+	cut := whole.Within(func(permission string) bool { return permission == "read" })
+	writer, reader := give("writer"), give("reader")
+	require.NoError(t, whole.CheckGrant(&writer, start))
+	require.NoError(t, cut.CheckGrant(&reader, start))
+	require.ErrorIs(t, cut.CheckGrant(&writer, start), access.ErrGrantExceedsOwn)
+	for permission, allowed := range map[string]bool{"read": true, "write": false} {
+		question := access.Question{Permission: permission, Now: start}
+		reach := cut.Reach(&question)
+		require.Equal(t, allowed, cut.Decide(&question).Allowed)
+		require.Equal(t, allowed, cut.Everywhere(permission))
+		require.Equal(t, allowed, reach.Everything())
+		require.Equal(t, !allowed, reach.Nothing())
+		require.True(t, whole.Decide(&question).Allowed, "the whole is what it was")
+	}
+}

@@ -82,7 +82,7 @@ type Holdings struct {
 	placed map[Scope][]int32
 	// unlimited is what a grant of the whole organization without a limit always allows.
 	unlimited bitset
-	// touched is what any grant allows or denies, be it conditionally.
+	// touched is what any grant allows or denies, be it conditionally; allowed is nothing besides.
 	touched [effects]bitset
 }
 
@@ -159,4 +159,21 @@ func (h *Holdings) limit(stored *Assignment, step int) (*limit, error) {
 		compiled.source = source
 	}
 	return compiled, nil
+}
+
+// Within returns the holdings cut to the permissions that let through: what is decided, filtered and granted by them is never
+// more. What they deny they go on denying.
+func (h *Holdings) Within(lets func(permission string) bool) *Holdings {
+	within := *h
+	within.touched[allow], within.unlimited = h.cut(h.touched[allow], lets), h.cut(h.unlimited, lets)
+	return &within
+}
+
+func (h *Holdings) cut(permissions bitset, lets func(permission string) bool) (kept bitset) {
+	for bit := range permissions.all() {
+		if lets(h.graph.name(bit)) {
+			kept.add(bit)
+		}
+	}
+	return kept
 }

@@ -94,6 +94,9 @@ type Config struct {
 	ServiceKeys map[string]ServiceKey
 	// SessionLive asks identity about a session.
 	SessionLive func(ctx context.Context, sessionID id.ID) (SessionState, error)
+	// PublicURL is the deployment's: the issuer of tokens for clients, as its metadata says (RFC 9068 section 2.2). People's
+	// tokens have Issuer, and so have clients' of the version before.
+	PublicURL string
 	// Credentials answers about access tokens and API keys; without it, none is good.
 	Credentials Credentials
 	// Fresh reports whether every session ended more than a second ago has been heard of.
@@ -155,7 +158,7 @@ func New(config Config) (*Authenticator, error) {
 			Name: "braid_authn_session_questions_total",
 			Help: "Questions to identity about whether a session is live.",
 		}),
-		parser:  newParser(config.Clock, jwt.WithAudience(Audience), jwt.WithIssuer(Issuer)),
+		parser:  newParser(config.Clock, jwt.WithAudience(Audience)),
 		answers: answers,
 		ended:   map[id.ID]time.Time{},
 		secured: map[id.ID]securing{},
@@ -223,6 +226,9 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 	if err != nil {
 		return verified{}, errTokenInvalid.WithCause(err)
 	}
+	if !a.issues(claims) {
+		return verified{}, errTokenInvalid.WithCause(errors.New("another issuer"))
+	}
 	if known, machine, err := machineOf(claims); machine {
 		if err != nil || claims.IssuedAt == nil {
 			return verified{}, errTokenInvalid.WithCause(err)
@@ -252,6 +258,11 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 		known.issued = claims.IssuedAt.UTC()
 	}
 	return known, nil
+}
+
+func (a *Authenticator) issues(claims *Claims) bool {
+	forClient := claims.ClientID != "" && a.PublicURL != "" && claims.Issuer == a.PublicURL
+	return forClient || claims.Issuer == Issuer
 }
 
 // header checks the token's type and returns its key id.

@@ -62,6 +62,14 @@ func describeCredential(answer *identityv1.VerifyCredentialResponse) (Credential
 	if limits.Networks, err = ParseNetworks(answer.GetAllowedNetworks()); err != nil {
 		return Credential{}, err
 	}
+	limits.MadeAt = answer.GetCreateTime().AsTime()
+	limits.MadeBy = call.Login{Methods: call.MethodsOf(answer.GetAmr(), ""), BrokeGlass: answer.GetSsoBypassed()}
+	if answer.GetAuthTime() != nil {
+		limits.MadeBy.Time = answer.GetAuthTime().AsTime()
+	}
+	if err := limits.MadeBy.Passed.UnmarshalText([]byte(answer.GetSsoConnectionId())); err != nil {
+		return Credential{}, fmt.Errorf("read the connection of a credential's login: %w", err)
+	}
 	described.Limits = limits
 	return described, nil
 }

@@ -41,14 +41,17 @@ type uses struct {
 // noteUse is called for every request with a credential. Only where the caller's address is known, which is in the chain
 // of a service, and only from where the credential is good.
 func (a *Authenticator) noteUse(ctx context.Context, actor call.Actor) {
-	address := call.From(ctx).ClientAddress
-	if !address.IsValid() || !actor.Limits.Admits(address) {
-		return
+	if address := call.From(ctx).ClientAddress; address.IsValid() && actor.Limits.Admits(address) {
+		a.NoteUse(actor.CredentialID, address)
 	}
+}
+
+// NoteUse is for a credential that was shown otherwise than with a request: by a client that has proven itself with a key.
+func (a *Authenticator) NoteUse(credentialID id.ID, address netip.Addr) {
 	now := a.Clock.Now()
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
-	if last, ok := a.uses.noted[actor.CredentialID]; ok && now.Sub(last) < useInterval && !now.Before(last) {
+	if last, ok := a.uses.noted[credentialID]; ok && now.Sub(last) < useInterval && !now.Before(last) {
 		return
 	}
 	if len(a.uses.noted) >= maxUses {
@@ -57,8 +60,8 @@ func (a *Authenticator) noteUse(ctx context.Context, actor call.Actor) {
 			return
 		}
 	}
-	a.uses.noted[actor.CredentialID] = now
-	a.uses.waiting[actor.CredentialID] = Use{actor.CredentialID, now, address}
+	a.uses.noted[credentialID] = now
+	a.uses.waiting[credentialID] = Use{credentialID, now, address}
 }
 
 // forget makes room by what may be noted again.

@@ -7,6 +7,7 @@ import (
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/access"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/rpc"
@@ -134,6 +135,14 @@ func Hold(compiled *access.Graph, subjectID id.ID, answer Answer) (Held, error) 
 	}
 	held.Holdings, err = compiled.Hold(subject, append(assignments, answer.Assignments...))
 	return held, err
+}
+
+// Within returns what is held as far as a machine's credential may be used for it; without limits that is all of it.
+func (h Held) Within(limits *call.Limits) Held {
+	if limits != nil && h.Holdings != nil {
+		h.Holdings = h.Holdings.Within(limits.Scopes.Hold)
+	}
+	return h
 }
 
 // AnswerOf reads the owner's answer as it came over the wire.

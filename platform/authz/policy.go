@@ -53,10 +53,15 @@ const (
 	stepUp     = "stepUp"
 )
 
-const day = 24 * time.Hour
+const (
+	day = 24 * time.Hour
+	// clockLeeway is what the clocks of two processes may differ by.
+	clockLeeway = 5 * time.Second
+)
 
-// Check answers nil for who meets the policy. A machine is whoever acts without a session: it has no factor to show and
-// no login that could age. An address that is not known is in no network.
+// Check answers nil for who meets the policy. A machine is whoever acts without a session. A service account has no login
+// that anything could be asked of; a person's token is held to the login that it was made in, as that was then, so that
+// nobody who is refused comes in by a token. An address that is not known is in no network.
 func (p *Policy) Check(caller *Caller) error {
 	actor := &caller.Actor
 	machine := actor.SessionID.IsZero()
@@ -67,27 +72,41 @@ func (p *Policy) Check(caller *Caller) error {
 		return errPolicy.WithMessage("The organization's policy does not let anybody act from your address.").
 			With(policyFact, "address").With("address", caller.Address.String())
 	case machine && p.ForbidsAPIKeys:
-		return errPolicy.WithMessage("The organization's policy takes no API keys and access tokens: sign in.").With(policyFact, "apiKeys")
-	case machine:
+		return p.checkKeys()
+	case machine && (actor.Kind == call.ServiceAccount || actor.Limits == nil):
 		return nil
-	case !p.Connection.IsZero() && !passed(caller, p.Connection):
+	case machine:
+		return tokenRefusal(p.checkLogin(caller, actor.Limits.MadeBy, actor.Limits.MadeAt))
+	default:
+		return p.checkLogin(caller, actor.Login(), caller.Now)
+	}
+}
+
+// checkLogin answers nil when a login meets the policy, at the given time as far as it ages.
+func (p *Policy) checkLogin(caller *Caller, login call.Login, at time.Time) error {
+	switch {
+	case !p.Connection.IsZero() && (login.Passed != p.Connection || login.BrokeGlass && !caller.Owner):
 		return errPolicy.WithMessage("The organization has you sign in by its own provider: sign in by it.").
 			With(policyFact, "ssoConnection").With(actionFact, "signIn").With("ssoConnectionId", p.Connection.String())
-	case p.SecondFactor && !actor.Methods.Has(call.SeveralFactors) && !caller.Now.Before(p.factorDue(caller.JoinedAt)):
-		return missesFactor(actor)
-	case p.SessionMaxAge > 0 && (actor.AuthTime.IsZero() || caller.Now.Sub(actor.AuthTime) > p.SessionMaxAge):
+	case p.SecondFactor && !login.Methods.Has(call.SeveralFactors) && !caller.Now.Before(p.factorDue(caller.JoinedAt)):
+		return missesFactor(login.Methods)
+	case p.SessionMaxAge > 0 && (login.Time.IsZero() || at.Sub(login.Time) > p.SessionMaxAge):
 		return errPolicy.WithMessage("The organization's policy asks for a more recent login: prove once more who you are.").
 			With(policyFact, "session").With(actionFact, stepUp).With("maxAge", strconv.Itoa(int(p.SessionMaxAge.Seconds())))
-	case p.SessionMaxPause > 0 && actor.Pause > p.SessionMaxPause:
+	case p.SessionMaxPause > 0 && login.Pause > p.SessionMaxPause:
 		return errPolicy.WithMessage("The organization's policy asks who left a session alone for long to prove once more who they are.").
 			With(policyFact, "sessionPause").With(actionFact, stepUp).With("maxPause", strconv.Itoa(int(p.SessionMaxPause.Seconds())))
 	}
 	return nil
 }
 
-// passed reports whether a login came by a connection. An owner who broke the glass is let in for as long as they are one.
-func passed(caller *Caller, connectionID id.ID) bool {
-	return caller.Actor.Passed == connectionID && (!caller.Actor.BrokeGlass || caller.Owner)
+// tokenRefusal tells whoever comes with a token what helps: not to prove more now, but to have the token made anew.
+func tokenRefusal(refusal error) error {
+	if refusal == nil {
+		return nil
+	}
+	return errs.From(refusal).WithMessage("The organization's policy does not take the login that this access token was made in: "+
+		"sign in as it asks, then rotate the token.").With(actionFact, "rotateToken")
 }
 
 // Requiring returns the policy as it is for a member who has to sign in by a connection; zero for none.
@@ -101,6 +120,14 @@ func (p *Policy) Requiring(connectionID id.ID) *Policy {
 	}
 	required.Connection = connectionID
 	return &required
+}
+
+// checkKeys answers nil when machines may come with credentials at all.
+func (p *Policy) checkKeys() error {
+	if p == nil || !p.ForbidsAPIKeys {
+		return nil
+	}
+	return errPolicy.WithMessage("The organization's policy takes no API keys and access tokens: sign in.").With(policyFact, "apiKeys")
 }
 
 // Admits reports whether an address may be acted from.
@@ -120,9 +147,9 @@ func (p *Policy) factorDue(joined time.Time) time.Time {
 
 // missesFactor tells one who has a second factor to show it, as RFC 9470 does, and one who has none to enroll one. A
 // login is strong without a second factor only while its person has none.
-func missesFactor(actor *call.Actor) error {
+func missesFactor(methods call.Methods) error {
 	refusal := errPolicy.With(policyFact, "secondFactor")
-	if actor.Methods.Has(call.Strong) {
+	if methods.Has(call.Strong) {
 		return refusal.WithMessage("The organization's policy asks for a second factor: enroll one, then sign in with it.").
 			With(actionFact, "enrollFactor")
 	}
@@ -152,6 +179,31 @@ func PolicyOf(sent *organizationv1.Policy) (*Policy, error) {
 	return &policy, nil
 }
 
+var errTokenOutlived = errs.New(errs.PermissionDenied, "CREDENTIAL_NOT_ALLOWED",
+	"This access token is from before you became a member: rotate it, or make another.")
+
+// outlived reports whether a token for one organization was made before its person became a member: for a membership that
+// has ended. Who comes back, be it as a guest, does not bring back what they had left lying about. The clocks of who keeps
+// tokens and of who keeps members may differ.
+func outlived(actor *call.Actor, joined time.Time) bool {
+	limits := actor.Limits
+	return limits != nil && actor.Kind == call.User && !limits.OrganizationID.IsZero() && limits.MadeAt.Add(clockLeeway).Before(joined)
+}
+
+// AcceptsKeys answers nil when an organization takes credentials of machines at all, NotFound when the subject is none of
+// its own: for who is about to make one, or to use one where no permission is asked for.
+func (a *Access) AcceptsKeys(ctx context.Context, organizationID, subjectID id.ID) error {
+	accepts := func(held *Held) bool { return held.Member && held.policy.checkKeys() == nil }
+	held, err := a.hold(ctx, key{organizationID, subjectID}, accepts)
+	if err == nil && !held.Member {
+		err = errs.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return held.policy.checkKeys()
+}
+
 // ownersWay are the permissions for which the networks are not asked of an owner with a second factor, so that a wrong
 // list of them can be set right by those it has locked out.
 var ownersWay = []string{"organization.policy.read", "organization.policy.update"}
@@ -159,11 +211,17 @@ var ownersWay = []string{"organization.policy.read", "organization.policy.update
 // meetsPolicy answers nil when the policy lets a request through. It is asked of who calls only: of others, of events and
 // of jobs nobody knows an address or a login.
 func (a *Access) meetsPolicy(ctx context.Context, userID id.ID, held *Held, permission string) error {
-	if held.policy == nil || !held.Member || held.Suspended {
+	if !held.Member || held.Suspended {
 		return nil
 	}
 	work := call.From(ctx)
 	if work.Procedure == "" || work.Actor.UserID != userID {
+		return nil
+	}
+	if outlived(&work.Actor, held.joinedAt) {
+		return errTokenOutlived
+	}
+	if held.policy == nil {
 		return nil
 	}
 	owner := slices.Contains(held.RoleIDs, "owner")

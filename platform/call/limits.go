@@ -3,6 +3,7 @@ package call
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/braidhq/braid/platform/id"
 )
@@ -17,6 +18,34 @@ type Limits struct {
 	Networks []netip.Prefix
 	// MakerID is who made a service account's key: it is good for what they hold, too. Zero for a person's own token.
 	MakerID id.ID
+	// MadeBy is the login that a person's own token was made in, and MadeAt when: a token is never more than that was.
+	MadeBy Login
+	MadeAt time.Time
+}
+
+// Login is how a person has proven who they are.
+type Login struct {
+	// Time is when they last did, Methods how; zero where nobody knows.
+	Time    time.Time
+	Methods Methods
+	// Passed is the organization's connection that they came by, BrokeGlass that an owner came past it.
+	Passed     id.ID
+	BrokeGlass bool
+	// Pause is for how long the session was left alone at most since Time.
+	Pause time.Duration
+}
+
+// Known is Time; nil where nobody knows.
+func (l Login) Known() *time.Time {
+	if l.Time.IsZero() {
+		return nil
+	}
+	return &l.Time
+}
+
+// Login is the actor's own, of a session.
+func (a *Actor) Login() Login {
+	return Login{Time: a.AuthTime, Methods: a.Methods, Passed: a.Passed, BrokeGlass: a.BrokeGlass, Pause: a.Pause}
 }
 
 // Admits reports whether the credential is good from an address. From one that nobody knows it is not.

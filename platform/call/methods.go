@@ -1,5 +1,7 @@
 package call
 
+import "slices"
+
 // Methods are the ways in which a person has proved who they are, as a set. It is a number because every request
 // copies it.
 type Methods uint8
@@ -40,6 +42,18 @@ func MethodsOf(names []string, acr string) Methods {
 		methods |= Strong
 	}
 	return methods
+}
+
+// Names returns the methods as the claim amr has them, in order. What follows from them is not among them.
+func (m Methods) Names() []string {
+	names := make([]string, 0, len(methodNames))
+	for name, method := range methodNames {
+		if m.Has(method) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Has reports whether all of the wanted are among the methods.

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -76,6 +77,9 @@ func (s *Server) HandleForm(path string, handler func(context.Context, Form) (an
 func readFormBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
 	body, err := readWhole(w, r)
+	if errors.Is(err, ErrBodyTooLarge) {
+		return nil, ErrBodyTooLarge.WithMessage("The body is larger than 64 KiB.")
+	}
 	if err != nil || len(body) == 0 {
 		return body, err
 	}
@@ -116,6 +120,9 @@ func (r *restRequest) readForm() (Form, error) {
 	return form, nil
 }
 
+// unauthorizedClient is for who has proven who they are and may not have a token (RFC 6749 section 5.2).
+const unauthorizedClient = "unauthorized_client"
+
 // formReasons are the reasons that OAuth 2 has a word for.
 var formReasons = []string{"INVALID_REQUEST", "INVALID_CLIENT", "UNSUPPORTED_GRANT_TYPE", "INVALID_SCOPE"}
 
@@ -130,6 +137,8 @@ func formCode(problem *errs.Error) string {
 	switch problem.Kind {
 	case errs.InvalidArgument:
 		return "invalid_request"
+	case errs.PermissionDenied:
+		return unauthorizedClient
 	case errs.Unavailable, errs.ResourceExhausted, errs.DeadlineExceeded:
 		return "temporarily_unavailable"
 	default:
@@ -154,7 +163,11 @@ func writeFormError(w http.ResponseWriter, failure *Failure) {
 	if problem.Kind == errs.Unauthenticated {
 		header.Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q", Domain))
 	}
-	writeForm(w, failure.httpStatus().code, map[string]string{"error": formCode(problem), "error_description": oauthText(description)})
+	status, code := failure.httpStatus().code, formCode(problem)
+	if code == unauthorizedClient {
+		status = http.StatusBadRequest
+	}
+	writeForm(w, status, map[string]string{"error": code, "error_description": oauthText(description)})
 }
 
 // oauthText leaves only what error_description may hold.

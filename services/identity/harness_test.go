@@ -156,6 +156,7 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 		SessionLive: func(context.Context, id.ID) (authn.SessionState, error) {
 			return authn.SessionState{}, errors.New("not asked for while fresh")
 		},
+		PublicURL:   "http://braid.test",
 		Credentials: lateCredentials{h},
 		Fresh:       func() bool { return true },
 		Clock:       h.clock, Logger: logger, Registerer: h.registry,

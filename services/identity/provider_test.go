@@ -173,6 +173,29 @@ func TestAnAccountIsNotTakenByAnAddress(t *testing.T) {
 	requireReason(t, "LINK_REQUIRED", err)
 }
 
+// Whoever can make a provider say an address guesses at its password no more often than by logging in.
+func TestLinkingGuessesFromTheBudgetOfLogins(t *testing.T) {
+	t.Parallel()
+	h, provider := federated(t, nil)
+	h.signUp("Ada@example.com")
+	refusals := map[string]int{}
+	for range 4 {
+		_, err := h.auth.Login(t.Context(), &identityv1.LoginRequest{Email: "ada@example.com", Password: "not the password"})
+		refusals[reasonOf(t, err)]++
+	}
+	_, err := h.signInBy(provider, byProvider("oidc"), "mallory")
+	requireReason(t, "LINK_REQUIRED", err)
+	link := &identityv1.LinkProviderLoginRequest{LinkToken: factsOf(t, err)["linkToken"], Password: "not the password"}
+	for range 2 {
+		_, err = h.providers().LinkProviderLogin(t.Context(), link)
+		refusals[reasonOf(t, err)]++
+	}
+	require.Equal(t, map[string]int{"CREDENTIALS_INVALID": 6}, refusals)
+	link.Password = goodPassword
+	_, err = h.providers().LinkProviderLogin(t.Context(), link)
+	requireReason(t, "ACCOUNT_LOCKED", err)
+}
+
 func TestAnAddressThatTheProviderDoesNotVouchForMakesNoAccount(t *testing.T) {
 	t.Parallel()
 	h, provider := federated(t, func(config *identity.Config) { config.Providers.OIDC.TrustedDomains = []string{"Corp.example"} })

@@ -36,6 +36,7 @@ func (h *AccessTokens) CreateAccessToken(ctx context.Context, request *identityv
 	draft := domain.MachineCredentialDraft{
 		DisplayName: request.GetDisplayName(), Scopes: request.GetScopes(), Networks: request.GetAllowedNetworks(),
 		ExpiresAt: decodeTime(request.GetExpireTime()), OrganizationID: id.ParseOrZero(request.GetOrganizationId()),
+		MadeBy: app.MakingLogin(ctx),
 	}
 	if err := h.app.CheckMembership(ctx, draft.OrganizationID); err != nil {
 		return nil, err
@@ -47,8 +48,12 @@ func (h *AccessTokens) CreateAccessToken(ctx context.Context, request *identityv
 
 // RotateAccessToken implements AccessTokenService.
 func (h *AccessTokens) RotateAccessToken(ctx context.Context, request *identityv1.RotateAccessTokenRequest) (*identityv1.AccessToken, error) {
+	tokenID := id.ParseOrZero(request.GetAccessTokenId())
+	if err := h.app.CheckTokenOrganization(ctx, tokenID); err != nil {
+		return nil, err
+	}
 	return h.issue(ctx, func(ctx context.Context, tx *pg.Tx) (app.NewCredential, error) {
-		return h.app.RotateMachineCredential(ctx, tx, callerOf(ctx), id.ParseOrZero(request.GetAccessTokenId()), nil, request.GetOverlap().AsDuration())
+		return h.app.RotateMachineCredential(ctx, tx, callerOf(ctx), tokenID, nil, request.GetOverlap().AsDuration())
 	})
 }
 

@@ -33,6 +33,8 @@ func (c *Credentials) VerifyCredential(ctx context.Context, request *identityv1.
 		Good: true, CredentialId: found.ID.String(), UserId: found.Owner.UserID.String(),
 		ServiceAccountId: found.Owner.ServiceAccountID.String(), OrganizationId: found.OrganizationID.String(), Scopes: found.Scopes,
 		AllowedNetworks: found.Networks, ExpireTime: timestamppb.New(found.ExpiresAt), MakerId: found.CreatorID.String(),
+		CreateTime: timestamppb.New(found.CreatedAt), AuthTime: encodeTime(found.MadeBy.Time), Amr: found.MadeBy.Methods,
+		SsoConnectionId: found.MadeBy.ConnectionID.String(), SsoBypassed: found.MadeBy.BrokeGlass,
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/services/identity/internal/app"
 	"github.com/braidhq/braid/services/identity/internal/domain"
@@ -92,6 +93,8 @@ type introspection struct {
 	Subject   string `json:"sub,omitempty"`
 	TokenType string `json:"token_type,omitempty"`
 	TokenID   string `json:"jti,omitempty"`
+	Issuer    string `json:"iss,omitempty"`
+	Audience  string `json:"aud,omitempty"`
 	IssuedAt  int64  `json:"iat,omitempty"`
 	ExpiresAt int64  `json:"exp,omitempty"`
 }
@@ -107,7 +110,7 @@ func (o *OAuth) introspect(ctx context.Context, form rpc.Form) (any, error) {
 	}
 	return introspection{
 		Active: true, Scope: strings.Join(found.Scopes, " "), ClientID: found.ClientID, Subject: found.ClientID, TokenType: tokenType,
-		TokenID: found.TokenID, IssuedAt: found.IssuedAt.Unix(), ExpiresAt: found.ExpiresAt.Unix(),
+		TokenID: found.TokenID, Issuer: o.app.PublicURL, Audience: authn.Audience, IssuedAt: found.IssuedAt.Unix(), ExpiresAt: found.ExpiresAt.Unix(),
 	}, nil
 }
 

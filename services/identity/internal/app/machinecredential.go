@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/braidhq/braid/platform/authn"
@@ -29,13 +30,29 @@ func (a *App) CheckMembership(ctx context.Context, organizationID id.ID) error {
 	if organizationID.IsZero() {
 		return nil
 	}
-	return a.Membership.Authorize(ctx, organizationID, call.From(ctx).Actor.UserID, "")
+	userID := call.From(ctx).Actor.UserID
+	if err := a.Membership.Authorize(ctx, organizationID, userID, ""); err != nil {
+		return err
+	}
+	return a.Membership.AcceptsKeys(ctx, organizationID, userID)
+}
+
+// CheckTokenOrganization is CheckMembership for a token that there is: rotated, it begins anew.
+func (a *App) CheckTokenOrganization(ctx context.Context, tokenID id.ID) error {
+	token, err := a.GetMachineCredential(ctx, domain.MachineOwner{UserID: call.From(ctx).Actor.UserID}, tokenID)
+	if err != nil {
+		return err
+	}
+	return a.CheckMembership(ctx, token.OrganizationID)
 }
 
 // CheckScopes refuses scopes for a key that the caller does not hold in the whole organization: who makes a key holds its
 // secret, and would have by it what they have not. Names that are none are left to those who read the draft. It asks
 // another service, so no transaction may be open.
 func (a *App) CheckScopes(ctx context.Context, organizationID id.ID, scopes []string) error {
+	if err := a.Membership.AcceptsKeys(ctx, organizationID, call.From(ctx).Actor.UserID); err != nil {
+		return err
+	}
 	for _, scope := range scopes {
 		for _, permission := range domain.PermissionsOf(scope, a.Permissions) {
 			err := a.Membership.Authorize(ctx, organizationID, call.From(ctx).Actor.UserID, permission)
@@ -57,6 +74,12 @@ func (a *App) CheckKeyScopes(ctx context.Context, owner domain.MachineOwner, key
 		return err
 	}
 	return a.CheckScopes(ctx, owner.OrganizationID, key.Scopes)
+}
+
+// MakingLogin is the caller's login, for a token that they make.
+func MakingLogin(ctx context.Context) domain.MakingLogin {
+	login := call.From(ctx).Actor.Login()
+	return domain.MakingLogin{Time: login.Known(), Methods: login.Methods.Names(), ConnectionID: login.Passed, BrokeGlass: login.BrokeGlass}
 }
 
 // CreateMachineCredential makes an access token or a key.
@@ -176,11 +199,14 @@ func (a *App) RotateMachineCredential(ctx context.Context, tx *pg.Tx, owner doma
 	if err != nil {
 		return NewCredential{}, err
 	}
-	successor, end, err := replaced.Successor(call.From(ctx).Actor.UserID, publicKey, overlap, a.Clock.Now())
+	successor, end, err := replaced.Successor(call.From(ctx).Actor.UserID, MakingLogin(ctx), publicKey, overlap, a.Clock.Now())
 	if err != nil {
 		return NewCredential{}, err
 	}
-	if err := a.retire(ctx, tx, replaced, end, overlap); err != nil {
+	if err := a.checkUnrotated(ctx, tx, replaced); err != nil {
+		return NewCredential{}, err
+	}
+	if err := a.retire(ctx, tx, replaced, successor.ID, end, overlap); err != nil {
 		return NewCredential{}, err
 	}
 	issued, err := a.keepCredential(ctx, tx, successor)
@@ -190,10 +216,27 @@ func (a *App) RotateMachineCredential(ctx context.Context, tx *pg.Tx, owner doma
 	return issued, a.credentialRotated(ctx, tx, replaced, successor.ID, end)
 }
 
-func (a *App) retire(ctx context.Context, tx *pg.Tx, replaced domain.MachineCredential, end time.Time, overlap time.Duration) error {
+// checkUnrotated refuses a credential that is locked and was rotated before: of many at once one gets the successor. If that
+// was deleted, its secret lost perhaps, there may be another. Whoever deletes the old one instead, before its time, ends the
+// old one alone: nobody has had the successor's secret by it.
+func (a *App) checkUnrotated(ctx context.Context, tx *pg.Tx, replaced domain.MachineCredential) error {
+	if replaced.SuccessorID.IsZero() {
+		return nil
+	}
+	_, err := store.LockMachineCredential(ctx, tx, replaced.Owner, replaced.SuccessorID)
+	switch {
+	case errors.Is(err, errs.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return domain.ErrCredentialRotated.With("successorId", replaced.SuccessorID.String())
+}
+
+func (a *App) retire(ctx context.Context, tx *pg.Tx, replaced domain.MachineCredential, successorID id.ID, end time.Time, overlap time.Duration) error {
 	if overlap > 0 {
 		tx.AfterCommit(func() { a.Authenticator.EndCredentialAt(replaced.ID, end) })
-		return store.ShortenMachineCredential(ctx, tx, replaced.ID, end)
+		return store.RetireMachineCredential(ctx, tx, replaced.ID, successorID, end)
 	}
 	if _, err := store.DeleteMachineCredential(ctx, tx, replaced.Owner, replaced.ID); err != nil {
 		return err

@@ -49,6 +49,7 @@ func (a *App) AuthenticateClient(ctx context.Context, proof ClientProof) (domain
 	if !(&call.Limits{Networks: networks}).Admits(clientAddress(ctx)) {
 		return domain.MachineCredential{}, domain.ErrInvalidClient
 	}
+	a.Authenticator.NoteUse(key.ID, clientAddress(ctx))
 	return key, nil
 }
 
@@ -108,7 +109,12 @@ func (a *App) IssueMachineToken(ctx context.Context, key domain.MachineCredentia
 	if err != nil {
 		return MachineToken{}, err
 	}
-	text, life, err := a.Issuer.IssueMachine(ctx, key, scopes)
+	// A service account that the organization has not heard of yet is refused nothing here, and may nothing.
+	err = a.Membership.AcceptsKeys(ctx, key.OrganizationID, key.Owner.ServiceAccountID)
+	if err != nil && errs.KindOf(err) != errs.NotFound {
+		return MachineToken{}, err
+	}
+	text, life, err := a.Issuer.IssueMachine(ctx, a.PublicURL, key, scopes)
 	return MachineToken{text, life, scopes}, err
 }
 

@@ -134,7 +134,7 @@ func (a *App) askToLink(ctx context.Context, person domain.Person, userID id.ID)
 }
 
 // LinkProviderLogin links whom LINK_REQUIRED was answered to the account that the password is of, or the mail was sent to,
-// and goes on with the login. The try is counted and kept before the password is hashed, outside any transaction.
+// and goes on with the login. The password is guessed at from the budget that logins have, and answered as there.
 func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password, mailToken string) (Tokens, domain.User, error) {
 	hash := token.HashChallenge(linkToken)
 	var challenge domain.Challenge
@@ -142,11 +142,7 @@ func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password, mailTo
 		if challenge, err = a.openChallenge(ctx, tx, hash, domain.LinkChallenge); err != nil {
 			return err
 		}
-		if err := store.CountChallengeTry(ctx, tx, hash); err != nil {
-			return err
-		}
-		store.ActAs(tx, challenge.UserID)
-		return a.takeTry(ctx, tx, challenge.UserID)
+		return store.CountChallengeTry(ctx, tx, hash)
 	})
 	if err != nil {
 		return Tokens{}, domain.User{}, err
@@ -159,30 +155,26 @@ func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password, mailTo
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	right, methods := a.linkMailed(challenge, mailToken), []string{domain.ByProvider}
-	if password != "" {
-		methods = append(methods, domain.ByPassword)
-		if right, err = a.Hasher.Verify(ctx, credential.PasswordHash, password); err != nil {
-			return Tokens{}, domain.User{}, err
+	known := proven{Credential: credential, methods: []string{domain.ByProvider}}
+	refused := func(ctx context.Context, tx *pg.Tx, _ id.ID) error { return a.factorRefused(ctx, tx, challenge.UserID) }
+	switch {
+	case password != "":
+		known.methods = append(known.methods, domain.ByPassword)
+		_, err = a.tryPassword(ctx, passwordTry{
+			address: domain.ParseAddress(credential.User.Email), password: password, ownerID: challenge.UserID, refused: refused,
+		})
+	case !a.linkMailed(challenge, mailToken):
+		err = a.DB.InTx(ctx, pg.Scope{UserID: challenge.UserID}, func(ctx context.Context, tx *pg.Tx) error {
+			return refused(ctx, tx, challenge.UserID)
+		})
+		if err == nil {
+			err = domain.ErrLinkInvalid
 		}
 	}
-	if !right {
-		return Tokens{}, domain.User{}, a.refuseLink(ctx, challenge.UserID, password == "")
-	}
-	return a.linkAndPass(ctx, proven{Credential: credential, methods: methods}, person, hash)
-}
-
-func (a *App) refuseLink(ctx context.Context, userID id.ID, mailed bool) error {
-	err := a.DB.InTx(ctx, pg.Scope{UserID: userID}, func(ctx context.Context, tx *pg.Tx) error {
-		return a.factorRefused(ctx, tx, userID)
-	})
 	if err != nil {
-		return err
+		return Tokens{}, domain.User{}, err
 	}
-	if mailed {
-		return domain.ErrLinkInvalid
-	}
-	return domain.ErrCredentialsInvalid
+	return a.linkAndPass(ctx, known, person, hash)
 }
 
 // linkAndPass goes on where the provider and the password, or the mail, have both said yes.
@@ -204,9 +196,6 @@ func (a *App) linkAndPass(ctx context.Context, known proven, person domain.Perso
 			return err
 		}
 		if err := store.DeleteChallenge(ctx, tx, hash); err != nil {
-			return err
-		}
-		if err := store.ResetTries(ctx, tx, user.ID); err != nil {
 			return err
 		}
 		return a.linkChecked(actingAs(ctx, user.ID, id.ID{}), tx, user, person, joining)

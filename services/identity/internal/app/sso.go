@@ -20,6 +20,8 @@ const breakGlassPermission = "identity.sso_connection.delete"
 type Membership interface {
 	// Authorize answers nil for a member who holds the permission; the empty one asks for membership.
 	Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error
+	// AcceptsKeys answers nil when an organization takes credentials of machines, asked of a subject of its own.
+	AcceptsKeys(ctx context.Context, organizationID, subjectID id.ID) error
 }
 
 // DiscoverSSO returns the connection that an address signs in by. It looks at the domain alone, with one statement

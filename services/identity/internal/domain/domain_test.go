@@ -132,3 +132,10 @@ func TestCutUserAgent(t *testing.T) {
 		}
 	})
 }
+
+func TestANameWithWhatNoDatabaseKeepsIsCleaned(t *testing.T) {
+	t.Parallel()
+	for text, wanted := range map[string]string{"Ada\x00Lovelace": "Ada Lovelace", "\x00\x07": "ada", "Ada\r\nBcc: x": "Ada Bcc: x"} {
+		require.Equal(t, wanted, domain.Person{Email: "ada@example.com", DisplayName: text}.Name())
+	}
+}

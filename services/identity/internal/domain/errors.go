@@ -77,6 +77,7 @@ var (
 	ErrServiceAccountLimit  = errs.New(errs.FailedPrecondition, "SERVICE_ACCOUNT_LIMIT_REACHED", "There can be no more than 200 service accounts; delete one first.")
 	ErrGrantExceedsOwn      = errs.New(errs.PermissionDenied, "GRANT_EXCEEDS_OWN", "You can't give a key what you don't hold yourself in the whole organization.")
 	ErrCredentialExpired    = errs.New(errs.FailedPrecondition, "CREDENTIAL_EXPIRED", "It has expired and can't be rotated; make another.")
+	ErrCredentialRotated    = errs.New(errs.Aborted, "CREDENTIAL_ROTATED", "It was rotated before; rotate what has taken its place.")
 	ErrInvalidRequest       = errs.New(errs.InvalidArgument, "INVALID_REQUEST", "A parameter is missing or can't be read.")
 	ErrInvalidClient        = errs.New(errs.Unauthenticated, "INVALID_CLIENT", "The client is unknown, or what it has shown is not good.")
 	ErrUnsupportedGrantType = errs.New(errs.InvalidArgument, "UNSUPPORTED_GRANT_TYPE", "The only grant is client_credentials.")

@@ -40,6 +40,16 @@ type PublicKey struct {
 	Y     string `json:"y,omitempty"`
 }
 
+// MakingLogin is the login that a person's token was made or rotated in.
+type MakingLogin struct {
+	// Time is when the person had last proven who they are, nil where nobody knows, and Methods how.
+	Time    *time.Time
+	Methods []string
+	// ConnectionID is the organization's connection that they had come by, BrokeGlass that an owner came past it.
+	ConnectionID id.ID
+	BrokeGlass   bool
+}
+
 // MachineCredential is a personal access token, or a key of a service account. It ends by being removed.
 type MachineCredential struct {
 	ID    id.ID
@@ -47,7 +57,11 @@ type MachineCredential struct {
 	// OrganizationID is the one organization that it is good in; zero for all of a person's.
 	OrganizationID id.ID
 	// CreatorID is who made a key, or has rotated it: the key is good for what they hold, too. Zero for a person's token.
-	CreatorID   id.ID
+	CreatorID id.ID
+	// MadeBy is zero for a key.
+	MadeBy MakingLogin
+	// SuccessorID is what has taken its place; zero for nothing.
+	SuccessorID id.ID
 	DisplayName string
 	// PublicKey is that of a key that signs assertions; nil for one with a secret.
 	PublicKey *PublicKey
@@ -74,6 +88,8 @@ type MachineCredentialDraft struct {
 	OrganizationID id.ID
 	// CreatorID is who makes a key.
 	CreatorID id.ID
+	// MadeBy is the login that a person makes a token in.
+	MadeBy MakingLogin
 }
 
 // NewMachineCredential returns what the draft asks for. permissions are the names that a scope may be.
@@ -105,7 +121,7 @@ func NewMachineCredential(owner MachineOwner, draft MachineCredentialDraft, perm
 	}
 	return MachineCredential{
 		ID: id.New(), Owner: owner, OrganizationID: limited, DisplayName: displayName, PublicKey: draft.PublicKey,
-		CreatorID: draft.CreatorID, Scopes: draft.Scopes, Networks: networks, CreatedAt: now, ExpiresAt: now.Add(lifetime), Lifetime: lifetime,
+		CreatorID: draft.CreatorID, MadeBy: draft.MadeBy, Scopes: draft.Scopes, Networks: networks, CreatedAt: now, ExpiresAt: now.Add(lifetime), Lifetime: lifetime,
 	}, nil
 }
 
@@ -158,9 +174,9 @@ func parseNetworks(texts []string) ([]string, error) {
 }
 
 // Successor returns what takes the credential's place, and when the credential then ends: after the overlap, and never
-// later than it would have. It is its maker's; nothing else differs, so that nobody gets by rotation what they could not
-// have made.
-func (c MachineCredential) Successor(makerID id.ID, publicKey *PublicKey, overlap time.Duration, now time.Time) (successor MachineCredential, end time.Time, err error) {
+// later than it would have. It is its maker's, and of their login; nothing else differs, so that nobody gets by rotation what
+// they could not have made.
+func (c MachineCredential) Successor(makerID id.ID, login MakingLogin, publicKey *PublicKey, overlap time.Duration, now time.Time) (successor MachineCredential, end time.Time, err error) {
 	if !now.Before(c.ExpiresAt) {
 		return MachineCredential{}, time.Time{}, ErrCredentialExpired
 	}
@@ -171,8 +187,10 @@ func (c MachineCredential) Successor(makerID id.ID, publicKey *PublicKey, overla
 	successor.ID, successor.PublicKey, successor.CreatedAt, successor.ExpiresAt = id.New(), publicKey, now, now.Add(c.Lifetime)
 	if !c.Owner.ServiceAccountID.IsZero() {
 		successor.CreatorID = makerID
+	} else {
+		successor.MadeBy = login
 	}
-	successor.LastUsedAt, successor.LastUsedAddress = nil, ""
+	successor.LastUsedAt, successor.LastUsedAddress, successor.SuccessorID = nil, "", id.ID{}
 	end = now.Add(overlap)
 	if end.After(c.ExpiresAt) {
 		end = c.ExpiresAt

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/braidhq/braid/platform/id"
 )
@@ -76,7 +77,13 @@ func (p Person) Address() Address { return ParseAddress(p.Email) }
 
 // Name returns what to call the person: what the provider says, as far as it can be shown, or the address.
 func (p Person) Name() string {
-	name := strings.Join(strings.Fields(strings.ToValidUTF8(p.DisplayName, "")), " ")
+	shown := strings.Map(func(char rune) rune {
+		if unicode.IsControl(char) {
+			return ' '
+		}
+		return char
+	}, strings.ToValidUTF8(p.DisplayName, ""))
+	name := strings.Join(strings.Fields(shown), " ")
 	if name, err := ParseDisplayName(name, "displayName"); err == nil {
 		return name
 	}

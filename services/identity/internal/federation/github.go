@@ -35,9 +35,9 @@ func (c *Client) askGitHub(ctx context.Context, provider Provider, tokens *oauth
 	if err := getJSON(ctx, provider.API+"/user/emails", tokens, &addresses); err != nil {
 		return domain.Person{}, err
 	}
-	said := claims{Name: user.Name}
+	said := claims{Name: words(user.Name)}
 	if said.Name == "" {
-		said.Name = user.Login
+		said.Name = words(user.Login)
 	}
 	for _, address := range addresses {
 		if address.Primary {

@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,7 +25,7 @@ type claims struct {
 	EmailVerified truth  `json:"email_verified"`
 	// OwnerVerified is Microsoft's: the tenant has proven the address's domain.
 	OwnerVerified   truth  `json:"xms_edov"`
-	Name            string `json:"name"`
+	Name            words  `json:"name"`
 	AuthorizedParty string `json:"azp"`
 }
 
@@ -34,6 +35,17 @@ type truth bool
 // UnmarshalJSON implements json.Unmarshaler.
 func (t *truth) UnmarshalJSON(text []byte) error {
 	*t = truth(slices.Contains([]string{`true`, `"true"`, `1`, `"1"`}, string(text)))
+	return nil
+}
+
+// words are a text that nothing depends on: what a provider has there otherwise is none.
+type words string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (w *words) UnmarshalJSON(encoded []byte) error {
+	var text string
+	_ = json.Unmarshal(encoded, &text)
+	*w = words(text)
 	return nil
 }
 
@@ -103,7 +115,7 @@ func askUserInfo(ctx context.Context, found *oidc.Provider, subject string, toke
 
 // personOf takes of the claims what can be used. An address that no mail can be sent to is none.
 func personOf(provider Provider, subject string, said claims) domain.Person {
-	person := domain.Person{Source: provider.Source, Issuer: provider.Issuer, Subject: subject, DisplayName: said.Name}
+	person := domain.Person{Source: provider.Source, Issuer: provider.Issuer, Subject: subject, DisplayName: string(said.Name)}
 	if mailaddress.Valid(said.Email) {
 		person.Email = said.Email
 		person.Vouched = bool(said.EmailVerified || said.OwnerVerified) || slices.Contains(provider.TrustedDomains, domain.MailDomain(said.Email))

@@ -61,6 +61,7 @@ func CreateMachineCredential(ctx context.Context, tx *pg.Tx, made domain.Machine
 		ID: made.ID, AccountID: made.Owner.UserID, ServiceAccountID: made.Owner.ServiceAccountID, OrganizationID: made.OrganizationID,
 		DisplayName: made.DisplayName, Hash: hash, PublicKey: publicKey, Scopes: made.Scopes, Networks: made.Networks,
 		CreatedAt: made.CreatedAt, ExpiresAt: made.ExpiresAt, LifetimeSeconds: max(1, int64(made.Lifetime/time.Second)), CreatorID: made.CreatorID,
+		AuthenticatedAt: made.MadeBy.Time, Methods: append([]string{}, made.MadeBy.Methods...), SsoConnectionID: made.MadeBy.ConnectionID, SsoBypassed: made.MadeBy.BrokeGlass,
 	})
 }
 
@@ -100,13 +101,13 @@ func DeleteAccessTokens(ctx context.Context, tx *pg.Tx, userID id.ID) ([]id.ID, 
 	return removed, explain("delete access tokens", err)
 }
 
-// ShortenMachineCredential queues an earlier end of a credential that is locked.
-func ShortenMachineCredential(ctx context.Context, tx *pg.Tx, credentialID id.ID, end time.Time) error {
-	return queue(tx).ShortenMachineCredential(ctx, end, credentialID)
+// RetireMachineCredential queues what has taken the place of a credential that is locked, and its earlier end.
+func RetireMachineCredential(ctx context.Context, tx *pg.Tx, credentialID, successorID id.ID, end time.Time) error {
+	return queue(tx).RetireMachineCredential(ctx, end, successorID, credentialID)
 }
 
 const readMachineCredentials = `select id, account_id, service_account_id, organization_id, display_name, public_key, scopes, networks,
-created_at, expires_at, lifetime_seconds, last_used_at, last_used_address, creator_id from machine_credential `
+created_at, expires_at, lifetime_seconds, last_used_at, last_used_address, creator_id, successor_id from machine_credential `
 
 // ofOwner begins every read of an owner's credentials.
 func ofOwner(owner domain.MachineOwner) (string, []any) {
@@ -143,7 +144,7 @@ func scanMachineCredential(row pgx.Row) (found domain.MachineCredential, err err
 	var publicKey []byte
 	err = row.Scan(&found.ID, &found.Owner.UserID, &found.Owner.ServiceAccountID, &organizationID, &found.DisplayName, &publicKey,
 		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &seconds, &found.LastUsedAt, &found.LastUsedAddress,
-		&found.CreatorID)
+		&found.CreatorID, &found.SuccessorID)
 	if err == nil {
 		found.PublicKey, err = decodePublicKey(publicKey)
 	}
@@ -188,9 +189,11 @@ func ListMachineCredentials(ctx context.Context, querier pg.Querier, owner domai
 
 // FindMachineCredential returns the credential with a secret's hash, whoever asks; ErrNotFound when there is none.
 func FindMachineCredential(ctx context.Context, querier pg.Querier, hash []byte) (found domain.MachineCredential, err error) {
-	err = querier.QueryRow(ctx, `select id, account_id, service_account_id, organization_id, scopes, networks, created_at, expires_at, creator_id
+	err = querier.QueryRow(ctx, `select id, account_id, service_account_id, organization_id, scopes, networks, created_at, expires_at, creator_id,
+authenticated_at, methods, sso_connection_id, sso_bypassed
 from find_machine_credential($1)`, hash).Scan(&found.ID, &found.Owner.UserID, &found.Owner.ServiceAccountID, &found.OrganizationID,
-		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &found.CreatorID)
+		&found.Scopes, &found.Networks, &found.CreatedAt, &found.ExpiresAt, &found.CreatorID,
+		&found.MadeBy.Time, &found.MadeBy.Methods, &found.MadeBy.ConnectionID, &found.MadeBy.BrokeGlass)
 	return found, explain("find credential", err)
 }
 

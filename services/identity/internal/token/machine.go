@@ -26,14 +26,15 @@ const (
 // assertionTypes are the types that an assertion may give itself. A token of ours, whose type differs, is none.
 var assertionTypes = []string{"", "jwt", "client-authentication+jwt"}
 
-// IssueMachine returns an access token for a service account's key, good for no longer than the key, and how long that is.
-func (i *Issuer) IssueMachine(ctx context.Context, key domain.MachineCredential, scopes []string) (string, time.Duration, error) {
+// IssueMachine returns an access token for a service account's key, good for no longer than the key, and how long that is. Its
+// issuer is the address that the metadata of OAuth 2 are found by.
+func (i *Issuer) IssueMachine(ctx context.Context, issuer string, key domain.MachineCredential, scopes []string) (string, time.Duration, error) {
 	now := i.clock.Now()
 	life := min(authn.AccessTokenLife, key.ExpiresAt.Sub(now))
 	clientID := key.Owner.ServiceAccountID.String()
 	text, err := i.sign(ctx, authn.Claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer:    authn.Issuer,
+			Issuer:    issuer,
 			Audience:  jwt.ClaimStrings{authn.Audience},
 			Subject:   clientID,
 			ID:        id.New().String(),

@@ -36,6 +36,9 @@ func parsePublicKey(key domain.PublicKey) (crypto.PublicKey, error) {
 	}
 	switch {
 	case key.Type == "OKP" && key.Curve == "Ed25519" && key.Y == "":
+		if !isEdwardsKey(x) {
+			return nil, errors.New("x is no point that a private key can have")
+		}
 		return ed25519.PublicKey(x), nil
 	case key.Type == "EC" && key.Curve == "P-256":
 		y, err := base64.RawURLEncoding.Strict().DecodeString(key.Y)

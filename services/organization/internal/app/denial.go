@@ -63,7 +63,7 @@ func (a *App) outranks(actor *holder, has []store.ReachedRole, disarms bool) err
 			continue
 		}
 		whole := access.Assignment{RoleID: one.RoleID, Scope: access.Scope{Kind: access.Organization}}
-		if err := actor.CheckGrant(&whole, a.Clock.Now()); err != nil {
+		if err := actor.mayGive(&whole, a.Clock.Now()); err != nil {
 			return errFromBelow.With("roleId", one.RoleID).WithCause(err)
 		}
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"slices"
+	"time"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/access"
@@ -22,6 +23,10 @@ type holder struct {
 	catalog   store.Catalog
 	graph     *access.Graph
 	answer    authz.Answer
+	// limits are those of the credential that the holder acts with, and maker is who made it, if it is a service account's
+	// key: nil for everybody who acts by a session, or does not act at all.
+	limits *call.Limits
+	maker  *holder
 }
 
 // readHolders reads what each of the subjects holds, all at the same moment.
@@ -64,11 +69,56 @@ func (a *App) lockAccess(ctx context.Context, tx *pg.Tx, organizationID id.ID) (
 	if err := store.LockAccess(ctx, tx, organizationID); err != nil {
 		return holder{}, err
 	}
-	holders, err := a.readHolders(ctx, tx, organizationID, call.From(ctx).Actor.UserID)
+	work := &call.From(ctx).Actor
+	acting := []id.ID{work.UserID}
+	if work.Limits != nil && !work.Limits.MakerID.IsZero() {
+		acting = append(acting, work.Limits.MakerID)
+	}
+	holders, err := a.readHolders(ctx, tx, organizationID, acting...)
 	if err != nil {
 		return holder{}, err
 	}
-	return holders[0], nil
+	return actingHolder(holders, work.Limits), nil
+}
+
+// actingHolder is who makes a change, with what their credential may and not with all that is theirs: a person by a session,
+// a token, or a service account with the maker of its key behind it. All that is decided under the lock goes by it.
+func actingHolder(holders []holder, limits *call.Limits) holder {
+	actor := holders[0]
+	actor.Held, actor.limits = actor.Within(limits), limits
+	if len(holders) > 1 {
+		actor.maker = &holders[1]
+	}
+	return actor
+}
+
+// mayGive is the one place where a grant is measured: whoever makes it must hold it, within the limits of the credential that
+// they make it with; and behind a key whoever made the key must hold it, too.
+func (h *holder) mayGive(given *access.Assignment, now time.Time) error {
+	if !h.Member || h.Suspended {
+		return domain.ErrGrantExceedsOwn
+	}
+	if err := h.CheckGrant(given, now); err != nil {
+		return exceeds(err)
+	}
+	if h.maker == nil {
+		return nil
+	}
+	return h.maker.mayGive(given, now)
+}
+
+// over is the holder over other roles than the organization has.
+func (h *holder) over(compiled *access.Graph) (*holder, error) {
+	held, err := authz.Hold(compiled, h.subjectID, h.answer)
+	if err != nil {
+		return nil, err
+	}
+	changed := *h
+	changed.Held, changed.graph = held.Within(h.limits), compiled
+	if h.maker != nil {
+		changed.maker, err = h.maker.over(compiled)
+	}
+	return &changed, err
 }
 
 // lockAccessAsMember is lockAccess for what has nothing to show to one who was removed since the chain let the request
@@ -99,6 +149,11 @@ func (a *App) raise(ctx context.Context, tx *pg.Tx, organizationID id.ID, begun 
 // isOwner reports whether the holder is an owner of the organization.
 func (h *holder) isOwner() bool { return slices.Contains(h.RoleIDs, domain.Owner) }
 
+// holdsEverything reports whether there is nothing to measure: the holder is an owner, and no credential's limits are theirs.
+func (h *holder) holdsEverything() bool {
+	return h.isOwner() && h.Member && !h.Suspended && h.limits == nil
+}
+
 // coversRole refuses a member's role that the holder may neither give nor take away. Who is an owner, owners say.
 func (a *App) coversRole(actor *holder, roleID string) error {
 	if roleID == domain.Owner && !actor.isOwner() {
@@ -109,17 +164,15 @@ func (a *App) coversRole(actor *holder, roleID string) error {
 
 // covers refuses an assignment that the holder may neither give nor take away: everything that its role allows, and
 // everything that it denies, must be the holder's own, where and as long as the assignment holds. Owners hold everything;
-// what is denied to one is theirs to lift, or they could deny themselves something and nobody would be left to undo it.
+// what is denied to one is theirs to lift, or they could deny themselves something and nobody would be left to undo it. An
+// owner's token is measured like everybody's.
 func (a *App) covers(actor *holder, given domain.Assignment) error {
-	if !actor.Member || actor.Suspended {
-		return domain.ErrGrantExceedsOwn.With("roleId", given.RoleID)
-	}
-	if actor.isOwner() {
+	if actor.holdsEverything() {
 		return nil
 	}
 	asked := accessAssignment(given)
-	if err := actor.CheckGrant(&asked, a.Clock.Now()); err != nil {
-		return exceeds(err).With("roleId", given.RoleID)
+	if err := actor.mayGive(&asked, a.Clock.Now()); err != nil {
+		return errs.From(err).With("roleId", given.RoleID)
 	}
 	if denied := denied(actor.graph, given.RoleID); len(denied) > 0 {
 		return a.coversPermissions(actor, denied, given)
@@ -132,23 +185,20 @@ const touchedRole = "touched"
 
 // coversPermissions refuses permissions that the holder lacks within the limits of the assignment. An owner lacks none.
 func (a *App) coversPermissions(actor *holder, permissions []string, limits domain.Assignment) error {
-	if actor.isOwner() {
+	if actor.holdsEverything() {
 		return nil
 	}
 	compiled, err := access.NewGraph(actor.graph, []access.Role{{ID: touchedRole, Allow: permissions}})
 	if err != nil {
 		return err
 	}
-	held, err := authz.Hold(compiled, actor.subjectID, actor.answer)
+	held, err := actor.over(compiled)
 	if err != nil {
 		return err
 	}
 	limits.RoleID = touchedRole
 	asked := accessAssignment(limits)
-	if err := held.CheckGrant(&asked, a.Clock.Now()); err != nil {
-		return exceeds(err)
-	}
-	return nil
+	return held.mayGive(&asked, a.Clock.Now())
 }
 
 // exceeds turns the evaluator's refusal into this service's.

@@ -329,11 +329,11 @@ const file_braid_identity_v1_account_deletion_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName\x129\n" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12%\n" +
-	"\x0efailure_reason\x18\x04 \x01(\tR\rfailureReason2\xb2\x02\n" +
+	"\x0efailure_reason\x18\x04 \x01(\tR\rfailureReason2\xb6\x02\n" +
 	"\x16AccountDeletionService\x12z\n" +
 	"\bDeleteMe\x12\".braid.identity.v1.DeleteMeRequest\x1a#.braid.identity.v1.DeleteMeResponse\"%\xaa\xbb\x18\x02\x10\x01ڻ\x18\x05\b\xac\x02\x10\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02\f*\n" +
-	"/api/v1/me\x12\x9b\x01\n" +
-	"\x10CancelMyDeletion\x12*.braid.identity.v1.CancelMyDeletionRequest\x1a+.braid.identity.v1.CancelMyDeletionResponse\".\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/api/v1/me:cancelDeletion2\xa7\x01\n" +
+	"/api/v1/me\x12\x9f\x01\n" +
+	"\x10CancelMyDeletion\x12*.braid.identity.v1.CancelMyDeletionRequest\x1a+.braid.identity.v1.CancelMyDeletionResponse\"2\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/api/v1/me:cancelDeletion2\xa7\x01\n" +
 	"\x1aAccountDeletionMailService\x12\x88\x01\n" +
 	"\x16GetAccountDeletionMail\x120.braid.identity.v1.GetAccountDeletionMailRequest\x1a1.braid.identity.v1.GetAccountDeletionMailResponse\"\t\xaa\xbb\x18\x02\x18\x01\x90\x02\x01B>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 

@@ -52,6 +52,27 @@ func (x *VerifyCredentialResponse) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"makerId":`...)
 	dst = jsonwire.AppendString(dst, x.GetMakerId())
+	if x.CreateTime != nil {
+		dst = append(dst, `,"createTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetCreateTime())
+	}
+	if x.AuthTime != nil {
+		dst = append(dst, `,"authTime":`...)
+		dst = jsonwire.AppendTimestamp(dst, x.GetAuthTime())
+	}
+	dst = append(dst, `,"amr":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetAmr() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	dst = append(dst, `,"ssoConnectionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
+	dst = append(dst, `,"ssoBypassed":`...)
+	dst = jsonwire.AppendBool(dst, x.GetSsoBypassed())
 	return append(dst, '}')
 }
 

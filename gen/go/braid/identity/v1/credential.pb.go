@@ -90,7 +90,17 @@ type VerifyCredentialResponse struct {
 	// When it stops working.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Who made a service account's key, which is good for what they hold, too; empty for a person's token.
-	MakerId       string `protobuf:"bytes,9,opt,name=maker_id,json=makerId,proto3" json:"maker_id,omitempty"`
+	MakerId string `protobuf:"bytes,9,opt,name=maker_id,json=makerId,proto3" json:"maker_id,omitempty"`
+	// When it was made.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When the person who made a token had last proved who they are, and how (RFC 8176); absent where nobody knows.
+	AuthTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=auth_time,json=authTime,proto3" json:"auth_time,omitempty"`
+	// How.
+	Amr []string `protobuf:"bytes,12,rep,name=amr,proto3" json:"amr,omitempty"`
+	// The organization's connection that their login had come by; empty for none.
+	SsoConnectionId string `protobuf:"bytes,13,opt,name=sso_connection_id,json=ssoConnectionId,proto3" json:"sso_connection_id,omitempty"`
+	// Whether an owner had come past it.
+	SsoBypassed   bool `protobuf:"varint,14,opt,name=sso_bypassed,json=ssoBypassed,proto3" json:"sso_bypassed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -186,6 +196,41 @@ func (x *VerifyCredentialResponse) GetMakerId() string {
 		return x.MakerId
 	}
 	return ""
+}
+
+func (x *VerifyCredentialResponse) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *VerifyCredentialResponse) GetAuthTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AuthTime
+	}
+	return nil
+}
+
+func (x *VerifyCredentialResponse) GetAmr() []string {
+	if x != nil {
+		return x.Amr
+	}
+	return nil
+}
+
+func (x *VerifyCredentialResponse) GetSsoConnectionId() string {
+	if x != nil {
+		return x.SsoConnectionId
+	}
+	return ""
+}
+
+func (x *VerifyCredentialResponse) GetSsoBypassed() bool {
+	if x != nil {
+		return x.SsoBypassed
+	}
+	return false
 }
 
 // GetCredentialStateRequest asks whether a credential is good.
@@ -442,7 +487,7 @@ const file_braid_identity_v1_credential_proto_rawDesc = "" +
 	"\n" +
 	"\"braid/identity/v1/credential.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n" +
 	"\x17VerifyCredentialRequest\x12\x1f\n" +
-	"\x04hash\x18\x01 \x01(\fB\v\xbaH\x04z\x02h \xb8\xbb\x18\x01R\x04hash\"\xde\x02\n" +
+	"\x04hash\x18\x01 \x01(\fB\v\xbaH\x04z\x02h \xb8\xbb\x18\x01R\x04hash\"\xb5\x04\n" +
 	"\x18VerifyCredentialResponse\x12\x12\n" +
 	"\x04good\x18\x01 \x01(\bR\x04good\x12#\n" +
 	"\rcredential_id\x18\x02 \x01(\tR\fcredentialId\x12\x17\n" +
@@ -453,7 +498,14 @@ const file_braid_identity_v1_credential_proto_rawDesc = "" +
 	"\x10allowed_networks\x18\a \x03(\tR\x0fallowedNetworks\x12;\n" +
 	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x19\n" +
-	"\bmaker_id\x18\t \x01(\tR\amakerId\"r\n" +
+	"\bmaker_id\x18\t \x01(\tR\amakerId\x12;\n" +
+	"\vcreate_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x127\n" +
+	"\tauth_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\bauthTime\x12\x10\n" +
+	"\x03amr\x18\f \x03(\tR\x03amr\x12*\n" +
+	"\x11sso_connection_id\x18\r \x01(\tR\x0fssoConnectionId\x12!\n" +
+	"\fsso_bypassed\x18\x0e \x01(\bR\vssoBypassed\"r\n" +
 	"\x19GetCredentialStateRequest\x12-\n" +
 	"\rcredential_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\fcredentialId\x12&\n" +
 	"\btoken_id\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\atokenId\"0\n" +
@@ -496,19 +548,21 @@ var file_braid_identity_v1_credential_proto_goTypes = []any{
 }
 var file_braid_identity_v1_credential_proto_depIdxs = []int32{
 	7, // 0: braid.identity.v1.VerifyCredentialResponse.expire_time:type_name -> google.protobuf.Timestamp
-	7, // 1: braid.identity.v1.CredentialUse.use_time:type_name -> google.protobuf.Timestamp
-	4, // 2: braid.identity.v1.RecordCredentialUsesRequest.uses:type_name -> braid.identity.v1.CredentialUse
-	0, // 3: braid.identity.v1.CredentialService.VerifyCredential:input_type -> braid.identity.v1.VerifyCredentialRequest
-	2, // 4: braid.identity.v1.CredentialService.GetCredentialState:input_type -> braid.identity.v1.GetCredentialStateRequest
-	5, // 5: braid.identity.v1.CredentialService.RecordCredentialUses:input_type -> braid.identity.v1.RecordCredentialUsesRequest
-	1, // 6: braid.identity.v1.CredentialService.VerifyCredential:output_type -> braid.identity.v1.VerifyCredentialResponse
-	3, // 7: braid.identity.v1.CredentialService.GetCredentialState:output_type -> braid.identity.v1.GetCredentialStateResponse
-	6, // 8: braid.identity.v1.CredentialService.RecordCredentialUses:output_type -> braid.identity.v1.RecordCredentialUsesResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	7, // 1: braid.identity.v1.VerifyCredentialResponse.create_time:type_name -> google.protobuf.Timestamp
+	7, // 2: braid.identity.v1.VerifyCredentialResponse.auth_time:type_name -> google.protobuf.Timestamp
+	7, // 3: braid.identity.v1.CredentialUse.use_time:type_name -> google.protobuf.Timestamp
+	4, // 4: braid.identity.v1.RecordCredentialUsesRequest.uses:type_name -> braid.identity.v1.CredentialUse
+	0, // 5: braid.identity.v1.CredentialService.VerifyCredential:input_type -> braid.identity.v1.VerifyCredentialRequest
+	2, // 6: braid.identity.v1.CredentialService.GetCredentialState:input_type -> braid.identity.v1.GetCredentialStateRequest
+	5, // 7: braid.identity.v1.CredentialService.RecordCredentialUses:input_type -> braid.identity.v1.RecordCredentialUsesRequest
+	1, // 8: braid.identity.v1.CredentialService.VerifyCredential:output_type -> braid.identity.v1.VerifyCredentialResponse
+	3, // 9: braid.identity.v1.CredentialService.GetCredentialState:output_type -> braid.identity.v1.GetCredentialStateResponse
+	6, // 10: braid.identity.v1.CredentialService.RecordCredentialUses:output_type -> braid.identity.v1.RecordCredentialUsesResponse
+	8, // [8:11] is the sub-list for method output_type
+	5, // [5:8] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_braid_identity_v1_credential_proto_init() }

@@ -706,13 +706,13 @@ const file_braid_identity_v1_data_export_proto_rawDesc = "" +
 	"\x05token\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12%\n" +
-	"\x0efailure_reason\x18\x05 \x01(\tR\rfailureReason2\x8b\x06\n" +
+	"\x0efailure_reason\x18\x05 \x01(\tR\rfailureReason2\x8f\x06\n" +
 	"\x11DataExportService\x12\x94\x01\n" +
 	"\x10CreateDataExport\x12*.braid.identity.v1.CreateDataExportRequest\x1a\x1d.braid.identity.v1.DataExport\"5\xaa\xbb\x18\x02\x10\x01ڻ\x18\x05\b\xd8\x04\x10\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/api/v1/me/data-exports\x12\x92\x01\n" +
 	"\x0fListDataExports\x12).braid.identity.v1.ListDataExportsRequest\x1a*.braid.identity.v1.ListDataExportsResponse\"(\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/me/data-exports\x90\x02\x01\x12\x92\x01\n" +
 	"\rGetDataExport\x12'.braid.identity.v1.GetDataExportRequest\x1a\x1d.braid.identity.v1.DataExport\"9\xaa\xbb\x18\x02\x10\x01\x82\xd3\xe4\x93\x02*\x12(/api/v1/me/data-exports/{data_export_id}\x90\x02\x01\x12\xa7\x01\n" +
-	"\x10DeleteDataExport\x12*.braid.identity.v1.DeleteDataExportRequest\x1a+.braid.identity.v1.DeleteDataExportResponse\":\xaa\xbb\x18\x02\x10\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02**(/api/v1/me/data-exports/{data_export_id}\x12\x8a\x01\n" +
-	"\x12DownloadDataExport\x12,.braid.identity.v1.DownloadDataExportRequest\x1a\x14.google.api.HttpBody\".\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/v1/data-exports/{token}0\x012\x92\x01\n" +
+	"\x10DeleteDataExport\x12*.braid.identity.v1.DeleteDataExportRequest\x1a+.braid.identity.v1.DeleteDataExportResponse\":\xaa\xbb\x18\x02\x10\x01\xf0\xbb\x18\x02\x82\xd3\xe4\x93\x02**(/api/v1/me/data-exports/{data_export_id}\x12\x8e\x01\n" +
+	"\x12DownloadDataExport\x12,.braid.identity.v1.DownloadDataExportRequest\x1a\x14.google.api.HttpBody\"2\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/v1/data-exports/{token}0\x012\x92\x01\n" +
 	"\x15DataExportMailService\x12y\n" +
 	"\x11GetDataExportMail\x12+.braid.identity.v1.GetDataExportMailRequest\x1a,.braid.identity.v1.GetDataExportMailResponse\"\t\xaa\xbb\x18\x02\x18\x01\x90\x02\x01B>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 

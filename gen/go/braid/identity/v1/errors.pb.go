@@ -106,6 +106,8 @@ const (
 	ErrorReason_SERVICE_ACCOUNT_LIMIT_REACHED ErrorReason = 51
 	// The access token or key has expired and can't be rotated; make another.
 	ErrorReason_CREDENTIAL_EXPIRED ErrorReason = 52
+	// The access token or key was rotated before; the details name what has taken its place.
+	ErrorReason_CREDENTIAL_ROTATED ErrorReason = 170
 	// OAuth 2 (RFC 6749 section 5.2): a parameter is missing, is given twice, or can't be read.
 	ErrorReason_INVALID_REQUEST ErrorReason = 60
 	// OAuth 2: the client is unknown, or what it has shown is wrong, has expired or was used before.
@@ -178,6 +180,7 @@ var (
 		50:  "CREDENTIAL_LIMIT_REACHED",
 		51:  "SERVICE_ACCOUNT_LIMIT_REACHED",
 		52:  "CREDENTIAL_EXPIRED",
+		170: "CREDENTIAL_ROTATED",
 		60:  "INVALID_REQUEST",
 		61:  "INVALID_CLIENT",
 		62:  "UNSUPPORTED_GRANT_TYPE",
@@ -232,6 +235,7 @@ var (
 		"CREDENTIAL_LIMIT_REACHED":      50,
 		"SERVICE_ACCOUNT_LIMIT_REACHED": 51,
 		"CREDENTIAL_EXPIRED":            52,
+		"CREDENTIAL_ROTATED":            170,
 		"INVALID_REQUEST":               60,
 		"INVALID_CLIENT":                61,
 		"UNSUPPORTED_GRANT_TYPE":        62,
@@ -279,7 +283,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xaf\x13\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xd7\x13\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -358,7 +362,9 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x1dSERVICE_ACCOUNT_LIMIT_REACHED\x103\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x121\n" +
 	"\x12CREDENTIAL_EXPIRED\x104\x1a\x19ʻ\x18\x15\n" +
-	"\x13FAILED_PRECONDITION\x12+\n" +
+	"\x13FAILED_PRECONDITION\x12&\n" +
+	"\x12CREDENTIAL_ROTATED\x10\xaa\x01\x1a\rʻ\x18\t\n" +
+	"\aABORTED\x12+\n" +
 	"\x0fINVALID_REQUEST\x10<\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12)\n" +
 	"\x0eINVALID_CLIENT\x10=\x1a\x15ʻ\x18\x11\n" +

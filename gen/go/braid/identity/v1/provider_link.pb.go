@@ -233,9 +233,9 @@ const file_braid_identity_v1_provider_link_proto_rawDesc = "" +
 	"\x05email\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12\x1a\n" +
 	"\x05token\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\x05token\x12;\n" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\xb4\x01\n" +
-	"\x13ProviderLinkService\x12\x9c\x01\n" +
-	"\x10MailProviderLink\x12*.braid.identity.v1.MailProviderLinkRequest\x1a+.braid.identity.v1.MailProviderLinkResponse\"/\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/api/v1/auth/oidc:mailLink2\x9a\x01\n" +
+	"expireTime2\xb8\x01\n" +
+	"\x13ProviderLinkService\x12\xa0\x01\n" +
+	"\x10MailProviderLink\x12*.braid.identity.v1.MailProviderLinkRequest\x1a+.braid.identity.v1.MailProviderLinkResponse\"3\xaa\xbb\x18\x02\b\x01\xb0\xbb\x18\x01\x90\xbc\x18\x01\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/api/v1/auth/oidc:mailLink2\x9a\x01\n" +
 	"\x17ProviderLinkMailService\x12\x7f\n" +
 	"\x13GetProviderLinkMail\x12-.braid.identity.v1.GetProviderLinkMailRequest\x1a..braid.identity.v1.GetProviderLinkMailResponse\"\t\xaa\xbb\x18\x02\x18\x01\x90\x02\x01B>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 

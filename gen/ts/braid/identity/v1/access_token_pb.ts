@@ -357,7 +357,8 @@ export const AccessTokenService: GenService<{
   },
   /**
    * RotateAccessToken makes a token that takes another's place: with its name, scopes, organization and networks, and
-   * for as long as that one was made for. The old token works on for the overlap.
+   * for as long as that one was made for. The old token works on for the overlap, and is
+   * rotated once.
    *
    * @generated from rpc braid.identity.v1.AccessTokenService.RotateAccessToken
    */

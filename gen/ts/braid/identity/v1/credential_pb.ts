@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/credential.proto.
  */
 export const file_braid_identity_v1_credential: GenFile = /*@__PURE__*/
-  fileDesc("CiJicmFpZC9pZGVudGl0eS92MS9jcmVkZW50aWFsLnByb3RvEhFicmFpZC5pZGVudGl0eS52MSI0ChdWZXJpZnlDcmVkZW50aWFsUmVxdWVzdBIZCgRoYXNoGAEgASgMQgu6SAR6AmgguLsYASLyAQoYVmVyaWZ5Q3JlZGVudGlhbFJlc3BvbnNlEgwKBGdvb2QYASABKAgSFQoNY3JlZGVudGlhbF9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgEIAEoCRIXCg9vcmdhbml6YXRpb25faWQYBSABKAkSDgoGc2NvcGVzGAYgAygJEhgKEGFsbG93ZWRfbmV0d29ya3MYByADKAkSLwoLZXhwaXJlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCG1ha2VyX2lkGAkgASgJIlsKGUdldENyZWRlbnRpYWxTdGF0ZVJlcXVlc3QSHwoNY3JlZGVudGlhbF9pZBgBIAEoCUIIukgFcgOwAQESHQoIdG9rZW5faWQYAiABKAlCC7pICNgBAXIDsAEBIioKGkdldENyZWRlbnRpYWxTdGF0ZVJlc3BvbnNlEgwKBGdvb2QYASABKAgiiwEKDUNyZWRlbnRpYWxVc2USHwoNY3JlZGVudGlhbF9pZBgBIAEoCUIIukgFcgOwAQESNAoIdXNlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESIwoOY2xpZW50X2FkZHJlc3MYAyABKAlCC7pIBHICGEC4uxgBIlgKG1JlY29yZENyZWRlbnRpYWxVc2VzUmVxdWVzdBI5CgR1c2VzGAEgAygLMiAuYnJhaWQuaWRlbnRpdHkudjEuQ3JlZGVudGlhbFVzZUIJukgGkgEDEOgHIh4KHFJlY29yZENyZWRlbnRpYWxVc2VzUmVzcG9uc2UyigMKEUNyZWRlbnRpYWxTZXJ2aWNlEnYKEFZlcmlmeUNyZWRlbnRpYWwSKi5icmFpZC5pZGVudGl0eS52MS5WZXJpZnlDcmVkZW50aWFsUmVxdWVzdBorLmJyYWlkLmlkZW50aXR5LnYxLlZlcmlmeUNyZWRlbnRpYWxSZXNwb25zZSIJkAIBqrsYAhgBEnwKEkdldENyZWRlbnRpYWxTdGF0ZRIsLmJyYWlkLmlkZW50aXR5LnYxLkdldENyZWRlbnRpYWxTdGF0ZVJlcXVlc3QaLS5icmFpZC5pZGVudGl0eS52MS5HZXRDcmVkZW50aWFsU3RhdGVSZXNwb25zZSIJkAIBqrsYAhgBEn8KFFJlY29yZENyZWRlbnRpYWxVc2VzEi4uYnJhaWQuaWRlbnRpdHkudjEuUmVjb3JkQ3JlZGVudGlhbFVzZXNSZXF1ZXN0Gi8uYnJhaWQuaWRlbnRpdHkudjEuUmVjb3JkQ3JlZGVudGlhbFVzZXNSZXNwb25zZSIGqrsYAhgBQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options, file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CiJicmFpZC9pZGVudGl0eS92MS9jcmVkZW50aWFsLnByb3RvEhFicmFpZC5pZGVudGl0eS52MSI0ChdWZXJpZnlDcmVkZW50aWFsUmVxdWVzdBIZCgRoYXNoGAEgASgMQgu6SAR6AmgguLsYASKQAwoYVmVyaWZ5Q3JlZGVudGlhbFJlc3BvbnNlEgwKBGdvb2QYASABKAgSFQoNY3JlZGVudGlhbF9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEhoKEnNlcnZpY2VfYWNjb3VudF9pZBgEIAEoCRIXCg9vcmdhbml6YXRpb25faWQYBSABKAkSDgoGc2NvcGVzGAYgAygJEhgKEGFsbG93ZWRfbmV0d29ya3MYByADKAkSLwoLZXhwaXJlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCG1ha2VyX2lkGAkgASgJEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglhdXRoX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2FtchgMIAMoCRIZChFzc29fY29ubmVjdGlvbl9pZBgNIAEoCRIUCgxzc29fYnlwYXNzZWQYDiABKAgiWwoZR2V0Q3JlZGVudGlhbFN0YXRlUmVxdWVzdBIfCg1jcmVkZW50aWFsX2lkGAEgASgJQgi6SAVyA7ABARIdCgh0b2tlbl9pZBgCIAEoCUILukgI2AEBcgOwAQEiKgoaR2V0Q3JlZGVudGlhbFN0YXRlUmVzcG9uc2USDAoEZ29vZBgBIAEoCCKLAQoNQ3JlZGVudGlhbFVzZRIfCg1jcmVkZW50aWFsX2lkGAEgASgJQgi6SAVyA7ABARI0Cgh1c2VfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIjCg5jbGllbnRfYWRkcmVzcxgDIAEoCUILukgEcgIYQLi7GAEiWAobUmVjb3JkQ3JlZGVudGlhbFVzZXNSZXF1ZXN0EjkKBHVzZXMYASADKAsyIC5icmFpZC5pZGVudGl0eS52MS5DcmVkZW50aWFsVXNlQgm6SAaSAQMQ6AciHgocUmVjb3JkQ3JlZGVudGlhbFVzZXNSZXNwb25zZTKKAwoRQ3JlZGVudGlhbFNlcnZpY2USdgoQVmVyaWZ5Q3JlZGVudGlhbBIqLmJyYWlkLmlkZW50aXR5LnYxLlZlcmlmeUNyZWRlbnRpYWxSZXF1ZXN0GisuYnJhaWQuaWRlbnRpdHkudjEuVmVyaWZ5Q3JlZGVudGlhbFJlc3BvbnNlIgmQAgGquxgCGAESfAoSR2V0Q3JlZGVudGlhbFN0YXRlEiwuYnJhaWQuaWRlbnRpdHkudjEuR2V0Q3JlZGVudGlhbFN0YXRlUmVxdWVzdBotLmJyYWlkLmlkZW50aXR5LnYxLkdldENyZWRlbnRpYWxTdGF0ZVJlc3BvbnNlIgmQAgGquxgCGAESfwoUUmVjb3JkQ3JlZGVudGlhbFVzZXMSLi5icmFpZC5pZGVudGl0eS52MS5SZWNvcmRDcmVkZW50aWFsVXNlc1JlcXVlc3QaLy5icmFpZC5pZGVudGl0eS52MS5SZWNvcmRDcmVkZW50aWFsVXNlc1Jlc3BvbnNlIgaquxgCGAFCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9pZGVudGl0eS92MTtpZGVudGl0eXYxYgZwcm90bzM", [file_braid_options_v1_options, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * VerifyCredentialRequest asks about a credential.
@@ -105,6 +105,41 @@ export type VerifyCredentialResponse = Message<"braid.identity.v1.VerifyCredenti
    * @generated from field: string maker_id = 9;
    */
   makerId: string;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 10;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When the person who made a token had last proved who they are, and how (RFC 8176); absent where nobody knows.
+   *
+   * @generated from field: google.protobuf.Timestamp auth_time = 11;
+   */
+  authTime?: Timestamp | undefined;
+
+  /**
+   * How.
+   *
+   * @generated from field: repeated string amr = 12;
+   */
+  amr: string[];
+
+  /**
+   * The organization's connection that their login had come by; empty for none.
+   *
+   * @generated from field: string sso_connection_id = 13;
+   */
+  ssoConnectionId: string;
+
+  /**
+   * Whether an owner had come past it.
+   *
+   * @generated from field: bool sso_bypassed = 14;
+   */
+  ssoBypassed: boolean;
 };
 
 /**

@@ -157,9 +157,10 @@ func (q *Queries) GetServiceAccount(ctx context.Context, organizationID id.ID, i
 
 const insertMachineCredential = `-- name: InsertMachineCredential :exec
 insert into machine_credential (id, account_id, service_account_id, organization_id, display_name, hash, public_key, scopes, networks,
-    created_at, expires_at, lifetime_seconds, creator_id)
+    created_at, expires_at, lifetime_seconds, creator_id, authenticated_at, methods, sso_connection_id, sso_bypassed)
 values ($1, $2, $3, $4, $5, $6,
-    $7, $8, $9, $10, $11, $12, $13)
+    $7, $8, $9, $10, $11, $12, $13,
+    $14, $15, $16, $17)
 `
 
 type InsertMachineCredentialParams struct {
@@ -176,6 +177,10 @@ type InsertMachineCredentialParams struct {
 	ExpiresAt        time.Time
 	LifetimeSeconds  int64
 	CreatorID        id.ID
+	AuthenticatedAt  *time.Time
+	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
 }
 
 func (q *Queries) InsertMachineCredential(ctx context.Context, arg InsertMachineCredentialParams) error {
@@ -193,6 +198,10 @@ func (q *Queries) InsertMachineCredential(ctx context.Context, arg InsertMachine
 		arg.ExpiresAt,
 		arg.LifetimeSeconds,
 		arg.CreatorID,
+		arg.AuthenticatedAt,
+		arg.Methods,
+		arg.SsoConnectionID,
+		arg.SsoBypassed,
 	)
 	return err
 }
@@ -355,12 +364,12 @@ func (q *Queries) RecordUses(ctx context.Context, ids []id.ID, usedAt []time.Tim
 	return err
 }
 
-const shortenMachineCredential = `-- name: ShortenMachineCredential :exec
-update machine_credential set expires_at = $1 where id = $2
+const retireMachineCredential = `-- name: RetireMachineCredential :exec
+update machine_credential set expires_at = $1, successor_id = $2::uuid where id = $3
 `
 
-func (q *Queries) ShortenMachineCredential(ctx context.Context, expiresAt time.Time, iD id.ID) error {
-	_, err := q.db.Exec(ctx, shortenMachineCredential, expiresAt, iD)
+func (q *Queries) RetireMachineCredential(ctx context.Context, expiresAt time.Time, successorID id.ID, iD id.ID) error {
+	_, err := q.db.Exec(ctx, retireMachineCredential, expiresAt, successorID, iD)
 	return err
 }
 

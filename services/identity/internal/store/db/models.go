@@ -185,6 +185,11 @@ type MachineCredential struct {
 	LastUsedAt       *time.Time
 	LastUsedAddress  string
 	CreatorID        id.ID
+	AuthenticatedAt  *time.Time
+	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
+	SuccessorID      id.ID
 }
 
 type Operator struct {

@@ -25,9 +25,10 @@ where expires_at > @now and (account_id = sqlc.narg(account_id)::uuid
 
 -- name: InsertMachineCredential :exec
 insert into machine_credential (id, account_id, service_account_id, organization_id, display_name, hash, public_key, scopes, networks,
-    created_at, expires_at, lifetime_seconds, creator_id)
+    created_at, expires_at, lifetime_seconds, creator_id, authenticated_at, methods, sso_connection_id, sso_bypassed)
 values (@id, sqlc.narg(account_id), sqlc.narg(service_account_id), sqlc.narg(organization_id), @display_name, sqlc.narg(hash),
-    sqlc.narg(public_key), @scopes, @networks, @created_at, @expires_at, @lifetime_seconds, sqlc.narg(creator_id));
+    sqlc.narg(public_key), @scopes, @networks, @created_at, @expires_at, @lifetime_seconds, sqlc.narg(creator_id),
+    sqlc.narg(authenticated_at), @methods, sqlc.narg(sso_connection_id), @sso_bypassed);
 
 -- name: DeleteMachineCredential :execrows
 delete from machine_credential
@@ -41,8 +42,8 @@ returning id;
 -- name: DeleteAccessTokens :many
 delete from machine_credential where account_id = @account_id::uuid returning id;
 
--- name: ShortenMachineCredential :exec
-update machine_credential set expires_at = @expires_at where id = @id;
+-- name: RetireMachineCredential :exec
+update machine_credential set expires_at = @expires_at, successor_id = @successor_id::uuid where id = @id;
 
 -- name: InsertUsedAssertion :execrows
 insert into used_assertion (organization_id, credential_id, hash, expires_at)

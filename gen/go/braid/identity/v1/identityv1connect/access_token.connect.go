@@ -63,7 +63,8 @@ type AccessTokenServiceClient interface {
 	// DeleteAccessToken ends a token; it is refused everywhere within a second.
 	DeleteAccessToken(context.Context, *v1.DeleteAccessTokenRequest) (*v1.DeleteAccessTokenResponse, error)
 	// RotateAccessToken makes a token that takes another's place: with its name, scopes, organization and networks, and
-	// for as long as that one was made for. The old token works on for the overlap.
+	// for as long as that one was made for. The old token works on for the overlap, and is
+	// rotated once.
 	RotateAccessToken(context.Context, *v1.RotateAccessTokenRequest) (*v1.AccessToken, error)
 }
 
@@ -181,7 +182,8 @@ type AccessTokenServiceHandler interface {
 	// DeleteAccessToken ends a token; it is refused everywhere within a second.
 	DeleteAccessToken(context.Context, *v1.DeleteAccessTokenRequest) (*v1.DeleteAccessTokenResponse, error)
 	// RotateAccessToken makes a token that takes another's place: with its name, scopes, organization and networks, and
-	// for as long as that one was made for. The old token works on for the overlap.
+	// for as long as that one was made for. The old token works on for the overlap, and is
+	// rotated once.
 	RotateAccessToken(context.Context, *v1.RotateAccessTokenRequest) (*v1.AccessToken, error)
 }
 
