@@ -21,6 +21,10 @@ func TestOwnersHearWhatGetsIntoTheirAccounts(t *testing.T) {
 		"only a copy is":            &identityv1.FactorSuspected{UserId: ada.String()},
 		"New backup codes":          &identityv1.BackupCodesRegenerated{UserId: ada.String()},
 		"in place of":               &identityv1.BackupCodeUsed{UserId: ada.String(), Left: 3},
+		"such as Google":            &identityv1.ExternalIdentityLinked{UserId: ada.String()},
+		"no longer gets into":       &identityv1.ExternalIdentityUnlinked{UserId: ada.String()},
+		"they were not let in":      &identityv1.ExternalIdentityRefused{UserId: ada.String()},
+		"requires its own provider": &identityv1.SsoBypassed{UserId: ada.String()},
 	} {
 		before := len(b.mailer.all())
 		event := b.event(id.ID{}, ada, message)

@@ -141,7 +141,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.preparePasswordReset(ctx, delivery)
 	case domain.PasswordChanged:
 		message, skip, err = d.preparePasswordChanged(ctx, delivery)
-	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed:
+	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed,
+		domain.ProviderLinked, domain.ProviderUnlinked, domain.ProviderRefused, domain.SSOBypassed:
 		message, skip, err = d.prepareSecurity(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)
@@ -149,8 +150,10 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareOwnership(ctx, delivery)
 	case domain.DomainLost:
 		message, skip, err = d.prepareDomain(ctx, delivery)
-	default:
+	case domain.TaskAssigned, domain.TaskCommented, domain.TaskStatusChanged:
 		message, skip, err = d.prepareTask(ctx, delivery)
+	default:
+		err = fmt.Errorf("prepare mail: nobody writes one of kind %q", delivery.Kind)
 	}
 	if err != nil || skip != "" {
 		return mail.Message{}, skip, err
