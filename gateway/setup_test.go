@@ -97,7 +97,7 @@ func newDoor(t *testing.T, change func(*gateway.Environment)) *door {
 			return map[string]ed25519.PublicKey{"user-1": userKey.Public().(ed25519.PublicKey)}, nil
 		},
 		ServiceKeys: map[string]authn.ServiceKey{},
-		SessionLive: func(context.Context, id.ID) (bool, error) { return true, nil },
+		SessionLive: func(context.Context, id.ID) (authn.SessionState, error) { return authn.SessionState{Live: true}, nil },
 		Fresh:       func() bool { return true },
 		Clock:       d.clock, Logger: logger, Registerer: d.registry,
 	})

@@ -194,9 +194,9 @@ func (p *process) buildAccess() error {
 	p.authenticator, err = authn.New(authn.Config{
 		UserKeys:    func(ctx context.Context) (map[string]ed25519.PublicKey, error) { return fetchUserKeys(ctx, auth) },
 		ServiceKeys: p.public,
-		SessionLive: func(ctx context.Context, sessionID id.ID) (bool, error) {
+		SessionLive: func(ctx context.Context, sessionID id.ID) (authn.SessionState, error) {
 			state, err := directory.GetSessionState(ctx, &identityv1.GetSessionStateRequest{SessionId: sessionID.String()})
-			return state.GetLive(), err
+			return authn.SessionState{Live: state.GetLive(), Weak: state.GetWeak()}, err
 		},
 		Credentials: credentials, Fresh: fresh, Clock: p.clock, Logger: p.logger, Registerer: p.metrics,
 	})

@@ -127,7 +127,8 @@ var exampleTexts = map[string]string{
 	"authorization_url": "https://accounts.google.com/o/oauth2/v2/auth?client_id=braid&response_type=code&state=c3RhdGUtZXhhbXBsZQ",
 	"browser_token":     "YnJvd3Nlci1leGFtcGxl", "state": "c3RhdGUtZXhhbXBsZQ", "FinishProviderLoginRequest.code": "4/0AbCdEf",
 	"FinishIdentityRequest.code": "4/0AbCdEf", "issuer": "https://login.example.com", "client_id": "braid",
-	"client_secret": "GOCSPX-for-the-example-only", "link_token": "bGluay1leGFtcGxl", "identity_id": exampleIdentity,
+	"client_secret": "GOCSPX-for-the-example-only", "link_token": "bGluay1leGFtcGxl", "mail_token": "bWFpbC1leGFtcGxl", "identity_id": exampleIdentity,
+	"Member.title":        "Head of Support",
 	"ExternalIdentity.id": exampleIdentity, "sso_connection_id": exampleConnection, "SsoConnection.id": exampleConnection,
 	"SsoConnection.display_name": "Example Corporation", "CreateSsoConnectionRequest.display_name": "Example Corporation",
 	"DiscoverSsoResponse.display_name": "Example Corporation", "default_role_id": "member",
@@ -138,7 +139,7 @@ var exampleNumbers = map[string]int64{
 	"page_size": 50, "backup_codes_left": 9, "version": 3, "access_revision": 1207, "roles_revision": 12, "known_roles_revision": 11,
 	"created_count": 1, "max_uses": 25, "uses": 3,
 	"attempts": 1, "failures": 0, "erased_rows": 0,
-	"second_factor_grace_days": 14, "session_max_age": 43200,
+	"second_factor_grace_days": 14, "session_max_age": 43200, "session_max_pause": 7200,
 }
 
 var exampleFlags = map[string]bool{

@@ -45,8 +45,11 @@ var ownReasons = map[string][]string{
 	},
 	"/braid.identity.v1.ProviderService/LinkProviderLogin": {
 		"CHALLENGE_EXPIRED", "CREDENTIALS_INVALID", "FACTOR_LOCKED", "IDENTITY_TAKEN", "FACTOR_REQUIRED", "SSO_DOMAIN_MISMATCH",
+		"CODE_INVALID", "SSO_REQUIRED",
 	},
-	"/braid.identity.v1.ExternalIdentityService/BeginIdentity": {"PROVIDER_UNKNOWN", "PROVIDER_UNAVAILABLE", "REDIRECT_URI_FORBIDDEN"},
+	"/braid.identity.v1.ProviderLinkService/MailProviderLink":   {"CHALLENGE_EXPIRED"},
+	"/braid.identity.v1.MemberFactorService/ResetMemberFactors": {"MEMBER_NOT_CAPTURED"},
+	"/braid.identity.v1.ExternalIdentityService/BeginIdentity":  {"PROVIDER_UNKNOWN", "PROVIDER_UNAVAILABLE", "REDIRECT_URI_FORBIDDEN"},
 	"/braid.identity.v1.ExternalIdentityService/FinishIdentity": {
 		"LOGIN_STATE_INVALID", "PROVIDER_UNKNOWN", "PROVIDER_UNAVAILABLE", "PROVIDER_REFUSED", "IDENTITY_TAKEN", "SSO_DOMAIN_MISMATCH",
 	},

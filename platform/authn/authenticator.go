@@ -52,6 +52,11 @@ type Claims struct {
 	AuthTime *jwt.NumericDate `json:"auth_time,omitempty"`
 	AMR      []string         `json:"amr,omitempty"`
 	ACR      string           `json:"acr,omitempty"`
+	// SSO is the connection that the login has passed, SSOBypassed says that an owner broke the glass. Pause is for how many
+	// seconds the session was left alone at most since AuthTime.
+	SSO         string `json:"sso,omitempty"`
+	SSOBypassed bool   `json:"sso_bypassed,omitempty"`
+	Pause       int64  `json:"pause,omitempty"`
 	MachineClaims
 }
 
@@ -83,8 +88,8 @@ type Config struct {
 	UserKeys func(ctx context.Context) (map[string]ed25519.PublicKey, error)
 	// ServiceKeys are the services' public keys, by key id.
 	ServiceKeys map[string]ServiceKey
-	// SessionLive asks identity whether a session is live.
-	SessionLive func(ctx context.Context, sessionID id.ID) (bool, error)
+	// SessionLive asks identity about a session.
+	SessionLive func(ctx context.Context, sessionID id.ID) (SessionState, error)
 	// Credentials answers about access tokens and API keys; without it, none is good.
 	Credentials Credentials
 	// Fresh reports whether every session ended more than a second ago has been heard of.
@@ -112,6 +117,9 @@ type Authenticator struct {
 
 	mu    sync.RWMutex
 	ended map[id.ID]time.Time
+	// secured is when people got a second factor that their sessions have not shown, by person or by session: what was issued
+	// before knows nothing of it.
+	secured map[id.ID]securing
 	// endings are those of credentials and of the tokens that were issued for them.
 	endings map[id.ID]ending
 	// distrusted is the time up to which an end of a session may have been missed; zero for none.
@@ -146,6 +154,7 @@ func New(config Config) (*Authenticator, error) {
 		parser:  newParser(config.Clock, jwt.WithAudience(Audience), jwt.WithIssuer(Issuer)),
 		answers: answers,
 		ended:   map[id.ID]time.Time{},
+		secured: map[id.ID]securing{},
 
 		described: described, endings: map[id.ID]ending{},
 		uses: uses{noted: map[id.ID]time.Time{}, waiting: map[id.ID]Use{}},
@@ -188,7 +197,11 @@ func (a *Authenticator) AuthenticateUser(ctx context.Context, token string) (cal
 		a.noteUse(ctx, known.actor)
 		return known.actor, nil
 	}
-	return known.actor, a.checkSession(ctx, known.actor.SessionID, known.issued)
+	if err := a.checkSession(ctx, known.actor.SessionID, known.issued); err != nil {
+		return call.Actor{}, err
+	}
+	known.actor.Methods = a.strength(&known)
+	return known.actor, nil
 }
 
 func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified, error) {
@@ -222,6 +235,7 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 	known := verified{
 		actor: call.Actor{
 			Kind: call.User, UserID: userID, SessionID: sessionID, Methods: call.MethodsOf(claims.AMR, claims.ACR),
+			Passed: id.ParseOrZero(claims.SSO), BrokeGlass: claims.SSOBypassed, Pause: time.Duration(claims.Pause) * time.Second,
 		},
 		expires: claims.ExpiresAt.UTC(),
 	}

@@ -8,6 +8,7 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -15,6 +16,13 @@ import (
 // answerLife is how long identity's word that a session is live is good, counted from the question: a session that ends
 // afterwards is refused within the second that is promised.
 const answerLife = time.Second
+
+// SessionState is what identity says of a session.
+type SessionState struct {
+	Live bool
+	// Weak says that its person has a second factor that the session has not shown.
+	Weak bool
+}
 
 // checkSession refuses a session that has ended. When this process can't be sure to have heard of every end that the
 // token could have, it asks identity; without an answer it refuses.
@@ -36,7 +44,14 @@ func (a *Authenticator) checkSession(ctx context.Context, sessionID id.ID, issue
 			return nil
 		}
 	}
-	live, err := a.ask(ctx, sessionID, func(ctx context.Context) (bool, error) { return a.SessionLive(ctx, sessionID) })
+	live, err := a.ask(ctx, sessionID, func(ctx context.Context) (bool, error) {
+		asked := a.Clock.Now()
+		state, err := a.SessionLive(ctx, sessionID)
+		if err == nil && state.Weak {
+			a.Secure(sessionID, id.ID{}, asked)
+		}
+		return state.Live, err
+	})
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return err
@@ -92,6 +107,48 @@ func (a *Authenticator) EndSession(sessionID id.ID) {
 	}
 }
 
+// securing is when somebody got a second factor, and in which session, which has shown it.
+type securing struct {
+	at time.Time
+	by id.ID
+}
+
+// Secure notes that a person got a second factor in a session, zero for an unknown one: called by the broadcast reader, and
+// by identity right after the commit.
+func (a *Authenticator) Secure(userID, bySession id.ID, at time.Time) {
+	now := a.Clock.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at.After(a.secured[userID].at) {
+		a.secured[userID] = securing{at, bySession}
+	}
+	if len(a.secured)%1024 != 0 {
+		return
+	}
+	for known, securing := range a.secured {
+		if now.Sub(securing.at) > AccessTokenLife+ClockLeeway {
+			delete(a.secured, known)
+		}
+	}
+}
+
+// strength is what a token's methods are worth: one of before its person's first second factor says that there is none.
+func (a *Authenticator) strength(known *verified) call.Methods {
+	actor := &known.actor
+	if !actor.Methods.Has(call.Strong) || actor.Methods.Has(call.SeveralFactors) {
+		return actor.Methods
+	}
+	// The clocks of who issued the token and of who told of the factor may differ.
+	before := known.issued.Add(-ClockLeeway)
+	a.mu.RLock()
+	heard, asked := a.secured[actor.UserID], a.secured[actor.SessionID]
+	a.mu.RUnlock()
+	if !heard.at.Before(before) && !heard.at.IsZero() && heard.by != actor.SessionID || !asked.at.Before(before) && !asked.at.IsZero() {
+		return actor.Methods &^ call.Strong
+	}
+	return actor.Methods
+}
+
 // Distrust has identity asked about every token that was issued by the given time, until the last of them has expired:
 // called when the broadcast reader has lost an event of that time, which may have ended a session. A time that can't be
 // one, or is still to come, counts as the present.
@@ -133,6 +190,8 @@ func (a *Authenticator) HandleEvent(event bus.Event) error {
 	switch event.Type {
 	case "identity.session.revoked":
 		return a.handleRevoked(event)
+	case "identity.factor.added":
+		return a.handleSecured(event)
 	case "identity.signing_key.rotated":
 		return a.handleRotated(event)
 	default:
@@ -146,6 +205,19 @@ func (a *Authenticator) handleRotated(event bus.Event) error {
 		return fmt.Errorf("read %s: %w", event.Type, err)
 	}
 	a.keys.rotated(len(rotated.GetDroppedKeyIds()) > 0)
+	return nil
+}
+
+func (a *Authenticator) handleSecured(event bus.Event) error {
+	added := &identityv1.FactorAdded{}
+	if err := event.Unmarshal(added); err != nil {
+		return fmt.Errorf("read %s: %w", event.Type, err)
+	}
+	userID, err := id.Parse(added.GetUserId())
+	if err != nil {
+		return fmt.Errorf("read %s: user: %w", event.Type, err)
+	}
+	a.Secure(userID, event.Actor.SessionID, event.Time)
 	return nil
 }
 

@@ -39,8 +39,10 @@ type world struct {
 	fetches   int
 	fetchFail error
 	// hold is what a fetch waits for, if anything.
-	hold    chan struct{}
-	ended   map[id.ID]bool
+	hold  chan struct{}
+	ended map[id.ID]bool
+	// weak says that sessions lack a factor that their people have.
+	weak    bool
 	asked   int
 	askFail error
 	// delay is how long identity takes to answer, by the clock.
@@ -90,12 +92,12 @@ func (w *world) fetch(context.Context) (map[string]ed25519.PublicKey, error) {
 	return keys, err
 }
 
-func (w *world) live(_ context.Context, sessionID id.ID) (bool, error) {
+func (w *world) live(_ context.Context, sessionID id.ID) (authn.SessionState, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
 	w.clock.Advance(w.delay)
-	return !w.ended[sessionID], w.askFail
+	return authn.SessionState{Live: !w.ended[sessionID], Weak: w.weak}, w.askFail
 }
 
 // change alters the world under its lock.

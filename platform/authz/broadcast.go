@@ -34,7 +34,7 @@ func (a *Access) HandleEvent(event bus.Event) error {
 		a.Drop(event.OrganizationID, userID)
 	case "assignment":
 		return a.dropAssigned(event)
-	case "invitation", "invitation_link", "domain":
+	case "invitation", "invitation_link":
 	default:
 		a.DropOrganization(event.OrganizationID)
 	}

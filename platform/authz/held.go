@@ -36,6 +36,8 @@ type Answer struct {
 	Policy *organizationv1.Policy
 	// JoinedAt is when the member joined.
 	JoinedAt time.Time
+	// RequiredConnection is the organization's that the member has to sign in by; zero for none.
+	RequiredConnection id.ID
 }
 
 // Held is what a subject has in an organization, ready to be asked. It must not be changed.
@@ -118,6 +120,7 @@ func Hold(compiled *access.Graph, subjectID id.ID, answer Answer) (Held, error) 
 	if held.policy, err = PolicyOf(answer.Policy); err != nil {
 		return held, err
 	}
+	held.policy = held.policy.Requiring(answer.RequiredConnection)
 	subject := access.Subject{ID: subjectID.String(), Kind: access.User}
 	if answer.ServiceAccount {
 		subject.Kind = access.ServiceAccount
@@ -139,6 +142,7 @@ func AnswerOf(sent *organizationv1.GetEffectivePermissionsResponse) Answer {
 		Member: sent.GetMember(), ServiceAccount: sent.GetServiceAccount(), Suspended: sent.GetSuspended(),
 		Frozen: FrozenBy(sent.GetOrganizationState()), RoleIDs: sent.GetRoleIds(), Revision: sent.GetAccessRevision(), RolesRevision: sent.GetRolesRevision(),
 		Permissions: sent.GetCustomPermissions(), Policy: sent.GetPolicy(), JoinedAt: timeOf(sent.GetJoinTime()),
+		RequiredConnection: id.ParseOrZero(sent.GetRequiredSsoConnectionId()),
 	}
 	for _, role := range sent.GetRoles() {
 		answer.Roles = append(answer.Roles, RoleOf(role))

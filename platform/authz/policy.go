@@ -22,6 +22,10 @@ type Policy struct {
 	Grace             time.Duration
 	// SessionMaxAge is how long a login is good for; 0 is without end.
 	SessionMaxAge time.Duration
+	// SessionMaxPause is for how long a session may be left alone since then; 0 is without end.
+	SessionMaxPause time.Duration
+	// Connection is the organization's own that the member has to sign in by; zero for none.
+	Connection id.ID
 	// Networks are those that may be acted from; none is anywhere.
 	Networks       []netip.Prefix
 	ForbidsAPIKeys bool
@@ -34,6 +38,8 @@ type Caller struct {
 	// JoinedAt is when they became a member.
 	JoinedAt time.Time
 	Now      time.Time
+	// Owner says that they may break the glass of a required connection.
+	Owner bool
 	// AnyAddress says that the networks are not asked for.
 	AnyAddress bool
 }
@@ -64,13 +70,37 @@ func (p *Policy) Check(caller *Caller) error {
 		return errPolicy.WithMessage("The organization's policy takes no API keys and access tokens: sign in.").With(policyFact, "apiKeys")
 	case machine:
 		return nil
+	case !p.Connection.IsZero() && !passed(caller, p.Connection):
+		return errPolicy.WithMessage("The organization has you sign in by its own provider: sign in by it.").
+			With(policyFact, "ssoConnection").With(actionFact, "signIn").With("ssoConnectionId", p.Connection.String())
 	case p.SecondFactor && !actor.Methods.Has(call.SeveralFactors) && !caller.Now.Before(p.factorDue(caller.JoinedAt)):
 		return missesFactor(actor)
 	case p.SessionMaxAge > 0 && (actor.AuthTime.IsZero() || caller.Now.Sub(actor.AuthTime) > p.SessionMaxAge):
 		return errPolicy.WithMessage("The organization's policy asks for a more recent login: prove once more who you are.").
 			With(policyFact, "session").With(actionFact, stepUp).With("maxAge", strconv.Itoa(int(p.SessionMaxAge.Seconds())))
+	case p.SessionMaxPause > 0 && actor.Pause > p.SessionMaxPause:
+		return errPolicy.WithMessage("The organization's policy asks who left a session alone for long to prove once more who they are.").
+			With(policyFact, "sessionPause").With(actionFact, stepUp).With("maxPause", strconv.Itoa(int(p.SessionMaxPause.Seconds())))
 	}
 	return nil
+}
+
+// passed reports whether a login came by a connection. An owner who broke the glass is let in for as long as they are one.
+func passed(caller *Caller, connectionID id.ID) bool {
+	return caller.Actor.Passed == connectionID && (!caller.Actor.BrokeGlass || caller.Owner)
+}
+
+// Requiring returns the policy as it is for a member who has to sign in by a connection; zero for none.
+func (p *Policy) Requiring(connectionID id.ID) *Policy {
+	if connectionID.IsZero() {
+		return p
+	}
+	required := Policy{}
+	if p != nil {
+		required = *p
+	}
+	required.Connection = connectionID
+	return &required
 }
 
 // Admits reports whether an address may be acted from.
@@ -105,8 +135,9 @@ func missesFactor(actor *call.Actor) error {
 func PolicyOf(sent *organizationv1.Policy) (*Policy, error) {
 	policy := Policy{
 		SecondFactor: sent.GetSecondFactor() == organizationv1.Policy_REQUIRED, SecondFactorSince: timeOf(sent.GetSecondFactorTime()),
-		Grace:         time.Duration(sent.GetSecondFactorGraceDays()) * day,
-		SessionMaxAge: time.Duration(sent.GetSessionMaxAge()) * time.Second, ForbidsAPIKeys: sent.GetApiKeys() == organizationv1.Policy_FORBIDDEN,
+		Grace:           time.Duration(sent.GetSecondFactorGraceDays()) * day,
+		SessionMaxAge:   time.Duration(sent.GetSessionMaxAge()) * time.Second,
+		SessionMaxPause: time.Duration(sent.GetSessionMaxPause()) * time.Second, ForbidsAPIKeys: sent.GetApiKeys() == organizationv1.Policy_FORBIDDEN,
 	}
 	for _, text := range sent.GetAllowedNetworks() {
 		network, err := netip.ParsePrefix(text)
@@ -115,7 +146,7 @@ func PolicyOf(sent *organizationv1.Policy) (*Policy, error) {
 		}
 		policy.Networks = append(policy.Networks, network)
 	}
-	if !policy.SecondFactor && policy.SessionMaxAge == 0 && len(policy.Networks) == 0 && !policy.ForbidsAPIKeys {
+	if !policy.SecondFactor && policy.SessionMaxAge == 0 && policy.SessionMaxPause == 0 && len(policy.Networks) == 0 && !policy.ForbidsAPIKeys {
 		return nil, nil
 	}
 	return &policy, nil
@@ -135,8 +166,9 @@ func (a *Access) meetsPolicy(ctx context.Context, userID id.ID, held *Held, perm
 	if work.Procedure == "" || work.Actor.UserID != userID {
 		return nil
 	}
+	owner := slices.Contains(held.RoleIDs, "owner")
 	return held.policy.Check(&Caller{
-		Actor: work.Actor, Address: work.ClientAddress, JoinedAt: held.joinedAt, Now: a.Clock.Now(),
-		AnyAddress: slices.Contains(ownersWay, permission) && slices.Contains(held.RoleIDs, "owner") && work.Actor.Methods.Has(call.SeveralFactors),
+		Actor: work.Actor, Address: work.ClientAddress, JoinedAt: held.joinedAt, Now: a.Clock.Now(), Owner: owner,
+		AnyAddress: owner && slices.Contains(ownersWay, permission) && work.Actor.Methods.Has(call.SeveralFactors),
 	})
 }

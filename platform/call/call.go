@@ -36,6 +36,12 @@ type Actor struct {
 	// AuthTime is when the person last proved who they are, and Methods how; zero for tokens that don't say.
 	AuthTime time.Time
 	Methods  Methods
+	// Passed is the organization's connection that the login came by, zero for none; BrokeGlass says that an owner came past
+	// it by the password.
+	Passed     id.ID
+	BrokeGlass bool
+	// Pause is for how long the session was left alone at most since AuthTime.
+	Pause time.Duration
 	// CredentialID is the access token or API key that a machine has shown in place of a session.
 	CredentialID id.ID
 	// Limits are that credential's; nil for a session, which has none. They do not travel.

@@ -53,7 +53,7 @@ func TestTheServiceRunsWhole(t *testing.T) {
 			return map[string]ed25519.PublicKey{"test": public}, nil
 		},
 		ServiceKeys: map[string]authn.ServiceKey{},
-		SessionLive: func(context.Context, id.ID) (bool, error) { return true, nil },
+		SessionLive: func(context.Context, id.ID) (authn.SessionState, error) { return authn.SessionState{Live: true}, nil },
 		Fresh:       func() bool { return true }, Clock: clock.System{}, Logger: logger, Registerer: registry,
 	})
 	require.NoError(t, err)

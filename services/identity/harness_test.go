@@ -149,7 +149,9 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	var err error
 	h.authenticator, err = authn.New(authn.Config{
 		UserKeys: h.publicKeys, ServiceKeys: h.material.serviceKeys,
-		SessionLive: func(context.Context, id.ID) (bool, error) { return false, errors.New("not asked for while fresh") },
+		SessionLive: func(context.Context, id.ID) (authn.SessionState, error) {
+			return authn.SessionState{}, errors.New("not asked for while fresh")
+		},
 		Credentials: lateCredentials{h},
 		Fresh:       func() bool { return true },
 		Clock:       h.clock, Logger: logger, Registerer: h.registry,

@@ -85,6 +85,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	signingKeys := &app.SigningKeys{DB: environment.DB, Keys: environment.Keys, Clock: environment.Clock}
 	rotation := &app.Rotation{Keys: signingKeys, Issuer: issuer, Lifetime: config.SigningKeyLifetime, Logger: environment.Logger}
 	cleanup := app.NewCleanup(useCases, environment.Registerer)
+	providerLinks := api.NewProviderLinks(useCases)
 	err = errors.Join(
 		identityv1braid.MountAuthService(identity.Server, api.NewAuth(useCases, identity.Runner)),
 		identityv1braid.MountMeService(identity.Server, api.NewMe(useCases, identity.Runner)),
@@ -97,6 +98,9 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		identityv1braid.MountUserSecurityService(identity.Server, api.NewUserSecurity(useCases)),
 		identityv1braid.MountProviderService(identity.Server, api.NewProviders(useCases)),
 		identityv1braid.MountExternalIdentityService(identity.Server, api.NewIdentities(useCases, identity.Runner)),
+		identityv1braid.MountMemberFactorService(identity.Server, api.NewMemberFactors(useCases, identity.Runner)),
+		identityv1braid.MountProviderLinkService(identity.Server, providerLinks),
+		identityv1braid.MountProviderLinkMailService(identity.Server, providerLinks),
 		identityv1braid.MountSsoConnectionService(identity.Server, api.NewSSOConnections(useCases, identity.Runner)),
 		identity.Consume([]string{"organization"}, consumer.Organization()),
 		identityv1braid.MountPasswordService(identity.Server, api.NewPassword(useCases)),

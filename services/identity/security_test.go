@@ -49,8 +49,12 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 	h.register("expired@example.com", goodPassword)
 	_, err = database.Admin.Exec(t.Context(), `update registration set expires_at = $1 where email_key = 'expired@example.com'`, h.clock.Now())
 	require.NoError(t, err)
-
+	h.captureExample()
 	attempts := map[string]map[string]func() error{
+		"discover": {
+			"unknown": func() error { return fmt.Errorf("%v", h.discover("nobody@example.com")) },
+			"known":   func() error { return fmt.Errorf("%v", h.discover("ada@example.com")) },
+		},
 		"login": {
 			"unknown": func() error { _, err := h.login("nobody@example.com", "not the password"); return err },
 			"known":   func() error { _, err := h.login("ada@example.com", "not the password"); return err },
@@ -107,6 +111,16 @@ func TestKnownAndUnknownCostTheSame(t *testing.T) {
 			}
 		}
 	}
+}
+
+// captureExample has the addresses of example.com sign in by a connection, if they like.
+func (h *harness) captureExample() {
+	h.t.Helper()
+	_, err := h.database.Admin.Exec(h.t.Context(), `with domain as (insert into verified_domain (organization_id, domain_id, domain, capture, verified_at)
+    values (gen_random_uuid(), gen_random_uuid(), 'example.com', true, now()) returning organization_id)
+insert into sso_connection (organization_id, id, display_name, issuer, client_id, sealed_secret, default_role_id, required, revision, created_at, updated_at)
+select organization_id, gen_random_uuid(), 'Corp', 'https://corp.example', 'x', '', 'member', false, 1, now(), now() from domain`)
+	require.NoError(h.t, err)
 }
 
 func (h *harness) askForAccount(email string) error {

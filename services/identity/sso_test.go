@@ -58,7 +58,16 @@ type company struct {
 // newCompany has the domain corp.example, captured.
 func newCompany(t *testing.T, required bool) *company {
 	t.Helper()
-	h, provider := federated(t, func(config *identity.Config) { config.Providers.Private = true })
+	return foundCompany(t, required, func(*identity.Config) {})
+}
+
+// foundCompany is newCompany with another configuration.
+func foundCompany(t *testing.T, required bool, change func(config *identity.Config)) *company {
+	t.Helper()
+	h, provider := federated(t, func(config *identity.Config) {
+		config.Providers.Private = true
+		change(config)
+	})
 	c := &company{harness: h, provider: provider, id: id.New(), domainID: id.New(), owner: h.signUp("olga@hq.example")}
 	c.ownerToken = h.signIn("olga@hq.example").GetAccessToken()
 	h.belongs.put(c.id, id.MustParse(c.owner.GetId()), "owner")

@@ -129,6 +129,8 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
 		Ownership:   organizationv1connect.NewOwnershipMailServiceClient(environment.Clients.Dial("organization")),
 		Domains:     organizationv1connect.NewDomainMailServiceClient(environment.Clients.Dial("organization")),
+		Owners:      organizationv1connect.NewOwnerServiceClient(environment.Clients.Dial("organization")),
+		Links:       identityv1connect.NewProviderLinkMailServiceClient(environment.Clients.Dial("identity")),
 		Composer:    mail.New(environment.PublicURL), Mailer: mailer, From: *from, Metrics: app.NewMetrics(environment.Registerer),
 	}, nil
 }

@@ -25,6 +25,7 @@ func TestOwnersHearWhatGetsIntoTheirAccounts(t *testing.T) {
 		"no longer gets into":       &identityv1.ExternalIdentityUnlinked{UserId: ada.String()},
 		"they were not let in":      &identityv1.ExternalIdentityRefused{UserId: ada.String()},
 		"requires its own provider": &identityv1.SsoBypassed{UserId: ada.String()},
+		"removed all second":        &identityv1.FactorsReset{UserId: ada.String(), Reason: "typed by somebody"},
 	} {
 		before := len(b.mailer.all())
 		event := b.event(id.ID{}, ada, message)

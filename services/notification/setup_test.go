@@ -63,7 +63,8 @@ func newBench(t *testing.T) *bench {
 		Database: pgtest.Open(t, "notification", notification.Migrations()...), t: t,
 		clock: clock.NewManual(time.Now()),
 		owners: &owners{users: map[string]*identityv1.User{}, registrations: map[string]*identityv1.GetRegistrationMailResponse{}, resets: map[string]*identityv1.GetPasswordResetMailResponse{}, changes: map[string]*identityv1.GetEmailChangeMailResponse{}, devices: map[string]*identityv1.GetNewDeviceMailResponse{}, invitations: map[string]*organizationv1.GetInvitationMailResponse{},
-			offers: map[string]*organizationv1.GetOwnershipMailResponse{}, domains: map[string]*organizationv1.GetDomainMailResponse{}},
+			offers: map[string]*organizationv1.GetOwnershipMailResponse{}, domains: map[string]*organizationv1.GetDomainMailResponse{},
+			owning: map[string]*organizationv1.ListActiveOwnersResponse{}, links: map[string]*identityv1.GetProviderLinkMailResponse{}},
 		mailer: &mailer{}, logs: &logBuffer{},
 	}
 	b.rest = rpctest.NewServer(t, func(server *rpc.Server) error {
@@ -77,7 +78,7 @@ func newBench(t *testing.T) *bench {
 	composer := mail.New("https://braid.example.com")
 	b.delivery = &app.Deliveries{
 		DB: b.DB, Clock: b.clock, Logger: logger, Membership: b.rest.Roles, Directory: b.owners, Devices: b.owners, Invitations: b.owners, Accounts: b.owners,
-		Ownership: b.owners, Domains: b.owners,
+		Ownership: b.owners, Domains: b.owners, Owners: b.owners, Links: b.owners,
 		Composer: composer, Mailer: b.mailer, From: netmail.Address{Name: "Braid", Address: "braid@example.com"}, Metrics: app.NewMetrics(b.Registry),
 	}
 	handlers := job.NewHandlers()
@@ -185,6 +186,8 @@ type owners struct {
 	changes       map[string]*identityv1.GetEmailChangeMailResponse
 	offers        map[string]*organizationv1.GetOwnershipMailResponse
 	domains       map[string]*organizationv1.GetDomainMailResponse
+	owning        map[string]*organizationv1.ListActiveOwnersResponse
+	links         map[string]*identityv1.GetProviderLinkMailResponse
 	fault         error
 }
 
@@ -288,4 +291,12 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.written.String()
+}
+
+func (o *owners) ListActiveOwners(_ context.Context, request *organizationv1.ListActiveOwnersRequest) (*organizationv1.ListActiveOwnersResponse, error) {
+	return lookUp(o, o.owning, request.GetOrganizationId())
+}
+
+func (o *owners) GetProviderLinkMail(_ context.Context, request *identityv1.GetProviderLinkMailRequest) (*identityv1.GetProviderLinkMailResponse, error) {
+	return lookUp(o, o.links, request.GetLinkId())
 }

@@ -26,7 +26,9 @@ func (d directory) GetPerson(ctx context.Context, userID id.ID) (domain.Person, 
 	user, err := d.client.GetUser(ctx, &identityv1.GetUserRequest{UserId: userID.String()})
 	switch {
 	case err == nil:
-		return domain.Person{UserID: userID, DisplayName: user.GetDisplayName(), Email: user.GetEmail()}, nil
+		return domain.Person{
+			UserID: userID, DisplayName: user.GetDisplayName(), Email: user.GetEmail(), Title: user.GetTitle(), AvatarPath: user.GetAvatarPath(),
+		}, nil
 	case connect.CodeOf(err) == connect.CodeNotFound:
 		return domain.Person{}, errs.ErrNotFound.WithCause(err)
 	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):

@@ -146,6 +146,7 @@ func mount(server *rpc.Server, handlers *api.Handlers) error {
 		organizationv1braid.MountDeletionService(server, handlers),
 		organizationv1braid.MountOrganizationSuspensionService(server, handlers),
 		organizationv1braid.MountPolicyService(server, handlers),
+		organizationv1braid.MountOwnerService(server, handlers),
 	} {
 		if err != nil {
 			return err

@@ -85,7 +85,7 @@ func startProcess(t *testing.T) *process {
 			return map[string]ed25519.PublicKey{"test": public}, nil
 		},
 		ServiceKeys: map[string]authn.ServiceKey{caller.ID: {Service: Name, Key: caller.Private.Public().(ed25519.PublicKey)}},
-		SessionLive: func(context.Context, id.ID) (bool, error) { return true, nil },
+		SessionLive: func(context.Context, id.ID) (authn.SessionState, error) { return authn.SessionState{Live: true}, nil },
 		Fresh:       func() bool { return true }, Clock: clock.System{}, Logger: logger, Registerer: registry,
 	})
 	require.NoError(t, err)

@@ -57,7 +57,7 @@ func runWhole(t *testing.T) *whole {
 		UserKeys: func(context.Context) (map[string]ed25519.PublicKey, error) {
 			return map[string]ed25519.PublicKey{"test": public}, nil
 		},
-		SessionLive: func(context.Context, id.ID) (bool, error) { return true, nil },
+		SessionLive: func(context.Context, id.ID) (authn.SessionState, error) { return authn.SessionState{Live: true}, nil },
 		Fresh:       func() bool { return true }, Clock: clock.System{}, Logger: logger, Registerer: w.registry,
 	})
 	require.NoError(t, err)

@@ -32,7 +32,7 @@ var nobodys = map[string]string{
 	"provider_id":         "of the deployment", "sso_connection_id": "needs a provider that answers: identity's own tests have two tenants",
 	"identity_id":       "needs a provider that answers: identity's own tests have two people",
 	"rows.role_id":      "fill can't fill lists: a role of nobody's is tried by organization",
-	"auto_join_role_id": "system roles are the same everywhere", "transfer_id": "for services only",
+	"auto_join_role_id": "system roles are the same everywhere", "transfer_id": "for services only", "link_id": "for services only",
 }
 
 // reference is a field of a request that names something.

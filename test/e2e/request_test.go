@@ -247,8 +247,9 @@ func connectStatus(answer client.Answer) int {
 }
 
 // outside are the services that can't be called without somebody outside who answers: a connection is made only to a
-// provider that is there, and none is at an address of this machine. Identity's own tests call them with two tenants.
-var outside = map[string]bool{"SsoConnectionService": true}
+// provider that is there, once in an organization. testSSO and identity's own tests call them, with two tenants.
+// Nor can factors be reset but of people whose mail domain is proven, as only one organization's can be.
+var outside = map[string]bool{"SsoConnectionService": true, "MemberFactorService": true}
 
 // catalog lists the contract's methods in the order of their procedures.
 func catalog(t require.TestingT) []*rpc.Method {
@@ -289,7 +290,7 @@ func examples() values {
 		"transfer_id": id.New().String(), "CreateDomainRequest.name": domainName(),
 		"rows":         []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
 		"confirm_name": "Example", "reason": "Example",
-		"provider_id": "none", "redirect_uri": "https://none.example", "state": "none", "browser_token": "none", "link_token": "none",
+		"provider_id": "none", "redirect_uri": "https://none.example", "state": "none", "browser_token": "none", "link_token": "none", "link_id": id.New().String(),
 		"identity_id": id.New().String(), "sso_connection_id": id.New().String(), "issuer": "https://none.invalid", "client_id": "none",
 		"client_secret": "none", "default_role_id": "member",
 		"preferences": []map[string]any{{"kind": "task_assigned", "channel": "email", "enabled": true}},

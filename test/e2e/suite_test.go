@@ -21,6 +21,7 @@ import (
 	"github.com/braidhq/braid/test/deployment"
 	"github.com/braidhq/braid/testkit/bustest"
 	"github.com/braidhq/braid/testkit/dnstest"
+	"github.com/braidhq/braid/testkit/oidctest"
 )
 
 // The suite makes in a minute what people make in a day.
@@ -29,6 +30,8 @@ var generousLimits = []string{
 	// The walks sign the same people in over and over.
 	"BRAID_IDENTITY_SESSIONS_PER_USER=1000",
 	"BRAID_ORGANIZATION_DELETION_GRACE=5s",
+	// The company's provider is on this machine.
+	"BRAID_IDENTITY_PROVIDERS_PRIVATE_ISSUERS=true", "BRAID_IDENTITY_PROVIDERS_REDIRECT_URIS=" + ssoCallback,
 }
 
 func TestAllInOne(t *testing.T) {
@@ -37,13 +40,13 @@ func TestAllInOne(t *testing.T) {
 		t.Skip("starts the whole product")
 	}
 	directory := makeDirectory(t)
-	collector, names := newCollector(t), dnstest.Start(t)
+	collector, names, company := newCollector(t), dnstest.Start(t), startCompanyProvider(t)
 	running, err := deployment.StartAllInOne(t.Context(), deployment.Options{Directory: directory, Environment: environment(collector, names)})
 	if err != nil {
 		printLogs(t, findLogs(t, directory))
 	}
 	require.NoError(t, err)
-	runSuite(t, running, collector, names)
+	runSuite(t, running, collector, names, company)
 }
 
 func TestSplit(t *testing.T) {
@@ -52,7 +55,7 @@ func TestSplit(t *testing.T) {
 		t.Skip("needs Apache Kafka: run make e2e-split, which sets BRAID_TEST_SPLIT=1")
 	}
 	directory := makeDirectory(t)
-	collector, names := newCollector(t), dnstest.Start(t)
+	collector, names, company := newCollector(t), dnstest.Start(t), startCompanyProvider(t)
 	running, err := deployment.StartSplit(t.Context(), deployment.Options{Directory: directory, Environment: environment(collector, names)})
 	if err != nil {
 		printLogs(t, findLogs(t, directory))
@@ -62,7 +65,7 @@ func TestSplit(t *testing.T) {
 		t.Parallel()
 		bustest.Conformance(t, bus.Connection{Brokers: running.Brokers})
 	})
-	runSuite(t, running, collector, names)
+	runSuite(t, running, collector, names, company)
 }
 
 // environment is what a deployment is configured with.
@@ -81,14 +84,14 @@ func makeDirectory(t *testing.T) string {
 	return directory
 }
 
-func runSuite(t *testing.T, running *deployment.Deployment, collector *collector, names *dnstest.Server) {
+func runSuite(t *testing.T, running *deployment.Deployment, collector *collector, names *dnstest.Server, company *oidctest.Provider) {
 	t.Cleanup(func() {
 		assert.NoError(t, running.Stop(), "everything stops cleanly")
 		if t.Failed() {
 			printLogs(t, running.Logs())
 		}
 	})
-	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running, collector: collector, names: names}
+	s := &suite{Client: client.New(running.URL, running.AdminURL), running: running, collector: collector, names: names, company: company}
 	cookies := &cookieWatch{next: s.HTTP.Transport}
 	s.HTTP.Transport = cookies
 	t.Cleanup(func() { cookies.requireNone(t) })
@@ -116,6 +119,7 @@ func runSuite(t *testing.T, running *deployment.Deployment, collector *collector
 		{"Metrics", testMetrics},
 		{"Kcat", testKcat},
 		{"MassAssignment", testMassAssignment},
+		{"SSO", testSSO},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -181,6 +185,8 @@ type suite struct {
 	collector *collector
 	// names is the DNS server that domains are looked up at.
 	names *dnstest.Server
+	// company is a foreign provider that an organization can connect to.
+	company *oidctest.Provider
 }
 
 // do sends one request; no answer at all fails the test.

@@ -10,6 +10,7 @@ import (
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/app"
+	"github.com/braidhq/braid/services/identity/internal/domain"
 )
 
 // Avatars implements AvatarService.
@@ -28,7 +29,7 @@ func (a *Avatars) SetAvatar(ctx context.Context, request *identityv1.SetAvatarRe
 		return nil, err
 	}
 	return idempotency.Run(ctx, a.runner, func(ctx context.Context, tx *pg.Tx) (*identityv1.Avatar, error) {
-		return &identityv1.Avatar{Path: avatarPath(avatar.ID)}, a.app.SetAvatar(ctx, tx, avatar)
+		return &identityv1.Avatar{Path: domain.AvatarPath(avatar.ID)}, a.app.SetAvatar(ctx, tx, avatar)
 	})
 }
 

@@ -16,16 +16,8 @@ func encodeUser(user domain.User) *identityv1.User {
 	return &identityv1.User{
 		Id: user.ID.String(), Email: user.Email, DisplayName: user.DisplayName,
 		CreateTime: timestamppb.New(user.CreatedAt), UpdateTime: timestamppb.New(user.UpdatedAt), Etag: user.Etag(),
-		Title: user.Title, Locale: user.Locale, TimeZone: user.TimeZone, AvatarPath: avatarPath(user.AvatarID),
+		Title: user.Title, Locale: user.Locale, TimeZone: user.TimeZone, AvatarPath: user.AvatarPath(),
 	}
-}
-
-// avatarPath is the REST path of GetAvatar.
-func avatarPath(avatarID id.ID) string {
-	if avatarID.IsZero() {
-		return ""
-	}
-	return "/api/v1/avatars/" + avatarID.String()
 }
 
 func encodeSession(session domain.Session, current id.ID) *identityv1.Session {

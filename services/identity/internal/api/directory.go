@@ -36,7 +36,7 @@ func (d *Directory) GetSessionState(ctx context.Context, request *identityv1.Get
 	if err != nil {
 		return nil, err
 	}
-	return &identityv1.GetSessionStateResponse{Live: true, UserId: session.UserID.String()}, nil
+	return &identityv1.GetSessionStateResponse{Live: true, UserId: session.UserID.String(), Weak: !session.Strong(session.Secured)}, nil
 }
 
 // GetRegistrationMail implements DirectoryService.

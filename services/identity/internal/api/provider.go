@@ -7,6 +7,7 @@ import (
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/call"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
 	"github.com/braidhq/braid/platform/pg"
@@ -71,7 +72,10 @@ func decodeReturned(request returned) app.Returned {
 
 // LinkProviderLogin implements ProviderService.
 func (p *Providers) LinkProviderLogin(ctx context.Context, request *identityv1.LinkProviderLoginRequest) (*identityv1.LoginResponse, error) {
-	tokens, user, err := p.app.LinkProviderLogin(ctx, request.GetLinkToken(), request.GetPassword())
+	if (request.GetPassword() == "") == (request.GetMailToken() == "") {
+		return nil, errs.Invalid("password", "link.one_proof", "must be given, or mailToken, and not both")
+	}
+	tokens, user, err := p.app.LinkProviderLogin(ctx, request.GetLinkToken(), request.GetPassword(), request.GetMailToken())
 	if err != nil {
 		return nil, err
 	}

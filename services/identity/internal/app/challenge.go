@@ -152,7 +152,7 @@ func (a *App) endLogin(ctx context.Context, tx *pg.Tx, answered domain.Challenge
 		}
 	}
 	return a.beginSession(ctx, tx, opening{
-		userID: answered.UserID, methods: methods, secured: true, deviceKnown: answered.DeviceKnown,
+		userID: answered.UserID, methods: methods, secured: true, sso: answered.SSO, deviceKnown: answered.DeviceKnown,
 	})
 }
 

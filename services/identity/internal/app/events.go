@@ -33,7 +33,7 @@ func (a *App) userUpdated(ctx context.Context, tx *pg.Tx, user domain.User) erro
 	return outbox.Append(ctx, tx, a.Clock, outbox.Event{
 		Message: &identityv1.UserUpdated{
 			UserId: user.ID.String(), Email: user.Email, DisplayName: user.DisplayName, Revision: user.Revision,
-			Title: user.Title, Locale: user.Locale, TimeZone: user.TimeZone, AvatarId: user.AvatarID.String(),
+			Title: user.Title, Locale: user.Locale, TimeZone: user.TimeZone, AvatarId: user.AvatarID.String(), AvatarPath: user.AvatarPath(),
 		},
 		Key:     user.ID,
 		Subject: "user/" + user.ID.String(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
@@ -114,6 +115,10 @@ func (a *App) addFactor(ctx context.Context, tx *pg.Tx, before domain.Factors, f
 	if _, err := a.raiseSession(ctx, tx, methods); err != nil {
 		return nil, err
 	}
+	// Tokens of other sessions say that there is no factor: this process knows better right away.
+	now := a.Clock.Now()
+	session := call.From(ctx).Actor.SessionID
+	tx.AfterCommit(func() { a.Authenticator.Secure(factor.UserID, session, now) })
 	return codes, a.factorAdded(ctx, tx, factor)
 }
 

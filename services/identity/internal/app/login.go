@@ -19,7 +19,7 @@ func (a *App) Login(ctx context.Context, email, password, deviceToken string, br
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	if err := a.requireSSO(ctx, proven.User, "", breakGlass); err != nil {
+	if proven.sso, err = a.requireSSO(ctx, proven.User, "", breakGlass); err != nil {
 		return Tokens{}, domain.User{}, err
 	}
 	begun, err := a.passFirstProof(ctx, proven, func(ctx context.Context, tx *pg.Tx) error {
@@ -36,6 +36,8 @@ type proven struct {
 	store.Credential
 	// methods are what was shown.
 	methods []string
+	// sso is the connection that the proof has passed.
+	sso domain.SSOPassage
 	// replacementHash is another hash of the same password; empty when the present one is good.
 	replacementHash string
 	// deviceKnown says that the login came with a device's token that stays good.
@@ -84,9 +86,10 @@ func (a *App) passFirstProof(ctx context.Context, known proven, write func(ctx c
 		if factors = all.Confirmed(""); len(factors) > 0 {
 			challenge := a.newChallenge(ctx, domain.LoginChallenge, userID)
 			challenge.PasswordRevision, challenge.DeviceKnown, challenge.Methods = known.PasswordRevision, known.deviceKnown, known.methods
+			challenge.SSO = known.sso
 			return store.CreateChallenge(ctx, tx, token.HashChallenge(challengeToken), challenge)
 		}
-		begun, err = a.beginSession(ctx, tx, opening{userID: userID, methods: known.methods, deviceKnown: known.deviceKnown})
+		begun, err = a.beginSession(ctx, tx, opening{userID: userID, methods: known.methods, sso: known.sso, deviceKnown: known.deviceKnown})
 		return err
 	})
 	if err == nil && len(factors) > 0 {
@@ -104,6 +107,8 @@ type opening struct {
 	// methods are what was shown; secured says whether the user has a second factor.
 	methods []string
 	secured bool
+	// sso is the connection that was passed.
+	sso domain.SSOPassage
 	// deviceKnown says that the client holds a device's token that stays good.
 	deviceKnown bool
 }
@@ -122,6 +127,7 @@ func (a *App) beginSession(ctx context.Context, tx *pg.Tx, with opening) (login,
 	work, now := call.From(ctx), a.Clock.Now()
 	session := a.SessionLimits.Begin(with.userID, work.UserAgent, now)
 	session.ClientAddress, session.AuthenticatedAt, session.Methods = clientOf(ctx).Address, now, domain.Combine(with.methods)
+	session.SSO = with.sso
 	tokens, err := a.issue(ctx, session, with.secured)
 	if err != nil {
 		return login{}, err

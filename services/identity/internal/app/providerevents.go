@@ -71,6 +71,7 @@ func (a *App) userProvisioned(ctx context.Context, tx *pg.Tx, user domain.User, 
 		Message: &identityv1.SsoUserProvisioned{
 			OrganizationId: by.OrganizationID.String(), SsoConnectionId: by.ID.String(), UserId: user.ID.String(),
 			RoleId: by.DefaultRoleID, Email: user.Email, DisplayName: user.DisplayName, Revision: user.Revision,
+			Title: user.Title, AvatarPath: user.AvatarPath(),
 		},
 		Key: user.ID, OrganizationID: by.OrganizationID, Subject: "user/" + user.ID.String(),
 	})

@@ -34,10 +34,11 @@ func (a *App) FinishProviderLogin(ctx context.Context, returned Returned) (Token
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	if err := a.requireSSO(ctx, credential.User, person.Source, false); err != nil {
+	passed, err := a.requireSSO(ctx, credential.User, person.Source, false)
+	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	known := proven{Credential: credential, methods: []string{domain.ByProvider}}
+	known := proven{Credential: credential, methods: []string{domain.ByProvider}, sso: passed}
 	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		return store.UseExternalIdentity(ctx, tx, link.ID, person.Email, a.Clock.Now())
 	})
@@ -72,10 +73,11 @@ func (a *App) meetStranger(ctx context.Context, person domain.Person, joining *d
 		return Tokens{}, domain.User{}, a.askToLink(ctx, person, credential.User.ID)
 	}
 	user := domain.NewUser(person.Email, person.Name(), a.Clock.Now())
-	if err := a.requireSSO(ctx, user, person.Source, false); err != nil {
+	passed, err := a.requireSSO(ctx, user, person.Source, false)
+	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	known := proven{Credential: store.NewCredential(user), methods: []string{domain.ByProvider}}
+	known := proven{Credential: store.NewCredential(user), methods: []string{domain.ByProvider}, sso: passed}
 	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		ctx = actingAs(ctx, user.ID, id.ID{})
 		store.UseAddress(tx, person.Address())
@@ -131,9 +133,9 @@ func (a *App) askToLink(ctx context.Context, person domain.Person, userID id.ID)
 	return domain.ErrLinkRequired.With("linkToken", linkToken)
 }
 
-// LinkProviderLogin links whom LINK_REQUIRED was answered to the account that the password is of, and goes on with the
-// login. The try is counted and kept before the password is hashed, outside any transaction.
-func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string) (Tokens, domain.User, error) {
+// LinkProviderLogin links whom LINK_REQUIRED was answered to the account that the password is of, or the mail was sent to,
+// and goes on with the login. The try is counted and kept before the password is hashed, outside any transaction.
+func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password, mailToken string) (Tokens, domain.User, error) {
 	hash := token.HashChallenge(linkToken)
 	var challenge domain.Challenge
 	err := a.DB.InTx(ctx, pg.Scope{}, func(ctx context.Context, tx *pg.Tx) (err error) {
@@ -157,34 +159,42 @@ func (a *App) LinkProviderLogin(ctx context.Context, linkToken, password string)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	right, err := a.Hasher.Verify(ctx, credential.PasswordHash, password)
-	if err != nil {
-		return Tokens{}, domain.User{}, err
+	right, methods := a.linkMailed(challenge, mailToken), []string{domain.ByProvider}
+	if password != "" {
+		methods = append(methods, domain.ByPassword)
+		if right, err = a.Hasher.Verify(ctx, credential.PasswordHash, password); err != nil {
+			return Tokens{}, domain.User{}, err
+		}
 	}
 	if !right {
-		return Tokens{}, domain.User{}, a.refuseLink(ctx, challenge.UserID)
+		return Tokens{}, domain.User{}, a.refuseLink(ctx, challenge.UserID, password == "")
 	}
-	return a.linkAndPass(ctx, credential, person, hash)
+	return a.linkAndPass(ctx, proven{Credential: credential, methods: methods}, person, hash)
 }
 
-func (a *App) refuseLink(ctx context.Context, userID id.ID) error {
+func (a *App) refuseLink(ctx context.Context, userID id.ID, mailed bool) error {
 	err := a.DB.InTx(ctx, pg.Scope{UserID: userID}, func(ctx context.Context, tx *pg.Tx) error {
 		return a.factorRefused(ctx, tx, userID)
 	})
 	if err != nil {
 		return err
 	}
+	if mailed {
+		return domain.ErrLinkInvalid
+	}
 	return domain.ErrCredentialsInvalid
 }
 
-// linkAndPass goes on where provider and password have both said yes.
-func (a *App) linkAndPass(ctx context.Context, credential store.Credential, person domain.Person, hash []byte) (Tokens, domain.User, error) {
+// linkAndPass goes on where the provider and the password, or the mail, have both said yes.
+func (a *App) linkAndPass(ctx context.Context, known proven, person domain.Person, hash []byte) (Tokens, domain.User, error) {
 	joining, err := a.joiningBy(ctx, &person)
 	if err != nil {
 		return Tokens{}, domain.User{}, err
 	}
-	user := credential.User
-	known := proven{Credential: credential, methods: []string{domain.ByProvider, domain.ByPassword}}
+	user := known.User
+	if known.sso, err = a.requireSSO(ctx, user, person.Source, false); err != nil {
+		return Tokens{}, domain.User{}, err
+	}
 	begun, err := a.passFirstProof(ctx, known, func(ctx context.Context, tx *pg.Tx) error {
 		// Of two at once the second finds the challenge gone.
 		store.UseChallenge(tx, hash)

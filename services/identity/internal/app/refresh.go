@@ -57,7 +57,7 @@ func (a *App) rotate(ctx context.Context, tx *pg.Tx, known domain.RefreshToken, 
 	// The database, which knows when the session ends, does not let it live longer.
 	session := domain.Session{
 		ID: known.SessionID, UserID: known.UserID, LastUsedAt: now, ExpiresAt: now.Add(a.SessionLimits.Idle),
-		AuthenticatedAt: known.AuthenticatedAt, Methods: known.Methods,
+		AuthenticatedAt: known.AuthenticatedAt, Methods: known.Methods, SSO: known.SSO, LongestPause: known.Pause(now),
 	}
 	tokens, err := a.issue(ctx, session, known.Secured)
 	if err != nil {

@@ -54,32 +54,36 @@ func (a *App) joiningBy(ctx context.Context, person *domain.Person) (*domain.SSO
 }
 
 // requireSSO refuses who has to sign in by the connection of their organization and came another way: source is the
-// provider, empty for none. With breakGlass an owner passes, which is told.
-func (a *App) requireSSO(ctx context.Context, user domain.User, source string, breakGlass bool) error {
+// provider, empty for none. With breakGlass an owner passes, which is told. It returns what was passed: the connection that
+// they came by is, whether or not it is required, as it may be by tomorrow.
+func (a *App) requireSSO(ctx context.Context, user domain.User, source string, breakGlass bool) (domain.SSOPassage, error) {
+	connectionID, _ := domain.ConnectionOf(source)
+	passed := domain.SSOPassage{ConnectionID: connectionID}
 	sso, err := store.FindSSO(ctx, a.DB.Point(pg.Scope{}), domain.MailDomain(user.Email))
 	if err != nil || !sso.Required || source == domain.ConnectionSource(sso.ConnectionID) {
-		return err
+		return passed, err
 	}
 	switch err := a.Membership.Authorize(ctx, sso.OrganizationID, user.ID, ""); {
 	case errors.Is(err, errs.ErrNotFound):
-		return nil
+		return passed, nil
 	case err != nil && errs.KindOf(err) != errs.PermissionDenied:
 		// Who can't be asked about is not let in.
-		return err
+		return domain.SSOPassage{}, err
 	}
 	refused := domain.ErrSSORequired.With("ssoConnectionId", sso.ConnectionID.String())
 	if !breakGlass {
-		return refused
+		return domain.SSOPassage{}, refused
 	}
 	switch err := a.Membership.Authorize(ctx, sso.OrganizationID, user.ID, breakGlassPermission); {
 	case err != nil && errs.KindOf(err) == errs.PermissionDenied:
-		return refused
+		return domain.SSOPassage{}, refused
 	case err != nil:
-		return err
+		return domain.SSOPassage{}, err
 	}
-	return a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) error {
+	err = a.DB.InTx(ctx, pg.Scope{UserID: user.ID}, func(ctx context.Context, tx *pg.Tx) error {
 		return a.ssoBypassed(actingAs(ctx, user.ID, id.ID{}), tx, sso, user.ID)
 	})
+	return domain.SSOPassage{ConnectionID: sso.ConnectionID, Bypassed: true}, err
 }
 
 // requireSSOOfPasskey is requireSSO for a login by a passkey alone; a second step had it asked in the first. It is asked
@@ -100,7 +104,8 @@ func (a *App) requireSSOOfPasskey(ctx context.Context, assertion *passkey.Assert
 	if err != nil {
 		return err
 	}
-	return a.requireSSO(ctx, user, "", false)
+	_, err = a.requireSSO(ctx, user, "", false)
+	return err
 }
 
 // KeepDomain writes what was heard of a verified domain. It is for the worker role, as the two below.

@@ -11,6 +11,8 @@ const (
 	ChallengeLifetime = 5 * time.Minute
 	// ChallengeTries is how many codes a challenge may be answered with.
 	ChallengeTries = 5
+	// LinkMailLifetime is how long there is once a mail was asked for.
+	LinkMailLifetime = 30 * time.Minute
 )
 
 // ChallengeKind is what a challenge asks for.
@@ -43,14 +45,18 @@ type Challenge struct {
 	Client Client
 	// Ceremony is what a signature is checked against.
 	Ceremony []byte
-	// Methods are what the first step was proven with.
+	// Methods are what the first step was proven with, SSO is the connection that it passed.
 	Methods   []string
+	SSO       SSOPassage
 	Tries     int32
 	ExpiresAt time.Time
 	// PasswordRevision is that of the password which the first step of a login was; DeviceKnown says that it came with a
 	// device's token that stays good.
 	PasswordRevision int32
 	DeviceKnown      bool
+	// MailID and MailNonce are of a mail that proves the address; zero and nil for none.
+	MailID    id.ID
+	MailNonce []byte
 }
 
 // Check refuses what is not this kind of challenge, is over, or is somebody else's.

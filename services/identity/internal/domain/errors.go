@@ -47,6 +47,7 @@ var (
 	ErrSSORequired         = errs.New(errs.PermissionDenied, "SSO_REQUIRED", "Your organization has you sign in by its own provider.")
 	ErrSSODomainMismatch   = errs.New(errs.PermissionDenied, "SSO_DOMAIN_MISMATCH", "Your address is in no verified domain of the organization.")
 	ErrSSOConnectionLimit  = errs.New(errs.FailedPrecondition, "SSO_CONNECTION_LIMIT", "An organization has one connection; change the one there is.")
+	ErrMemberNotCaptured   = errs.New(errs.FailedPrecondition, "MEMBER_NOT_CAPTURED", "The member's address is in no verified domain of the organization whose people sign in by it.")
 	ErrSSOIssuerInvalid    = errs.New(errs.FailedPrecondition, "SSO_ISSUER_INVALID", "The issuer's discovery document can't be read, or names another issuer.")
 )
 

@@ -32,6 +32,11 @@ type Session struct {
 	// AuthenticatedAt is when the person last proved who they are, Methods all that the session was proven with.
 	AuthenticatedAt time.Time
 	Methods         []string
+	SSO             SSOPassage
+	// LongestPause is for how long it was left alone at most since then, as far as its refreshing shows.
+	LongestPause time.Duration
+	// Secured says whether its person has a second factor, where that was asked.
+	Secured bool
 }
 
 // SessionLimits are how long sessions live, and how many of them.
@@ -88,6 +93,15 @@ type RefreshToken struct {
 	AuthenticatedAt time.Time
 	Methods         []string
 	Secured         bool
+	SSO             SSOPassage
+	// LastUsedAt is when the session was used before, and LongestPause the longest time that it was left alone until then.
+	LastUsedAt   time.Time
+	LongestPause time.Duration
+}
+
+// Pause is for how long the session was left alone at most, when it is used now.
+func (t RefreshToken) Pause(now time.Time) time.Duration {
+	return max(t.LongestPause, now.Sub(t.LastUsedAt))
 }
 
 // Verdict is what follows from presenting a refresh token.

@@ -95,6 +95,13 @@ type SSO struct {
 	Required       bool
 }
 
+// SSOPassage is the required connection that a login has passed: by having come by it, or with Bypassed as an owner who
+// broke the glass. The zero value has passed none.
+type SSOPassage struct {
+	ConnectionID id.ID
+	Bypassed     bool
+}
+
 // VerifiedDomain is a domain that organization says is proven.
 type VerifiedDomain struct {
 	OrganizationID id.ID

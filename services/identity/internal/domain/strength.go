@@ -36,7 +36,7 @@ func Combine(proofs ...[]string) []string {
 // Raise returns the session after one more proof.
 func (s Session) Raise(proof []string, now time.Time) Session {
 	s.Methods = Combine(s.Methods, proof)
-	s.AuthenticatedAt = now
+	s.AuthenticatedAt, s.LongestPause = now, 0
 	return s
 }
 

@@ -44,6 +44,17 @@ type User struct {
 	UpdatedAt time.Time
 }
 
+// AvatarPath is the user's picture's; empty for none.
+func (u User) AvatarPath() string { return AvatarPath(u.AvatarID) }
+
+// AvatarPath is the REST path of a picture; empty for none.
+func AvatarPath(avatarID id.ID) string {
+	if avatarID.IsZero() {
+		return ""
+	}
+	return "/api/v1/avatars/" + avatarID.String()
+}
+
 // NewUser returns a user who has just proven an address.
 func NewUser(email, displayName string, now time.Time) User {
 	return User{ID: id.New(), Email: email, DisplayName: displayName, Revision: 1, CreatedAt: now, UpdatedAt: now}

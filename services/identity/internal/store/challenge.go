@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 
+	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/services/identity/internal/domain"
 	"github.com/braidhq/braid/services/identity/internal/store/db"
@@ -22,6 +23,7 @@ func CreateChallenge(ctx context.Context, tx *pg.Tx, hash []byte, challenge doma
 		Hash: hash, Kind: string(challenge.Kind), AccountID: challenge.UserID, UserAgent: challenge.Client.UserAgent,
 		ClientAddress: challenge.Client.Address, Ceremony: challenge.Ceremony, ExpiresAt: challenge.ExpiresAt,
 		PasswordRevision: challenge.PasswordRevision, DeviceKnown: challenge.DeviceKnown, Methods: append([]string{}, challenge.Methods...),
+		SsoConnectionID: challenge.SSO.ConnectionID, SsoBypassed: challenge.SSO.Bypassed,
 	})
 }
 
@@ -34,7 +36,24 @@ func LockChallenge(ctx context.Context, tx *pg.Tx, hash []byte) (domain.Challeng
 		Client:   domain.Client{UserAgent: row.UserAgent, Address: row.ClientAddress},
 		Ceremony: row.Ceremony, Tries: row.Tries, ExpiresAt: row.ExpiresAt,
 		PasswordRevision: row.PasswordRevision, DeviceKnown: row.DeviceKnown, Methods: row.Methods,
+		SSO: domain.SSOPassage{ConnectionID: row.SsoConnectionID, Bypassed: row.SsoBypassed}, MailID: row.MailID, MailNonce: row.MailNonce,
 	}, explain("load challenge", err)
+}
+
+// MailChallenge queues that a mail may answer a challenge, and until when. The transaction must use it.
+func MailChallenge(ctx context.Context, tx *pg.Tx, hash []byte, challenge domain.Challenge) error {
+	return queue(tx).MailChallenge(ctx, db.MailChallengeParams{
+		Hash: hash, MailID: challenge.MailID, MailNonce: challenge.MailNonce, ExpiresAt: challenge.ExpiresAt,
+	})
+}
+
+// FindLinkMail returns whose account a mail is about, what its token is derived with and when it ends, whoever asks;
+// ErrNotFound when there is none.
+func FindLinkMail(ctx context.Context, querier pg.Querier, mailID id.ID) (domain.Challenge, error) {
+	found := domain.Challenge{MailID: mailID}
+	err := querier.QueryRow(ctx, `select account_id, nonce, expires_at from find_link_mail($1)`, mailID).
+		Scan(&found.UserID, &found.MailNonce, &found.ExpiresAt)
+	return found, explain("find mail of link", err)
 }
 
 // CountChallengeTry queues one wrong answer.

@@ -70,6 +70,12 @@ func RenameFactor(ctx context.Context, tx *pg.Tx, factor domain.Factor) error {
 	return queue(tx).RenameFactor(ctx, factor.Name, factor.ID, factor.UserID)
 }
 
+// DeleteFactors removes all of a user's factors.
+func DeleteFactors(ctx context.Context, tx *pg.Tx, userID id.ID) error {
+	_, err := db.New(tx).DeleteFactors(ctx, userID)
+	return explain("delete factors", err)
+}
+
 // DeleteFactor queues the end of a factor.
 func DeleteFactor(ctx context.Context, tx *pg.Tx, factor domain.Factor) error {
 	return queue(tx).DeleteFactor(ctx, factor.ID, factor.UserID)

@@ -76,6 +76,17 @@ func FindDomainOwner(ctx context.Context, querier pg.Querier, mailDomain string)
 	return owner, explain("find owner of domain", err)
 }
 
+// FindCapturing returns the organization that has proven a domain and whose people sign in by it; the zero id when there is
+// none.
+func FindCapturing(ctx context.Context, querier pg.Querier, mailDomain string) (id.ID, error) {
+	var capturing id.ID
+	err := querier.QueryRow(ctx, `select organization_id from find_capturing($1)`, mailDomain).Scan(&capturing)
+	if errors.Is(err, pg.ErrNoRows) {
+		return id.ID{}, nil
+	}
+	return capturing, explain("find who captures domain", err)
+}
+
 // FindSSOConnection returns a connection by its id alone, whoever asks.
 func FindSSOConnection(ctx context.Context, querier pg.Querier, connectionID id.ID) (domain.SSOConnection, error) {
 	var found domain.SSOConnection

@@ -42,6 +42,7 @@ func CreateSession(ctx context.Context, tx *pg.Tx, session domain.Session) error
 		CreatedAt: session.CreatedAt, LastUsedAt: session.LastUsedAt, ExpiresAt: session.ExpiresAt,
 		EndsAt: session.EndsAt, Device: session.Device, Client: session.Client,
 		AuthenticatedAt: session.AuthenticatedAt, Methods: session.Methods,
+		SsoConnectionID: session.SSO.ConnectionID, SsoBypassed: session.SSO.Bypassed,
 	})
 }
 
@@ -51,10 +52,11 @@ func LockSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID, now ti
 	row, err := db.New(tx).LockSession(ctx, sessionID, userID, now)
 	return domain.Session{
 		ID: sessionID, UserID: userID, AuthenticatedAt: row.AuthenticatedAt.UTC(), Methods: row.Methods,
+		SSO: domain.SSOPassage{ConnectionID: row.SsoConnectionID, Bypassed: row.SsoBypassed},
 	}, explain("lock session", err)
 }
 
-// RaiseSession queues what the session was proven with, and when.
+// RaiseSession queues what the session was proven with, and when. It was not left alone since.
 func RaiseSession(ctx context.Context, tx *pg.Tx, session domain.Session) error {
 	return queue(tx).RaiseSession(ctx, db.RaiseSessionParams{
 		ID: session.ID, AccountID: session.UserID, AuthenticatedAt: session.AuthenticatedAt, Methods: session.Methods,
@@ -86,11 +88,11 @@ func DeleteSession(ctx context.Context, tx *pg.Tx, userID, sessionID id.ID, now 
 	return removed > 0, explain("delete session", err)
 }
 
-// FindSession returns a session's user and end, whoever asks; ErrNotFound when there is none.
+// FindSession returns a session's user, end and strength, whoever asks; ErrNotFound when there is none.
 func FindSession(ctx context.Context, querier pg.Querier, sessionID id.ID) (domain.Session, error) {
 	found := domain.Session{ID: sessionID}
-	err := querier.QueryRow(ctx, `select account_id, expires_at from find_session($1)`, sessionID).
-		Scan(&found.UserID, &found.ExpiresAt)
+	err := querier.QueryRow(ctx, `select account_id, expires_at, methods, secured from find_session($1), find_standing($1)`, sessionID).
+		Scan(&found.UserID, &found.ExpiresAt, &found.Methods, &found.Secured)
 	return found, explain("load session", err)
 }
 
@@ -137,11 +139,13 @@ func CreateRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte, session dom
 // when nothing is known.
 func ClaimRefreshToken(ctx context.Context, tx *pg.Tx, hash []byte) (domain.RefreshToken, error) {
 	var token domain.RefreshToken
+	var pause int32
 	err := tx.QueryRow(ctx, `select session_id, account_id, session_expires_at, expires_at, used_at, sealed_answer,
-    authenticated_at, methods, secured
-from claim_refresh_token($1), find_strength(session_id)`, hash).Scan(&token.SessionID, &token.UserID,
+    authenticated_at, methods, secured, last_used_at, longest_pause, sso_connection_id, sso_bypassed
+from claim_refresh_token($1), find_standing(session_id)`, hash).Scan(&token.SessionID, &token.UserID,
 		&token.SessionExpiresAt, &token.ExpiresAt, &token.UsedAt, &token.SealedAnswer,
-		&token.AuthenticatedAt, &token.Methods, &token.Secured)
+		&token.AuthenticatedAt, &token.Methods, &token.Secured, &token.LastUsedAt, &pause, &token.SSO.ConnectionID, &token.SSO.Bypassed)
+	token.LongestPause = time.Duration(pause) * time.Second
 	return token, explain("claim refresh token", err)
 }
 
@@ -154,6 +158,7 @@ func RotateRefreshToken(ctx context.Context, tx *pg.Tx, usedHash, sealedAnswer, 
 		queries.UseRefreshToken(ctx, &session.LastUsedAt, sealedAnswer, usedHash),
 		queries.ExtendSession(ctx, db.ExtendSessionParams{
 			ID: session.ID, AccountID: session.UserID, LastUsedAt: session.LastUsedAt, ExpiresAt: session.ExpiresAt,
+			LongestPause: int32(session.LongestPause / time.Second),
 		}),
 		CreateRefreshToken(ctx, tx, nextHash, session),
 	)

@@ -132,6 +132,10 @@ func (i *Issuer) Issue(ctx context.Context, session domain.Session, secured bool
 		AuthTime:  jwt.NewNumericDate(session.AuthenticatedAt),
 		AMR:       session.Methods,
 	}
+	if !session.SSO.ConnectionID.IsZero() {
+		claims.SSO, claims.SSOBypassed = session.SSO.ConnectionID.String(), session.SSO.Bypassed
+	}
+	claims.Pause = int64(session.LongestPause / time.Second)
 	if session.Strong(secured) {
 		claims.ACR = call.StrongACR
 	}

@@ -17,6 +17,7 @@ const (
 	ForRegistration  Purpose = "registration-token"
 	ForPasswordReset Purpose = "password-reset-token"
 	ForEmailChange   Purpose = "email-change-token"
+	ForProviderLink  Purpose = "provider-link-token"
 )
 
 // Mailed derives the token of a mail's link: 256 bits that are stored nowhere.

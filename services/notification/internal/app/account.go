@@ -13,6 +13,7 @@ import (
 // Why mails about an account are not sent after all.
 const (
 	skipResetGone  = "the reset is over"
+	skipLinkGone   = "the login at the provider is over"
 	skipChangeGone = "the change of address is over"
 )
 
@@ -49,6 +50,18 @@ func (d *Deliveries) prepareSecurity(ctx context.Context, delivery domain.Delive
 	}
 	content, err := d.Composer.Security(delivery.Kind)
 	return mail.Message{Content: content, To: netmail.Address{Name: user.GetDisplayName(), Address: user.GetEmail()}}, "", err
+}
+
+func (d *Deliveries) prepareProviderLink(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	link, err := d.Links.GetProviderLinkMail(ctx, &identityv1.GetProviderLinkMailRequest{LinkId: delivery.AccountMatterID.String()})
+	if err != nil && !isGone(err) {
+		return mail.Message{}, "", fmt.Errorf("get provider link mail: %w", err)
+	}
+	if err != nil || !d.Clock.Now().Before(link.GetExpireTime().AsTime()) {
+		return mail.Message{}, skipLinkGone, nil
+	}
+	content := d.Composer.ProviderLink(link.GetToken(), link.GetExpireTime().AsTime())
+	return mail.Message{Content: content, To: netmail.Address{Address: link.GetEmail()}}, "", nil
 }
 
 // prepareEmailChange writes either of the two mails of a change of address.

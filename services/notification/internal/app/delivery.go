@@ -41,6 +41,8 @@ type Deliveries struct {
 	Accounts    AccountMails
 	Ownership   Ownership
 	Domains     Domains
+	Owners      Owners
+	Links       Links
 	Composer    *mail.Composer
 	Mailer      Mailer
 	From        netmail.Address
@@ -142,12 +144,16 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 	case domain.PasswordChanged:
 		message, skip, err = d.preparePasswordChanged(ctx, delivery)
 	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed,
-		domain.ProviderLinked, domain.ProviderUnlinked, domain.ProviderRefused, domain.SSOBypassed:
+		domain.ProviderLinked, domain.ProviderUnlinked, domain.ProviderRefused, domain.SSOBypassed, domain.FactorsReset:
 		message, skip, err = d.prepareSecurity(ctx, delivery)
 	case domain.EmailConfirmation, domain.EmailChange:
 		message, skip, err = d.prepareEmailChange(ctx, delivery)
 	case domain.OwnershipOffer:
 		message, skip, err = d.prepareOwnership(ctx, delivery)
+	case domain.SSOBroken:
+		message, skip, err = d.prepareBypass(ctx, delivery)
+	case domain.ProviderLink:
+		message, skip, err = d.prepareProviderLink(ctx, delivery)
 	case domain.DomainLost:
 		message, skip, err = d.prepareDomain(ctx, delivery)
 	case domain.TaskAssigned, domain.TaskCommented, domain.TaskStatusChanged:

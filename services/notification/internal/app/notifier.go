@@ -98,6 +98,22 @@ func (n *Notifier) PlanDomainMails(ctx context.Context, tx *pg.Tx, eventID, orga
 	return nil
 }
 
+// PlanBypassMails plans a mail for each owner about one of them who signed in past the required connection; that one is told
+// by a mail of their own.
+func (n *Notifier) PlanBypassMails(ctx context.Context, tx *pg.Tx, eventID, organizationID, bypassing id.ID, owners []id.ID, happened time.Time) error {
+	for _, owner := range owners {
+		if owner == bypassing {
+			continue
+		}
+		if err := n.planMail(ctx, tx, eventID, happened, domain.Delivery{
+			Kind: domain.SSOBroken, OrganizationID: organizationID, UserID: owner, AccountMatterID: bypassing,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (n *Notifier) planMail(ctx context.Context, tx *pg.Tx, eventID id.ID, happened time.Time, delivery domain.Delivery) error {
 	delivery.ID = domain.DeriveID(eventID, delivery.UserID, domain.Email)
 	if delivery.Kind == domain.EmailChange {

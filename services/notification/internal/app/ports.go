@@ -53,6 +53,16 @@ type Domains interface {
 	GetDomainMail(context.Context, *organizationv1.GetDomainMailRequest) (*organizationv1.GetDomainMailResponse, error)
 }
 
+// Owners is what organization tells of who owns it.
+type Owners interface {
+	ListActiveOwners(context.Context, *organizationv1.ListActiveOwnersRequest) (*organizationv1.ListActiveOwnersResponse, error)
+}
+
+// Links is what identity tells of the mail that proves an address to link.
+type Links interface {
+	GetProviderLinkMail(context.Context, *identityv1.GetProviderLinkMailRequest) (*identityv1.GetProviderLinkMailResponse, error)
+}
+
 // Mailer hands one mail to a mail server; nil means that the server has taken it.
 type Mailer interface {
 	Send(ctx context.Context, message mail.Message) error

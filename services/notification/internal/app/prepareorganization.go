@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	netmail "net/mail"
+	"slices"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/services/notification/internal/domain"
@@ -12,6 +13,7 @@ import (
 
 const (
 	skipOfferGone   = "the offer no longer waits for an answer"
+	skipNoOwner     = "the person is no owner any more"
 	skipDomainFound = "the domain is gone, or verified again"
 )
 
@@ -31,6 +33,29 @@ func (d *Deliveries) prepareOwnership(ctx context.Context, delivery domain.Deliv
 	}
 	content := d.Composer.OwnershipOffer(delivery.OrganizationID, offer.GetOrganizationDisplayName(), offer.GetOwnerDisplayName(), expires)
 	return mail.Message{Content: content, To: netmail.Address{Address: offer.GetEmail()}}, "", nil
+}
+
+// prepareBypass asks once more who owns the organization: who does no longer must not hear of it.
+func (d *Deliveries) prepareBypass(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	owners, err := d.Owners.ListActiveOwners(ctx, &organizationv1.ListActiveOwnersRequest{OrganizationId: delivery.OrganizationID.String()})
+	if err != nil {
+		return mail.Message{}, "", fmt.Errorf("list owners: %w", err)
+	}
+	if !slices.Contains(owners.GetUserIds(), delivery.UserID.String()) {
+		return mail.Message{}, skipNoOwner, nil
+	}
+	recipient, found, err := d.user(ctx, delivery.UserID)
+	if err != nil || !found {
+		return mail.Message{}, skipUserGone, err
+	}
+	bypassing, found, err := d.user(ctx, delivery.AccountMatterID)
+	if err != nil || !found {
+		return mail.Message{}, skipUserGone, err
+	}
+	content := d.Composer.SSOBroken(owners.GetOrganizationDisplayName(), bypassing.GetDisplayName())
+	return mail.Message{
+		Content: content, To: netmail.Address{Name: recipient.GetDisplayName(), Address: recipient.GetEmail()},
+	}, "", nil
 }
 
 // prepareDomain checks once more that the person belongs to the organization: who has left since must not hear of it.

@@ -52,6 +52,25 @@ func organizationHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 			}
 			return planDomainMails(ctx, tx, notifier, event, &payload)
 		}),
+		bus.TypeOf(&organizationv1.SsoRequirementBypassed{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+			var payload organizationv1.SsoRequirementBypassed
+			if err := event.Unmarshal(&payload); err != nil {
+				return err
+			}
+			organizationID, err := parseID("organization_id", payload.GetOrganizationId())
+			if err != nil {
+				return err
+			}
+			bypassing, err := parseID("user_id", payload.GetUserId())
+			if err != nil {
+				return err
+			}
+			owners, err := parseOwners(payload.GetOwnerIds())
+			if err != nil {
+				return err
+			}
+			return notifier.PlanBypassMails(ctx, tx, event.ID, organizationID, bypassing, owners, event.Time)
+		}),
 	}
 }
 
@@ -64,13 +83,21 @@ func planDomainMails(ctx context.Context, tx *pg.Tx, notifier *app.Notifier, eve
 	if err != nil {
 		return err
 	}
-	owners := make([]id.ID, 0, len(lost.GetOwnerIds()))
-	for _, text := range lost.GetOwnerIds() {
+	owners, err := parseOwners(lost.GetOwnerIds())
+	if err != nil {
+		return err
+	}
+	return notifier.PlanDomainMails(ctx, tx, event.ID, organizationID, domainID, owners, event.Time)
+}
+
+func parseOwners(texts []string) ([]id.ID, error) {
+	owners := make([]id.ID, 0, len(texts))
+	for _, text := range texts {
 		owner, err := parseID("owner_ids", text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		owners = append(owners, owner)
 	}
-	return notifier.PlanDomainMails(ctx, tx, event.ID, organizationID, domainID, owners, event.Time)
+	return owners, nil
 }

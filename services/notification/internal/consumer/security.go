@@ -22,7 +22,19 @@ func securityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 		bus.TypeOf(&identityv1.ExternalIdentityLinked{}):   mailOwner[identityv1.ExternalIdentityLinked](notifier, domain.ProviderLinked),
 		bus.TypeOf(&identityv1.ExternalIdentityUnlinked{}): mailOwner[identityv1.ExternalIdentityUnlinked](notifier, domain.ProviderUnlinked),
 		bus.TypeOf(&identityv1.ExternalIdentityRefused{}):  mailOwner[identityv1.ExternalIdentityRefused](notifier, domain.ProviderRefused),
-		bus.TypeOf(&identityv1.SsoBypassed{}):              mailOwner[identityv1.SsoBypassed](notifier, domain.SSOBypassed),
+		bus.TypeOf(&identityv1.FactorsReset{}):             mailOwner[identityv1.FactorsReset](notifier, domain.FactorsReset),
+		bus.TypeOf(&identityv1.ProviderLinkRequested{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+			var payload identityv1.ProviderLinkRequested
+			if err := event.Unmarshal(&payload); err != nil {
+				return err
+			}
+			linkID, err := parseID("link_id", payload.GetLinkId())
+			if err != nil {
+				return err
+			}
+			return notifier.PlanAccountMails(ctx, tx, event.ID, linkID, event.Time, domain.ProviderLink)
+		}),
+		bus.TypeOf(&identityv1.SsoBypassed{}): mailOwner[identityv1.SsoBypassed](notifier, domain.SSOBypassed),
 	}
 }
 

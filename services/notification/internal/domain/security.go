@@ -12,4 +12,13 @@ const (
 	ProviderUnlinked       Kind = "provider_unlinked"
 	ProviderRefused        Kind = "provider_refused"
 	SSOBypassed            Kind = "sso_bypassed"
+	FactorsReset           Kind = "factors_reset"
+)
+
+// The kinds of mails about how an organization's people sign in.
+const (
+	// SSOBroken tells an owner that another one signed in past the required connection.
+	SSOBroken Kind = "sso_broken_glass"
+	// ProviderLink is the mail that proves an address to link.
+	ProviderLink Kind = "provider_link"
 )

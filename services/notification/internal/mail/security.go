@@ -2,6 +2,7 @@ package mail
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/braidhq/braid/services/notification/internal/domain"
 )
@@ -17,7 +18,25 @@ var securityTexts = map[domain.Kind][2]string{
 	domain.ProviderLinked:         {"Your Braid account was linked to another way to sign in", "A provider such as Google, or that of your organization, gets into your Braid account from now on."},
 	domain.ProviderUnlinked:       {"A way to sign in was removed from your Braid account", "A provider no longer gets into your Braid account."},
 	domain.ProviderRefused:        {"Somebody tried to sign in to your Braid account by a provider", "A provider said that somebody has your address, and they were not let in, as it is not linked to your account. If it was you, sign in with your password and link it."},
+	domain.FactorsReset:           {"The second factors of your Braid account were removed", "An owner of your organization removed all second factors and backup codes of your Braid account, and ended its sessions. Sign in and enroll others. If you did not ask for it, ask your organization's owners."},
 	domain.SSOBypassed:            {"Your Braid account passed by your organization's sign-in", "Your password got into your Braid account although your organization requires its own provider. If it was not you, change the password."},
+}
+
+// SSOBroken tells an owner who got past the organization's own provider.
+func (c *Composer) SSOBroken(organization, owner string) Content {
+	organization, owner = line(organization), line(owner)
+	return letter(owner+" signed in past the provider of "+organization,
+		say(owner+" signed in by password although "+organization+" has its people sign in by its own provider. As an owner they may, in an emergency."),
+		say("If you don't know of one, ask them. The audit log of "+organization+" at ", address(c.publicURL), " says when and from where."))
+}
+
+// ProviderLink is the mail with the link that proves an address to link.
+func (c *Composer) ProviderLink(token string, expires time.Time) Content {
+	return letter("Link another way to sign in to Braid",
+		say("Somebody signed in at a provider with your address, and asked to link it to your Braid account."),
+		follow("If it was you, open this link in the browser where you began", c.tokenLink("/link-provider", token)),
+		say("It is good until "+formatTime(expires)+"."),
+		say("If it was not you, do nothing: nobody gets in by it, and opened elsewhere the link does nothing."))
 }
 
 // Security tells the owner of an account that something that gets into it has changed or was used.

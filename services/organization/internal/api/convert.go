@@ -20,6 +20,7 @@ func encodeOrganization(organization domain.Organization) *organizationv1.Organi
 func encodeMember(member domain.Membership) *organizationv1.Member {
 	encoded := &organizationv1.Member{
 		UserId: member.UserID.String(), DisplayName: member.DisplayName, Email: member.Email, RoleIds: member.RoleIDs,
+		Title: member.Title, AvatarPath: member.AvatarPath,
 		JoinTime: timestamppb.New(member.JoinedAt), Etag: domain.Etag(member.Revision), AccessRevision: app.EncodeRevision(member.AccessRevision),
 		State: organizationv1.Member_ACTIVE,
 	}

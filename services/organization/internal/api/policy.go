@@ -50,6 +50,9 @@ func decodePolicy(fields fieldmask.Update, wanted *organizationv1.Policy) app.Po
 	if fields.Has("session_max_age") {
 		change.SessionMaxAge = &wanted.SessionMaxAge
 	}
+	if fields.Has("session_max_pause") {
+		change.SessionMaxPause = &wanted.SessionMaxPause
+	}
 	if fields.Has("allowed_networks") {
 		change.Networks = &wanted.AllowedNetworks
 	}

@@ -91,7 +91,7 @@ func encodeHolding(catalog store.Catalog, holding store.Holding, permissions []s
 		RolesRevision: catalog.RolesRevision, CustomPermissions: catalog.Permissions, ServiceAccount: holding.ServiceAccount,
 		OrganizationState: OrganizationStates[catalog.State],
 	}
-	encoded.JoinTime = encodeTime(holding.JoinedAt)
+	encoded.JoinTime, encoded.RequiredSsoConnectionId = encodeTime(holding.JoinedAt), encodeID(holding.RequiredConnection)
 	if catalog.Policy.Revision > 0 {
 		encoded.Policy = EncodePolicy(catalog.Policy)
 	}

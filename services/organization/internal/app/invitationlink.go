@@ -37,6 +37,11 @@ func (a *App) CreateInvitationLink(ctx context.Context, tx *pg.Tx, organizationI
 	if err := a.coversRole(&creator, link.RoleID); err != nil {
 		return domain.InvitationLink{}, "", err
 	}
+	if link.EmailDomain != "" {
+		if err := creator.checkInvitationDomain("emailDomain", "anybody@"+link.EmailDomain); err != nil {
+			return domain.InvitationLink{}, "", err
+		}
+	}
 	count, err := store.CountInvitationLinks(ctx, tx, organizationID)
 	if err != nil {
 		return domain.InvitationLink{}, "", err
@@ -127,6 +132,9 @@ func (a *App) AcceptInvitationLink(ctx context.Context, tx *pg.Tx, use LinkUse) 
 	if a.checkInviter(&creators[0], link.RoleID) != nil {
 		return domain.Membership{}, domain.ErrLinkNotActive.With("state", "ACTIVE").
 			WithMessage("Whoever made the link may no longer give its role.")
+	}
+	if err := creators[0].checkInvitationDomain("", use.person.Email); err != nil {
+		return domain.Membership{}, err
 	}
 	link.Uses++
 	if err := store.UpdateInvitationLink(ctx, tx, link); err != nil {

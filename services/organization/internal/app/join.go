@@ -36,6 +36,10 @@ func (a *App) ListJoinable(ctx context.Context, person domain.Person) (joinable 
 		if err != nil {
 			return err
 		}
+		policy, err := store.GetPolicy(ctx, tx, found.OrganizationID)
+		if err != nil || policy.CheckInvited("", person.Email) != nil {
+			return err
+		}
 		organization, err := store.GetOrganization(ctx, tx, found.OrganizationID)
 		joinable = []Joinable{{organization, found}}
 		return err
@@ -83,6 +87,14 @@ func (a *App) JoinOrganization(ctx context.Context, tx *pg.Tx, organizationID id
 		return domain.Membership{}, err
 	}
 	call.From(ctx).AccessRevision = joined.AccessRevision
+	// Read under the organization's lock: a policy that is being changed is heeded.
+	policy, err := store.GetPolicy(ctx, tx, organizationID)
+	if err != nil {
+		return domain.Membership{}, err
+	}
+	if err := policy.CheckInvited("", person.Email); err != nil {
+		return domain.Membership{}, err
+	}
 	if err := a.tell(ctx, tx, organizationID, "member/"+person.UserID.String(), &organizationv1.MemberJoined{
 		OrganizationId: organizationID.String(), UserId: person.UserID.String(), DomainId: by.ID.String(),
 	}); err != nil {

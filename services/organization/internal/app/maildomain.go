@@ -154,5 +154,7 @@ func (a *App) DeleteDomain(ctx context.Context, tx *pg.Tx, organizationID, domai
 }
 
 func (a *App) tellDomain(ctx context.Context, tx *pg.Tx, about domain.MailDomain, fact proto.Message) error {
+	// Who has to sign in by the organization's connection depends on its domains.
+	tx.AfterCommit(func() { a.DropOrganization(about.OrganizationID) })
 	return a.tell(ctx, tx, about.OrganizationID, "domain/"+about.ID.String(), fact)
 }

@@ -25,6 +25,8 @@ type PolicyChange struct {
 	SecondFactor  *bool
 	GraceDays     *int32
 	SessionMaxAge *int32
+	// SessionMaxPause is in seconds, as SessionMaxAge.
+	SessionMaxPause *int32
 	// Networks and InvitationDomains are as the caller wrote them.
 	Networks          *[]string
 	InvitationDomains *[]string
@@ -36,6 +38,7 @@ func (c PolicyChange) apply(policy domain.Policy) (domain.Policy, error) {
 	set(&policy.SecondFactor, c.SecondFactor)
 	set(&policy.GraceDays, c.GraceDays)
 	set(&policy.SessionMaxAge, c.SessionMaxAge)
+	set(&policy.SessionMaxPause, c.SessionMaxPause)
 	set(&policy.APIKeys, c.APIKeys)
 	if c.InvitationDomains != nil {
 		policy.InvitationDomains = domain.CleanDomains(*c.InvitationDomains)
@@ -123,7 +126,7 @@ func (h *holder) checkInvitationDomain(field, email string) error {
 func EncodePolicy(policy domain.Policy) *organizationv1.Policy {
 	encoded := &organizationv1.Policy{
 		SecondFactor: organizationv1.Policy_OPTIONAL, SecondFactorGraceDays: policy.GraceDays,
-		SecondFactorTime: encodeTime(policy.SecondFactorSince), SessionMaxAge: policy.SessionMaxAge, AllowedNetworks: policy.Networks,
+		SecondFactorTime: encodeTime(policy.SecondFactorSince), SessionMaxAge: policy.SessionMaxAge, SessionMaxPause: policy.SessionMaxPause, AllowedNetworks: policy.Networks,
 		InvitationDomains: policy.InvitationDomains, ApiKeys: organizationv1.Policy_ALLOWED, UpdateTime: encodeTime(policy.UpdatedAt),
 		Etag: domain.Etag(policy.Revision), AccessRevision: EncodeRevision(policy.AccessRevision),
 	}

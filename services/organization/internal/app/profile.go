@@ -11,5 +11,12 @@ import (
 // KeepProfile writes what was heard of a person, unless something newer is known. It is kept even of those who are no
 // members: one may be joining at this moment, with values that were read before the change.
 func (a *App) KeepProfile(ctx context.Context, tx *pg.Tx, person domain.Person) error {
-	return store.KeepProfile(ctx, tx, person)
+	known, err := store.KnownAddress(ctx, tx, person.UserID)
+	if err != nil {
+		return err
+	}
+	if err := store.KeepProfile(ctx, tx, person); err != nil || known == domain.EmailKey(person.Email) {
+		return err
+	}
+	return a.recheckSSO(ctx, tx, person.UserID)
 }

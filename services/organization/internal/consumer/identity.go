@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/platform/bus"
 	"github.com/braidhq/braid/platform/id"
@@ -19,6 +21,10 @@ import (
 func Identity(app *app.App) map[string]inbox.Handler {
 	return map[string]inbox.Handler{
 		"identity.user.updated": updateProfile(app), "identity.sso.user_provisioned": provisionMember(app),
+		"identity.sso.bypassed":           tellOfBypass(app),
+		"identity.sso_connection.created": keepRequirement(app, func() connection { return &identityv1.SsoConnectionCreated{} }),
+		"identity.sso_connection.updated": keepRequirement(app, func() connection { return &identityv1.SsoConnectionUpdated{} }),
+		"identity.sso_connection.deleted": keepRequirement(app, func() connection { return &identityv1.SsoConnectionDeleted{} }),
 	}
 }
 
@@ -34,6 +40,7 @@ func updateProfile(app *app.App) inbox.Handler {
 		}
 		return app.KeepProfile(ctx, tx, domain.Person{
 			UserID: userID, DisplayName: updated.GetDisplayName(), Email: updated.GetEmail(), Revision: updated.GetRevision(),
+			Title: updated.GetTitle(), AvatarPath: updated.GetAvatarPath(),
 		})
 	})
 }
@@ -55,6 +62,53 @@ func provisionMember(app *app.App) inbox.Handler {
 		}
 		return app.ProvisionMember(ctx, tx, organizationID, provisioned.GetRoleId(), domain.Person{
 			UserID: userID, DisplayName: provisioned.GetDisplayName(), Email: provisioned.GetEmail(), Revision: provisioned.GetRevision(),
+			Title: provisioned.GetTitle(), AvatarPath: provisioned.GetAvatarPath(),
 		})
+	})
+}
+
+// connection is an event about an organization's connection; one that is gone is required of nobody.
+type connection interface {
+	proto.Message
+	GetOrganizationId() string
+	GetSsoConnectionId() string
+}
+
+// keepRequirement takes over whether people have to sign in by the connection. The events of an organization come in order.
+func keepRequirement(app *app.App, empty func() connection) inbox.Handler {
+	return inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		told := empty()
+		if err := event.Unmarshal(told); err != nil {
+			return err
+		}
+		organizationID, err := id.Parse(told.GetOrganizationId())
+		if err != nil {
+			return fmt.Errorf("read organization: %w", err)
+		}
+		connectionID, err := id.Parse(told.GetSsoConnectionId())
+		if err != nil {
+			return fmt.Errorf("read connection: %w", err)
+		}
+		living, ok := told.(interface{ GetRequired() bool })
+		return app.KeepSSORequirement(ctx, tx, organizationID, connectionID, ok && living.GetRequired())
+	})
+}
+
+// tellOfBypass has the owners told that one of them broke the glass.
+func tellOfBypass(app *app.App) inbox.Handler {
+	return inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
+		bypassed := &identityv1.SsoBypassed{}
+		if err := event.Unmarshal(bypassed); err != nil {
+			return err
+		}
+		organizationID, err := id.Parse(bypassed.GetOrganizationId())
+		if err != nil {
+			return fmt.Errorf("read organization: %w", err)
+		}
+		userID, err := id.Parse(bypassed.GetUserId())
+		if err != nil {
+			return fmt.Errorf("read user: %w", err)
+		}
+		return app.TellOfBypass(ctx, tx, organizationID, userID)
 	})
 }

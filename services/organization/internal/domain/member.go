@@ -46,6 +46,9 @@ type Person struct {
 	UserID      id.ID
 	DisplayName string
 	Email       string
+	// Title is what they do, AvatarPath where their picture is; empty for none.
+	Title      string
+	AvatarPath string
 	// Revision is identity's of the user; 0 when it is not known, which is older than every known one.
 	Revision int64
 }

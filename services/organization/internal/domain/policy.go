@@ -19,6 +19,8 @@ type Policy struct {
 	SecondFactorSince time.Time
 	// SessionMaxAge is how many seconds a login is good for; 0 is as long as its session lives.
 	SessionMaxAge int32
+	// SessionMaxPause is for how many seconds a session may be left alone; 0 is as long as it lives.
+	SessionMaxPause int32
 	// Networks are those that may be acted from, and InvitationDomains those that may be invited; none is all.
 	Networks          []string
 	InvitationDomains []string
@@ -77,7 +79,7 @@ func (p Policy) Follow(previous Policy, now time.Time) Policy {
 // AsksAs reports whether two policies ask for the same.
 func (p Policy) AsksAs(other Policy) bool {
 	return p.SecondFactor == other.SecondFactor && p.GraceDays == other.GraceDays && p.SessionMaxAge == other.SessionMaxAge &&
-		p.APIKeys == other.APIKeys && slices.Equal(p.Networks, other.Networks) && slices.Equal(p.InvitationDomains, other.InvitationDomains)
+		p.SessionMaxPause == other.SessionMaxPause && p.APIKeys == other.APIKeys && slices.Equal(p.Networks, other.Networks) && slices.Equal(p.InvitationDomains, other.InvitationDomains)
 }
 
 // CheckInvited refuses an address whose domain may not be invited. field is how the caller spells the address; empty when

@@ -55,6 +55,8 @@ type Holding struct {
 	Assignments    []HeldAssignment
 	// JoinedAt is when the member joined.
 	JoinedAt time.Time
+	// RequiredConnection is the one that the member has to sign in by; zero for none.
+	RequiredConnection id.ID
 }
 
 // HeldAssignment is an assignment as it reaches a subject.
@@ -96,7 +98,7 @@ func ReadHoldings(ctx context.Context, querier pg.Querier, organizationID id.ID,
 	for _, row := range rows {
 		holding := Holding{
 			SubjectID: row.SubjectID, RoleIDs: row.RoleIds, Suspended: row.Suspended, ServiceAccount: row.ServiceAccount,
-			JoinedAt: timeFrom(row.JoinedAt),
+			JoinedAt: timeFrom(row.JoinedAt), RequiredConnection: row.SsoConnectionID,
 		}
 		if holding.Assignments, err = assignmentsFrom(row.Assignments); err != nil {
 			return Catalog{}, nil, err

@@ -78,14 +78,17 @@ func ReadStanding(ctx context.Context, tx *pg.Tx, organizationID, targetID id.ID
 	if err != nil {
 		return Standing{}, one("read member", err)
 	}
-	return Standing{Target: membership(row.Member, row.DisplayName, row.Email), OtherOwners: int(row.OtherOwners)}, nil
+	return Standing{Target: membership(row.Member, domain.Person{
+		DisplayName: row.DisplayName, Email: row.Email, Title: row.Title, AvatarPath: row.AvatarPath,
+	}), OtherOwners: int(row.OtherOwners)}, nil
 }
 
-func membership(row db.Member, displayName, email string) domain.Membership {
+func membership(row db.Member, person domain.Person) domain.Membership {
+	person.UserID = row.UserID
 	return domain.Membership{
 		SuspendedAt: timeFrom(row.SuspendedAt), SuspensionReason: row.SuspensionReason,
 		OrganizationID: row.OrganizationID,
-		Person:         domain.Person{UserID: row.UserID, DisplayName: displayName, Email: email},
+		Person:         person,
 		RoleIDs:        row.RoleIds, JoinedAt: row.JoinedAt, Revision: row.Revision,
 	}
 }
@@ -128,19 +131,29 @@ func KeepProfile(ctx context.Context, tx *pg.Tx, person domain.Person) error {
 	return keepProfile(ctx, queue(tx), person)
 }
 
+// KnownAddress returns a person's address as it is compared, empty when nothing is known. It is for the worker role.
+func KnownAddress(ctx context.Context, tx *pg.Tx, userID id.ID) (string, error) {
+	known, err := db.New(tx).GetAddress(ctx, userID)
+	if errors.Is(err, pg.ErrNoRows) {
+		return "", nil
+	}
+	return known, one("read address", err)
+}
+
 func keepProfile(ctx context.Context, queries *db.Queries, person domain.Person) error {
 	return queries.KeepProfile(ctx, db.KeepProfileParams{
 		UserID: person.UserID, DisplayName: person.DisplayName, Email: person.Email,
 		EmailKey: domain.EmailKey(person.Email), Revision: person.Revision,
+		Title: person.Title, AvatarPath: person.AvatarPath,
 	})
 }
 
 // The limit keeps the look-up of a profile behind its member: in the order they joined, only the page's people are looked
 // up, while a join would read the profiles of the whole organization.
 const listMembers = `select member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision,
-    member.suspended_at, member.suspension_reason, profile.display_name, profile.email
+    member.suspended_at, member.suspension_reason, profile.display_name, profile.email, profile.title, profile.avatar_path
 from member cross join lateral (
-    select display_name, email from profile where profile.user_id = member.user_id limit 1
+    select display_name, email, title, avatar_path from profile where profile.user_id = member.user_id limit 1
 ) as profile
 where member.organization_id = $1`
 
@@ -150,7 +163,7 @@ func ListMembers(ctx context.Context, querier pg.Querier, organizationID id.ID, 
 	return page(ctx, querier, query, sql, arguments, func(rows pgx.Rows, row *domain.Membership) error {
 		var suspendedAt *time.Time
 		err := rows.Scan(&row.OrganizationID, &row.UserID, &row.RoleIDs, &row.JoinedAt, &row.Revision,
-			&suspendedAt, &row.SuspensionReason, &row.DisplayName, &row.Email)
+			&suspendedAt, &row.SuspensionReason, &row.DisplayName, &row.Email, &row.Title, &row.AvatarPath)
 		row.SuspendedAt = timeFrom(suspendedAt)
 		return err
 	}, func(row domain.Membership, order string) any {

@@ -26,6 +26,7 @@ type policyRow struct {
 	ApiKeys               bool       `json:"api_keys"` //nolint:revive // As the generated row spells it, which this is converted to.
 	UpdatedAt             time.Time  `json:"updated_at"`
 	Revision              int64      `json:"revision"`
+	SessionMaxPause       int32      `json:"session_max_pause"`
 }
 
 // policyFrom reads a policy as a statement has brought it along; none is one that asks for nothing.
@@ -44,7 +45,7 @@ func policy(row db.Policy) domain.Policy {
 	return domain.Policy{
 		SecondFactor: row.SecondFactor, GraceDays: row.SecondFactorGraceDays, SecondFactorSince: timeFrom(row.SecondFactorSince),
 		SessionMaxAge: row.SessionMaxAge, Networks: row.AllowedNetworks, InvitationDomains: row.InvitationDomains,
-		APIKeys: row.ApiKeys, UpdatedAt: row.UpdatedAt, Revision: row.Revision,
+		APIKeys: row.ApiKeys, UpdatedAt: row.UpdatedAt, Revision: row.Revision, SessionMaxPause: row.SessionMaxPause,
 	}
 }
 
@@ -63,5 +64,6 @@ func SavePolicy(ctx context.Context, tx *pg.Tx, organizationID id.ID, saved doma
 		OrganizationID: organizationID, SecondFactor: saved.SecondFactor, SecondFactorGraceDays: saved.GraceDays,
 		SecondFactorSince: timeOrNil(saved.SecondFactorSince), SessionMaxAge: saved.SessionMaxAge, AllowedNetworks: saved.Networks,
 		InvitationDomains: saved.InvitationDomains, ApiKeys: saved.APIKeys, UpdatedAt: saved.UpdatedAt, Revision: saved.Revision,
+		SessionMaxPause: saved.SessionMaxPause,
 	})
 }

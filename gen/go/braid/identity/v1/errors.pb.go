@@ -114,6 +114,8 @@ const (
 	ErrorReason_UNSUPPORTED_GRANT_TYPE ErrorReason = 62
 	// OAuth 2: a scope is outside those of the key.
 	ErrorReason_INVALID_SCOPE ErrorReason = 63
+	// The member's address is in no verified and captured domain of the organization, which does not answer for the account.
+	ErrorReason_MEMBER_NOT_CAPTURED ErrorReason = 160
 )
 
 // Enum value maps for ErrorReason.
@@ -162,6 +164,7 @@ var (
 		61:  "INVALID_CLIENT",
 		62:  "UNSUPPORTED_GRANT_TYPE",
 		63:  "INVALID_SCOPE",
+		160: "MEMBER_NOT_CAPTURED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":      0,
@@ -207,6 +210,7 @@ var (
 		"INVALID_CLIENT":                61,
 		"UNSUPPORTED_GRANT_TYPE":        62,
 		"INVALID_SCOPE":                 63,
+		"MEMBER_NOT_CAPTURED":           160,
 	}
 )
 
@@ -241,7 +245,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xdf\x0f\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\x94\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -328,7 +332,9 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x16UNSUPPORTED_GRANT_TYPE\x10>\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12)\n" +
 	"\rINVALID_SCOPE\x10?\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x123\n" +
+	"\x13MEMBER_NOT_CAPTURED\x10\xa0\x01\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITIONB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -46,6 +46,8 @@ func (x *UserUpdated) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetTimeZone())
 	dst = append(dst, `,"avatarId":`...)
 	dst = jsonwire.AppendString(dst, x.GetAvatarId())
+	dst = append(dst, `,"avatarPath":`...)
+	dst = jsonwire.AppendString(dst, x.GetAvatarPath())
 	return append(dst, '}')
 }
 

@@ -43,6 +43,8 @@ const (
 	SessionRevoked_PASSWORD_CHANGED SessionRevoked_Reason = 10
 	// The password was reset.
 	SessionRevoked_PASSWORD_RESET SessionRevoked_Reason = 11
+	// An owner of the user's organization removed the second factors.
+	SessionRevoked_FACTORS_RESET SessionRevoked_Reason = 30
 )
 
 // Enum value maps for SessionRevoked_Reason.
@@ -56,6 +58,7 @@ var (
 		21: "TOO_MANY_SESSIONS",
 		10: "PASSWORD_CHANGED",
 		11: "PASSWORD_RESET",
+		30: "FACTORS_RESET",
 	}
 	SessionRevoked_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":   0,
@@ -66,6 +69,7 @@ var (
 		"TOO_MANY_SESSIONS":    21,
 		"PASSWORD_CHANGED":     10,
 		"PASSWORD_RESET":       11,
+		"FACTORS_RESET":        30,
 	}
 )
 
@@ -281,7 +285,9 @@ type UserUpdated struct {
 	// The time zone, by its IANA name; empty for none.
 	TimeZone string `protobuf:"bytes,22,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	// The picture's id, another with every picture; empty for none.
-	AvatarId      string `protobuf:"bytes,23,opt,name=avatar_id,json=avatarId,proto3" json:"avatar_id,omitempty"`
+	AvatarId string `protobuf:"bytes,23,opt,name=avatar_id,json=avatarId,proto3" json:"avatar_id,omitempty"`
+	// Where it is, below the API's address; empty for none.
+	AvatarPath    string `protobuf:"bytes,24,opt,name=avatar_path,json=avatarPath,proto3" json:"avatar_path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -368,6 +374,13 @@ func (x *UserUpdated) GetTimeZone() string {
 func (x *UserUpdated) GetAvatarId() string {
 	if x != nil {
 		return x.AvatarId
+	}
+	return ""
+}
+
+func (x *UserUpdated) GetAvatarPath() string {
+	if x != nil {
+		return x.AvatarPath
 	}
 	return ""
 }
@@ -1365,7 +1378,7 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1a\n" +
 	"\x05email\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
 	"\fdisplay_name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName:\x1e»\x18\x1a\n" +
-	"\x18identity.user.registered\"\x92\x02\n" +
+	"\x18identity.user.registered\"\xb3\x02\n" +
 	"\vUserUpdated\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1a\n" +
 	"\x05email\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
@@ -1374,7 +1387,9 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x05title\x18\x14 \x01(\tB\x04\xb8\xbb\x18\x01R\x05title\x12\x16\n" +
 	"\x06locale\x18\x15 \x01(\tR\x06locale\x12\x1b\n" +
 	"\ttime_zone\x18\x16 \x01(\tR\btimeZone\x12\x1b\n" +
-	"\tavatar_id\x18\x17 \x01(\tR\bavatarId:\x1b»\x18\x17\n" +
+	"\tavatar_id\x18\x17 \x01(\tR\bavatarId\x12\x1f\n" +
+	"\vavatar_path\x18\x18 \x01(\tR\n" +
+	"avatarPath:\x1b»\x18\x17\n" +
 	"\x15identity.user.updated\"\xa1\x01\n" +
 	"\x0eLoginSucceeded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
@@ -1389,12 +1404,12 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x02 \x01(\tR\tuserAgent:\x1b»\x18\x17\n" +
-	"\x15identity.login.failed\"\xde\x02\n" +
+	"\x15identity.login.failed\"\xf1\x02\n" +
 	"\x0eSessionRevoked\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12@\n" +
-	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xb1\x01\n" +
+	"\x06reason\x18\x03 \x01(\x0e2(.braid.identity.v1.SessionRevoked.ReasonR\x06reason\"\xc4\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -1405,7 +1420,8 @@ const file_braid_identity_v1_events_proto_rawDesc = "" +
 	"\x11TOO_MANY_SESSIONS\x10\x15\x12\x14\n" +
 	"\x10PASSWORD_CHANGED\x10\n" +
 	"\x12\x12\n" +
-	"\x0ePASSWORD_RESET\x10\v:\x1e»\x18\x1a\n" +
+	"\x0ePASSWORD_RESET\x10\v\x12\x11\n" +
+	"\rFACTORS_RESET\x10\x1e:\x1e»\x18\x1a\n" +
 	"\x18identity.session.revoked\"\x8e\x01\n" +
 	"\vFactorAdded\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n" +

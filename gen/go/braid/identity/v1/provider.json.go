@@ -79,6 +79,8 @@ func (x *LinkProviderLoginRequest) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetLinkToken())
 	dst = append(dst, `,"password":`...)
 	dst = jsonwire.AppendString(dst, x.GetPassword())
+	dst = append(dst, `,"mailToken":`...)
+	dst = jsonwire.AppendString(dst, x.GetMailToken())
 	return append(dst, '}')
 }
 

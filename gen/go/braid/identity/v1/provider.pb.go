@@ -354,7 +354,9 @@ type LinkProviderLoginRequest struct {
 	// The token of LINK_REQUIRED.
 	LinkToken string `protobuf:"bytes,1,opt,name=link_token,json=linkToken,proto3" json:"link_token,omitempty"`
 	// The password of the account that has the address.
-	Password      string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	Password string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	// In place of the password: the token of the mail that MailProviderLink has sent.
+	MailToken     string `protobuf:"bytes,3,opt,name=mail_token,json=mailToken,proto3" json:"mail_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,6 +401,13 @@ func (x *LinkProviderLoginRequest) GetLinkToken() string {
 func (x *LinkProviderLoginRequest) GetPassword() string {
 	if x != nil {
 		return x.Password
+	}
+	return ""
+}
+
+func (x *LinkProviderLoginRequest) GetMailToken() string {
+	if x != nil {
+		return x.MailToken
 	}
 	return ""
 }
@@ -967,11 +976,13 @@ const file_braid_identity_v1_provider_proto_rawDesc = "" +
 	"\x05state\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\x05state\x12\"\n" +
 	"\x04code\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80 \xb8\xbb\x18\x01R\x04code\x123\n" +
 	"\rbrowser_token\x18\x03 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\fbrowserToken\x12 \n" +
-	"\x06issuer\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06issuer\"u\n" +
+	"\x06issuer\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06issuer\"\xa0\x01\n" +
 	"\x18LinkProviderLoginRequest\x12-\n" +
 	"\n" +
-	"link_token\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\tlinkToken\x12*\n" +
-	"\bpassword\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\b\xb8\xbb\x18\x01R\bpassword\":\n" +
+	"link_token\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x02\xb8\xbb\x18\x01R\tlinkToken\x12(\n" +
+	"\bpassword\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\x80\b\xb8\xbb\x18\x01R\bpassword\x12+\n" +
+	"\n" +
+	"mail_token\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\x80\x02\xb8\xbb\x18\x01R\tmailToken\":\n" +
 	"\x12DiscoverSsoRequest\x12$\n" +
 	"\x05email\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\xfe\x01\xb8\xbb\x18\x01R\x05email\"\x80\x01\n" +
 	"\x13DiscoverSsoResponse\x12*\n" +

@@ -98,6 +98,10 @@ func (x *SsoUserProvisioned) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetDisplayName())
 	dst = append(dst, `,"revision":`...)
 	dst = jsonwire.AppendInt64(dst, x.GetRevision())
+	dst = append(dst, `,"title":`...)
+	dst = jsonwire.AppendString(dst, x.GetTitle())
+	dst = append(dst, `,"avatarPath":`...)
+	dst = jsonwire.AppendString(dst, x.GetAvatarPath())
 	return append(dst, '}')
 }
 
@@ -112,5 +116,31 @@ func (x *SsoBypassed) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetUserId())
 	dst = append(dst, `,"userAgent":`...)
 	dst = jsonwire.AppendString(dst, x.GetUserAgent())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *ProviderLinkRequested) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"linkId":`...)
+	dst = jsonwire.AppendString(dst, x.GetLinkId())
+	dst = append(dst, `,"providerId":`...)
+	dst = jsonwire.AppendString(dst, x.GetProviderId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *FactorsReset) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"reason":`...)
+	dst = jsonwire.AppendString(dst, x.GetReason())
+	dst = append(dst, `,"factors":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetFactors())
 	return append(dst, '}')
 }

@@ -432,7 +432,11 @@ type SsoUserProvisioned struct {
 	// The name others see.
 	DisplayName string `protobuf:"bytes,6,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// The revision of the user that address and name are of.
-	Revision      int64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision int64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What the person does; empty for none.
+	Title string `protobuf:"bytes,8,opt,name=title,proto3" json:"title,omitempty"`
+	// Where the person's picture is, below the API's address; empty for none.
+	AvatarPath    string `protobuf:"bytes,9,opt,name=avatar_path,json=avatarPath,proto3" json:"avatar_path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -516,6 +520,20 @@ func (x *SsoUserProvisioned) GetRevision() int64 {
 	return 0
 }
 
+func (x *SsoUserProvisioned) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *SsoUserProvisioned) GetAvatarPath() string {
+	if x != nil {
+		return x.AvatarPath
+	}
+	return ""
+}
+
 // SsoBypassed: an owner signed in with the password although the organization's connection is required.
 type SsoBypassed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -589,6 +607,143 @@ func (x *SsoBypassed) GetUserAgent() string {
 	return ""
 }
 
+// ProviderLinkRequested: somebody whom a provider says to have a user's address asked for a mail that proves it.
+type ProviderLinkRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// What the mail is about.
+	LinkId string `protobuf:"bytes,2,opt,name=link_id,json=linkId,proto3" json:"link_id,omitempty"`
+	// The provider, or the connection of an organization.
+	ProviderId    string `protobuf:"bytes,3,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProviderLinkRequested) Reset() {
+	*x = ProviderLinkRequested{}
+	mi := &file_braid_identity_v1_provider_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProviderLinkRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProviderLinkRequested) ProtoMessage() {}
+
+func (x *ProviderLinkRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_provider_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProviderLinkRequested.ProtoReflect.Descriptor instead.
+func (*ProviderLinkRequested) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_provider_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ProviderLinkRequested) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *ProviderLinkRequested) GetLinkId() string {
+	if x != nil {
+		return x.LinkId
+	}
+	return ""
+}
+
+func (x *ProviderLinkRequested) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
+}
+
+// FactorsReset: an owner removed all second factors of a member.
+type FactorsReset struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization whose owner did it.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The member.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Why, as the owner wrote.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How many factors there were.
+	Factors       int32 `protobuf:"varint,4,opt,name=factors,proto3" json:"factors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FactorsReset) Reset() {
+	*x = FactorsReset{}
+	mi := &file_braid_identity_v1_provider_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FactorsReset) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FactorsReset) ProtoMessage() {}
+
+func (x *FactorsReset) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_identity_v1_provider_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FactorsReset.ProtoReflect.Descriptor instead.
+func (*FactorsReset) Descriptor() ([]byte, []int) {
+	return file_braid_identity_v1_provider_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *FactorsReset) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *FactorsReset) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *FactorsReset) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FactorsReset) GetFactors() int32 {
+	if x != nil {
+		return x.Factors
+	}
+	return 0
+}
+
 var File_braid_identity_v1_provider_events_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_provider_events_proto_rawDesc = "" +
@@ -630,7 +785,7 @@ const file_braid_identity_v1_provider_events_proto_rawDesc = "" +
 	"\x14SsoConnectionDeleted\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
 	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId:%»\x18!\n" +
-	"\x1fidentity.sso_connection.deleted\"\xa1\x02\n" +
+	"\x1fidentity.sso_connection.deleted\"\xde\x02\n" +
 	"\x12SsoUserProvisioned\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
 	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId\x12\x17\n" +
@@ -638,7 +793,10 @@ const file_braid_identity_v1_provider_events_proto_rawDesc = "" +
 	"\arole_id\x18\x04 \x01(\tR\x06roleId\x12\x1a\n" +
 	"\x05email\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x01R\x05email\x12'\n" +
 	"\fdisplay_name\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01R\vdisplayName\x12\x1a\n" +
-	"\brevision\x18\a \x01(\x03R\brevision:#»\x18\x1f\n" +
+	"\brevision\x18\a \x01(\x03R\brevision\x12\x1a\n" +
+	"\x05title\x18\b \x01(\tB\x04\xb8\xbb\x18\x01R\x05title\x12\x1f\n" +
+	"\vavatar_path\x18\t \x01(\tR\n" +
+	"avatarPath:#»\x18\x1f\n" +
 	"\x1didentity.sso.user_provisioned\"\xb7\x01\n" +
 	"\vSsoBypassed\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
@@ -646,7 +804,19 @@ const file_braid_identity_v1_provider_events_proto_rawDesc = "" +
 	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x04 \x01(\tR\tuserAgent:\x1b»\x18\x17\n" +
-	"\x15identity.sso.bypassedB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
+	"\x15identity.sso.bypassed\"\x9b\x01\n" +
+	"\x15ProviderLinkRequested\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x17\n" +
+	"\alink_id\x18\x02 \x01(\tR\x06linkId\x12\x1f\n" +
+	"\vprovider_id\x18\x03 \x01(\tR\n" +
+	"providerId:/»\x18+\n" +
+	")identity.external_identity.link_requested\"\xa5\x01\n" +
+	"\fFactorsReset\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x1c\n" +
+	"\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x06reason\x12\x18\n" +
+	"\afactors\x18\x04 \x01(\x05R\afactors:\x1b»\x18\x17\n" +
+	"\x15identity.factor.resetB>Z<github.com/braidhq/braid/gen/go/braid/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_braid_identity_v1_provider_events_proto_rawDescOnce sync.Once
@@ -660,7 +830,7 @@ func file_braid_identity_v1_provider_events_proto_rawDescGZIP() []byte {
 	return file_braid_identity_v1_provider_events_proto_rawDescData
 }
 
-var file_braid_identity_v1_provider_events_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_braid_identity_v1_provider_events_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_braid_identity_v1_provider_events_proto_goTypes = []any{
 	(*ExternalIdentityLinked)(nil),   // 0: braid.identity.v1.ExternalIdentityLinked
 	(*ExternalIdentityUnlinked)(nil), // 1: braid.identity.v1.ExternalIdentityUnlinked
@@ -670,6 +840,8 @@ var file_braid_identity_v1_provider_events_proto_goTypes = []any{
 	(*SsoConnectionDeleted)(nil),     // 5: braid.identity.v1.SsoConnectionDeleted
 	(*SsoUserProvisioned)(nil),       // 6: braid.identity.v1.SsoUserProvisioned
 	(*SsoBypassed)(nil),              // 7: braid.identity.v1.SsoBypassed
+	(*ProviderLinkRequested)(nil),    // 8: braid.identity.v1.ProviderLinkRequested
+	(*FactorsReset)(nil),             // 9: braid.identity.v1.FactorsReset
 }
 var file_braid_identity_v1_provider_events_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -690,7 +862,7 @@ func file_braid_identity_v1_provider_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_identity_v1_provider_events_proto_rawDesc), len(file_braid_identity_v1_provider_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -163,6 +163,8 @@ func (x *GetSessionStateResponse) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendBool(dst, x.GetLive())
 	dst = append(dst, `,"userId":`...)
 	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"weak":`...)
+	dst = jsonwire.AppendBool(dst, x.GetWeak())
 	return append(dst, '}')
 }
 

@@ -681,7 +681,9 @@ type GetSessionStateResponse struct {
 	// False for an ended, expired or unknown session.
 	Live bool `protobuf:"varint,1,opt,name=live,proto3" json:"live,omitempty"`
 	// Whose it is, when live.
-	UserId        string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Whether that user has a second factor that the session has not shown, when live.
+	Weak          bool `protobuf:"varint,3,opt,name=weak,proto3" json:"weak,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -728,6 +730,13 @@ func (x *GetSessionStateResponse) GetUserId() string {
 		return x.UserId
 	}
 	return ""
+}
+
+func (x *GetSessionStateResponse) GetWeak() bool {
+	if x != nil {
+		return x.Weak
+	}
+	return false
 }
 
 // GetRegistrationMailRequest asks what to mail.
@@ -931,10 +940,11 @@ const file_braid_identity_v1_user_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"A\n" +
 	"\x16GetSessionStateRequest\x12'\n" +
 	"\n" +
-	"session_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\"F\n" +
+	"session_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\"Z\n" +
 	"\x17GetSessionStateResponse\x12\x12\n" +
 	"\x04live\x18\x01 \x01(\bR\x04live\x12\x17\n" +
-	"\auser_id\x18\x02 \x01(\tR\x06userId\"O\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x12\n" +
+	"\x04weak\x18\x03 \x01(\bR\x04weak\"O\n" +
 	"\x1aGetRegistrationMailRequest\x121\n" +
 	"\x0fregistration_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eregistrationId\"\xa5\x02\n" +
 	"\x1bGetRegistrationMailResponse\x12\x1a\n" +

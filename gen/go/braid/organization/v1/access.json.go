@@ -357,6 +357,8 @@ func (x *GetEffectivePermissionsResponse) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"joinTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetJoinTime())
 	}
+	dst = append(dst, `,"requiredSsoConnectionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetRequiredSsoConnectionId())
 	return append(dst, '}')
 }
 

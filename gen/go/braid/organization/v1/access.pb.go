@@ -904,9 +904,11 @@ type GetEffectivePermissionsResponse struct {
 	// What the organization asks of everybody who acts in it; unset when it asks for nothing.
 	Policy *Policy `protobuf:"bytes,20,opt,name=policy,proto3" json:"policy,omitempty"`
 	// When the member joined.
-	JoinTime      *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	JoinTime *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
+	// The connection that this member has to sign in by; empty when there is none, or it is not required of them.
+	RequiredSsoConnectionId string `protobuf:"bytes,22,opt,name=required_sso_connection_id,json=requiredSsoConnectionId,proto3" json:"required_sso_connection_id,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *GetEffectivePermissionsResponse) Reset() {
@@ -1028,6 +1030,13 @@ func (x *GetEffectivePermissionsResponse) GetJoinTime() *timestamppb.Timestamp {
 		return x.JoinTime
 	}
 	return nil
+}
+
+func (x *GetEffectivePermissionsResponse) GetRequiredSsoConnectionId() string {
+	if x != nil {
+		return x.RequiredSsoConnectionId
+	}
+	return ""
 }
 
 // Check is one question.
@@ -1483,7 +1492,7 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	"\x1eGetEffectivePermissionsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\x120\n" +
-	"\x14known_roles_revision\x18\x03 \x01(\x03R\x12knownRolesRevision\"\xcc\x06\n" +
+	"\x14known_roles_revision\x18\x03 \x01(\x03R\x12knownRolesRevision\"\x89\a\n" +
 	"\x1fGetEffectivePermissionsResponse\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\bR\x06member\x12 \n" +
 	"\vpermissions\x18\x02 \x03(\tR\vpermissions\x12\x19\n" +
@@ -1498,7 +1507,8 @@ const file_braid_organization_v1_access_proto_rawDesc = "" +
 	" \x01(\bR\tsuspended\x12X\n" +
 	"\x12organization_state\x18\v \x01(\x0e2).braid.organization.v1.Organization.StateR\x11organizationState\x125\n" +
 	"\x06policy\x18\x14 \x01(\v2\x1d.braid.organization.v1.PolicyR\x06policy\x127\n" +
-	"\tjoin_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinTime\x1a\xa7\x01\n" +
+	"\tjoin_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinTime\x12;\n" +
+	"\x1arequired_sso_connection_id\x18\x16 \x01(\tR\x17requiredSsoConnectionId\x1a\xa7\x01\n" +
 	"\x0eHeldAssignment\x12A\n" +
 	"\n" +
 	"assignment\x18\x01 \x01(\v2!.braid.organization.v1.AssignmentR\n" +

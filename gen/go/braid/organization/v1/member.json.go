@@ -44,6 +44,10 @@ func (x *Member) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"suspendTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetSuspendTime())
 	}
+	dst = append(dst, `,"title":`...)
+	dst = jsonwire.AppendString(dst, x.GetTitle())
+	dst = append(dst, `,"avatarPath":`...)
+	dst = jsonwire.AppendString(dst, x.GetAvatarPath())
 	return append(dst, '}')
 }
 

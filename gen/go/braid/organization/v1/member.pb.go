@@ -101,7 +101,11 @@ type Member struct {
 	// Why the member is suspended, as whoever did it wrote; empty for an active one.
 	SuspendReason string `protobuf:"bytes,8,opt,name=suspend_reason,json=suspendReason,proto3" json:"suspend_reason,omitempty"`
 	// Since when; absent for an active member.
-	SuspendTime   *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=suspend_time,json=suspendTime,proto3" json:"suspend_time,omitempty"`
+	SuspendTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=suspend_time,json=suspendTime,proto3" json:"suspend_time,omitempty"`
+	// What the person does, as they say themselves: "Head of Support"; empty for none.
+	Title string `protobuf:"bytes,11,opt,name=title,proto3" json:"title,omitempty"`
+	// Where the person's picture is, below the API's address; empty for none.
+	AvatarPath    string `protobuf:"bytes,12,opt,name=avatar_path,json=avatarPath,proto3" json:"avatar_path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -204,6 +208,20 @@ func (x *Member) GetSuspendTime() *timestamppb.Timestamp {
 		return x.SuspendTime
 	}
 	return nil
+}
+
+func (x *Member) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Member) GetAvatarPath() string {
+	if x != nil {
+		return x.AvatarPath
+	}
+	return ""
 }
 
 // ListMembersRequest asks for members.
@@ -521,7 +539,7 @@ var File_braid_organization_v1_member_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_member_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/member.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x04\n" +
+	"\"braid/organization/v1/member.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x05\n" +
 	"\x06Member\x12\x1c\n" +
 	"\auser_id\x18\x01 \x01(\tB\x03\xe0A\x03R\x06userId\x12I\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB&\xb8\xbb\x18\x01һ\x18\x1eis changed by the person aloneR\vdisplayName\x12<\n" +
@@ -533,7 +551,10 @@ const file_braid_organization_v1_member_proto_rawDesc = "" +
 	"\x05state\x18\n" +
 	" \x01(\x0e2#.braid.organization.v1.Member.StateB\x03\xe0A\x03R\x05state\x12.\n" +
 	"\x0esuspend_reason\x18\b \x01(\tB\a\xe0A\x03\xb8\xbb\x18\x01R\rsuspendReason\x12B\n" +
-	"\fsuspend_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\vsuspendTime\"9\n" +
+	"\fsuspend_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\vsuspendTime\x12\x1d\n" +
+	"\x05title\x18\v \x01(\tB\a\xe0A\x03\xb8\xbb\x18\x01R\x05title\x12$\n" +
+	"\vavatar_path\x18\f \x01(\tB\x03\xe0A\x03R\n" +
+	"avatarPath\"9\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +

@@ -269,3 +269,44 @@ func (x *MemberJoined) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetDomainId())
 	return append(dst, '}')
 }
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SsoRequirementUpdated) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"ssoConnectionId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSsoConnectionId())
+	dst = append(dst, `,"accessRevision":`...)
+	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *MemberAddressChanged) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SsoRequirementBypassed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"userId":`...)
+	dst = jsonwire.AppendString(dst, x.GetUserId())
+	dst = append(dst, `,"ownerIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetOwnerIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}

@@ -1376,6 +1376,192 @@ func (x *MemberJoined) GetDomainId() string {
 	return ""
 }
 
+// SsoRequirementUpdated: members with an address in a captured domain have to sign in by another connection than before, or
+// by none. Sessions that did not come by it may do nothing in the organization from then on.
+type SsoRequirementUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The connection that is required; empty for none.
+	SsoConnectionId string `protobuf:"bytes,2,opt,name=sso_connection_id,json=ssoConnectionId,proto3" json:"sso_connection_id,omitempty"`
+	// The access revision that holds it.
+	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SsoRequirementUpdated) Reset() {
+	*x = SsoRequirementUpdated{}
+	mi := &file_braid_organization_v1_people_events_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SsoRequirementUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SsoRequirementUpdated) ProtoMessage() {}
+
+func (x *SsoRequirementUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_people_events_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SsoRequirementUpdated.ProtoReflect.Descriptor instead.
+func (*SsoRequirementUpdated) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_people_events_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SsoRequirementUpdated) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SsoRequirementUpdated) GetSsoConnectionId() string {
+	if x != nil {
+		return x.SsoConnectionId
+	}
+	return ""
+}
+
+func (x *SsoRequirementUpdated) GetAccessRevision() int64 {
+	if x != nil {
+		return x.AccessRevision
+	}
+	return 0
+}
+
+// MemberAddressChanged: a member of an organization that has people sign in by its own provider has another address, so
+// that it may concern them from now on, or no longer.
+type MemberAddressChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The member.
+	UserId        string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberAddressChanged) Reset() {
+	*x = MemberAddressChanged{}
+	mi := &file_braid_organization_v1_people_events_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberAddressChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberAddressChanged) ProtoMessage() {}
+
+func (x *MemberAddressChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_people_events_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberAddressChanged.ProtoReflect.Descriptor instead.
+func (*MemberAddressChanged) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_people_events_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *MemberAddressChanged) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *MemberAddressChanged) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+// SsoRequirementBypassed: an owner signed in by the password although the organization's connection is required. The other
+// owners are told.
+type SsoRequirementBypassed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The owner who did.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The active owners.
+	OwnerIds      []string `protobuf:"bytes,3,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SsoRequirementBypassed) Reset() {
+	*x = SsoRequirementBypassed{}
+	mi := &file_braid_organization_v1_people_events_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SsoRequirementBypassed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SsoRequirementBypassed) ProtoMessage() {}
+
+func (x *SsoRequirementBypassed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_organization_v1_people_events_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SsoRequirementBypassed.ProtoReflect.Descriptor instead.
+func (*SsoRequirementBypassed) Descriptor() ([]byte, []int) {
+	return file_braid_organization_v1_people_events_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SsoRequirementBypassed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SsoRequirementBypassed) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *SsoRequirementBypassed) GetOwnerIds() []string {
+	if x != nil {
+		return x.OwnerIds
+	}
+	return nil
+}
+
 var File_braid_organization_v1_people_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_people_events_proto_rawDesc = "" +
@@ -1492,7 +1678,21 @@ const file_braid_organization_v1_people_events_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n" +
 	"\tdomain_id\x18\x03 \x01(\tR\bdomainId: »\x18\x1c\n" +
-	"\x1aorganization.member.joinedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x1aorganization.member.joined\"\xc1\x01\n" +
+	"\x15SsoRequirementUpdated\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12*\n" +
+	"\x11sso_connection_id\x18\x02 \x01(\tR\x0fssoConnectionId\x12'\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:*»\x18&\n" +
+	"$organization.sso_requirement.updated\"\x83\x01\n" +
+	"\x14MemberAddressChanged\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId:)»\x18%\n" +
+	"#organization.member.address_changed\"\xa4\x01\n" +
+	"\x16SsoRequirementBypassed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n" +
+	"\towner_ids\x18\x03 \x03(\tR\bownerIds:+»\x18'\n" +
+	"%organization.sso_requirement.bypassedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_people_events_proto_rawDescOnce sync.Once
@@ -1506,7 +1706,7 @@ func file_braid_organization_v1_people_events_proto_rawDescGZIP() []byte {
 	return file_braid_organization_v1_people_events_proto_rawDescData
 }
 
-var file_braid_organization_v1_people_events_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_braid_organization_v1_people_events_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_braid_organization_v1_people_events_proto_goTypes = []any{
 	(*MemberSuspended)(nil),           // 0: braid.organization.v1.MemberSuspended
 	(*MemberResumed)(nil),             // 1: braid.organization.v1.MemberResumed
@@ -1528,6 +1728,9 @@ var file_braid_organization_v1_people_events_proto_goTypes = []any{
 	(*DomainLost)(nil),                // 17: braid.organization.v1.DomainLost
 	(*DomainDeleted)(nil),             // 18: braid.organization.v1.DomainDeleted
 	(*MemberJoined)(nil),              // 19: braid.organization.v1.MemberJoined
+	(*SsoRequirementUpdated)(nil),     // 20: braid.organization.v1.SsoRequirementUpdated
+	(*MemberAddressChanged)(nil),      // 21: braid.organization.v1.MemberAddressChanged
+	(*SsoRequirementBypassed)(nil),    // 22: braid.organization.v1.SsoRequirementBypassed
 }
 var file_braid_organization_v1_people_events_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -1548,7 +1751,7 @@ func file_braid_organization_v1_people_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_organization_v1_people_events_proto_rawDesc), len(file_braid_organization_v1_people_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

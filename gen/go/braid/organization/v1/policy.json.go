@@ -54,6 +54,8 @@ func (x *Policy) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetEtag())
 	dst = append(dst, `,"accessRevision":`...)
 	dst = jsonwire.AppendString(dst, x.GetAccessRevision())
+	dst = append(dst, `,"sessionMaxPause":`...)
+	dst = jsonwire.AppendInt32(dst, x.GetSessionMaxPause())
 	return append(dst, '}')
 }
 

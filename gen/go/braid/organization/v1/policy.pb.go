@@ -156,8 +156,11 @@ type Policy struct {
 	Etag string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
 	// After a write: the organization's access revision that holds it.
 	AccessRevision string `protobuf:"bytes,10,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// For how many seconds a session may be left alone between two logins or step-ups, 1,800 to 31,536,000; 0 is as long as it
+	// lives. It is measured from refresh to refresh, so that a pause may count for up to ten minutes more than it was.
+	SessionMaxPause int32 `protobuf:"varint,11,opt,name=session_max_pause,json=sessionMaxPause,proto3" json:"session_max_pause,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -258,6 +261,13 @@ func (x *Policy) GetAccessRevision() string {
 		return x.AccessRevision
 	}
 	return ""
+}
+
+func (x *Policy) GetSessionMaxPause() int32 {
+	if x != nil {
+		return x.SessionMaxPause
+	}
+	return 0
 }
 
 // GetPolicyRequest asks for the policy.
@@ -374,7 +384,7 @@ var File_braid_organization_v1_policy_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/policy.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x06\n" +
+	"\"braid/organization/v1/policy.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\a\n" +
 	"\x06Policy\x12Y\n" +
 	"\rsecond_factor\x18\x01 \x01(\x0e2*.braid.organization.v1.Policy.SecondFactorB\b\xbaH\x05\x82\x01\x02\x10\x01R\fsecondFactor\x12B\n" +
 	"\x18second_factor_grace_days\x18\x02 \x01(\x05B\t\xbaH\x06\x1a\x04\x18Z(\x00R\x15secondFactorGraceDays\x12M\n" +
@@ -388,7 +398,8 @@ const file_braid_organization_v1_policy_proto_rawDesc = "" +
 	"updateTime\x12\x1b\n" +
 	"\x04etag\x18\t \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12,\n" +
 	"\x0faccess_revision\x18\n" +
-	" \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\"I\n" +
+	" \x01(\tB\x03\xe0A\x03R\x0eaccessRevision\x12<\n" +
+	"\x11session_max_pause\x18\v \x01(\x05B\x10\xbaH\r\xd8\x01\x01\x1a\b\x18\x80\xe7\x84\x0f(\x88\x0eR\x0fsessionMaxPause\"I\n" +
 	"\fSecondFactor\x12\x1d\n" +
 	"\x19SECOND_FACTOR_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bOPTIONAL\x10\x01\x12\f\n" +

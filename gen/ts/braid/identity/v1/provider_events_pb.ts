@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/identity/v1/provider_events.proto.
  */
 export const file_braid_identity_v1_provider_events: GenFile = /*@__PURE__*/
-  fileDesc("CidicmFpZC9pZGVudGl0eS92MS9wcm92aWRlcl9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxInwKFkV4dGVybmFsSWRlbnRpdHlMaW5rZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtpZGVudGl0eV9pZBgCIAEoCRITCgtwcm92aWRlcl9pZBgDIAEoCTonwrsYIwohaWRlbnRpdHkuZXh0ZXJuYWxfaWRlbnRpdHkubGlua2VkIoABChhFeHRlcm5hbElkZW50aXR5VW5saW5rZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtpZGVudGl0eV9pZBgCIAEoCRITCgtwcm92aWRlcl9pZBgDIAEoCTopwrsYJQojaWRlbnRpdHkuZXh0ZXJuYWxfaWRlbnRpdHkudW5saW5rZWQifQoXRXh0ZXJuYWxJZGVudGl0eVJlZnVzZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtwcm92aWRlcl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOijCuxgkCiJpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS5yZWZ1c2VkIpMBChRTc29Db25uZWN0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDgoGaXNzdWVyGAMgASgJEhAKCHJlcXVpcmVkGAQgASgIOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi5jcmVhdGVkIpMBChRTc29Db25uZWN0aW9uVXBkYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDgoGaXNzdWVyGAMgASgJEhAKCHJlcXVpcmVkGAQgASgIOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi51cGRhdGVkInEKFFNzb0Nvbm5lY3Rpb25EZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCTolwrsYIQofaWRlbnRpdHkuc3NvX2Nvbm5lY3Rpb24uZGVsZXRlZCLSAQoSU3NvVXNlclByb3Zpc2lvbmVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEg8KB3JvbGVfaWQYBCABKAkSEwoFZW1haWwYBSABKAlCBLi7GAESGgoMZGlzcGxheV9uYW1lGAYgASgJQgS4uxgBEhAKCHJldmlzaW9uGAcgASgDOiPCuxgfCh1pZGVudGl0eS5zc28udXNlcl9wcm92aXNpb25lZCKDAQoLU3NvQnlwYXNzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSEgoKdXNlcl9hZ2VudBgEIAEoCTobwrsYFwoVaWRlbnRpdHkuc3NvLmJ5cGFzc2VkQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
+  fileDesc("CidicmFpZC9pZGVudGl0eS92MS9wcm92aWRlcl9ldmVudHMucHJvdG8SEWJyYWlkLmlkZW50aXR5LnYxInwKFkV4dGVybmFsSWRlbnRpdHlMaW5rZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtpZGVudGl0eV9pZBgCIAEoCRITCgtwcm92aWRlcl9pZBgDIAEoCTonwrsYIwohaWRlbnRpdHkuZXh0ZXJuYWxfaWRlbnRpdHkubGlua2VkIoABChhFeHRlcm5hbElkZW50aXR5VW5saW5rZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtpZGVudGl0eV9pZBgCIAEoCRITCgtwcm92aWRlcl9pZBgDIAEoCTopwrsYJQojaWRlbnRpdHkuZXh0ZXJuYWxfaWRlbnRpdHkudW5saW5rZWQifQoXRXh0ZXJuYWxJZGVudGl0eVJlZnVzZWQSDwoHdXNlcl9pZBgBIAEoCRITCgtwcm92aWRlcl9pZBgCIAEoCRISCgp1c2VyX2FnZW50GAMgASgJOijCuxgkCiJpZGVudGl0eS5leHRlcm5hbF9pZGVudGl0eS5yZWZ1c2VkIpMBChRTc29Db25uZWN0aW9uQ3JlYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDgoGaXNzdWVyGAMgASgJEhAKCHJlcXVpcmVkGAQgASgIOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi5jcmVhdGVkIpMBChRTc29Db25uZWN0aW9uVXBkYXRlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGQoRc3NvX2Nvbm5lY3Rpb25faWQYAiABKAkSDgoGaXNzdWVyGAMgASgJEhAKCHJlcXVpcmVkGAQgASgIOiXCuxghCh9pZGVudGl0eS5zc29fY29ubmVjdGlvbi51cGRhdGVkInEKFFNzb0Nvbm5lY3Rpb25EZWxldGVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCTolwrsYIQofaWRlbnRpdHkuc3NvX2Nvbm5lY3Rpb24uZGVsZXRlZCL8AQoSU3NvVXNlclByb3Zpc2lvbmVkEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIZChFzc29fY29ubmVjdGlvbl9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJEg8KB3JvbGVfaWQYBCABKAkSEwoFZW1haWwYBSABKAlCBLi7GAESGgoMZGlzcGxheV9uYW1lGAYgASgJQgS4uxgBEhAKCHJldmlzaW9uGAcgASgDEhMKBXRpdGxlGAggASgJQgS4uxgBEhMKC2F2YXRhcl9wYXRoGAkgASgJOiPCuxgfCh1pZGVudGl0eS5zc28udXNlcl9wcm92aXNpb25lZCKDAQoLU3NvQnlwYXNzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhkKEXNzb19jb25uZWN0aW9uX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSEgoKdXNlcl9hZ2VudBgEIAEoCTobwrsYFwoVaWRlbnRpdHkuc3NvLmJ5cGFzc2VkIn8KFVByb3ZpZGVyTGlua1JlcXVlc3RlZBIPCgd1c2VyX2lkGAEgASgJEg8KB2xpbmtfaWQYAiABKAkSEwoLcHJvdmlkZXJfaWQYAyABKAk6L8K7GCsKKWlkZW50aXR5LmV4dGVybmFsX2lkZW50aXR5LmxpbmtfcmVxdWVzdGVkInwKDEZhY3RvcnNSZXNldBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIUCgZyZWFzb24YAyABKAlCBLi7GAESDwoHZmFjdG9ycxgEIAEoBTobwrsYFwoVaWRlbnRpdHkuZmFjdG9yLnJlc2V0Qj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * ExternalIdentityLinked: a user can sign in by a provider.
@@ -285,6 +285,20 @@ export type SsoUserProvisioned = Message<"braid.identity.v1.SsoUserProvisioned">
    * @generated from field: int64 revision = 7;
    */
   revision: bigint;
+
+  /**
+   * What the person does; empty for none.
+   *
+   * @generated from field: string title = 8;
+   */
+  title: string;
+
+  /**
+   * Where the person's picture is, below the API's address; empty for none.
+   *
+   * @generated from field: string avatar_path = 9;
+   */
+  avatarPath: string;
 };
 
 /**
@@ -335,4 +349,81 @@ export type SsoBypassed = Message<"braid.identity.v1.SsoBypassed"> & {
  */
 export const SsoBypassedSchema: GenMessage<SsoBypassed> = /*@__PURE__*/
   messageDesc(file_braid_identity_v1_provider_events, 7);
+
+/**
+ * ProviderLinkRequested: somebody whom a provider says to have a user's address asked for a mail that proves it.
+ *
+ * @generated from message braid.identity.v1.ProviderLinkRequested
+ */
+export type ProviderLinkRequested = Message<"braid.identity.v1.ProviderLinkRequested"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * What the mail is about.
+   *
+   * @generated from field: string link_id = 2;
+   */
+  linkId: string;
+
+  /**
+   * The provider, or the connection of an organization.
+   *
+   * @generated from field: string provider_id = 3;
+   */
+  providerId: string;
+};
+
+/**
+ * Describes the message braid.identity.v1.ProviderLinkRequested.
+ * Use `create(ProviderLinkRequestedSchema)` to create a new message.
+ */
+export const ProviderLinkRequestedSchema: GenMessage<ProviderLinkRequested> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_provider_events, 8);
+
+/**
+ * FactorsReset: an owner removed all second factors of a member.
+ *
+ * @generated from message braid.identity.v1.FactorsReset
+ */
+export type FactorsReset = Message<"braid.identity.v1.FactorsReset"> & {
+  /**
+   * The organization whose owner did it.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The member.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * Why, as the owner wrote.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * How many factors there were.
+   *
+   * @generated from field: int32 factors = 4;
+   */
+  factors: number;
+};
+
+/**
+ * Describes the message braid.identity.v1.FactorsReset.
+ * Use `create(FactorsResetSchema)` to create a new message.
+ */
+export const FactorsResetSchema: GenMessage<FactorsReset> = /*@__PURE__*/
+  messageDesc(file_braid_identity_v1_provider_events, 9);
 

@@ -31,8 +31,10 @@ func (q *Queries) DeleteChallenge(ctx context.Context, hash []byte) error {
 }
 
 const insertChallenge = `-- name: InsertChallenge :exec
-insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, password_revision, device_known, methods)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+insert into challenge (hash, kind, account_id, user_agent, client_address, ceremony, expires_at, password_revision, device_known, methods,
+    sso_connection_id, sso_bypassed)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12)
 `
 
 type InsertChallengeParams struct {
@@ -46,6 +48,8 @@ type InsertChallengeParams struct {
 	PasswordRevision int32
 	DeviceKnown      bool
 	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
 }
 
 func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams) error {
@@ -60,12 +64,16 @@ func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams
 		arg.PasswordRevision,
 		arg.DeviceKnown,
 		arg.Methods,
+		arg.SsoConnectionID,
+		arg.SsoBypassed,
 	)
 	return err
 }
 
 const lockChallenge = `-- name: LockChallenge :one
-select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known, methods from challenge where hash = $1 for update
+select kind, account_id, user_agent, client_address, tries, ceremony, expires_at, password_revision, device_known, methods,
+    sso_connection_id, sso_bypassed, mail_id, mail_nonce
+from challenge where hash = $1 for update
 `
 
 type LockChallengeRow struct {
@@ -79,6 +87,10 @@ type LockChallengeRow struct {
 	PasswordRevision int32
 	DeviceKnown      bool
 	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
+	MailID           id.ID
+	MailNonce        []byte
 }
 
 func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallengeRow, error) {
@@ -95,8 +107,33 @@ func (q *Queries) LockChallenge(ctx context.Context, hash []byte) (LockChallenge
 		&i.PasswordRevision,
 		&i.DeviceKnown,
 		&i.Methods,
+		&i.SsoConnectionID,
+		&i.SsoBypassed,
+		&i.MailID,
+		&i.MailNonce,
 	)
 	return i, err
+}
+
+const mailChallenge = `-- name: MailChallenge :exec
+update challenge set mail_id = $1, mail_nonce = $2, expires_at = $3 where hash = $4
+`
+
+type MailChallengeParams struct {
+	MailID    id.ID
+	MailNonce []byte
+	ExpiresAt time.Time
+	Hash      []byte
+}
+
+func (q *Queries) MailChallenge(ctx context.Context, arg MailChallengeParams) error {
+	_, err := q.db.Exec(ctx, mailChallenge,
+		arg.MailID,
+		arg.MailNonce,
+		arg.ExpiresAt,
+		arg.Hash,
+	)
+	return err
 }
 
 const purgeChallenges = `-- name: PurgeChallenges :execrows

@@ -62,6 +62,18 @@ func (q *Queries) DeleteFactor(ctx context.Context, iD id.ID, accountID id.ID) e
 	return err
 }
 
+const deleteFactors = `-- name: DeleteFactors :execrows
+delete from factor where account_id = $1
+`
+
+func (q *Queries) DeleteFactors(ctx context.Context, accountID id.ID) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteFactors, accountID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const deleteUnconfirmed = `-- name: DeleteUnconfirmed :exec
 delete from factor where account_id = $1 and confirmed_at is null
 `

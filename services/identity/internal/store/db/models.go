@@ -57,6 +57,10 @@ type Challenge struct {
 	PasswordRevision int32
 	DeviceKnown      bool
 	Methods          []string
+	SsoConnectionID  id.ID
+	SsoBypassed      bool
+	MailID           id.ID
+	MailNonce        []byte
 }
 
 type Credential struct {
@@ -220,6 +224,9 @@ type Session struct {
 	EndsAt          time.Time
 	AuthenticatedAt time.Time
 	Methods         []string
+	SsoConnectionID id.ID
+	SsoBypassed     bool
+	LongestPause    int32
 }
 
 type SigningKey struct {

@@ -76,20 +76,23 @@ func (q *Queries) DeleteSessions(ctx context.Context, accountID id.ID, now time.
 }
 
 const extendSession = `-- name: ExtendSession :exec
-update session set last_used_at = $1, expires_at = least($2, ends_at) where id = $3 and account_id = $4
+update session set last_used_at = $1, expires_at = least($2, ends_at), longest_pause = $3
+where id = $4 and account_id = $5
 `
 
 type ExtendSessionParams struct {
-	LastUsedAt time.Time
-	ExpiresAt  time.Time
-	ID         id.ID
-	AccountID  id.ID
+	LastUsedAt   time.Time
+	ExpiresAt    time.Time
+	LongestPause int32
+	ID           id.ID
+	AccountID    id.ID
 }
 
 func (q *Queries) ExtendSession(ctx context.Context, arg ExtendSessionParams) error {
 	_, err := q.db.Exec(ctx, extendSession,
 		arg.LastUsedAt,
 		arg.ExpiresAt,
+		arg.LongestPause,
 		arg.ID,
 		arg.AccountID,
 	)
@@ -121,8 +124,10 @@ func (q *Queries) InsertRefreshToken(ctx context.Context, arg InsertRefreshToken
 }
 
 const insertSession = `-- name: InsertSession :exec
-insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, ends_at, device, client, authenticated_at, methods)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, ends_at, device, client, authenticated_at, methods,
+    sso_connection_id, sso_bypassed)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+    $13, $14)
 `
 
 type InsertSessionParams struct {
@@ -138,6 +143,8 @@ type InsertSessionParams struct {
 	Client          string
 	AuthenticatedAt time.Time
 	Methods         []string
+	SsoConnectionID id.ID
+	SsoBypassed     bool
 }
 
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
@@ -154,6 +161,8 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.Client,
 		arg.AuthenticatedAt,
 		arg.Methods,
+		arg.SsoConnectionID,
+		arg.SsoBypassed,
 	)
 	return err
 }
@@ -185,23 +194,30 @@ func (q *Queries) LockAccountForSession(ctx context.Context, argID id.ID) (LockA
 }
 
 const lockSession = `-- name: LockSession :one
-select authenticated_at, methods from session where id = $1 and account_id = $2 and expires_at > $3 for update
+select authenticated_at, methods, sso_connection_id, sso_bypassed from session where id = $1 and account_id = $2 and expires_at > $3 for update
 `
 
 type LockSessionRow struct {
 	AuthenticatedAt time.Time
 	Methods         []string
+	SsoConnectionID id.ID
+	SsoBypassed     bool
 }
 
 func (q *Queries) LockSession(ctx context.Context, iD id.ID, accountID id.ID, now time.Time) (LockSessionRow, error) {
 	row := q.db.QueryRow(ctx, lockSession, iD, accountID, now)
 	var i LockSessionRow
-	err := row.Scan(&i.AuthenticatedAt, &i.Methods)
+	err := row.Scan(
+		&i.AuthenticatedAt,
+		&i.Methods,
+		&i.SsoConnectionID,
+		&i.SsoBypassed,
+	)
 	return i, err
 }
 
 const raiseSession = `-- name: RaiseSession :exec
-update session set authenticated_at = $1, methods = $2 where id = $3 and account_id = $4
+update session set authenticated_at = $1, methods = $2, longest_pause = 0 where id = $3 and account_id = $4
 `
 
 type RaiseSessionParams struct {

@@ -25,6 +25,9 @@ update factor set name = @name where id = @id and account_id = @account_id;
 -- name: DeleteFactor :exec
 delete from factor where id = @id and account_id = @account_id;
 
+-- name: DeleteFactors :execrows
+delete from factor where account_id = @account_id;
+
 -- name: UseStep :execrows
 update factor set last_step = @step, last_used_at = @used_at
 where id = @id and account_id = @account_id and confirmed_at is not null and coalesce(last_step, 0) < @step::bigint;

@@ -1,15 +1,18 @@
 -- name: InsertSession :exec
-insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, ends_at, device, client, authenticated_at, methods)
-values (@id, @account_id, @user_agent, @client_address, @created_at, @last_used_at, @expires_at, @ends_at, @device, @client, @authenticated_at, @methods);
+insert into session (id, account_id, user_agent, client_address, created_at, last_used_at, expires_at, ends_at, device, client, authenticated_at, methods,
+    sso_connection_id, sso_bypassed)
+values (@id, @account_id, @user_agent, @client_address, @created_at, @last_used_at, @expires_at, @ends_at, @device, @client, @authenticated_at, @methods,
+    @sso_connection_id, @sso_bypassed);
 
 -- name: LockSession :one
-select authenticated_at, methods from session where id = @id and account_id = @account_id and expires_at > @now for update;
+select authenticated_at, methods, sso_connection_id, sso_bypassed from session where id = @id and account_id = @account_id and expires_at > @now for update;
 
 -- name: RaiseSession :exec
-update session set authenticated_at = @authenticated_at, methods = @methods where id = @id and account_id = @account_id;
+update session set authenticated_at = @authenticated_at, methods = @methods, longest_pause = 0 where id = @id and account_id = @account_id;
 
 -- name: ExtendSession :exec
-update session set last_used_at = @last_used_at, expires_at = least(@expires_at, ends_at) where id = @id and account_id = @account_id;
+update session set last_used_at = @last_used_at, expires_at = least(@expires_at, ends_at), longest_pause = @longest_pause
+where id = @id and account_id = @account_id;
 
 -- name: DeleteSession :execrows
 delete from session where id = @id and account_id = @account_id and expires_at > @now;

@@ -181,6 +181,11 @@ select
             and (assignment.expires_at is null or assignment.expires_at > $2::timestamptz)
             and (source.expires_at is null or source.expires_at > $2::timestamptz)) as assignments,
     member.joined_at,
+    (select sso_requirement.sso_connection_id from sso_requirement
+        join profile on profile.user_id = member.user_id
+        join mail_domain on mail_domain.organization_id = sso_requirement.organization_id and mail_domain.state = 'verified'
+            and mail_domain.capture and mail_domain.name = split_part(profile.email_key, '@', 2)
+        where sso_requirement.organization_id = organization.id) as sso_connection_id,
     (case when subject.number = 1 then (select to_jsonb(policy) from policy where policy.organization_id = organization.id) end)::jsonb as policy
 from organization
 cross join unnest($3::uuid[]) with ordinality as subject (id, number)
@@ -191,18 +196,19 @@ order by subject.number
 `
 
 type ReadHoldingsRow struct {
-	SubjectID      id.ID
-	State          string
-	AccessRevision int64
-	RolesRevision  int64
-	RoleIds        []string
-	Suspended      bool
-	ServiceAccount bool
-	Roles          []byte
-	Permissions    []string
-	Assignments    []byte
-	JoinedAt       *time.Time
-	Policy         []byte
+	SubjectID       id.ID
+	State           string
+	AccessRevision  int64
+	RolesRevision   int64
+	RoleIds         []string
+	Suspended       bool
+	ServiceAccount  bool
+	Roles           []byte
+	Permissions     []string
+	Assignments     []byte
+	JoinedAt        *time.Time
+	SsoConnectionID id.ID
+	Policy          []byte
 }
 
 // One statement, and so one snapshot, for any number of subjects: what each has, and in the first row the organization's
@@ -233,6 +239,7 @@ func (q *Queries) ReadHoldings(ctx context.Context, knownRolesRevision int64, no
 			&i.Permissions,
 			&i.Assignments,
 			&i.JoinedAt,
+			&i.SsoConnectionID,
 			&i.Policy,
 		); err != nil {
 			return nil, err

@@ -41,7 +41,7 @@ const getStanding = `-- name: GetStanding :one
 select
     (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids) and o.suspended_at is null
         and o.user_id <> $2) as other_owners,
-    member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision, member.suspended_at, member.suspension_reason, profile.display_name, profile.email
+    member.organization_id, member.user_id, member.role_ids, member.joined_at, member.revision, member.suspended_at, member.suspension_reason, profile.display_name, profile.email, profile.title, profile.avatar_path
 from member join profile on profile.user_id = member.user_id
 where member.organization_id = $1 and member.user_id = $2
 `
@@ -51,6 +51,8 @@ type GetStandingRow struct {
 	Member      Member
 	DisplayName string
 	Email       string
+	Title       string
+	AvatarPath  string
 }
 
 func (q *Queries) GetStanding(ctx context.Context, organizationID id.ID, targetID id.ID) (GetStandingRow, error) {
@@ -67,6 +69,8 @@ func (q *Queries) GetStanding(ctx context.Context, organizationID id.ID, targetI
 		&i.Member.SuspensionReason,
 		&i.DisplayName,
 		&i.Email,
+		&i.Title,
+		&i.AvatarPath,
 	)
 	return i, err
 }

@@ -159,6 +159,7 @@ type Policy struct {
 	ApiKeys               bool
 	UpdatedAt             time.Time
 	Revision              int64
+	SessionMaxPause       int32
 }
 
 type Profile struct {
@@ -167,6 +168,8 @@ type Profile struct {
 	Email       string
 	EmailKey    string
 	Revision    int64
+	Title       string
+	AvatarPath  string
 }
 
 type ReachedTeam struct {
@@ -201,6 +204,11 @@ type ServiceAccount struct {
 	OrganizationID id.ID
 	ID             id.ID
 	DisplayName    string
+}
+
+type SsoRequirement struct {
+	OrganizationID  id.ID
+	SsoConnectionID id.ID
 }
 
 type Team struct {

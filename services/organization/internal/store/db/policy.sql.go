@@ -13,7 +13,7 @@ import (
 )
 
 const getPolicy = `-- name: GetPolicy :one
-select organization_id, second_factor, second_factor_grace_days, second_factor_since, session_max_age, allowed_networks, invitation_domains, api_keys, updated_at, revision from policy where organization_id = $1
+select organization_id, second_factor, second_factor_grace_days, second_factor_since, session_max_age, allowed_networks, invitation_domains, api_keys, updated_at, revision, session_max_pause from policy where organization_id = $1
 `
 
 func (q *Queries) GetPolicy(ctx context.Context, organizationID id.ID) (Policy, error) {
@@ -30,19 +30,20 @@ func (q *Queries) GetPolicy(ctx context.Context, organizationID id.ID) (Policy, 
 		&i.ApiKeys,
 		&i.UpdatedAt,
 		&i.Revision,
+		&i.SessionMaxPause,
 	)
 	return i, err
 }
 
 const savePolicy = `-- name: SavePolicy :exec
 insert into policy (organization_id, second_factor, second_factor_grace_days, second_factor_since, session_max_age,
-    allowed_networks, invitation_domains, api_keys, updated_at, revision)
-values ($1, $2, $3, $10, $4, $5, $6, $7, $8, $9)
+    allowed_networks, invitation_domains, api_keys, updated_at, revision, session_max_pause)
+values ($1, $2, $3, $11, $4, $5, $6, $7, $8, $9, $10)
 on conflict (organization_id) do update set second_factor = excluded.second_factor,
     second_factor_grace_days = excluded.second_factor_grace_days, second_factor_since = excluded.second_factor_since,
     session_max_age = excluded.session_max_age, allowed_networks = excluded.allowed_networks,
     invitation_domains = excluded.invitation_domains, api_keys = excluded.api_keys, updated_at = excluded.updated_at,
-    revision = excluded.revision
+    revision = excluded.revision, session_max_pause = excluded.session_max_pause
 `
 
 type SavePolicyParams struct {
@@ -55,6 +56,7 @@ type SavePolicyParams struct {
 	ApiKeys               bool
 	UpdatedAt             time.Time
 	Revision              int64
+	SessionMaxPause       int32
 	SecondFactorSince     *time.Time
 }
 
@@ -69,6 +71,7 @@ func (q *Queries) SavePolicy(ctx context.Context, arg SavePolicyParams) error {
 		arg.ApiKeys,
 		arg.UpdatedAt,
 		arg.Revision,
+		arg.SessionMaxPause,
 		arg.SecondFactorSince,
 	)
 	return err

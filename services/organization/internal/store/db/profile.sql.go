@@ -11,10 +11,22 @@ import (
 	"github.com/braidhq/braid/platform/id"
 )
 
+const getAddress = `-- name: GetAddress :one
+select email_key from profile where user_id = $1
+`
+
+func (q *Queries) GetAddress(ctx context.Context, userID id.ID) (string, error) {
+	row := q.db.QueryRow(ctx, getAddress, userID)
+	var email_key string
+	err := row.Scan(&email_key)
+	return email_key, err
+}
+
 const keepProfile = `-- name: KeepProfile :exec
-insert into profile (user_id, display_name, email, email_key, revision) values ($1, $2, $3, $4, $5)
+insert into profile (user_id, display_name, email, email_key, revision, title, avatar_path) values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (user_id) do update
-    set display_name = excluded.display_name, email = excluded.email, email_key = excluded.email_key, revision = excluded.revision
+    set display_name = excluded.display_name, email = excluded.email, email_key = excluded.email_key, revision = excluded.revision,
+        title = excluded.title, avatar_path = excluded.avatar_path
     where profile.revision < excluded.revision
 `
 
@@ -24,6 +36,8 @@ type KeepProfileParams struct {
 	Email       string
 	EmailKey    string
 	Revision    int64
+	Title       string
+	AvatarPath  string
 }
 
 func (q *Queries) KeepProfile(ctx context.Context, arg KeepProfileParams) error {
@@ -33,6 +47,8 @@ func (q *Queries) KeepProfile(ctx context.Context, arg KeepProfileParams) error 
 		arg.Email,
 		arg.EmailKey,
 		arg.Revision,
+		arg.Title,
+		arg.AvatarPath,
 	)
 	return err
 }

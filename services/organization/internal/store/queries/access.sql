@@ -24,6 +24,11 @@ select
             and (assignment.expires_at is null or assignment.expires_at > sqlc.arg(now)::timestamptz)
             and (source.expires_at is null or source.expires_at > sqlc.arg(now)::timestamptz)) as assignments,
     member.joined_at,
+    (select sso_requirement.sso_connection_id from sso_requirement
+        join profile on profile.user_id = member.user_id
+        join mail_domain on mail_domain.organization_id = sso_requirement.organization_id and mail_domain.state = 'verified'
+            and mail_domain.capture and mail_domain.name = split_part(profile.email_key, '@', 2)
+        where sso_requirement.organization_id = organization.id) as sso_connection_id,
     (case when subject.number = 1 then (select to_jsonb(policy) from policy where policy.organization_id = organization.id) end)::jsonb as policy
 from organization
 cross join unnest(sqlc.arg(subject_ids)::uuid[]) with ordinality as subject (id, number)

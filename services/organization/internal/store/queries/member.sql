@@ -5,7 +5,7 @@ select role_ids, (suspended_at is not null)::bool as suspended from member where
 select
     (select count(*) from member o where o.organization_id = $1 and 'owner' = any (o.role_ids) and o.suspended_at is null
         and o.user_id <> sqlc.arg(target_id)) as other_owners,
-    sqlc.embed(member), profile.display_name, profile.email
+    sqlc.embed(member), profile.display_name, profile.email, profile.title, profile.avatar_path
 from member join profile on profile.user_id = member.user_id
 where member.organization_id = $1 and member.user_id = sqlc.arg(target_id);
 

@@ -75,9 +75,9 @@ type ProviderServiceClient interface {
 	BeginProviderLogin(context.Context, *v1.BeginProviderLoginRequest) (*v1.BeginProviderLoginResponse, error)
 	// FinishProviderLogin ends a login within ten minutes, once. Who has a second factor is asked for it as by Login
 	// (FACTOR_REQUIRED). Somebody new gets an account when the provider vouches for the address. An account that has the
-	// address is never taken by that alone: LINK_REQUIRED holds a linkToken for LinkProviderLogin.
+	// address is never taken by that alone: LINK_REQUIRED holds a linkToken for LinkProviderLogin, or MailProviderLink before.
 	FinishProviderLogin(context.Context, *v1.FinishProviderLoginRequest) (*v1.LoginResponse, error)
-	// LinkProviderLogin goes on where FinishProviderLogin has answered LINK_REQUIRED: with the account's password the person
+	// LinkProviderLogin goes on where FinishProviderLogin has answered LINK_REQUIRED: with the account's password, or the token of a mail that MailProviderLink has sent, the person
 	// at the provider is linked to it, and is signed in. The token is good for five minutes and five passwords, for the
 	// client that got it; wrong passwords count with those of StepUp.
 	LinkProviderLogin(context.Context, *v1.LinkProviderLoginRequest) (*v1.LoginResponse, error)
@@ -196,9 +196,9 @@ type ProviderServiceHandler interface {
 	BeginProviderLogin(context.Context, *v1.BeginProviderLoginRequest) (*v1.BeginProviderLoginResponse, error)
 	// FinishProviderLogin ends a login within ten minutes, once. Who has a second factor is asked for it as by Login
 	// (FACTOR_REQUIRED). Somebody new gets an account when the provider vouches for the address. An account that has the
-	// address is never taken by that alone: LINK_REQUIRED holds a linkToken for LinkProviderLogin.
+	// address is never taken by that alone: LINK_REQUIRED holds a linkToken for LinkProviderLogin, or MailProviderLink before.
 	FinishProviderLogin(context.Context, *v1.FinishProviderLoginRequest) (*v1.LoginResponse, error)
-	// LinkProviderLogin goes on where FinishProviderLogin has answered LINK_REQUIRED: with the account's password the person
+	// LinkProviderLogin goes on where FinishProviderLogin has answered LINK_REQUIRED: with the account's password, or the token of a mail that MailProviderLink has sent, the person
 	// at the provider is linked to it, and is signed in. The token is good for five minutes and five passwords, for the
 	// client that got it; wrong passwords count with those of StepUp.
 	LinkProviderLogin(context.Context, *v1.LinkProviderLoginRequest) (*v1.LoginResponse, error)

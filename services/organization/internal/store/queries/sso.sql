@@ -1,0 +1,13 @@
+-- name: KeepSsoRequirement :execrows
+insert into sso_requirement (organization_id, sso_connection_id) values ($1, $2)
+on conflict (organization_id) do update set sso_connection_id = excluded.sso_connection_id
+    where sso_requirement.sso_connection_id <> excluded.sso_connection_id;
+
+-- name: DropSsoRequirement :execrows
+delete from sso_requirement where organization_id = $1 and sso_connection_id = $2;
+
+-- name: FindRequiring :many
+select organization_id::uuid as organization_id from find_requiring(sqlc.arg(user_id)::uuid);
+
+-- name: FindOwners :many
+select user_id::uuid as user_id from find_owners(sqlc.arg(organization_id)::uuid, sqlc.arg(at_most)::integer);
