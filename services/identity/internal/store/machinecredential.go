@@ -86,12 +86,19 @@ func decodePublicKey(encoded []byte) (*domain.PublicKey, error) {
 	return key, nil
 }
 
-// DeleteMachineCredential removes an owner's credential and reports whether there was one.
-func DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) (bool, error) {
+// DeleteMachineCredential removes an owner's credential and returns the organization it was bound to, zero for none;
+// ErrNotFound when there is no such credential.
+func DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) (id.ID, error) {
 	removed, err := db.New(tx).DeleteMachineCredential(ctx, db.DeleteMachineCredentialParams{
 		ID: credentialID, AccountID: owner.UserID, ServiceAccountID: owner.ServiceAccountID, OrganizationID: owner.OrganizationID,
 	})
-	return removed > 0, explain("delete credential", err)
+	if err != nil {
+		return id.ID{}, explain("delete credential", err)
+	}
+	if len(removed) == 0 {
+		return id.ID{}, errs.ErrNotFound
+	}
+	return removed[0], nil
 }
 
 // ShortenMachineCredential queues an earlier end of a credential that is locked.

@@ -73,10 +73,11 @@ func (q *Queries) DeleteKeys(ctx context.Context, organizationID id.ID, serviceA
 	return items, nil
 }
 
-const deleteMachineCredential = `-- name: DeleteMachineCredential :execrows
+const deleteMachineCredential = `-- name: DeleteMachineCredential :many
 delete from machine_credential
 where id = $1 and (account_id = $2::uuid
     or (service_account_id = $3::uuid and organization_id = $4::uuid))
+returning organization_id
 `
 
 type DeleteMachineCredentialParams struct {
@@ -86,17 +87,29 @@ type DeleteMachineCredentialParams struct {
 	OrganizationID   id.ID
 }
 
-func (q *Queries) DeleteMachineCredential(ctx context.Context, arg DeleteMachineCredentialParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteMachineCredential,
+func (q *Queries) DeleteMachineCredential(ctx context.Context, arg DeleteMachineCredentialParams) ([]id.ID, error) {
+	rows, err := q.db.Query(ctx, deleteMachineCredential,
 		arg.ID,
 		arg.AccountID,
 		arg.ServiceAccountID,
 		arg.OrganizationID,
 	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []id.ID
+	for rows.Next() {
+		var organization_id id.ID
+		if err := rows.Scan(&organization_id); err != nil {
+			return nil, err
+		}
+		items = append(items, organization_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deleteServiceAccount = `-- name: DeleteServiceAccount :execrows

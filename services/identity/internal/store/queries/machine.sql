@@ -29,10 +29,11 @@ insert into machine_credential (id, account_id, service_account_id, organization
 values (@id, sqlc.narg(account_id), sqlc.narg(service_account_id), sqlc.narg(organization_id), @display_name, sqlc.narg(hash),
     sqlc.narg(public_key), @scopes, @networks, @created_at, @expires_at, @lifetime_seconds);
 
--- name: DeleteMachineCredential :execrows
+-- name: DeleteMachineCredential :many
 delete from machine_credential
 where id = @id and (account_id = sqlc.narg(account_id)::uuid
-    or (service_account_id = sqlc.narg(service_account_id)::uuid and organization_id = sqlc.narg(organization_id)::uuid));
+    or (service_account_id = sqlc.narg(service_account_id)::uuid and organization_id = sqlc.narg(organization_id)::uuid))
+returning organization_id;
 
 -- name: DeleteKeys :many
 delete from machine_credential where organization_id = @organization_id::uuid and service_account_id = @service_account_id::uuid
