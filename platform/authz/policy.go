@@ -64,15 +64,13 @@ func (p *Policy) Check(caller *Caller) error {
 	case p == nil:
 		return nil
 	case !caller.AnyAddress && !p.Admits(caller.Address):
-		return errPolicy.WithMessage("The organization's policy does not let anybody act from your address.").
-			With(policyFact, "address").With("address", caller.Address.String())
+		return errAddress(caller)
 	case machine && p.ForbidsAPIKeys:
 		return errPolicy.WithMessage("The organization's policy takes no API keys and access tokens: sign in.").With(policyFact, "apiKeys")
 	case machine:
 		return nil
 	case !p.Connection.IsZero() && !passed(caller, p.Connection):
-		return errPolicy.WithMessage("The organization has you sign in by its own provider: sign in by it.").
-			With(policyFact, "ssoConnection").With(actionFact, "signIn").With("ssoConnectionId", p.Connection.String())
+		return p.errConnection()
 	case p.SecondFactor && !actor.Methods.Has(call.SeveralFactors) && !caller.Now.Before(p.factorDue(caller.JoinedAt)):
 		return missesFactor(actor)
 	case p.SessionMaxAge > 0 && (actor.AuthTime.IsZero() || caller.Now.Sub(actor.AuthTime) > p.SessionMaxAge):
@@ -83,6 +81,30 @@ func (p *Policy) Check(caller *Caller) error {
 			With(policyFact, "sessionPause").With(actionFact, stepUp).With("maxPause", strconv.Itoa(int(p.SessionMaxPause.Seconds())))
 	}
 	return nil
+}
+
+// CheckEntrance answers nil for who may become a member from where they are and as they have signed in. What they can
+// mend as a member is asked of members only.
+func (p *Policy) CheckEntrance(caller *Caller) error {
+	switch {
+	case p == nil:
+		return nil
+	case !p.Admits(caller.Address):
+		return errAddress(caller)
+	case !p.Connection.IsZero() && !passed(caller, p.Connection):
+		return p.errConnection()
+	}
+	return nil
+}
+
+func errAddress(caller *Caller) error {
+	return errPolicy.WithMessage("The organization's policy does not let anybody act from your address.").
+		With(policyFact, "address").With("address", caller.Address.String())
+}
+
+func (p *Policy) errConnection() error {
+	return errPolicy.WithMessage("The organization has you sign in by its own provider: sign in by it.").
+		With(policyFact, "ssoConnection").With(actionFact, "signIn").With("ssoConnectionId", p.Connection.String())
 }
 
 // passed reports whether a login came by a connection. An owner who broke the glass is let in for as long as they are one.

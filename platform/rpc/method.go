@@ -37,6 +37,8 @@ type Method struct {
 	// Permission and Role are set when Rule is Organization; Role is the least system role that holds Permission.
 	Permission string
 	Role       string
+	// SelfAlways says that neither a suspension nor a policy keeps members from doing it with themselves.
+	SelfAlways bool
 	// Also says who else may call, in words; the handler knows them. Empty for nobody.
 	Also string
 	// ReadOnly RPCs change nothing; only they may be retried by clients without an idempotency key.
@@ -144,7 +146,7 @@ func (m *Method) setRule(rule Rule, set bool) error {
 
 func (m *Method) readFields(permission *optionsv1.Permission) error {
 	fields := m.Descriptor.Input().Fields()
-	m.Also = permission.GetAlso()
+	m.Also, m.SelfAlways = permission.GetAlso(), permission.GetSelfAlways()
 	name := permission.GetOrganizationField()
 	if name == "" {
 		name = "organization_id"

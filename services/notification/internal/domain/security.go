@@ -15,10 +15,14 @@ const (
 	FactorsReset           Kind = "factors_reset"
 )
 
-// The kinds of mails about how an organization's people sign in.
+// The kinds of mails about how an organization's people sign in, and what becomes of it.
 const (
 	// SSOBroken tells an owner that another one signed in past the required connection.
 	SSOBroken Kind = "sso_broken_glass"
+	// DeletionRequested, DeletionCancelled and PolicyChanged tell every owner what one of them, or an admin, has done.
+	DeletionRequested Kind = "deletion_requested"
+	DeletionCancelled Kind = "deletion_cancelled"
+	PolicyChanged     Kind = "policy_changed"
 	// ProviderLink is the mail that proves an address to link.
 	ProviderLink Kind = "provider_link"
 )

@@ -128,60 +128,64 @@ const (
 	// An owner would be denied a permission over the organization itself, which nobody can, nor owners to themselves: with
 	// the last owner the organization would lose who can put it right.
 	ErrorReason_OWNER_NOT_DENIABLE ErrorReason = 60
+	// The caller was taken out of the organization, or left it suspended: an invitation lets them back in, or a link that was
+	// made since.
+	ErrorReason_MEMBER_REMOVED ErrorReason = 142
 )
 
 // Enum value maps for ErrorReason.
 var (
 	ErrorReason_name = map[int32]string{
-		0:  "ERROR_REASON_UNSPECIFIED",
-		1:  "LAST_OWNER",
-		2:  "SLUG_TAKEN",
-		3:  "ROLE_UNKNOWN",
-		4:  "GRANT_EXCEEDS_OWN",
-		5:  "INVITATION_NOT_PENDING",
-		6:  "INVITATION_OTHER_EMAIL",
-		7:  "INVITATION_EXISTS",
-		8:  "MEMBER_EXISTS",
-		70: "ROLE_CYCLE",
-		71: "ROLE_TOO_DEEP",
-		72: "ROLE_IN_USE",
-		73: "ROLE_FIXED",
-		74: "ROLE_LIMIT",
-		75: "CONDITION_INVALID",
-		76: "PERMISSION_UNKNOWN",
-		77: "PERMISSION_RESERVED",
-		78: "PERMISSION_EXISTS",
-		79: "PERMISSION_IN_USE",
-		80: "SUBJECT_UNKNOWN",
-		81: "NOT_DELEGABLE",
-		82: "ASSIGNMENT_LIMIT",
-		83: "ROLE_NOT_ASSIGNABLE",
-		84: "ROLE_TOO_COMPLEX",
-		85: "PERMISSION_LIMIT",
-		20: "MEMBER_SUSPENDED",
-		21: "SUSPEND_SELF",
-		22: "LIMIT_REACHED",
-		23: "TEAM_PARENT_UNKNOWN",
-		24: "TEAM_CYCLE",
-		25: "TEAM_TOO_DEEP",
-		26: "TEAM_HAS_CHILDREN",
-		27: "TEAM_MEMBER_EXISTS",
-		28: "USER_NOT_MEMBER",
-		29: "TRANSFER_NOT_PENDING",
-		30: "TRANSFER_IMPOSSIBLE",
-		31: "INVITATION_LINK_NOT_ACTIVE",
-		32: "INVITATION_LINK_OTHER_DOMAIN",
-		33: "DOMAIN_EXISTS",
-		34: "DOMAIN_NOT_ALLOWED",
-		35: "DOMAIN_TAKEN",
-		36: "DOMAIN_NOT_VERIFIED",
-		50: "ORGANIZATION_SUSPENDED",
-		51: "DELETION_PENDING",
-		52: "DELETION_IRREVERSIBLE",
-		53: "DELETION_NOT_PENDING",
-		54: "NAME_MISMATCH",
-		90: "POLICY_LOCKS_OUT",
-		60: "OWNER_NOT_DENIABLE",
+		0:   "ERROR_REASON_UNSPECIFIED",
+		1:   "LAST_OWNER",
+		2:   "SLUG_TAKEN",
+		3:   "ROLE_UNKNOWN",
+		4:   "GRANT_EXCEEDS_OWN",
+		5:   "INVITATION_NOT_PENDING",
+		6:   "INVITATION_OTHER_EMAIL",
+		7:   "INVITATION_EXISTS",
+		8:   "MEMBER_EXISTS",
+		70:  "ROLE_CYCLE",
+		71:  "ROLE_TOO_DEEP",
+		72:  "ROLE_IN_USE",
+		73:  "ROLE_FIXED",
+		74:  "ROLE_LIMIT",
+		75:  "CONDITION_INVALID",
+		76:  "PERMISSION_UNKNOWN",
+		77:  "PERMISSION_RESERVED",
+		78:  "PERMISSION_EXISTS",
+		79:  "PERMISSION_IN_USE",
+		80:  "SUBJECT_UNKNOWN",
+		81:  "NOT_DELEGABLE",
+		82:  "ASSIGNMENT_LIMIT",
+		83:  "ROLE_NOT_ASSIGNABLE",
+		84:  "ROLE_TOO_COMPLEX",
+		85:  "PERMISSION_LIMIT",
+		20:  "MEMBER_SUSPENDED",
+		21:  "SUSPEND_SELF",
+		22:  "LIMIT_REACHED",
+		23:  "TEAM_PARENT_UNKNOWN",
+		24:  "TEAM_CYCLE",
+		25:  "TEAM_TOO_DEEP",
+		26:  "TEAM_HAS_CHILDREN",
+		27:  "TEAM_MEMBER_EXISTS",
+		28:  "USER_NOT_MEMBER",
+		29:  "TRANSFER_NOT_PENDING",
+		30:  "TRANSFER_IMPOSSIBLE",
+		31:  "INVITATION_LINK_NOT_ACTIVE",
+		32:  "INVITATION_LINK_OTHER_DOMAIN",
+		33:  "DOMAIN_EXISTS",
+		34:  "DOMAIN_NOT_ALLOWED",
+		35:  "DOMAIN_TAKEN",
+		36:  "DOMAIN_NOT_VERIFIED",
+		50:  "ORGANIZATION_SUSPENDED",
+		51:  "DELETION_PENDING",
+		52:  "DELETION_IRREVERSIBLE",
+		53:  "DELETION_NOT_PENDING",
+		54:  "NAME_MISMATCH",
+		90:  "POLICY_LOCKS_OUT",
+		60:  "OWNER_NOT_DENIABLE",
+		142: "MEMBER_REMOVED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":     0,
@@ -233,6 +237,7 @@ var (
 		"NAME_MISMATCH":                54,
 		"POLICY_LOCKS_OUT":             90,
 		"OWNER_NOT_DENIABLE":           60,
+		"MEMBER_REMOVED":               142,
 	}
 )
 
@@ -267,7 +272,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\x9b\x12\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xc9\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -371,7 +376,9 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x10POLICY_LOCKS_OUT\x10Z\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x121\n" +
 	"\x12OWNER_NOT_DENIABLE\x10<\x1a\x19ʻ\x18\x15\n" +
-	"\x13FAILED_PRECONDITIONBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x13FAILED_PRECONDITION\x12,\n" +
+	"\x0eMEMBER_REMOVED\x10\x8e\x01\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIEDBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_errors_proto_rawDescOnce sync.Once
