@@ -143,15 +143,6 @@ func (x *PermissionCreated) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetName())
 	dst = append(dst, `,"accessRevision":`...)
 	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
-	dst = append(dst, `,"ownerIds":`...)
-	dst = append(dst, '[')
-	for i, item := range x.GetOwnerIds() {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = jsonwire.AppendString(dst, item)
-	}
-	dst = append(dst, ']')
 	return append(dst, '}')
 }
 
@@ -366,5 +357,14 @@ func (x *PolicyUpdated) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"accessRevision":`...)
 	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	dst = append(dst, `,"ownerIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetOwnerIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }

@@ -599,10 +599,8 @@ type PermissionCreated struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// The access revision that holds it.
 	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
-	// The organization's active owners, who are told.
-	OwnerIds      []string `protobuf:"bytes,4,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *PermissionCreated) Reset() {
@@ -654,13 +652,6 @@ func (x *PermissionCreated) GetAccessRevision() int64 {
 		return x.AccessRevision
 	}
 	return 0
-}
-
-func (x *PermissionCreated) GetOwnerIds() []string {
-	if x != nil {
-		return x.OwnerIds
-	}
-	return nil
 }
 
 // PermissionUpdated: what is said of a permission changed.
@@ -1617,8 +1608,10 @@ type PolicyUpdated struct {
 	Policy *Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
 	// The access revision that holds it.
 	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The organization's active owners, who are told.
+	OwnerIds      []string `protobuf:"bytes,4,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PolicyUpdated) Reset() {
@@ -1672,6 +1665,13 @@ func (x *PolicyUpdated) GetAccessRevision() int64 {
 	return 0
 }
 
+func (x *PolicyUpdated) GetOwnerIds() []string {
+	if x != nil {
+		return x.OwnerIds
+	}
+	return nil
+}
+
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_events_proto_rawDesc = "" +
@@ -1720,12 +1720,11 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"\x11InvitationRevoked\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12#\n" +
 	"\rinvitation_id\x18\x02 \x01(\tR\finvitationId:%»\x18!\n" +
-	"\x1forganization.invitation.revoked\"\xbd\x01\n" +
+	"\x1forganization.invitation.revoked\"\xa0\x01\n" +
 	"\x11PermissionCreated\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
-	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision\x12\x1b\n" +
-	"\towner_ids\x18\x04 \x03(\tR\bownerIds:%»\x18!\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:%»\x18!\n" +
 	"\x1forganization.permission.created\"\x99\x01\n" +
 	"\x11PermissionUpdated\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n" +
@@ -1811,11 +1810,12 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1f\n" +
 	"\verased_rows\x18\x03 \x01(\x03R\n" +
 	"erasedRows:'»\x18#\n" +
-	"!organization.organization.deleted\"\xbb\x01\n" +
+	"!organization.organization.deleted\"\xd8\x01\n" +
 	"\rPolicyUpdated\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x125\n" +
 	"\x06policy\x18\x02 \x01(\v2\x1d.braid.organization.v1.PolicyR\x06policy\x12'\n" +
-	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:!»\x18\x1d\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision\x12\x1b\n" +
+	"\towner_ids\x18\x04 \x03(\tR\bownerIds:!»\x18\x1d\n" +
 	"\x1borganization.policy.updatedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
