@@ -1,6 +1,7 @@
 package organization
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -139,4 +140,22 @@ func TestAnOfferIsReadByWhomItIsMadeTo(t *testing.T) {
 	require.Equal(t, 200, read(ben))
 	require.Equal(t, 403, read(cleo))
 	require.Equal(t, 200, read(ada))
+}
+
+func TestARowOfABatchSaysWhatIsWrongWithIt(t *testing.T) {
+	t.Parallel()
+	bundle := setup(t)
+	ada := bundle.meet("ada")
+	_, path := bundle.found(t, ada, "Acme")
+	answer := bundle.REST("POST", path+"/invitations:batchCreate", ada.token, object{"rows": []object{
+		{"email": "no address", "roleId": "member"}, {"email": strings.Repeat("a", 300) + "@example.com", "roleId": "member"},
+		{"email": "eve@example.com"}, {"email": "eve@example.com", "roleId": "member"},
+	}})
+	require.Equal(t, 200, answer.Status, answer.Text)
+	fields := []any{}
+	for _, result := range answer.Body["results"].([]any) {
+		fields = append(fields, result.(object)["field"])
+	}
+	require.Equal(t, []any{"email", "email", "roleId", ""}, fields)
+	require.EqualValues(t, 1, answer.Body["createdCount"])
 }
