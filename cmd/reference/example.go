@@ -113,7 +113,7 @@ var exampleTexts = map[string]string{
 	"suspend_reason": "", "SuspendMemberRequest.reason": "The laptop was lost.",
 	"OwnershipTransfer.id": exampleTransfer, "transfer_id": exampleTransfer, "owner_ids": exampleAda,
 	"InvitationLink.id": exampleLink, "invitation_link_id": exampleLink, "email_domain": "example.com",
-	"BatchCreateInvitationsResponse.Result.reason": "", "Result.reason": "", "message": "",
+	"BatchCreateInvitationsResponse.Result.reason": "", "Result.reason": "", "BatchCreateInvitationsResponse.Result.field": "", "Result.field": "", "message": "",
 	"Domain.id": exampleDomain, "domain_id": exampleDomain, "Domain.name": "example.com", "CreateDomainRequest.name": "example.com", "JoinableOrganization.name": "example.com", "DomainCreated.name": "example.com", "domain": "example.com",
 	"record_name": "_braid-challenge.example.com", "record_value": "braid-verification=k3v9q2m7x1w8t5r4n6p0s2u3yz",
 	"auto_join_role_id": "member", "organization_display_name": "Analytical Engines", "owner_display_name": "Ada Lovelace",

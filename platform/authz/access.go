@@ -137,6 +137,13 @@ func (a *Access) authorize(ctx context.Context, organizationID, userID id.ID, pe
 	if a.remembers(ctx, wanted, permission, id.ID{}) {
 		return nil
 	}
+	if work := call.From(ctx); work.SelfAlways && permission == "" && work.Actor.UserID == userID {
+		held, err := a.hold(ctx, wanted, func(held *Held) bool { return held.Member })
+		if err == nil && !held.Member {
+			err = errs.ErrNotFound
+		}
+		return err
+	}
 	question := a.question(ctx, permission)
 	held, err := a.hold(ctx, wanted, func(held *Held) bool {
 		return held.allows(&question) && a.meetsPolicy(ctx, userID, held, permission) == nil

@@ -69,8 +69,7 @@ func (p *Policy) Check(caller *Caller) error {
 	case p == nil:
 		return nil
 	case !caller.AnyAddress && !p.Admits(caller.Address):
-		return errPolicy.WithMessage("The organization's policy does not let anybody act from your address.").
-			With(policyFact, "address").With("address", caller.Address.String())
+		return errAddress(caller)
 	case machine && p.ForbidsAPIKeys:
 		return p.checkKeys()
 	case machine && (actor.Kind == call.ServiceAccount || actor.Limits == nil):
@@ -85,9 +84,8 @@ func (p *Policy) Check(caller *Caller) error {
 // checkLogin answers nil when a login meets the policy, at the given time as far as it ages.
 func (p *Policy) checkLogin(caller *Caller, login call.Login, at time.Time) error {
 	switch {
-	case !p.Connection.IsZero() && (login.Passed != p.Connection || login.BrokeGlass && !caller.Owner):
-		return errPolicy.WithMessage("The organization has you sign in by its own provider: sign in by it.").
-			With(policyFact, "ssoConnection").With(actionFact, "signIn").With("ssoConnectionId", p.Connection.String())
+	case !p.Connection.IsZero() && !passed(caller, login, p.Connection):
+		return p.errConnection()
 	case p.SecondFactor && !login.Methods.Has(call.SeveralFactors) && !caller.Now.Before(p.factorDue(caller.JoinedAt)):
 		return missesFactor(login.Methods)
 	case p.SessionMaxAge > 0 && (login.Time.IsZero() || at.Sub(login.Time) > p.SessionMaxAge):
@@ -107,6 +105,35 @@ func tokenRefusal(refusal error) error {
 	}
 	return errs.From(refusal).WithMessage("The organization's policy does not take the login that this access token was made in: "+
 		"sign in as it asks, then rotate the token.").With(actionFact, "rotateToken")
+}
+
+// CheckEntrance answers nil for who may become a member from where they are and as they have signed in. What they can
+// mend as a member is asked of members only.
+func (p *Policy) CheckEntrance(caller *Caller) error {
+	switch {
+	case p == nil:
+		return nil
+	case !p.Admits(caller.Address):
+		return errAddress(caller)
+	case !p.Connection.IsZero() && !passed(caller, caller.Actor.Login(), p.Connection):
+		return p.errConnection()
+	}
+	return nil
+}
+
+func errAddress(caller *Caller) error {
+	return errPolicy.WithMessage("The organization's policy does not let anybody act from your address.").
+		With(policyFact, "address").With("address", caller.Address.String())
+}
+
+func (p *Policy) errConnection() error {
+	return errPolicy.WithMessage("The organization has you sign in by its own provider: sign in by it.").
+		With(policyFact, "ssoConnection").With(actionFact, "signIn").With("ssoConnectionId", p.Connection.String())
+}
+
+// passed reports whether a login came by a connection. An owner who broke the glass is let in for as long as they are one.
+func passed(caller *Caller, login call.Login, connectionID id.ID) bool {
+	return login.Passed == connectionID && (!login.BrokeGlass || caller.Owner)
 }
 
 // Requiring returns the policy as it is for a member who has to sign in by a connection; zero for none.

@@ -71,6 +71,8 @@ type Call struct {
 	// Lacking is what the caller was to be refused with, where the contract lets others than the holders of the permission
 	// call, too: the handler lets those through and answers everybody else with it.
 	Lacking error
+	// SelfAlways says that the caller does with themselves what no suspension and no policy keeps a member from.
+	SelfAlways bool
 	// Replayed is set by the idempotency helper when the answer is a stored one.
 	Replayed bool
 	// LeastAccessRevision is the organization's access revision that the answer must not be older than; 0 when the

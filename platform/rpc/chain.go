@@ -279,7 +279,7 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 	}
 	permission := method.Permission
 	if method.names(request, work.Actor.UserID) {
-		permission = ""
+		permission, work.SelfAlways = "", method.SelfAlways
 	}
 	outside := outsideLimits(method, work.Actor.Limits, organizationID)
 	if errs.KindOf(outside) == errs.NotFound {

@@ -41,6 +41,8 @@ type Method struct {
 	Role       string
 	// Operator is the least role of operators that may call; set when Rule is Operator.
 	Operator call.OperatorRole
+	// SelfAlways says that neither a suspension nor a policy keeps members from doing it with themselves.
+	SelfAlways bool
 	// Also says who else may call, in words; the handler knows them. Empty for nobody.
 	Also string
 	// ReadOnly RPCs change nothing; only they may be retried by clients without an idempotency key.
@@ -158,7 +160,7 @@ func (m *Method) setRule(rule Rule, set bool) error {
 
 func (m *Method) readFields(permission *optionsv1.Permission) error {
 	fields := m.Descriptor.Input().Fields()
-	m.Also = permission.GetAlso()
+	m.Also, m.SelfAlways = permission.GetAlso(), permission.GetSelfAlways()
 	name := permission.GetOrganizationField()
 	if name == "" {
 		name = "organization_id"

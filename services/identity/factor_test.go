@@ -359,3 +359,20 @@ func TestWhatIsOverIsCleanedUp(t *testing.T) {
 	require.Zero(t, h.count(`select count(*) from challenge`))
 	require.Equal(t, 1, h.count(`select count(*) from factor`))
 }
+
+// A second factor that is gone counts for nothing: from its next token on, the session has shown none.
+func TestWithoutAFactorNoSessionHasShownOne(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.signUp("ada@example.com")
+	session := h.signIn("ada@example.com")
+	h.secure(session.GetAccessToken())
+	require.Equal(t, 1, h.count(`select count(*) from session where 'mfa' = any (methods)`))
+	refreshed, err := h.refresh(session.GetRefreshToken())
+	require.NoError(t, err)
+	listed, err := h.factors(refreshed.GetAccessToken()).ListFactors(t.Context(), &identityv1.ListFactorsRequest{})
+	require.NoError(t, err)
+	_, err = h.factors(refreshed.GetAccessToken()).DeleteFactor(t.Context(), &identityv1.DeleteFactorRequest{FactorId: listed.GetFactors()[0].GetId()})
+	require.NoError(t, err)
+	require.Zero(t, h.count(`select count(*) from session where 'mfa' = any (methods)`))
+}

@@ -306,3 +306,25 @@ func TestUnknownAndMalformedCredentialsAreRefused(t *testing.T) {
 	_, err = identityv1connect.NewCredentialServiceClient(h.as(r.admin), h.url).VerifyCredential(t.Context(), &identityv1.VerifyCredentialRequest{Hash: make([]byte, 32)})
 	require.Equal(t, "TOKEN_INVALID", reasonOf(t, err), "only services ask")
 }
+
+func TestATokenOfOneOrganizationIsNoMatterOfAnother(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	organization := id.New()
+	session, _ := h.member("ada@example.com", organization, "owner")
+	for _, bound := range []id.ID{organization, {}} {
+		request := &identityv1.CreateAccessTokenRequest{DisplayName: "x", Scopes: []string{"workflow.*"}}
+		if !bound.IsZero() {
+			request.OrganizationId = bound.String()
+		}
+		created, err := h.accessTokens(session).CreateAccessToken(t.Context(), request)
+		require.NoError(t, err)
+		rotated, err := h.accessTokens(session).RotateAccessToken(t.Context(), &identityv1.RotateAccessTokenRequest{AccessTokenId: created.GetId()})
+		require.NoError(t, err)
+		_, err = h.accessTokens(session).DeleteAccessToken(t.Context(), &identityv1.DeleteAccessTokenRequest{AccessTokenId: rotated.GetId()})
+		require.NoError(t, err)
+		told := h.count(`select count(*) from outbox where type like 'identity.access_token.%' and subject in ($1, $2)
+			and organization_id is not distinct from nullif($3, '')::uuid`, "access_token/"+created.GetId(), "access_token/"+rotated.GetId(), request.GetOrganizationId())
+		require.Equal(t, 4, told, "created, rotated, the old one's end, the successor's end")
+	}
+}

@@ -295,6 +295,7 @@ func TestRedirectURIsAreComparedLetterByLetter(t *testing.T) {
 		request.RedirectUri = forged
 		_, err := h.providers().BeginProviderLogin(t.Context(), request)
 		requireReason(t, "REDIRECT_URI_FORBIDDEN", err)
+		require.Equal(t, []string{"redirectUri"}, fieldsOf(t, err))
 	}
 	_, err := h.providers().BeginProviderLogin(t.Context(), byProvider("google"))
 	requireReason(t, "PROVIDER_UNKNOWN", err)

@@ -232,6 +232,7 @@ func TestConnectionsAreKeptByAdminsAndTheirSecretIsNeverShown(t *testing.T) {
 	require.Equal(t, connect.CodeInvalidArgument, connect.CodeOf(err), "nobody becomes an owner by themselves")
 	_, err = change(c.ownerToken, &identityv1.SsoConnection{Issuer: "http://127.0.0.1:1"}, "issuer")
 	requireReason(t, "SSO_ISSUER_INVALID", err)
+	require.Equal(t, []string{"ssoConnection.issuer"}, fieldsOf(t, err))
 	another := oidctest.Start(t, callback, people)
 	_, err = change(c.ownerToken, &identityv1.SsoConnection{Issuer: another.Issuer}, "issuer")
 	require.Equal(t, []string{"ssoConnection.clientSecret"}, fieldsOf(t, err), "the secret is not sent to another provider")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
@@ -36,6 +37,34 @@ func TestOwnersHearOfABrokenGlass(t *testing.T) {
 	require.Len(t, sent, 1, "Ada has a mail of her own, and Cleo is no owner any more")
 	require.Equal(t, "ben@example.org", sent[0].To.Address)
 	require.Contains(t, sent[0].Subject, "signed in past the provider of Acme")
+}
+
+func TestOwnersHearOfDeletionsAndPolicies(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.work()
+	organizationID := id.New()
+	_, ada := b.person(organizationID, "ada")
+	_, ben := b.person(organizationID, "ben")
+	owners := []string{ada.String(), ben.String()}
+	b.owners.put(func() {
+		b.owners.owning[organizationID.String()] = &organizationv1.ListActiveOwnersResponse{OrganizationDisplayName: "Acme", UserIds: owners}
+	})
+	for subject, message := range map[string]proto.Message{
+		"Acme is about to be deleted":    &organizationv1.OrganizationDeletionRequested{OrganizationId: organizationID.String(), OwnerIds: owners},
+		"Acme is not deleted":            &organizationv1.OrganizationDeletionCancelled{OrganizationId: organizationID.String(), OwnerIds: owners},
+		"The policy of Acme has changed": &organizationv1.PolicyUpdated{OrganizationId: organizationID.String(), OwnerIds: owners},
+	} {
+		before := len(b.mailer.all())
+		event := b.event(organizationID, ada, message)
+		require.NoError(t, b.apply(event, event))
+		require.Eventually(t, func() bool {
+			return b.count(`select count(*) from delivery where event_id = $1 and state = 'sent'`, event.ID.String()) == 2
+		}, patience, 20*time.Millisecond, subject)
+		for _, sent := range b.mailer.all()[before:] {
+			require.Equal(t, subject, sent.Subject)
+		}
+	}
 }
 
 func TestALinkIsMailedWhileItsLoginIsOpen(t *testing.T) {

@@ -66,6 +66,7 @@ func TestTeamsAreMadeChangedAndDeleted(t *testing.T) {
 	stranger := bundle.REST("POST", teamPath+"/members", ada.token, map[string]any{"userId": id.New().String()})
 	require.Equal(t, 400, stranger.Status)
 	require.Equal(t, "USER_NOT_MEMBER", stranger.Reason())
+	require.Contains(t, stranger.Text, `"field":"userId"`)
 	listed := bundle.REST("GET", teamPath+"/members", ben.token, nil).Body["members"].([]any)
 	require.Len(t, listed, 1)
 	require.Equal(t, "LEAD", listed[0].(map[string]any)["role"])

@@ -76,6 +76,9 @@ func TestAssigneeIsAMember(t *testing.T) {
 	path := f.path("/tasks/" + f.task(project, map[string]any{})["id"].(string))
 	f.refused("POST", path+":assign", f.memberToken, map[string]any{"assigneeId": outsider.String()}, 400, "ASSIGNEE_NOT_MEMBER")
 	f.refused("PATCH", path, f.memberToken, map[string]any{"assigneeId": outsider.String()}, 400, "ASSIGNEE_NOT_MEMBER")
+	f.Roles.Suspend(f.organizationID, f.viewerID)
+	refused = f.refused("POST", path+":assign", f.memberToken, map[string]any{"assigneeId": f.viewerID.String()}, 400, "ASSIGNEE_NOT_MEMBER")
+	require.Equal(t, []string{"assigneeId"}, refused.Fields(), "it is about the assignee, not about who asks")
 	require.Equal(t, 1, f.count(`select count(*) from task`))
 }
 

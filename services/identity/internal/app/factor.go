@@ -175,6 +175,10 @@ func (a *App) DeleteFactor(ctx context.Context, tx *pg.Tx, factorID id.ID) error
 		if err := store.ReplaceBackupCodes(ctx, tx, userID, nil); err != nil {
 			return err
 		}
+		// What asks for a second factor asks for one that there is: sessions lose it with their next token.
+		if err := store.ForgetSecondFactor(ctx, tx, userID); err != nil {
+			return err
+		}
 	}
 	return a.factorRemoved(ctx, tx, factor, last)
 }

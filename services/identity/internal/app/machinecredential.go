@@ -159,14 +159,11 @@ func (a *App) ListMachineCredentials(ctx context.Context, owner domain.MachineOw
 
 // DeleteMachineCredential ends one of an owner's.
 func (a *App) DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) error {
-	removed, err := store.DeleteMachineCredential(ctx, tx, owner, credentialID)
+	organizationID, err := store.DeleteMachineCredential(ctx, tx, owner, credentialID)
 	if err != nil {
 		return err
 	}
-	if !removed {
-		return errs.ErrNotFound
-	}
-	return a.endCredential(ctx, tx, owner, credentialID)
+	return a.endCredential(ctx, tx, owner, organizationID, credentialID)
 }
 
 // endAccessTokens ends all access tokens of a person and returns how many there were.
@@ -175,8 +172,8 @@ func (a *App) endAccessTokens(ctx context.Context, tx *pg.Tx, userID id.ID) (int
 	if err != nil {
 		return 0, err
 	}
-	for _, tokenID := range ended {
-		if err := a.endCredential(ctx, tx, domain.MachineOwner{UserID: userID}, tokenID); err != nil {
+	for tokenID, organizationID := range ended {
+		if err := a.endCredential(ctx, tx, domain.MachineOwner{UserID: userID}, organizationID, tokenID); err != nil {
 			return 0, err
 		}
 	}
@@ -184,9 +181,10 @@ func (a *App) endAccessTokens(ctx context.Context, tx *pg.Tx, userID id.ID) (int
 }
 
 // endCredential tells of the end of a credential that was removed, and has this process refuse it right after the commit.
-func (a *App) endCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) error {
+// organizationID is the one it was bound to, zero for none.
+func (a *App) endCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, organizationID, credentialID id.ID) error {
 	tx.AfterCommit(func() { a.Authenticator.EndCredential(credentialID) })
-	return a.credentialRevoked(ctx, tx, owner, credentialID)
+	return a.credentialRevoked(ctx, tx, owner, organizationID, credentialID)
 }
 
 // RotateMachineCredential makes what takes a credential's place. The old one works on for the overlap; without one it
@@ -241,7 +239,7 @@ func (a *App) retire(ctx context.Context, tx *pg.Tx, replaced domain.MachineCred
 	if _, err := store.DeleteMachineCredential(ctx, tx, replaced.Owner, replaced.ID); err != nil {
 		return err
 	}
-	return a.endCredential(ctx, tx, replaced.Owner, replaced.ID)
+	return a.endCredential(ctx, tx, replaced.Owner, replaced.OrganizationID, replaced.ID)
 }
 
 // VerifyCredential returns the credential with a secret's hash; ErrNotFound for one that is unknown or has expired.

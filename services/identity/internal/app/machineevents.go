@@ -14,9 +14,12 @@ import (
 	"github.com/braidhq/braid/services/identity/internal/domain"
 )
 
-// tellOfToken appends an event about a person's access token.
-func (a *App) tellOfToken(ctx context.Context, tx *pg.Tx, userID, tokenID id.ID, message proto.Message) error {
-	return outbox.Append(ctx, tx, a.Clock, outbox.Event{Message: message, Key: userID, Subject: "access_token/" + tokenID.String()})
+// tellOfToken appends an event about a person's access token. One that is bound to an organization is that one's matter:
+// the others that the person is in hear nothing of it.
+func (a *App) tellOfToken(ctx context.Context, tx *pg.Tx, userID, organizationID, tokenID id.ID, message proto.Message) error {
+	return outbox.Append(ctx, tx, a.Clock, outbox.Event{
+		Message: message, Key: userID, OrganizationID: organizationID, Subject: "access_token/" + tokenID.String(),
+	})
 }
 
 // tellOfMachine appends an event about a service account, or about a key of one; they are in order by the service account.
@@ -28,7 +31,7 @@ func (a *App) tellOfMachine(ctx context.Context, tx *pg.Tx, owner domain.Machine
 
 func (a *App) credentialCreated(ctx context.Context, tx *pg.Tx, made domain.MachineCredential) error {
 	if !made.Owner.UserID.IsZero() {
-		return a.tellOfToken(ctx, tx, made.Owner.UserID, made.ID, &identityv1.AccessTokenCreated{
+		return a.tellOfToken(ctx, tx, made.Owner.UserID, made.OrganizationID, made.ID, &identityv1.AccessTokenCreated{
 			UserId: made.Owner.UserID.String(), AccessTokenId: made.ID.String(), DisplayName: made.DisplayName, Scopes: made.Scopes,
 			OrganizationId: made.OrganizationID.String(), ExpireTime: timestamppb.New(made.ExpiresAt),
 		})
@@ -41,7 +44,7 @@ func (a *App) credentialCreated(ctx context.Context, tx *pg.Tx, made domain.Mach
 
 func (a *App) credentialRotated(ctx context.Context, tx *pg.Tx, replaced domain.MachineCredential, successorID id.ID, end time.Time) error {
 	if !replaced.Owner.UserID.IsZero() {
-		return a.tellOfToken(ctx, tx, replaced.Owner.UserID, replaced.ID, &identityv1.AccessTokenRotated{
+		return a.tellOfToken(ctx, tx, replaced.Owner.UserID, replaced.OrganizationID, replaced.ID, &identityv1.AccessTokenRotated{
 			UserId: replaced.Owner.UserID.String(), AccessTokenId: replaced.ID.String(), SuccessorId: successorID.String(),
 			ExpireTime: timestamppb.New(end),
 		})
@@ -52,9 +55,9 @@ func (a *App) credentialRotated(ctx context.Context, tx *pg.Tx, replaced domain.
 	})
 }
 
-func (a *App) credentialRevoked(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) error {
+func (a *App) credentialRevoked(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, organizationID, credentialID id.ID) error {
 	if !owner.UserID.IsZero() {
-		return a.tellOfToken(ctx, tx, owner.UserID, credentialID, &identityv1.AccessTokenRevoked{
+		return a.tellOfToken(ctx, tx, owner.UserID, organizationID, credentialID, &identityv1.AccessTokenRevoked{
 			UserId: owner.UserID.String(), AccessTokenId: credentialID.String(),
 		})
 	}

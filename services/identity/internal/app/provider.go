@@ -41,7 +41,9 @@ type Returned struct{ State, Code, BrowserToken, Issuer string }
 // BeginProvider begins a login, or a link when the caller is a user.
 func (a *App) BeginProvider(ctx context.Context, source, redirectURI string, userID id.ID) (Begun, error) {
 	if !slices.Contains(a.Providers.RedirectURIs, redirectURI) {
-		return Begun{}, domain.ErrRedirectForbidden
+		return Begun{}, domain.ErrRedirectForbidden.WithViolation(errs.Violation{
+			Field: "redirectUri", Rule: "redirect_uri", Message: "must be one of those in the configuration",
+		})
 	}
 	provider, err := a.provider(ctx, source)
 	if err != nil {

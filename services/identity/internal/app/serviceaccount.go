@@ -74,7 +74,7 @@ func (a *App) DeleteServiceAccount(ctx context.Context, tx *pg.Tx, serviceAccoun
 	}
 	owner := domain.MachineOwner{OrganizationID: organizationID, ServiceAccountID: serviceAccountID}
 	for _, keyID := range keys {
-		if err := a.endCredential(ctx, tx, owner, keyID); err != nil {
+		if err := a.endCredential(ctx, tx, owner, owner.OrganizationID, keyID); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/braidhq/braid/platform/clock"
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/services/identity/internal/domain"
 )
 
@@ -142,7 +143,9 @@ func (c *Client) Check(ctx context.Context, provider Provider) error {
 	}
 	defer release()
 	if _, err := c.read(ctx, provider); err != nil {
-		return domain.ErrSSOIssuerInvalid.WithCause(err)
+		return domain.ErrSSOIssuerInvalid.WithViolation(errs.Violation{
+			Field: "ssoConnection.issuer", Rule: "issuer", Message: "must be an issuer whose discovery document names it",
+		}).WithCause(err)
 	}
 	return nil
 }

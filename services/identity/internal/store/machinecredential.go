@@ -87,17 +87,29 @@ func decodePublicKey(encoded []byte) (*domain.PublicKey, error) {
 	return key, nil
 }
 
-// DeleteMachineCredential removes an owner's credential and reports whether there was one.
-func DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) (bool, error) {
+// DeleteMachineCredential removes an owner's credential and returns the organization it was bound to, zero for none;
+// ErrNotFound when there is no such credential.
+func DeleteMachineCredential(ctx context.Context, tx *pg.Tx, owner domain.MachineOwner, credentialID id.ID) (id.ID, error) {
 	removed, err := db.New(tx).DeleteMachineCredential(ctx, db.DeleteMachineCredentialParams{
 		ID: credentialID, AccountID: owner.UserID, ServiceAccountID: owner.ServiceAccountID, OrganizationID: owner.OrganizationID,
 	})
-	return removed > 0, explain("delete credential", err)
+	if err != nil {
+		return id.ID{}, explain("delete credential", err)
+	}
+	if len(removed) == 0 {
+		return id.ID{}, errs.ErrNotFound
+	}
+	return removed[0], nil
 }
 
-// DeleteAccessTokens removes all access tokens of a person and returns which there were.
-func DeleteAccessTokens(ctx context.Context, tx *pg.Tx, userID id.ID) ([]id.ID, error) {
-	removed, err := db.New(tx).DeleteAccessTokens(ctx, userID)
+// DeleteAccessTokens removes all access tokens of a person. It returns which there were, and the organization that each was
+// bound to, zero for none.
+func DeleteAccessTokens(ctx context.Context, tx *pg.Tx, userID id.ID) (map[id.ID]id.ID, error) {
+	rows, err := db.New(tx).DeleteAccessTokens(ctx, userID)
+	removed := make(map[id.ID]id.ID, len(rows))
+	for _, row := range rows {
+		removed[row.ID] = row.OrganizationID
+	}
 	return removed, explain("delete access tokens", err)
 }
 

@@ -166,3 +166,8 @@ func RotateRefreshToken(ctx context.Context, tx *pg.Tx, usedHash, sealedAnswer, 
 		CreateRefreshToken(ctx, tx, nextHash, session),
 	)
 }
+
+// ForgetSecondFactor queues that no session of a person has shown a second factor any more: there is none left.
+func ForgetSecondFactor(ctx context.Context, tx *pg.Tx, userID id.ID) error {
+	return queue(tx).ForgetSecondFactor(ctx, userID)
+}

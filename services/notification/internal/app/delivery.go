@@ -159,6 +159,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareOwnership(ctx, delivery)
 	case domain.SSOBroken:
 		message, skip, err = d.prepareBypass(ctx, delivery)
+	case domain.OrganizationDeletionRequested, domain.OrganizationDeletionCancelled, domain.PolicyChanged:
+		message, skip, err = d.prepareOwnerMail(ctx, delivery)
 	case domain.ProviderLink:
 		message, skip, err = d.prepareProviderLink(ctx, delivery)
 	case domain.DomainLost:

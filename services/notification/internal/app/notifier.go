@@ -114,6 +114,23 @@ func (n *Notifier) PlanBypassMails(ctx context.Context, tx *pg.Tx, eventID, orga
 	return nil
 }
 
+// PlanOwnerMails plans a mail for each owner about what somebody has done to the organization; who did it hears of it as
+// well, in case that it was not them.
+func (n *Notifier) PlanOwnerMails(ctx context.Context, tx *pg.Tx, eventID id.ID, kind domain.Kind, organizationID, actor id.ID, owners []id.ID, happened time.Time) error {
+	if actor.IsZero() {
+		// Nobody known: an id that no person has.
+		actor = organizationID
+	}
+	for _, owner := range owners {
+		if err := n.planMail(ctx, tx, eventID, happened, domain.Delivery{
+			Kind: kind, OrganizationID: organizationID, UserID: owner, AccountMatterID: actor,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (n *Notifier) planMail(ctx context.Context, tx *pg.Tx, eventID id.ID, happened time.Time, delivery domain.Delivery) error {
 	delivery.ID = domain.DeriveID(eventID, delivery.UserID, domain.Email)
 	if delivery.Kind == domain.EmailChange {

@@ -58,6 +58,29 @@ func (d *Deliveries) prepareBypass(ctx context.Context, delivery domain.Delivery
 	}, "", nil
 }
 
+// prepareOwnerMail writes to an owner about what was done to the organization. Who did it may be nobody that is known.
+func (d *Deliveries) prepareOwnerMail(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	owners, err := d.Owners.ListActiveOwners(ctx, &organizationv1.ListActiveOwnersRequest{OrganizationId: delivery.OrganizationID.String()})
+	if err != nil {
+		return mail.Message{}, "", fmt.Errorf("list owners: %w", err)
+	}
+	if !slices.Contains(owners.GetUserIds(), delivery.UserID.String()) {
+		return mail.Message{}, skipNoOwner, nil
+	}
+	recipient, found, err := d.user(ctx, delivery.UserID)
+	if err != nil || !found {
+		return mail.Message{}, skipUserGone, err
+	}
+	actor, _, err := d.user(ctx, delivery.AccountMatterID)
+	if err != nil {
+		return mail.Message{}, "", err
+	}
+	content, err := d.Composer.OwnerMail(delivery.Kind, delivery.OrganizationID, owners.GetOrganizationDisplayName(), actor.GetDisplayName())
+	return mail.Message{
+		Content: content, To: netmail.Address{Name: recipient.GetDisplayName(), Address: recipient.GetEmail()},
+	}, "", err
+}
+
 // prepareDomain checks once more that the person belongs to the organization: who has left since must not hear of it.
 func (d *Deliveries) prepareDomain(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
 	member, err := d.isMember(ctx, delivery.OrganizationID, delivery.UserID)

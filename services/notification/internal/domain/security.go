@@ -17,10 +17,14 @@ const (
 	OperatorRole           Kind = "operator_role"
 )
 
-// The kinds of mails about how an organization's people sign in.
+// The kinds of mails about how an organization's people sign in, and what becomes of it.
 const (
 	// SSOBroken tells an owner that another one signed in past the required connection.
 	SSOBroken Kind = "sso_broken_glass"
+	// These tell every owner what one of them, or an admin, has done.
+	OrganizationDeletionRequested Kind = "organization_deletion_requested"
+	OrganizationDeletionCancelled Kind = "organization_deletion_cancelled"
+	PolicyChanged                 Kind = "policy_changed"
 	// ProviderLink is the mail that proves an address to link.
 	ProviderLink Kind = "provider_link"
 )

@@ -1,9 +1,11 @@
 package mail
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/braidhq/braid/platform/id"
+	"github.com/braidhq/braid/services/notification/internal/domain"
 )
 
 // OwnershipOffer tells a member that they may become an owner. It holds no secret: they accept signed in.
@@ -27,4 +29,28 @@ func (c *Composer) DomainLost(domain, organization, recordName, recordValue stri
 			"'s for three days. Until it does, nobody joins or signs in by it."),
 		say("Publish this TXT record again, then verify the domain:"),
 		say("name: ", verbatim(line(recordName)), next(), "value: ", verbatim(line(recordValue))))
+}
+
+// OwnerMail tells an owner what somebody has done to the organization, "" when nobody knows who.
+func (c *Composer) OwnerMail(kind domain.Kind, organizationID id.ID, organization, actor string) (Content, error) {
+	organization, actor = line(organization), line(actor)
+	if actor == "" {
+		actor = "Somebody"
+	}
+	there := c.publicURL + "/organizations/" + organizationID.String()
+	ask := say("If you don't know why, ask them: the audit log of "+organization+" says when and from where. It is at ", address(there))
+	switch kind {
+	case domain.OrganizationDeletionRequested:
+		return letter(organization+" is about to be deleted",
+			say(bold(actor), " asked for ", bold(organization), " to be deleted, with all that is in it. Until that begins it can be read only."),
+			say("Every owner can still call it off, at ", address(there)), ask), nil
+	case domain.OrganizationDeletionCancelled:
+		return letter(organization+" is not deleted",
+			say(bold(actor), " called off that ", bold(organization), " is deleted. It can be used as before."), ask), nil
+	case domain.PolicyChanged:
+		return letter("The policy of "+organization+" has changed",
+			say(bold(actor), " changed what ", bold(organization), " asks of everybody: second factors, sessions, the networks they come from, who may be invited, and API keys."), ask), nil
+	default:
+		return Content{}, fmt.Errorf("compose mail: a delivery of kind %q is not about an organization", kind)
+	}
 }

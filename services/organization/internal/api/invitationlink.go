@@ -31,6 +31,9 @@ func (h *Handlers) BatchCreateInvitations(ctx context.Context, request *organiza
 			result := &organizationv1.BatchCreateInvitationsResponse_Result{}
 			if row.Refusal != nil {
 				result.Reason, result.Message = row.Refusal.Reason, row.Refusal.Message
+				if violations := row.Refusal.Violations; len(violations) > 0 {
+					result.Field, result.Message = violations[0].Field, violations[0].Message
+				}
 			} else {
 				result.Invitation = encodeInvitation(row.Invitation)
 				response.CreatedCount++

@@ -98,9 +98,13 @@ func (a *App) DeleteOrganization(ctx context.Context, tx *pg.Tx, organizationID 
 	if err := store.SetOrganizationState(ctx, tx, organizationID, domain.DeletionPending, now); err != nil {
 		return Deletion{}, err
 	}
+	told, err := a.toldOwners(ctx, tx, organizationID)
+	if err != nil {
+		return Deletion{}, err
+	}
 	return requested, a.tellLifecycle(ctx, tx, organizationID, &organizationv1.OrganizationDeletionRequested{
 		OrganizationId: organizationID.String(), AttemptId: requested.AttemptID.String(), RequesterId: requested.RequesterID.String(),
-		StartTime: timestamppb.New(requested.StartedAt),
+		StartTime: timestamppb.New(requested.StartedAt), OwnerIds: told,
 	})
 }
 
@@ -126,8 +130,12 @@ func (a *App) CancelDeletion(ctx context.Context, tx *pg.Tx, organizationID id.I
 	if err := store.SetOrganizationState(ctx, tx, organizationID, cancelled.PreviousState, now); err != nil {
 		return Deletion{}, err
 	}
+	told, err := a.toldOwners(ctx, tx, organizationID)
+	if err != nil {
+		return Deletion{}, err
+	}
 	return cancelled, a.tellLifecycle(ctx, tx, organizationID, &organizationv1.OrganizationDeletionCancelled{
-		OrganizationId: organizationID.String(), AttemptId: cancelled.AttemptID.String(),
+		OrganizationId: organizationID.String(), AttemptId: cancelled.AttemptID.String(), OwnerIds: told,
 	})
 }
 

@@ -107,6 +107,9 @@ type Answer struct {
 	token        string
 	person       domain.Person
 	invitationID id.ID
+	// registering says that they are making their account with it: another service asks for them, there is no login yet, and
+	// nothing that they could do before they have one.
+	registering bool
 	// OrganizationID is where the token leads.
 	OrganizationID id.ID
 }
@@ -164,6 +167,11 @@ func (a *App) AcceptInvitation(ctx context.Context, tx *pg.Tx, answer Answer) (d
 	}
 	if err := inviters[0].checkInvitationDomain("", current.Email); err != nil {
 		return domain.Membership{}, err
+	}
+	if !answer.registering {
+		if err := a.checkEntrance(ctx, tx, inviters[0].catalog.Policy, current.OrganizationID, answer.person); err != nil {
+			return domain.Membership{}, err
+		}
 	}
 	joined := domain.Membership{
 		OrganizationID: answer.OrganizationID, Person: answer.person, RoleIDs: []string{current.RoleID},

@@ -136,6 +136,12 @@ func (a *App) AcceptInvitationLink(ctx context.Context, tx *pg.Tx, use LinkUse) 
 	if err := creators[0].checkInvitationDomain("", use.person.Email); err != nil {
 		return domain.Membership{}, err
 	}
+	if err := a.checkRemoved(ctx, tx, use.organizationID, use.person.UserID, link.CreatedAt); err != nil {
+		return domain.Membership{}, err
+	}
+	if err := a.checkEntrance(ctx, tx, creators[0].catalog.Policy, use.organizationID, use.person); err != nil {
+		return domain.Membership{}, err
+	}
 	link.Uses++
 	if err := store.UpdateInvitationLink(ctx, tx, link); err != nil {
 		return domain.Membership{}, err

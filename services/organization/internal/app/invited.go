@@ -40,7 +40,7 @@ func (a *App) JoinInvited(ctx context.Context, token string, userID id.ID) (doma
 	var joined domain.Membership
 	err = a.DB.InTx(ctx, pg.Scope{UserID: userID}, func(ctx context.Context, tx *pg.Tx) error {
 		joined, err = a.AcceptInvitation(ctx, tx, Answer{
-			token: token, person: person, invitationID: invitationID, OrganizationID: organizationID,
+			token: token, person: person, invitationID: invitationID, OrganizationID: organizationID, registering: true,
 		})
 		return err
 	})

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
 	"github.com/braidhq/braid/platform/call"
@@ -38,6 +39,13 @@ func (a *App) ListJoinable(ctx context.Context, person domain.Person) (joinable 
 		}
 		policy, err := store.GetPolicy(ctx, tx, found.OrganizationID)
 		if err != nil || policy.CheckInvited("", person.Email) != nil {
+			return err
+		}
+		err = a.checkRemoved(ctx, tx, found.OrganizationID, person.UserID, time.Time{})
+		if errors.Is(err, domain.ErrMemberRemoved) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		organization, err := store.GetOrganization(ctx, tx, found.OrganizationID)
@@ -93,6 +101,12 @@ func (a *App) JoinOrganization(ctx context.Context, tx *pg.Tx, organizationID id
 		return domain.Membership{}, err
 	}
 	if err := policy.CheckInvited("", person.Email); err != nil {
+		return domain.Membership{}, err
+	}
+	if err := a.checkRemoved(ctx, tx, organizationID, person.UserID, time.Time{}); err != nil {
+		return domain.Membership{}, err
+	}
+	if err := a.checkEntrance(ctx, tx, policy, organizationID, person); err != nil {
 		return domain.Membership{}, err
 	}
 	if err := a.tell(ctx, tx, organizationID, "member/"+person.UserID.String(), &organizationv1.MemberJoined{

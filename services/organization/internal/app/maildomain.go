@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -24,7 +25,8 @@ import (
 func domainName(field, name string) (string, error) {
 	ascii, err := idna.Lookup.ToASCII(strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), ".")))
 	_, noAddress := netip.ParseAddr(ascii)
-	if err != nil || noAddress == nil || !strings.Contains(ascii, ".") || len(ascii) > 253 {
+	emptyLabel := slices.Contains(strings.Split(ascii, "."), "")
+	if err != nil || noAddress == nil || emptyLabel || !strings.Contains(ascii, ".") || len(ascii) > 253 {
 		return "", errs.Invalid(field, "string.domain", "must be the name of a domain, such as example.com")
 	}
 	return ascii, nil
@@ -122,7 +124,15 @@ func (a *App) UpdateDomain(ctx context.Context, tx *pg.Tx, organizationID, domai
 		if err := a.checkRoles(&actor, "domain.autoJoinRoleId", roleID); err != nil {
 			return domain.MailDomain{}, err
 		}
+		if err := updated.CheckAutoJoin("domain.autoJoinRoleId"); err != nil {
+			return domain.MailDomain{}, err
+		}
 		if err := a.coversRole(&actor, roleID); err != nil {
+			return domain.MailDomain{}, err
+		}
+	}
+	if current.Capture && !updated.Capture {
+		if err := a.mayRelease(ctx, tx, &actor, current); err != nil {
 			return domain.MailDomain{}, err
 		}
 	}
@@ -141,8 +151,15 @@ func (a *App) UpdateDomain(ctx context.Context, tx *pg.Tx, organizationID, domai
 
 // DeleteDomain forgets a domain.
 func (a *App) DeleteDomain(ctx context.Context, tx *pg.Tx, organizationID, domainID id.ID) error {
+	actor, err := a.lockAccessAsMember(ctx, tx, organizationID)
+	if err != nil {
+		return err
+	}
 	deleted, err := store.LockDomain(ctx, tx, organizationID, domainID)
 	if err != nil {
+		return err
+	}
+	if err := a.mayRelease(ctx, tx, &actor, deleted); err != nil {
 		return err
 	}
 	if err := store.DeleteDomain(ctx, tx, organizationID, domainID); err != nil {
@@ -151,6 +168,22 @@ func (a *App) DeleteDomain(ctx context.Context, tx *pg.Tx, organizationID, domai
 	return a.tellDomain(ctx, tx, deleted, &organizationv1.DomainDeleted{
 		OrganizationId: organizationID.String(), DomainId: domainID.String(), Name: deleted.Name,
 	})
+}
+
+// deleteConnectionPermission is identity's name of what it takes to end the connection.
+const deleteConnectionPermission = "identity.sso_connection.delete"
+
+// mayRelease refuses to let people with an address of a domain sign in past the required connection, or not at all, to
+// whoever may not end the connection itself: without its domains it is as good as gone.
+func (a *App) mayRelease(ctx context.Context, tx *pg.Tx, actor *holder, released domain.MailDomain) error {
+	if released.State != domain.DomainVerified || !released.Capture {
+		return nil
+	}
+	connectionID, err := store.SSORequirement(ctx, tx, released.OrganizationID)
+	if err != nil || connectionID.IsZero() {
+		return err
+	}
+	return actor.Check(ctx, deleteConnectionPermission, a.Clock.Now())
 }
 
 func (a *App) tellDomain(ctx context.Context, tx *pg.Tx, about domain.MailDomain, fact proto.Message) error {

@@ -77,11 +77,15 @@ func (a *App) checkRoles(actor *holder, field string, roleIDs ...string) error {
 // RemoveMember takes a member out of the organization, with all that they have there, and returns the access revision
 // that holds it.
 func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (int64, error) {
-	permission, leaving := domain.RemoveMemberPermission, call.From(ctx).Actor.UserID == userID
-	if leaving {
-		permission = ""
+	leaving := call.From(ctx).Actor.UserID == userID
+	actor, err := a.lockAccess(ctx, tx, organizationID)
+	if err == nil && !leaving {
+		err = actor.Check(ctx, domain.RemoveMemberPermission, a.Clock.Now())
 	}
-	actor, standing, err := a.lockStanding(ctx, tx, organizationID, userID, permission)
+	if err != nil {
+		return 0, err
+	}
+	standing, err := store.ReadStanding(ctx, tx, organizationID, userID)
 	if err != nil {
 		return 0, err
 	}
@@ -98,6 +102,12 @@ func (a *App) RemoveMember(ctx context.Context, tx *pg.Tx, organizationID, userI
 	}
 	if err := store.DeleteMember(ctx, tx, organizationID, userID); err != nil {
 		return 0, err
+	}
+	// Who leaves may come back as they came, unless that would end their suspension.
+	if !leaving || standing.Target.Suspended() {
+		if err := store.KeepRemoval(ctx, tx, organizationID, userID, a.Clock.Now()); err != nil {
+			return 0, err
+		}
 	}
 	tx.AfterCommit(func() { a.DropAccess(organizationID, userID) })
 	return revision, a.tellMemberRemoved(ctx, tx, standing.Target)

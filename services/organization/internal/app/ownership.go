@@ -69,11 +69,16 @@ func (a *App) CancelTransfer(ctx context.Context, tx *pg.Tx, organizationID id.I
 	return a.withdrawOffer(ctx, tx, organizationID)
 }
 
-// GetTransfer returns the open offer; one whose time is over is none.
+// GetTransfer returns the open offer; one whose time is over is none. Who may not read every offer, reads one that is made
+// to them.
 func (a *App) GetTransfer(ctx context.Context, organizationID id.ID) (domain.Transfer, error) {
 	open, err := store.GetTransfer(ctx, a.DB.Point(pg.ScopeOf(ctx)), organizationID)
 	if err == nil && !a.Clock.Now().Before(open.ExpiresAt) {
-		return domain.Transfer{}, errs.ErrNotFound
+		err = errs.ErrNotFound
+	}
+	lacking := call.From(ctx).Lacking
+	if lacking != nil && (errors.Is(err, errs.ErrNotFound) || err == nil && open.UserID != call.From(ctx).Actor.UserID) {
+		return domain.Transfer{}, lacking
 	}
 	return open, err
 }

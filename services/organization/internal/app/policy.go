@@ -87,9 +87,13 @@ func (a *App) UpdatePolicy(ctx context.Context, tx *pg.Tx, organizationID id.ID,
 	if updated.AccessRevision, err = a.raise(ctx, tx, organizationID, actor.catalog, false); err != nil {
 		return domain.Policy{}, err
 	}
+	told, err := a.toldOwners(ctx, tx, organizationID)
+	if err != nil {
+		return domain.Policy{}, err
+	}
 	tx.AfterCommit(func() { a.DropOrganization(organizationID) })
 	return updated, a.tell(ctx, tx, organizationID, "policy/"+organizationID.String(), &organizationv1.PolicyUpdated{
-		OrganizationId: organizationID.String(), Policy: EncodePolicy(updated), AccessRevision: updated.AccessRevision,
+		OrganizationId: organizationID.String(), Policy: EncodePolicy(updated), AccessRevision: updated.AccessRevision, OwnerIds: told,
 	})
 }
 

@@ -87,3 +87,13 @@ func (a *App) ActiveOwners(ctx context.Context, organizationID id.ID) (owners []
 	}
 	return owners, name, err
 }
+
+// toldOwners are the ids of the owners who are mailed about what is being done to their organization.
+func (a *App) toldOwners(ctx context.Context, tx *pg.Tx, organizationID id.ID) ([]string, error) {
+	owners, err := store.ActiveOwners(ctx, tx, organizationID, toldOwners)
+	told := make([]string, 0, len(owners))
+	for _, owner := range owners {
+		told = append(told, owner.String())
+	}
+	return told, err
+}

@@ -36,6 +36,7 @@ var (
 	ErrMemberExists         = errs.New(errs.AlreadyExists, "MEMBER_EXISTS", "The person is a member already.")
 
 	ErrMemberSuspended = errs.New(errs.PermissionDenied, "MEMBER_SUSPENDED", "You are suspended in this organization.")
+	ErrMemberRemoved   = errs.New(errs.PermissionDenied, "MEMBER_REMOVED", "You were removed from the organization: ask to be invited.")
 	ErrSuspendSelf     = errs.New(errs.FailedPrecondition, "SUSPEND_SELF", "You can't suspend yourself.")
 	ErrLimitReached    = errs.New(errs.FailedPrecondition, "LIMIT_REACHED", "There are as many as there may be.")
 
@@ -75,7 +76,7 @@ func Errors() []*errs.Error {
 		ErrRoleCycle, ErrRoleTooDeep, ErrRoleTooComplex, ErrConditionInvalid, ErrPermissionLimit,
 		ErrRoleInUse, ErrRoleFixed, ErrRoleLimit, ErrPermissionUnknown, ErrPermissionReserved, ErrPermissionExists,
 		ErrPermissionInUse, ErrSubjectUnknown, ErrResourceType, ErrNotDelegable, ErrAssignmentLimit, ErrRoleNotAssignable,
-		ErrMemberSuspended, ErrSuspendSelf, ErrLimitReached, ErrTeamParentUnknown, ErrTeamCycle, ErrTeamTooDeep, ErrTeamHasChildren,
+		ErrMemberSuspended, ErrMemberRemoved, ErrSuspendSelf, ErrLimitReached, ErrTeamParentUnknown, ErrTeamCycle, ErrTeamTooDeep, ErrTeamHasChildren,
 		ErrTeamMemberExists, ErrUserNotMember, ErrOwnerNotDeniable, ErrTransferNotPending, ErrTransferImpossible,
 		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified,
 		ErrSuspended, ErrDeletionPending, ErrDeletionBegun, ErrDeletionNotPending, ErrNameMismatch,

@@ -98,6 +98,14 @@ func (d MailDomain) CheckUse() error {
 	return nil
 }
 
+// CheckAutoJoin refuses a role that nobody gets by an address alone: owners are made one by one.
+func (d MailDomain) CheckAutoJoin(field string) error {
+	if d.AutoJoinRoleID != Owner {
+		return nil
+	}
+	return ErrRoleNotAssignable.WithViolation(errs.Violation{Field: field, Rule: "role.owner", Message: "must not be owner"})
+}
+
 // LetsIn reports whether a person may join by the domain.
 func (d MailDomain) LetsIn(person Person) bool {
 	return d.State == DomainVerified && d.AutoJoinRoleID != "" && DomainOf(person.Email) == d.Name

@@ -103,7 +103,7 @@ func InsertMember(ctx context.Context, tx *pg.Tx, member domain.Membership) erro
 	return keepProfile(ctx, queue(tx), member.Person)
 }
 
-// ProvisionMember adds a member and reports whether there was none before. It is for the worker role, which may add members
+// ProvisionMember adds a member and reports whether there was none before. Who was taken out is not added. It is for the worker role, which may add members
 // and see none.
 func ProvisionMember(ctx context.Context, tx *pg.Tx, member domain.Membership) (bool, error) {
 	added, err := db.New(tx).ProvisionMember(ctx, member.OrganizationID, member.UserID, member.RoleIDs, member.JoinedAt)
@@ -124,6 +124,18 @@ func UpdateMember(ctx context.Context, tx *pg.Tx, member domain.Membership) erro
 // DeleteMember removes a member, with the transaction's next statement.
 func DeleteMember(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) error {
 	return queue(tx).DeleteMember(ctx, organizationID, userID)
+}
+
+// KeepRemoval notes that somebody was taken out, with the transaction's next statement. A membership ends the note.
+func KeepRemoval(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID, now time.Time) error {
+	return queue(tx).KeepRemoval(ctx, organizationID, userID, now)
+}
+
+// RemovedAt returns when somebody was taken out of an organization, zero for one who was not, or is back.
+func RemovedAt(ctx context.Context, tx *pg.Tx, organizationID, userID id.ID) (time.Time, error) {
+	removed, err := db.New(tx).GetRemoval(ctx, organizationID, userID)
+	_, err = absent("read removal", err)
+	return removed, err
 }
 
 // KeepProfile writes what was heard of a person, unless something newer is known. It is for the worker role.

@@ -45,3 +45,18 @@ func FindRequiring(ctx context.Context, tx *pg.Tx, userID id.ID) ([]id.ID, error
 	}
 	return found, nil
 }
+
+// SSORequirement returns the connection that an organization requires, zero for none.
+func SSORequirement(ctx context.Context, tx *pg.Tx, organizationID id.ID) (id.ID, error) {
+	found, err := db.New(tx).GetSsoRequirement(ctx, organizationID)
+	_, err = absent("read required connection", err)
+	return found, err
+}
+
+// RequiredConnection returns the connection that an organization requires of people with an address in a domain, zero for
+// none.
+func RequiredConnection(ctx context.Context, tx *pg.Tx, organizationID id.ID, domainName string) (id.ID, error) {
+	found, err := db.New(tx).GetRequiredConnection(ctx, organizationID, domainName)
+	_, err = absent("read required connection", err)
+	return found, err
+}

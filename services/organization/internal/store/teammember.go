@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/list"
 	"github.com/braidhq/braid/platform/pg"
@@ -41,7 +42,9 @@ func InsertTeamMember(ctx context.Context, tx *pg.Tx, organizationID, teamID id.
 		OrganizationID: organizationID, TeamID: teamID, UserID: member.UserID, Role: string(member.Role), JoinedAt: member.JoinedAt,
 	})
 	if pg.ConstraintOf(err) == "team_member_organization_id_user_id_fkey" {
-		return domain.ErrUserNotMember.WithCause(err)
+		return domain.ErrUserNotMember.WithViolation(errs.Violation{
+			Field: "userId", Rule: "member", Message: "must be a member of the organization",
+		}).WithCause(err)
 	}
 	return inserted("insert team member", err, domain.ErrTeamMemberExists.With("userId", member.UserID.String()))
 }

@@ -29,7 +29,10 @@ func New(database *pg.DB, clock clock.Clock, members Members, changed func(domai
 	return &App{database: database, clock: clock, members: members, changed: changed}
 }
 
-// CheckAssignee refuses an assignee who is no member; the zero id is nobody and always good. It asks another service, so
+// reasonSuspended is that of a member who may do nothing.
+const reasonSuspended = "MEMBER_SUSPENDED"
+
+// CheckAssignee refuses an assignee who is no member, or a suspended one; the zero id is nobody and always good. It asks another service, so
 // it is called before a transaction takes a connection.
 func (a *App) CheckAssignee(ctx context.Context, assigneeID id.ID) error {
 	if assigneeID.IsZero() {
@@ -42,6 +45,11 @@ func (a *App) CheckAssignee(ctx context.Context, assigneeID id.ID) error {
 		return domain.ErrAssigneeNotMember.WithViolation(errs.Violation{
 			Field: "assigneeId", Rule: "member", Message: "must be a member of the organization",
 		}).WithCause(refusal)
+	}
+	if err != nil && errs.From(err).Reason == reasonSuspended {
+		return domain.ErrAssigneeNotMember.WithMessage("The assignee is suspended in the organization.").WithViolation(errs.Violation{
+			Field: "assigneeId", Rule: "member", Message: "must not be suspended in the organization",
+		}).WithCause(err)
 	}
 	return err
 }

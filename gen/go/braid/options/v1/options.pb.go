@@ -149,6 +149,9 @@ type Permission struct {
 	Role string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
 	// A field that holds a user's id: when it names the caller, being a member is enough. Only with a name.
 	SelfField string `protobuf:"bytes,7,opt,name=self_field,json=selfField,proto3" json:"self_field,omitempty"`
+	// Being named by self_field is enough even for a member who is suspended, or whom the organization's policy refuses:
+	// nobody is kept in. Only with self_field.
+	SelfAlways bool `protobuf:"varint,15,opt,name=self_always,json=selfAlways,proto3" json:"self_always,omitempty"`
 	// The type of what the permission is asked for, so that it may also be held for a project, for a single resource or
 	// for one's own: "project", "task". Without it only what is held in the whole organization counts.
 	ResourceType string `protobuf:"bytes,8,opt,name=resource_type,json=resourceType,proto3" json:"resource_type,omitempty"`
@@ -267,6 +270,13 @@ func (x *Permission) GetSelfField() string {
 		return x.SelfField
 	}
 	return ""
+}
+
+func (x *Permission) GetSelfAlways() bool {
+	if x != nil {
+		return x.SelfAlways
+	}
+	return false
 }
 
 func (x *Permission) GetResourceType() string {
@@ -632,7 +642,7 @@ var File_braid_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\x8f\x03\n" +
+	"\x1ebraid/options/v1/options.proto\x12\x10braid.options.v1\x1a google/protobuf/descriptor.proto\"\xb0\x03\n" +
 	"\n" +
 	"Permission\x12\x18\n" +
 	"\x06public\x18\x01 \x01(\bH\x00R\x06public\x12&\n" +
@@ -643,7 +653,9 @@ const file_braid_options_v1_options_proto_rawDesc = "" +
 	"\x12organization_field\x18\x05 \x01(\tR\x11organizationField\x12\x12\n" +
 	"\x04role\x18\x06 \x01(\tR\x04role\x12\x1d\n" +
 	"\n" +
-	"self_field\x18\a \x01(\tR\tselfField\x12#\n" +
+	"self_field\x18\a \x01(\tR\tselfField\x12\x1f\n" +
+	"\vself_always\x18\x0f \x01(\bR\n" +
+	"selfAlways\x12#\n" +
 	"\rresource_type\x18\b \x01(\tR\fresourceType\x12%\n" +
 	"\x0eresource_field\x18\t \x01(\tR\rresourceField\x12#\n" +
 	"\rproject_field\x18\n" +

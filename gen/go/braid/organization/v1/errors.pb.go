@@ -130,6 +130,9 @@ const (
 	ErrorReason_OWNER_NOT_DENIABLE ErrorReason = 60
 	// Nothing has a resource of that type: neither the contract nor a permission of the organization's own names it.
 	ErrorReason_RESOURCE_TYPE_UNKNOWN ErrorReason = 128
+	// The caller was taken out of the organization, or left it suspended: an invitation lets them back in, or a link that was
+	// made since.
+	ErrorReason_MEMBER_REMOVED ErrorReason = 142
 )
 
 // Enum value maps for ErrorReason.
@@ -185,6 +188,7 @@ var (
 		90:  "POLICY_LOCKS_OUT",
 		60:  "OWNER_NOT_DENIABLE",
 		128: "RESOURCE_TYPE_UNKNOWN",
+		142: "MEMBER_REMOVED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":     0,
@@ -237,6 +241,7 @@ var (
 		"POLICY_LOCKS_OUT":             90,
 		"OWNER_NOT_DENIABLE":           60,
 		"RESOURCE_TYPE_UNKNOWN":        128,
+		"MEMBER_REMOVED":               142,
 	}
 )
 
@@ -271,7 +276,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xcf\x12\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xfd\x12\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -377,7 +382,9 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x12OWNER_NOT_DENIABLE\x10<\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x122\n" +
 	"\x15RESOURCE_TYPE_UNKNOWN\x10\x80\x01\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENTBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\x10INVALID_ARGUMENT\x12,\n" +
+	"\x0eMEMBER_REMOVED\x10\x8e\x01\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIEDBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_errors_proto_rawDescOnce sync.Once

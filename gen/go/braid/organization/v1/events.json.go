@@ -269,6 +269,15 @@ func (x *OrganizationDeletionRequested) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"startTime":`...)
 		dst = jsonwire.AppendTimestamp(dst, x.GetStartTime())
 	}
+	dst = append(dst, `,"ownerIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetOwnerIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }
 
@@ -279,6 +288,15 @@ func (x *OrganizationDeletionCancelled) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
 	dst = append(dst, `,"attemptId":`...)
 	dst = jsonwire.AppendString(dst, x.GetAttemptId())
+	dst = append(dst, `,"ownerIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetOwnerIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }
 
@@ -339,5 +357,14 @@ func (x *PolicyUpdated) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `,"accessRevision":`...)
 	dst = jsonwire.AppendInt64(dst, x.GetAccessRevision())
+	dst = append(dst, `,"ownerIds":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetOwnerIds() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(dst, item)
+	}
+	dst = append(dst, ']')
 	return append(dst, '}')
 }

@@ -1213,7 +1213,9 @@ type OrganizationDeletionRequested struct {
 	// The owner.
 	RequesterId string `protobuf:"bytes,3,opt,name=requester_id,json=requesterId,proto3" json:"requester_id,omitempty"`
 	// When the deletion begins, unless it is cancelled before.
-	StartTime     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// The organization's active owners, who are told.
+	OwnerIds      []string `protobuf:"bytes,5,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1276,13 +1278,22 @@ func (x *OrganizationDeletionRequested) GetStartTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *OrganizationDeletionRequested) GetOwnerIds() []string {
+	if x != nil {
+		return x.OwnerIds
+	}
+	return nil
+}
+
 // OrganizationDeletionCancelled: the organization stays, and is what it was before.
 type OrganizationDeletionCancelled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// The try to delete it.
-	AttemptId     string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// The organization's active owners, who are told.
+	OwnerIds      []string `protobuf:"bytes,3,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1329,6 +1340,13 @@ func (x *OrganizationDeletionCancelled) GetAttemptId() string {
 		return x.AttemptId
 	}
 	return ""
+}
+
+func (x *OrganizationDeletionCancelled) GetOwnerIds() []string {
+	if x != nil {
+		return x.OwnerIds
+	}
+	return nil
 }
 
 // OrganizationDeletionStarted: the grace is over. Every service says by platform.organization.prepared whether it can
@@ -1590,8 +1608,10 @@ type PolicyUpdated struct {
 	Policy *Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
 	// The access revision that holds it.
 	AccessRevision int64 `protobuf:"varint,3,opt,name=access_revision,json=accessRevision,proto3" json:"access_revision,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The organization's active owners, who are told.
+	OwnerIds      []string `protobuf:"bytes,4,rep,name=owner_ids,json=ownerIds,proto3" json:"owner_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PolicyUpdated) Reset() {
@@ -1643,6 +1663,13 @@ func (x *PolicyUpdated) GetAccessRevision() int64 {
 		return x.AccessRevision
 	}
 	return 0
+}
+
+func (x *PolicyUpdated) GetOwnerIds() []string {
+	if x != nil {
+		return x.OwnerIds
+	}
+	return nil
 }
 
 var File_braid_organization_v1_events_proto protoreflect.FileDescriptor
@@ -1744,19 +1771,21 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"#organization.organization.suspended\"g\n" +
 	"\x13OrganizationResumed\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId:'»\x18#\n" +
-	"!organization.organization.resumed\"\xf9\x01\n" +
+	"!organization.organization.resumed\"\x96\x02\n" +
 	"\x1dOrganizationDeletionRequested\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
 	"\n" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12!\n" +
 	"\frequester_id\x18\x03 \x01(\tR\vrequesterId\x129\n" +
 	"\n" +
-	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime:2»\x18.\n" +
-	",organization.organization.deletion_requested\"\x9b\x01\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x1b\n" +
+	"\towner_ids\x18\x05 \x03(\tR\bownerIds:2»\x18.\n" +
+	",organization.organization.deletion_requested\"\xb8\x01\n" +
 	"\x1dOrganizationDeletionCancelled\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
 	"\n" +
-	"attempt_id\x18\x02 \x01(\tR\tattemptId:2»\x18.\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1b\n" +
+	"\towner_ids\x18\x03 \x03(\tR\bownerIds:2»\x18.\n" +
 	",organization.organization.deletion_cancelled\"\x97\x01\n" +
 	"\x1bOrganizationDeletionStarted\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n" +
@@ -1781,11 +1810,12 @@ const file_braid_organization_v1_events_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1f\n" +
 	"\verased_rows\x18\x03 \x01(\x03R\n" +
 	"erasedRows:'»\x18#\n" +
-	"!organization.organization.deleted\"\xbb\x01\n" +
+	"!organization.organization.deleted\"\xd8\x01\n" +
 	"\rPolicyUpdated\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x125\n" +
 	"\x06policy\x18\x02 \x01(\v2\x1d.braid.organization.v1.PolicyR\x06policy\x12'\n" +
-	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision:!»\x18\x1d\n" +
+	"\x0faccess_revision\x18\x03 \x01(\x03R\x0eaccessRevision\x12\x1b\n" +
+	"\towner_ids\x18\x04 \x03(\tR\bownerIds:!»\x18\x1d\n" +
 	"\x1borganization.policy.updatedBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (

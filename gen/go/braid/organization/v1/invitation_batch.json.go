@@ -66,5 +66,7 @@ func (x *BatchCreateInvitationsResponse_Result) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendString(dst, x.GetReason())
 	dst = append(dst, `,"message":`...)
 	dst = jsonwire.AppendString(dst, x.GetMessage())
+	dst = append(dst, `,"field":`...)
+	dst = jsonwire.AppendString(dst, x.GetField())
 	return append(dst, '}')
 }

@@ -139,7 +139,7 @@ type BatchCreateInvitationsRequest_Row struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The address to invite. One that is no address is refused in its row.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	// The role the member will have.
+	// The role the member will have. One that is none is refused in its row.
 	RoleId        string `protobuf:"bytes,2,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -197,7 +197,9 @@ type BatchCreateInvitationsResponse_Result struct {
 	// Why not, one of the reasons that CreateInvitation answers with; empty for an invitation.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The same for people.
-	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// The field of the row that it is about, "email" or "roleId"; empty when it is about the whole row.
+	Field         string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -253,26 +255,34 @@ func (x *BatchCreateInvitationsResponse_Result) GetMessage() string {
 	return ""
 }
 
+func (x *BatchCreateInvitationsResponse_Result) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
 var File_braid_organization_v1_invitation_batch_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_invitation_batch_proto_rawDesc = "" +
 	"\n" +
-	",braid/organization/v1/invitation_batch.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/invitation.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xfc\x01\n" +
+	",braid/organization/v1/invitation_batch.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto\x1a&braid/organization/v1/invitation.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xfb\x01\n" +
 	"\x1dBatchCreateInvitationsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12Y\n" +
-	"\x04rows\x18\x02 \x03(\v28.braid.organization.v1.BatchCreateInvitationsRequest.RowB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\x04rows\x1aM\n" +
+	"\x04rows\x18\x02 \x03(\v28.braid.organization.v1.BatchCreateInvitationsRequest.RowB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\x04rows\x1aL\n" +
 	"\x03Row\x12\"\n" +
-	"\x05email\x18\x01 \x01(\tB\f\xbaH\x05r\x03\x18\xfe\x01\xb8\xbb\x18\x01R\x05email\x12\"\n" +
-	"\arole_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06roleId\"\x9c\x02\n" +
+	"\x05email\x18\x01 \x01(\tB\f\xbaH\x05r\x03\x18\x80 \xb8\xbb\x18\x01R\x05email\x12!\n" +
+	"\arole_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06roleId\"\xb3\x02\n" +
 	"\x1eBatchCreateInvitationsResponse\x12V\n" +
 	"\aresults\x18\x01 \x03(\v2<.braid.organization.v1.BatchCreateInvitationsResponse.ResultR\aresults\x12#\n" +
-	"\rcreated_count\x18\x02 \x01(\x05R\fcreatedCount\x1a}\n" +
+	"\rcreated_count\x18\x02 \x01(\x05R\fcreatedCount\x1a\x93\x01\n" +
 	"\x06Result\x12A\n" +
 	"\n" +
 	"invitation\x18\x01 \x01(\v2!.braid.organization.v1.InvitationR\n" +
 	"invitation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage2\x97\x02\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\x14\n" +
+	"\x05field\x18\x04 \x01(\tR\x05field2\x97\x02\n" +
 	"\x16InvitationBatchService\x12\xfc\x01\n" +
 	"\x16BatchCreateInvitations\x124.braid.organization.v1.BatchCreateInvitationsRequest\x1a5.braid.organization.v1.BatchCreateInvitationsResponse\"u\xaa\xbb\x18'2\x05admin\"\x1eorganization.invitation.create\x82\xd3\xe4\x93\x02D:\x01*\"?/api/v1/organizations/{organization_id}/invitations:batchCreateBFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 

@@ -580,11 +580,11 @@ const file_braid_organization_v1_member_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12!\n" +
 	"\auser_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06userId\"?\n" +
 	"\x14RemoveMemberResponse\x12'\n" +
-	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision2\x83\x05\n" +
+	"\x0faccess_revision\x18\x01 \x01(\tR\x0eaccessRevision2\x85\x05\n" +
 	"\rMemberService\x12\xc6\x01\n" +
 	"\vListMembers\x12).braid.organization.v1.ListMembersRequest\x1a*.braid.organization.v1.ListMembersResponse\"`\xaa\xbb\x18\"2\x06viewer\"\x18organization.member.read\x82\xd3\xe4\x93\x021\x12//api/v1/organizations/{organization_id}/members\x90\x02\x01\x12\xcb\x01\n" +
-	"\fUpdateMember\x12*.braid.organization.v1.UpdateMemberRequest\x1a\x1d.braid.organization.v1.Member\"p\xaa\xbb\x18#2\x05admin\"\x1aorganization.member.update\x82\xd3\xe4\x93\x02C:\x06member29/api/v1/organizations/{organization_id}/members/{user_id}\x12\xda\x01\n" +
-	"\fRemoveMember\x12*.braid.organization.v1.RemoveMemberRequest\x1a+.braid.organization.v1.RemoveMemberResponse\"q\xaa\xbb\x18,2\x05admin:\auser_id\"\x1aorganization.member.remove\x82\xd3\xe4\x93\x02;*9/api/v1/organizations/{organization_id}/members/{user_id}BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
+	"\fUpdateMember\x12*.braid.organization.v1.UpdateMemberRequest\x1a\x1d.braid.organization.v1.Member\"p\xaa\xbb\x18#2\x05admin\"\x1aorganization.member.update\x82\xd3\xe4\x93\x02C:\x06member29/api/v1/organizations/{organization_id}/members/{user_id}\x12\xdc\x01\n" +
+	"\fRemoveMember\x12*.braid.organization.v1.RemoveMemberRequest\x1a+.braid.organization.v1.RemoveMemberResponse\"s\xaa\xbb\x18.2\x05admin:\auser_idx\x01\"\x1aorganization.member.remove\x82\xd3\xe4\x93\x02;*9/api/v1/organizations/{organization_id}/members/{user_id}BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"
 
 var (
 	file_braid_organization_v1_member_proto_rawDescOnce sync.Once

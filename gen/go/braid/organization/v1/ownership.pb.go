@@ -517,11 +517,11 @@ const file_braid_organization_v1_ownership_proto_rawDesc = "" +
 	"\x12owner_display_name\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01R\x10ownerDisplayName\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending2\xa7\a\n" +
+	"\apending\x18\x05 \x01(\bR\apending2\xbc\a\n" +
 	"\x10OwnershipService\x12\xe9\x01\n" +
 	"\x11TransferOwnership\x12/.braid.organization.v1.TransferOwnershipRequest\x1a(.braid.organization.v1.OwnershipTransfer\"y\xaa\xbb\x18(2\x05owner\"\x1forganization.ownership.transferڻ\x18\x05\b\xd8\x04\x10\x01\x82\xd3\xe4\x93\x02>:\x01*\"9/api/v1/organizations/{organization_id}:transferOwnership\x12\x80\x02\n" +
-	"\x17CancelOwnershipTransfer\x125.braid.organization.v1.CancelOwnershipTransferRequest\x1a6.braid.organization.v1.CancelOwnershipTransferResponse\"v\xaa\xbb\x18(2\x05owner\"\x1forganization.ownership.transfer\x82\xd3\xe4\x93\x02D:\x01*\"?/api/v1/organizations/{organization_id}:cancelOwnershipTransfer\x12\xe3\x01\n" +
-	"\x14GetOwnershipTransfer\x122.braid.organization.v1.GetOwnershipTransferRequest\x1a(.braid.organization.v1.OwnershipTransfer\"m\xaa\xbb\x18$2\x05owner\"\x1borganization.ownership.read\x82\xd3\xe4\x93\x02<\x12:/api/v1/organizations/{organization_id}/ownership-transfer\x90\x02\x01\x12\xbd\x01\n" +
+	"\x17CancelOwnershipTransfer\x125.braid.organization.v1.CancelOwnershipTransferRequest\x1a6.braid.organization.v1.CancelOwnershipTransferResponse\"v\xaa\xbb\x18(2\x05owner\"\x1forganization.ownership.transfer\x82\xd3\xe4\x93\x02D:\x01*\"?/api/v1/organizations/{organization_id}:cancelOwnershipTransfer\x12\xf8\x01\n" +
+	"\x14GetOwnershipTransfer\x122.braid.organization.v1.GetOwnershipTransferRequest\x1a(.braid.organization.v1.OwnershipTransfer\"\x81\x01\xaa\xbb\x1882\x05ownerZ\x12whom it is made to\"\x1borganization.ownership.read\x82\xd3\xe4\x93\x02<\x12:/api/v1/organizations/{organization_id}/ownership-transfer\x90\x02\x01\x12\xbd\x01\n" +
 	"\x0fAcceptOwnership\x12-.braid.organization.v1.AcceptOwnershipRequest\x1a(.braid.organization.v1.OwnershipTransfer\"Q\xaa\xbb\x18\x02\x10\x01ڻ\x18\x05\b\xd8\x04\x10\x01\x82\xd3\xe4\x93\x02<:\x01*\"7/api/v1/organizations/{organization_id}:acceptOwnership2\x96\x01\n" +
 	"\x14OwnershipMailService\x12~\n" +
 	"\x10GetOwnershipMail\x12..braid.organization.v1.GetOwnershipMailRequest\x1a/.braid.organization.v1.GetOwnershipMailResponse\"\t\xaa\xbb\x18\x02\x18\x01\x90\x02\x01BFZDgithub.com/braidhq/braid/gen/go/braid/organization/v1;organizationv1b\x06proto3"

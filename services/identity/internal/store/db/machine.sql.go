@@ -49,22 +49,27 @@ func (q *Queries) CountServiceAccounts(ctx context.Context, organizationID id.ID
 }
 
 const deleteAccessTokens = `-- name: DeleteAccessTokens :many
-delete from machine_credential where account_id = $1::uuid returning id
+delete from machine_credential where account_id = $1::uuid returning id, organization_id
 `
 
-func (q *Queries) DeleteAccessTokens(ctx context.Context, accountID id.ID) ([]id.ID, error) {
+type DeleteAccessTokensRow struct {
+	ID             id.ID
+	OrganizationID id.ID
+}
+
+func (q *Queries) DeleteAccessTokens(ctx context.Context, accountID id.ID) ([]DeleteAccessTokensRow, error) {
 	rows, err := q.db.Query(ctx, deleteAccessTokens, accountID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []id.ID
+	var items []DeleteAccessTokensRow
 	for rows.Next() {
-		var id id.ID
-		if err := rows.Scan(&id); err != nil {
+		var i DeleteAccessTokensRow
+		if err := rows.Scan(&i.ID, &i.OrganizationID); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -97,10 +102,11 @@ func (q *Queries) DeleteKeys(ctx context.Context, organizationID id.ID, serviceA
 	return items, nil
 }
 
-const deleteMachineCredential = `-- name: DeleteMachineCredential :execrows
+const deleteMachineCredential = `-- name: DeleteMachineCredential :many
 delete from machine_credential
 where id = $1 and (account_id = $2::uuid
     or (service_account_id = $3::uuid and organization_id = $4::uuid))
+returning organization_id
 `
 
 type DeleteMachineCredentialParams struct {
@@ -110,17 +116,29 @@ type DeleteMachineCredentialParams struct {
 	OrganizationID   id.ID
 }
 
-func (q *Queries) DeleteMachineCredential(ctx context.Context, arg DeleteMachineCredentialParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteMachineCredential,
+func (q *Queries) DeleteMachineCredential(ctx context.Context, arg DeleteMachineCredentialParams) ([]id.ID, error) {
+	rows, err := q.db.Query(ctx, deleteMachineCredential,
 		arg.ID,
 		arg.AccountID,
 		arg.ServiceAccountID,
 		arg.OrganizationID,
 	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []id.ID
+	for rows.Next() {
+		var organization_id id.ID
+		if err := rows.Scan(&organization_id); err != nil {
+			return nil, err
+		}
+		items = append(items, organization_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deleteServiceAccount = `-- name: DeleteServiceAccount :execrows

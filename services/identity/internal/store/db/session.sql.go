@@ -99,6 +99,15 @@ func (q *Queries) ExtendSession(ctx context.Context, arg ExtendSessionParams) er
 	return err
 }
 
+const forgetSecondFactor = `-- name: ForgetSecondFactor :exec
+update session set methods = array_remove(methods, 'mfa') where account_id = $1 and 'mfa' = any (methods)
+`
+
+func (q *Queries) ForgetSecondFactor(ctx context.Context, accountID id.ID) error {
+	_, err := q.db.Exec(ctx, forgetSecondFactor, accountID)
+	return err
+}
+
 const insertRefreshToken = `-- name: InsertRefreshToken :exec
 insert into refresh_token (hash, session_id, account_id, created_at, expires_at)
 values ($1, $2, $3, $4, $5)

@@ -30,17 +30,18 @@ values (@id, sqlc.narg(account_id), sqlc.narg(service_account_id), sqlc.narg(org
     sqlc.narg(public_key), @scopes, @networks, @created_at, @expires_at, @lifetime_seconds, sqlc.narg(creator_id),
     sqlc.narg(authenticated_at), @methods, sqlc.narg(sso_connection_id), @sso_bypassed);
 
--- name: DeleteMachineCredential :execrows
+-- name: DeleteMachineCredential :many
 delete from machine_credential
 where id = @id and (account_id = sqlc.narg(account_id)::uuid
-    or (service_account_id = sqlc.narg(service_account_id)::uuid and organization_id = sqlc.narg(organization_id)::uuid));
+    or (service_account_id = sqlc.narg(service_account_id)::uuid and organization_id = sqlc.narg(organization_id)::uuid))
+returning organization_id;
 
 -- name: DeleteKeys :many
 delete from machine_credential where organization_id = @organization_id::uuid and service_account_id = @service_account_id::uuid
 returning id;
 
 -- name: DeleteAccessTokens :many
-delete from machine_credential where account_id = @account_id::uuid returning id;
+delete from machine_credential where account_id = @account_id::uuid returning id, organization_id;
 
 -- name: RetireMachineCredential :exec
 update machine_credential set expires_at = @expires_at, successor_id = @successor_id::uuid where id = @id;

@@ -40,3 +40,6 @@ delete from session where id in
     (select s.id from session s where s.account_id = @account_id and s.expires_at > @now
      order by s.last_used_at desc, s.id desc offset @kept)
 returning id;
+
+-- name: ForgetSecondFactor :exec
+update session set methods = array_remove(methods, 'mfa') where account_id = @account_id and 'mfa' = any (methods);

@@ -21,6 +21,17 @@ func (q *Queries) DeleteMember(ctx context.Context, organizationID id.ID, userID
 	return err
 }
 
+const getRemoval = `-- name: GetRemoval :one
+select removed_at from removed_member where organization_id = $1 and user_id = $2
+`
+
+func (q *Queries) GetRemoval(ctx context.Context, organizationID id.ID, userID id.ID) (time.Time, error) {
+	row := q.db.QueryRow(ctx, getRemoval, organizationID, userID)
+	var removed_at time.Time
+	err := row.Scan(&removed_at)
+	return removed_at, err
+}
+
 const getRoles = `-- name: GetRoles :one
 select role_ids, (suspended_at is not null)::bool as suspended from member where organization_id = $1 and user_id = $2
 `
@@ -76,6 +87,7 @@ func (q *Queries) GetStanding(ctx context.Context, organizationID id.ID, targetI
 }
 
 const insertMember = `-- name: InsertMember :one
+with forgiven as (delete from removed_member r where r.organization_id = $1 and r.user_id = $2)
 insert into member (organization_id, user_id, role_ids, joined_at, revision)
 values ($1, $2, $3, $4, 1)
 on conflict do nothing
@@ -94,6 +106,16 @@ func (q *Queries) InsertMember(ctx context.Context, organizationID id.ID, userID
 	return column_1, err
 }
 
+const keepRemoval = `-- name: KeepRemoval :exec
+insert into removed_member (organization_id, user_id, removed_at) values ($1, $2, $3)
+on conflict (organization_id, user_id) do update set removed_at = excluded.removed_at
+`
+
+func (q *Queries) KeepRemoval(ctx context.Context, organizationID id.ID, userID id.ID, removedAt time.Time) error {
+	_, err := q.db.Exec(ctx, keepRemoval, organizationID, userID, removedAt)
+	return err
+}
+
 const lockOrganization = `-- name: LockOrganization :exec
 select true from organization where id = $1 for no key update
 `
@@ -105,7 +127,8 @@ func (q *Queries) LockOrganization(ctx context.Context, argID id.ID) error {
 
 const provisionMember = `-- name: ProvisionMember :execrows
 insert into member (organization_id, user_id, role_ids, joined_at, revision)
-values ($1, $2, $3, $4, 1)
+select $1, $2, $3, $4, 1
+where not exists (select from removed_member r where r.organization_id = $1 and r.user_id = $2)
 on conflict do nothing
 `
 

@@ -178,6 +178,12 @@ type ReachedTeam struct {
 	TeamID         id.ID
 }
 
+type RemovedMember struct {
+	OrganizationID id.ID
+	UserID         id.ID
+	RemovedAt      time.Time
+}
+
 type Role struct {
 	OrganizationID id.ID
 	ID             id.ID

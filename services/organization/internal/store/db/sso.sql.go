@@ -71,6 +71,30 @@ func (q *Queries) FindRequiring(ctx context.Context, userID id.ID) ([]id.ID, err
 	return items, nil
 }
 
+const getRequiredConnection = `-- name: GetRequiredConnection :one
+select sso_requirement.sso_connection_id from sso_requirement
+join mail_domain on mail_domain.organization_id = sso_requirement.organization_id and mail_domain.state = 'verified' and mail_domain.capture
+where sso_requirement.organization_id = $1 and mail_domain.name = $2
+`
+
+func (q *Queries) GetRequiredConnection(ctx context.Context, organizationID id.ID, domain string) (id.ID, error) {
+	row := q.db.QueryRow(ctx, getRequiredConnection, organizationID, domain)
+	var sso_connection_id id.ID
+	err := row.Scan(&sso_connection_id)
+	return sso_connection_id, err
+}
+
+const getSsoRequirement = `-- name: GetSsoRequirement :one
+select sso_connection_id from sso_requirement where organization_id = $1
+`
+
+func (q *Queries) GetSsoRequirement(ctx context.Context, organizationID id.ID) (id.ID, error) {
+	row := q.db.QueryRow(ctx, getSsoRequirement, organizationID)
+	var sso_connection_id id.ID
+	err := row.Scan(&sso_connection_id)
+	return sso_connection_id, err
+}
+
 const keepSsoRequirement = `-- name: KeepSsoRequirement :execrows
 insert into sso_requirement (organization_id, sso_connection_id) values ($1, $2)
 on conflict (organization_id) do update set sso_connection_id = excluded.sso_connection_id

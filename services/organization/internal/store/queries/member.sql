@@ -10,6 +10,7 @@ from member join profile on profile.user_id = member.user_id
 where member.organization_id = $1 and member.user_id = sqlc.arg(target_id);
 
 -- name: InsertMember :one
+with forgiven as (delete from removed_member r where r.organization_id = $1 and r.user_id = $2)
 insert into member (organization_id, user_id, role_ids, joined_at, revision)
 values ($1, $2, $3, $4, 1)
 on conflict do nothing
@@ -25,7 +26,15 @@ where organization_id = $1 and user_id = $2;
 -- name: DeleteMember :exec
 delete from member where organization_id = $1 and user_id = $2;
 
+-- name: KeepRemoval :exec
+insert into removed_member (organization_id, user_id, removed_at) values ($1, $2, $3)
+on conflict (organization_id, user_id) do update set removed_at = excluded.removed_at;
+
+-- name: GetRemoval :one
+select removed_at from removed_member where organization_id = $1 and user_id = $2;
+
 -- name: ProvisionMember :execrows
 insert into member (organization_id, user_id, role_ids, joined_at, revision)
-values ($1, $2, $3, $4, 1)
+select $1, $2, $3, $4, 1
+where not exists (select from removed_member r where r.organization_id = $1 and r.user_id = $2)
 on conflict do nothing;

@@ -51,7 +51,8 @@ type MemberServiceClient interface {
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
 	// UpdateMember replaces a member's roles. Nobody can give a role above their own, and the last owner stays.
 	UpdateMember(context.Context, *v1.UpdateMemberRequest) (*v1.Member, error)
-	// RemoveMember takes a member out of the organization; anybody may take themselves out. The last owner stays.
+	// RemoveMember takes a member out of the organization; anybody may take themselves out, suspended or
+	// refused by the policy as they may be. The last owner stays.
 	RemoveMember(context.Context, *v1.RemoveMemberRequest) (*v1.RemoveMemberResponse, error)
 }
 
@@ -129,7 +130,8 @@ type MemberServiceHandler interface {
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
 	// UpdateMember replaces a member's roles. Nobody can give a role above their own, and the last owner stays.
 	UpdateMember(context.Context, *v1.UpdateMemberRequest) (*v1.Member, error)
-	// RemoveMember takes a member out of the organization; anybody may take themselves out. The last owner stays.
+	// RemoveMember takes a member out of the organization; anybody may take themselves out, suspended or
+	// refused by the policy as they may be. The last owner stays.
 	RemoveMember(context.Context, *v1.RemoveMemberRequest) (*v1.RemoveMemberResponse, error)
 }
 

@@ -59,7 +59,7 @@ type OwnershipServiceClient interface {
 	TransferOwnership(context.Context, *v1.TransferOwnershipRequest) (*v1.OwnershipTransfer, error)
 	// CancelOwnershipTransfer takes the open offer back; any owner may.
 	CancelOwnershipTransfer(context.Context, *v1.CancelOwnershipTransferRequest) (*v1.CancelOwnershipTransferResponse, error)
-	// GetOwnershipTransfer returns the open offer; without one it is not found.
+	// GetOwnershipTransfer returns the open offer, to owners and to whom it is made; without one it is not found.
 	GetOwnershipTransfer(context.Context, *v1.GetOwnershipTransferRequest) (*v1.OwnershipTransfer, error)
 	// AcceptOwnership makes the caller, to whom it is offered, an owner, and whoever offered it an admin. Both happen or
 	// neither. An offer is good while whoever made it is an active owner.
@@ -157,7 +157,7 @@ type OwnershipServiceHandler interface {
 	TransferOwnership(context.Context, *v1.TransferOwnershipRequest) (*v1.OwnershipTransfer, error)
 	// CancelOwnershipTransfer takes the open offer back; any owner may.
 	CancelOwnershipTransfer(context.Context, *v1.CancelOwnershipTransferRequest) (*v1.CancelOwnershipTransferResponse, error)
-	// GetOwnershipTransfer returns the open offer; without one it is not found.
+	// GetOwnershipTransfer returns the open offer, to owners and to whom it is made; without one it is not found.
 	GetOwnershipTransfer(context.Context, *v1.GetOwnershipTransferRequest) (*v1.OwnershipTransfer, error)
 	// AcceptOwnership makes the caller, to whom it is offered, an owner, and whoever offered it an admin. Both happen or
 	// neither. An offer is good while whoever made it is an active owner.
