@@ -57,7 +57,7 @@ func TestAForgedOperatorIsNone(t *testing.T) {
 	machine := w.claims()
 	machine.SessionID, machine.Operator = "", "admin"
 	machine.ID = id.New().String()
-	machine.MachineClaims = authn.MachineClaims{ClientID: machine.Subject, OrganizationID: id.New().String(), KeyID: id.New().String(), Scope: "organization"}
+	machine.MachineClaims = authn.MachineClaims{ClientID: machine.Subject, OrganizationID: id.New().String(), KeyID: id.New().String(), MakerID: id.New().String(), Scope: "organization"}
 	actor, err = w.workflow.AuthenticateUser(t.Context(), w.token(t, machine))
 	require.NoError(t, err)
 	require.Equal(t, call.ServiceAccount, actor.Kind)

@@ -71,10 +71,8 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := mount(built.Server, api.New(useCases, built.Runner, environment.PublicURL)); err != nil {
-		return nil, fmt.Errorf("assemble %s: %w", Name, err)
-	}
-	if err := organizationv1braid.MountPersonDataService(built.Server, about.NewHandler(environment.DB, People())); err != nil {
+	people := about.NewHandler(environment.DB, People())
+	if err := mount(built.Server, api.New(useCases, built.Runner, environment.PublicURL), people); err != nil {
 		return nil, fmt.Errorf("assemble %s: %w", Name, err)
 	}
 	if err := built.Consume([]string{"identity"}, consumer.Identity(useCases)); err != nil {
@@ -149,9 +147,10 @@ func resourceTypesOfContract() ([]string, error) {
 	return slices.Compact(types), nil
 }
 
-func mount(server *rpc.Server, handlers *api.Handlers) error {
+func mount(server *rpc.Server, handlers *api.Handlers, people *about.Handler) error {
 	for _, err := range []error{
 		organizationv1braid.MountOrganizationService(server, handlers),
+		organizationv1braid.MountPersonDataService(server, people),
 		organizationv1braid.MountMemberService(server, handlers),
 		organizationv1braid.MountInvitationService(server, handlers),
 		organizationv1braid.MountInvitationMailService(server, handlers),

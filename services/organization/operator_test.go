@@ -97,11 +97,11 @@ func TestOnlyOperatorsFindAndOnlyAdminsSuspend(t *testing.T) {
 		require.Equal(t, 403, answer.Status, answer.Text)
 		require.Equal(t, "PERMISSION_DENIED", answer.Reason(), "an owner is no operator, and support is no admin")
 	}
-	unproven := call.Actor{Kind: call.User, UserID: id.New(), SessionID: id.New(), AuthTime: time.Now(), Operator: call.OperatorAdmin, Methods: call.Password | call.Strong}
+	unproven := call.Actor{Kind: call.User, UserID: id.New(), SessionID: id.New(), AuthTime: bundle.clock.Now(), Operator: call.OperatorAdmin, Methods: call.Password | call.Strong}
 	bundle.Tokens.Session("unproven", unproven)
 	require.Equal(t, "POLICY_FORBIDS", bundle.REST("POST", suspend, "unproven", why).Reason())
 	stale := bundle.Tokens.Operator("stale", id.New(), call.OperatorAdmin)
-	stale.AuthTime = time.Now().Add(-11 * time.Minute)
+	stale.AuthTime = bundle.clock.Now().Add(-11 * time.Minute)
 	bundle.Tokens.Session("stale", stale)
 	require.Equal(t, "STEP_UP_REQUIRED", bundle.REST("POST", suspend, "stale", why).Reason())
 	machine := bundle.operators()["admin"]

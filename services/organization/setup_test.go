@@ -21,6 +21,7 @@ import (
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/idempotency"
+	about "github.com/braidhq/braid/platform/person"
 	"github.com/braidhq/braid/platform/pg"
 	"github.com/braidhq/braid/platform/rpc"
 	"github.com/braidhq/braid/platform/secret"
@@ -81,7 +82,7 @@ func assemble(t *testing.T, database *pgtest.Database, db *pg.DB) *testBundle {
 	}
 	runner := idempotency.Runner{DB: db, Clock: bundle.clock}
 	bundle.Server = rpctest.NewServer(t, func(server *rpc.Server) error {
-		return mount(server, api.New(bundle.app, runner, "https://braid.example"))
+		return mount(server, api.New(bundle.app, runner, "https://braid.example"), about.NewHandler(db, People()))
 	}, func(chain *rpc.ChainConfig) { chain.Clock = bundle.clock })
 	bundle.Roles.AnswerBy(bundle)
 	return bundle

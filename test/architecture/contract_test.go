@@ -21,6 +21,7 @@ var withoutStepUp = map[string]string{
 	"AuthService/Logout":                         "it ends a session",
 	"AvatarService/DeleteAvatar":                 "a picture opens nothing",
 	"AvatarService/SetAvatar":                    "a picture opens nothing",
+	"DataExportService/DeleteDataExport":         "it ends an export",
 	"FactorService/UpdateFactor":                 "a name opens nothing",
 	"LoginService/StepUp":                        "it is the step itself",
 	"MeService/DeleteSession":                    "it ends a session",

@@ -39,6 +39,7 @@ var nobody = map[string]string{
 	"invitation_id": "an invitation", "transfer_id": "an offer of ownership", "registration_id": "a registration",
 	"session_id": "a session", "device_id": "a device that was seen", "avatar_id": "a picture", "credential_id": "a token or key",
 	"service_account_id": "a machine", "record_id": "an audit record", "export_id": "an export of data", "build_id": "a try to make one",
+	"mail_id": "a mail", "sso_connection_id": "an organization's provider", "successor_id": "a token or key",
 }
 
 const (

@@ -24,6 +24,9 @@ var People = person.Own{
 		{Name: "deletion_step.deletion_id", Withheld: "how far services are with that", Forget: person.Keep, Because: "how the deletion ended"},
 		{Name: "data_export.account_id", Section: "data-exports", Forget: person.Remove},
 		{Name: "data_export_chunk.account_id", Withheld: "the archives themselves", Forget: person.Remove},
+		{Name: "operator.account_id", Withheld: "a role in running the deployment, which its admins manage", Forget: person.Remove},
+		{Name: "operator.creator_id", Withheld: "who made an operator, which is the deployment's", Forget: person.Clear},
+		{Name: "machine_credential.creator_id", Withheld: "who made a key, which is its organization's", Forget: person.Replace},
 		{Name: "service_account.creator_id", Section: "service-accounts", Forget: person.Replace},
 	},
 	Sections: append([]person.Section{

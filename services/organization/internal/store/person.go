@@ -7,6 +7,7 @@ var People = person.Own{
 	Columns: []person.Column{
 		{Name: "profile.user_id", Section: "profile", Forget: person.Remove},
 		{Name: "member.user_id", Section: "memberships", Forget: person.Remove},
+		{Name: "removed_member.user_id", Withheld: "that they were taken out, which the organization's audit log says", Forget: person.Remove},
 		{Name: "team_member.user_id", Section: "teams", Forget: person.Remove},
 		{Name: "assignment.subject_id", Section: "assignments", Forget: person.Remove},
 		{Name: "assignment.creator_id", Section: "assignments-made", Forget: person.Replace},
