@@ -75,6 +75,7 @@ func runWhole(t *testing.T) *whole {
 		Topics: map[string]bus.Topic{
 			serviceName:    {Name: bus.EventTopic(serviceName), Partitions: 1},
 			"organization": {Name: bus.EventTopic("organization"), Partitions: 1},
+			"identity":     {Name: bus.EventTopic("identity"), Partitions: 1},
 		},
 		Keys: keys, Authenticator: view, Access: access, Clock: clock.System{}, Logger: logger, Registerer: w.registry,
 	}, Config{ChangeRetention: time.Hour, WatchHeartbeat: time.Second, MaxStreams: 10, MaxStreamsPerUser: 10})

@@ -100,7 +100,7 @@ func TestLeastPrivilege(t *testing.T) {
 		refused(app, statement)
 	}
 	for _, statement := range []string{
-		`select * from comment`, `update task set title = 'x'`, `delete from task`, `insert into project select * from project`,
+		`update comment set body = 'x'`, `update task set title = 'x'`, `delete from task`, `insert into project select * from project`,
 		`update project set archived = true`, `update project_change set payload = ''`,
 	} {
 		refused(worker, statement)
