@@ -18,8 +18,12 @@ import (
 	"github.com/braidhq/braid/platform/pg/embedded"
 )
 
-// newSets are the sets of migrations that the previous level did not have at all.
-var newSets = []string{"refusal"}
+// lastOfPrevious are the last migrations of the previous level, by set; "" for a set that it did not have at all. A set that
+// is not named has not changed since. Whoever adds the first migration of a level names its set here.
+var lastOfPrevious = map[string]string{
+	"identity": "0007_guesses.sql", "organization": "0008_policy.sql", "workflow": "0004_owner.sql",
+	"notification": "0008_people.sql", "refusal": "0002_erasure.sql",
+}
 
 func databaseOf(service string) string { return "braid_" + service }
 
@@ -34,8 +38,8 @@ func startServer(t *testing.T, directory string) (server *embedded.Server, stop 
 // endSessions ends those of a database, however busy.
 const endSessions = `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1`
 
-// takeBack brings every database to the previous migration level: it is made anew by all migrations but the last one of
-// each set, and given the rows that are there, in the columns that both levels have.
+// takeBack brings every database to the previous migration level: it is made anew by the migrations of that level, and
+// given the rows that are there, in the columns that both levels have.
 func takeBack(t *testing.T, server *embedded.Server) {
 	t.Helper()
 	pending := 0
@@ -50,8 +54,10 @@ func takeBack(t *testing.T, server *embedded.Server) {
 		versions := []string{"goose_db_version"}
 		for _, set := range migrations[service]() {
 			versions = append(versions, set.Table)
-			if !slices.Contains(newSets, set.Name) {
-				config.Sets = append(config.Sets, previousLevel(t, set))
+			if last, changed := lastOfPrevious[set.Name]; !changed {
+				config.Sets = append(config.Sets, set)
+			} else if last != "" {
+				config.Sets = append(config.Sets, previousLevel(t, set, last))
 			}
 		}
 		require.NoError(t, pg.Migrate(t.Context(), config))
@@ -69,9 +75,8 @@ func takeBack(t *testing.T, server *embedded.Server) {
 	require.Positive(t, pending, "there is nothing to upgrade: the test shows nothing")
 }
 
-// previousLevel is a set without its last migration. One that has only one is taken whole, unless it is new: there is no
-// level before.
-func previousLevel(t *testing.T, set pg.MigrationSet) pg.MigrationSet {
+// previousLevel is a set up to the last migration of the previous level.
+func previousLevel(t *testing.T, set pg.MigrationSet, last string) pg.MigrationSet {
 	t.Helper()
 	root := set.FS
 	names, err := fs.Glob(root, "*.sql")
@@ -82,11 +87,11 @@ func previousLevel(t *testing.T, set pg.MigrationSet) pg.MigrationSet {
 		names, err = fs.Glob(root, "*.sql")
 		require.NoError(t, err)
 	}
-	require.NotEmpty(t, names, set.Name)
 	slices.Sort(names) // Their versions have leading zeros.
-	if len(names) > 1 {
-		names = names[:len(names)-1]
-	}
+	end := slices.Index(names, last) + 1
+	require.Positive(t, end, "%s has no migration %s", set.Name, last)
+	require.Less(t, end, len(names), "%s has none after %s", set.Name, last)
+	names = names[:end]
 	files := fstest.MapFS{}
 	for _, name := range names {
 		content, err := fs.ReadFile(root, name)
