@@ -42,11 +42,11 @@ race: $(POSTGRES) ## The tests of the product under the race detector, but for t
 	go test -race -timeout 20m ./cmd/... ./platform/... ./services/... ./gateway/...
 
 .PHONY: e2e
-e2e: build ## The end-to-end suite against everything in one process
+e2e: build $(OIDC_PROVIDER) ## The end-to-end suite against everything in one process
 	go test -count=1 -timeout 10m ./test/e2e
 
 .PHONY: e2e-split
-e2e-split: build kafka ## The same suite against one process per service
+e2e-split: build kafka $(OIDC_PROVIDER) ## The same suite against one process per service
 	BRAID_TEST_SPLIT=1 go test -count=1 -timeout 15m -run Split ./test/e2e
 
 .PHONY: fuzz
