@@ -219,7 +219,12 @@ func (g *Gateway) admit(w *statusWriter, r *http.Request, method *rpc.Method) er
 			}
 			return err
 		}
-		key, rate = "user:"+actor.UserID.String(), g.Config.UserRate
+		// Who acts in somebody's name spends what is their own.
+		spender := actor.UserID
+		if !actor.ImpersonatorID.IsZero() {
+			spender = actor.ImpersonatorID
+		}
+		key, rate = "user:"+spender.String(), g.Config.UserRate
 	}
 	return g.spend(w, r, key, rate)
 }

@@ -39,6 +39,7 @@ type shownEvent struct {
 	ActorKind      string          `json:"actorKind,omitempty"`
 	ActorID        string          `json:"actorId,omitempty"`
 	CredentialID   string          `json:"credentialId,omitempty"`
+	ImpersonatorID string          `json:"impersonatorId,omitempty"`
 	CorrelationID  string          `json:"correlationId,omitempty"`
 	Topic          string          `json:"topic"`
 	Partition      int32           `json:"partition"`
@@ -50,7 +51,8 @@ type shownEvent struct {
 func showEvent(event bus.Event, problem error) shownEvent {
 	shown := shownEvent{
 		Time: event.Time, Type: event.Type, Subject: event.Subject, OrganizationID: event.OrganizationID.String(),
-		ActorKind: string(event.Actor.Kind), ActorID: event.Actor.UserID.String(), CredentialID: event.Actor.CredentialID.String(), CorrelationID: event.CorrelationID,
+		ActorKind: string(event.Actor.Kind), ActorID: event.Actor.UserID.String(), CredentialID: event.Actor.CredentialID.String(),
+		ImpersonatorID: event.Actor.ImpersonatorID.String(), CorrelationID: event.CorrelationID,
 		Topic: event.Topic, Partition: event.Partition, Offset: event.Offset, ID: event.ID.String(),
 	}
 	if problem == nil {

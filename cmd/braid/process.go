@@ -21,6 +21,7 @@ import (
 	"github.com/braidhq/braid/platform/authn"
 	"github.com/braidhq/braid/platform/authz"
 	"github.com/braidhq/braid/platform/bus"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/clock"
 	"github.com/braidhq/braid/platform/id"
 	"github.com/braidhq/braid/platform/module"
@@ -204,9 +205,13 @@ func (p *process) buildAccess() error {
 		return err
 	}
 	owner := organizationv1connect.NewAccessServiceClient(clients.Dial(organization.Name))
+	support := organizationv1connect.NewSupportAccessServiceClient(clients.Dial(organization.Name))
 	p.access, err = authz.New(authz.Config{
 		Source: func(ctx context.Context, organizationID, subjectID id.ID, knownRoles int64) (authz.Answer, error) {
 			return fetchAccess(ctx, owner, organizationID, subjectID, knownRoles)
+		},
+		Grants: func(ctx context.Context, organizationID, operatorID id.ID, role call.OperatorRole) (authz.Answer, error) {
+			return fetchGrant(ctx, support, organizationID, operatorID, role)
 		},
 		Fresh: fresh, Clock: p.clock, Logger: p.logger, Registerer: p.metrics,
 	})
@@ -276,6 +281,16 @@ func fetchAccess(ctx context.Context, owner organizationv1connect.AccessServiceC
 		return authz.Answer{}, err
 	}
 	return authz.AnswerOf(answer), nil
+}
+
+func fetchGrant(ctx context.Context, owner organizationv1connect.SupportAccessServiceClient, organizationID, operatorID id.ID, role call.OperatorRole) (authz.Answer, error) {
+	answer, err := owner.GetSupportAccess(ctx, &organizationv1.GetSupportAccessRequest{
+		OrganizationId: organizationID.String(), OperatorId: operatorID.String(), OperatorRole: role.String(),
+	})
+	if err != nil {
+		return authz.Answer{}, err
+	}
+	return authz.GrantOf(answer)
 }
 
 // addPart adds a part that needs the infrastructure.

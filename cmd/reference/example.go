@@ -38,6 +38,9 @@ const (
 	exampleCorrelation  = "0198f5a4-2f70-7d18-8c39-4e5f6a7b8c0c"
 	exampleTeam         = "0198f5a6-1d2e-7f30-8a41-5b6c7d8e9f0d"
 	exampleTransfer     = "0198f5a6-2e3f-7041-9b52-6c7d8e9f0a0e"
+	exampleGrant        = "0198f5a6-3f40-7152-8c63-7d8e9f0a1b41"
+	exampleActing       = "0198f5a6-3f40-7152-8c63-7d8e9f0a1b42"
+	exampleOlga         = "0198f5a6-3f40-7152-8c63-7d8e9f0a1b43"
 	exampleLink         = "0198f5a6-3f40-7152-8c63-7d8e9f0a1b0f"
 	exampleDomain       = "0198f5a6-4051-7263-9d74-8e9f0a1b2c10"
 	exampleAccessToken  = "eyJhbGciOiJFZERTQSIsImtpZCI6IjdmM2EifQ.eyJzdWIiOiIwMTk4ZjVhMiJ9.c2lnbmF0dXJl"
@@ -112,6 +115,12 @@ var exampleTexts = map[string]string{
 	"FoundOrganization.team_count": "3", "SuspendFoundOrganizationRequest.reason": "The bill is unpaid.",
 	"suspend_reason": "", "SuspendMemberRequest.reason": "The laptop was lost.",
 	"OwnershipTransfer.id": exampleTransfer, "transfer_id": exampleTransfer, "owner_ids": exampleAda,
+	"SupportGrant.id": exampleGrant, "support_grant_id": exampleGrant, "SupportGrant.reason": "Ticket 42: invoices are not sent.",
+	"CreateSupportGrantRequest.reason": "Ticket 42: invoices are not sent.", "SupportGrant.creator_id": exampleAda, "SupportGrant.operator_id": "",
+	"BreakGlassRequest.reason": "The owner can't be reached, and invoices are lost.", "SupportGrant.last_operator_id": exampleOlga,
+	"SupportGrant.revoker_id": "", "operator_id": exampleOlga, "operator_role": "support", "Impersonation.id": exampleActing,
+	"impersonation_id": exampleActing, "Impersonation.reason": "Ticket 42: what Ben sees.", "Impersonation.user_id": exampleBen,
+	"CreateImpersonationRequest.reason": "Ticket 42: what Ben sees.", "CreateImpersonationRequest.user_id": exampleBen, "impersonator_id": "",
 	"InvitationLink.id": exampleLink, "invitation_link_id": exampleLink, "email_domain": "example.com",
 	"BatchCreateInvitationsResponse.Result.reason": "", "Result.reason": "", "BatchCreateInvitationsResponse.Result.field": "", "Result.field": "", "message": "",
 	"Domain.id": exampleDomain, "domain_id": exampleDomain, "Domain.name": "example.com", "CreateDomainRequest.name": "example.com", "JoinableOrganization.name": "example.com", "DomainCreated.name": "example.com", "domain": "example.com",
@@ -183,7 +192,8 @@ var exampleOmits = map[string]bool{
 	"Notification.read_time": true, "MarkReadRequest.all": true, "ProjectChange.comment": true, "ProjectChange.project": true,
 	"WatchProjectResponse.heartbeat": true, "StepUpRequest.code": true, "StepUpRequest.credential": true,
 	"Factor.clone_warning_time": true, "BeginPasskeyRequest.challenge_token": true, "FinishPasskeyRequest.challenge_token": true,
-	"Member.suspend_time":            true,
+	"Member.suspend_time":      true,
+	"SupportGrant.revoke_time": true, "SupportGrant.revoker_id": true, "SupportGrant.operator_id": true, "Impersonation.end_time": true,
 	"Organization.suspension_reason": true, "FoundOrganization.suspension_reason": true, "Deletion.erase_time": true, "Deletion.end_time": true,
 	"Deletion.failure_reason": true, "DeletionStep.answer_time": true, "DeletionStep.last_error": true,
 }

@@ -142,6 +142,7 @@ func reasonsOf(method *rpc.Method) []string {
 		reasons = append(reasons, "CREDENTIAL_NOT_ALLOWED")
 	}
 	if method.Rule == rpc.Organization {
+		reasons = append(reasons, impersonationReasons(method)...)
 		reasons = append(reasons, "MEMBER_SUSPENDED", "NOT_FOUND")
 	} else if len(pathNames(method)) > 0 {
 		reasons = append(reasons, "NOT_FOUND")
@@ -260,11 +261,6 @@ func failureExamples(rendered map[string]failure) *object {
 		examples.set(name, newObject("summary", rendered[name].meaning, "value", rendered[name].body))
 	}
 	return examples
-}
-
-// errorSchema describes the one error body.
-func errorSchema() (any, error) {
-	return readJSON([]byte(errorSchemaJSON))
 }
 
 const errorSchemaJSON = `{

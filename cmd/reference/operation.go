@@ -286,9 +286,9 @@ var exampleFilters = map[string]string{
 	"ListInvitationLinks": `state = ACTIVE`,
 	"ListDomains":         `state = VERIFIED`,
 	"ListSessions":        `lastUseTime < 2026-01-01T00:00:00Z`,
-	"ListOperators":       `role = ADMIN`,
-	"FindOrganizations":   `state = SUSPENDED AND displayName:"acme"`,
-	"ListComments":        `createTime > 2026-01-01T00:00:00Z`,
+	"ListSupportGrants":   `state = ACTIVE`, "ListImpersonations": `createTime >= "2026-11-22T00:00:00Z"`, "ListOperators": `role = ADMIN`,
+	"FindOrganizations": `state = SUSPENDED AND displayName:"acme"`,
+	"ListComments":      `createTime > 2026-01-01T00:00:00Z`,
 }
 
 // requestBody describes a body with an example, which must pass the contract's own rules.

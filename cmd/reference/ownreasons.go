@@ -101,6 +101,10 @@ var ownReasons = map[string][]string{
 	"/braid.organization.v1.DomainService/UpdateDomain":                 {"DOMAIN_NOT_VERIFIED", "ROLE_UNKNOWN", "ROLE_NOT_ASSIGNABLE", "GRANT_EXCEEDS_OWN"},
 	"/braid.organization.v1.DomainService/VerifyDomain":                 {"DOMAIN_NOT_VERIFIED", "DOMAIN_TAKEN"},
 	"/braid.organization.v1.JoinService/JoinOrganization":               {"MEMBER_EXISTS"},
+	"/braid.organization.v1.SupportGrantService/CreateSupportGrant":     {"GRANT_EXCEEDS_OWN", "LIMIT_REACHED"},
+	"/braid.organization.v1.SupportGrantService/UpdateSupportGrant":     {"GRANT_EXCEEDS_OWN", "SUPPORT_GRANT_FIXED"},
+	"/braid.organization.v1.BreakGlassService/BreakGlass":               {"LIMIT_REACHED"},
+	"/braid.identity.v1.ImpersonationService/CreateImpersonation":       {"NOT_FOUND", "IMPERSONATION_SELF", "IMPERSONATION_LIMIT"},
 	"/braid.organization.v1.PolicyService/UpdatePolicy":                 {"POLICY_LOCKS_OUT"},
 
 	"/braid.workflow.v1.ProjectService/CreateProject": {"PROJECT_KEY_TAKEN"},

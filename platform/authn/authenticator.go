@@ -59,6 +59,8 @@ type Claims struct {
 	Pause       int64  `json:"pause,omitempty"`
 	// Operator is what the person may do with the deployment. A role that ends or changes ends every session with it.
 	Operator string `json:"braid_op,omitempty"`
+	// Act is the operator who acts in the subject's name.
+	Act *Act `json:"act,omitempty"`
 	MachineClaims
 }
 
@@ -204,6 +206,9 @@ func (a *Authenticator) AuthenticateUser(ctx context.Context, token string) (cal
 		a.noteUse(ctx, known.actor)
 		return known.actor, nil
 	}
+	if known.actor.Impersonation != nil {
+		return known.actor, a.checkImpersonation(ctx, known.actor.SessionID)
+	}
 	if err := a.checkSession(ctx, known.actor.SessionID, known.issued); err != nil {
 		return call.Actor{}, err
 	}
@@ -230,7 +235,7 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 		return verified{}, errTokenInvalid.WithCause(errors.New("another issuer"))
 	}
 	if known, machine, err := machineOf(claims); machine {
-		if err != nil || claims.IssuedAt == nil {
+		if err != nil || claims.IssuedAt == nil || claims.Act != nil {
 			return verified{}, errTokenInvalid.WithCause(err)
 		}
 		known.expires, known.issued = claims.ExpiresAt.UTC(), claims.IssuedAt.UTC()
@@ -249,6 +254,11 @@ func (a *Authenticator) verifyUser(ctx context.Context, token string) (verified,
 			Operator: call.OperatorRoleOf(claims.Operator),
 		},
 		expires: claims.ExpiresAt.UTC(),
+	}
+	if claims.Act != nil {
+		if known.actor, err = impersonationOf(claims); err != nil {
+			return verified{}, errTokenInvalid.WithCause(err)
+		}
 	}
 	if claims.AuthTime != nil {
 		known.actor.AuthTime = claims.AuthTime.UTC()

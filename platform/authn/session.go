@@ -38,6 +38,11 @@ func (a *Authenticator) checkSession(ctx context.Context, sessionID id.ID, issue
 	if trusted && a.Fresh() {
 		return nil
 	}
+	return a.askSession(ctx, sessionID)
+}
+
+// askSession refuses a session that identity does not call live, or did not within the last second.
+func (a *Authenticator) askSession(ctx context.Context, sessionID id.ID) error {
 	if asked, ok := a.answers.GetIfPresent(sessionID); ok {
 		// By a clock that was set back the answer would be good for longer.
 		if age := a.Clock.Now().Sub(asked); age >= 0 && age < answerLife {
@@ -190,6 +195,8 @@ func (a *Authenticator) HandleEvent(event bus.Event) error {
 	switch event.Type {
 	case "identity.session.revoked":
 		return a.handleRevoked(event)
+	case "identity.impersonation.ended":
+		return a.handleImpersonationEnded(event)
 	case "identity.factor.added":
 		return a.handleSecured(event)
 	case "identity.signing_key.rotated":

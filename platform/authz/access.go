@@ -45,6 +45,8 @@ type Source func(ctx context.Context, organizationID, subjectID id.ID, knownRole
 // Config is what Access is made of.
 type Config struct {
 	Source Source
+	// Grants asks for operators; nil lets none in.
+	Grants GrantSource
 	// Fresh reports whether every change committed more than a second ago has been heard of.
 	Fresh      func() bool
 	Clock      clock.Clock
@@ -53,7 +55,12 @@ type Config struct {
 	Registerer prometheus.Registerer
 }
 
-type key struct{ organizationID, userID id.ID }
+// key is whose access it is. What an operator has by a support grant is remembered apart from what the same person may have
+// as a member.
+type key struct {
+	organizationID, userID id.ID
+	granted                bool
+}
 
 // entry is what is remembered of a subject. It is good while nothing has happened to the whole organization since.
 type entry struct {
@@ -126,18 +133,26 @@ func New(config Config) (*Access, error) {
 // for a member who lacks the permission (the empty one asks for membership alone) or calls otherwise than the
 // organization's policy wants it, and Unavailable when nobody can tell.
 func (a *Access) Authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
-	if err := a.authorize(ctx, organizationID, userID, permission); err != nil {
+	own := key{organizationID: organizationID, userID: userID}
+	operator, err := a.operatorIn(ctx, own)
+	if err != nil {
 		return err
 	}
-	return a.boundByMaker(ctx, organizationID, userID, permission)
+	if operator != nil {
+		_, err = a.letIn(ctx, own, operator, func(wanted key) (call.Undecided, error) { return nil, a.authorize(ctx, wanted, permission) })
+		return err
+	}
+	if err := a.authorize(ctx, own, permission); err != nil {
+		return err
+	}
+	return a.boundByMaker(ctx, own, permission)
 }
 
-func (a *Access) authorize(ctx context.Context, organizationID, userID id.ID, permission string) error {
-	wanted := key{organizationID, userID}
+func (a *Access) authorize(ctx context.Context, wanted key, permission string) error {
 	if a.remembers(ctx, wanted, permission, id.ID{}) {
 		return nil
 	}
-	if work := call.From(ctx); work.SelfAlways && permission == "" && work.Actor.UserID == userID {
+	if work := call.From(ctx); work.SelfAlways && permission == "" && work.Actor.UserID == wanted.userID && !wanted.granted {
 		held, err := a.hold(ctx, wanted, func(held *Held) bool { return held.Member })
 		if err == nil && !held.Member {
 			err = errs.ErrNotFound
@@ -146,14 +161,15 @@ func (a *Access) authorize(ctx context.Context, organizationID, userID id.ID, pe
 	}
 	question := a.question(ctx, permission)
 	held, err := a.hold(ctx, wanted, func(held *Held) bool {
-		return held.allows(&question) && a.meetsPolicy(ctx, userID, held, permission) == nil
+		return held.allows(&question) && a.meetsPolicy(ctx, wanted.userID, held, permission) == nil
 	})
 	if err == nil {
-		err = a.meetsPolicy(ctx, userID, &held, permission)
+		err = a.meetsPolicy(ctx, wanted.userID, &held, permission)
 	}
 	if err != nil {
 		return err
 	}
+	noteGrant(ctx, &held)
 	return held.decide(&question)
 }
 
@@ -196,14 +212,18 @@ func (a *Access) hold(ctx context.Context, wanted key, enough func(*Held) bool) 
 // asks, told without making a question of it. The project is that which the request names.
 func (a *Access) remembers(ctx context.Context, wanted key, permission string, projectID id.ID) bool {
 	held, cached := a.recall(wanted)
-	return cached && held.Member && !held.Suspended && (permission == "" || held.Everywhere(permission) && held.unbarred(permission, projectID)) &&
+	allowed := cached && held.Member && !held.Suspended && (permission == "" || held.Everywhere(permission) && held.unbarred(permission, projectID)) &&
 		held.Revision >= call.From(ctx).LeastAccessRevision && a.meetsPolicy(ctx, wanted.userID, &held, permission) == nil && a.Fresh()
+	if allowed && wanted.granted {
+		noteGrant(ctx, &held)
+	}
+	return allowed
 }
 
 // recall returns what is remembered.
 func (a *Access) recall(wanted key) (Held, bool) {
 	known, cached := a.cache.GetIfPresent(wanted)
-	if !cached || known.organization != a.organizationOf(wanted.organizationID).Load() {
+	if !cached || known.organization != a.organizationOf(wanted.organizationID).Load() || known.ended(a.Clock) {
 		return Held{}, false
 	}
 	return known.Held, true
@@ -213,7 +233,7 @@ func (a *Access) recall(wanted key) (Held, bool) {
 // remembered then. It is for the owner's own process, which can tell more cheaply than by asking itself; whoever is
 // refused is refused by what read found.
 func (a *Access) Recall(ctx context.Context, organizationID, userID id.ID, enough func(*Held) bool, read Source) (Held, error) {
-	wanted, least := key{organizationID, userID}, call.From(ctx).LeastAccessRevision
+	wanted, least := key{organizationID: organizationID, userID: userID}, call.From(ctx).LeastAccessRevision
 	if held, cached := a.recall(wanted); cached && held.Revision >= least && enough(&held) && a.Fresh() {
 		return held, nil
 	}
@@ -240,7 +260,7 @@ func (a *Access) ask(ctx context.Context, wanted key, enough func(*Held) bool, c
 	for retry := false; ; retry = true {
 		held, joined, err := a.flights.do(ctx, wanted, func(ctx context.Context) (Held, error) {
 			a.asked.WithLabelValues(cause).Inc()
-			return a.load(ctx, wanted, a.Source)
+			return a.load(ctx, wanted, a.sourceOf(ctx, wanted))
 		})
 		if err != nil {
 			return Held{}, unavailable(err)
@@ -305,10 +325,12 @@ func (a *Access) compile(organizationID id.ID, known graph, answer Answer) (*acc
 // Drop forgets what is known of a user in an organization: called by the broadcast reader for every change, and by
 // the process that made the change right after its commit.
 func (a *Access) Drop(organizationID, userID id.ID) {
-	dropped := key{organizationID, userID}
-	a.generationOf(dropped).Add(1)
-	a.flights.forget(dropped, nil)
-	a.cache.Invalidate(dropped)
+	for _, granted := range []bool{false, true} {
+		dropped := key{organizationID, userID, granted}
+		a.generationOf(dropped).Add(1)
+		a.flights.forget(dropped, nil)
+		a.cache.Invalidate(dropped)
+	}
 }
 
 // DropOrganization forgets what is known of all who are in an organization: when its roles change, or a team.
@@ -338,7 +360,7 @@ func (a *Access) organizationOf(organizationID id.ID) *atomic.Uint64 {
 // spends what the asker has for others, and nothing that either needs for their own requests.
 func (a *Access) budgetOf(ctx context.Context, userID id.ID) *budget {
 	wanted := spender{userID: userID}
-	if asking := call.From(ctx).Actor.UserID; !asking.IsZero() && asking != userID {
+	if asking := askingFor(&call.From(ctx).Actor); !asking.IsZero() && asking != userID {
 		wanted = spender{userID: asking, forOthers: true}
 	}
 	if known, ok := a.budgets.GetIfPresent(wanted); ok {

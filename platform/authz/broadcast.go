@@ -34,6 +34,11 @@ func (a *Access) HandleEvent(event bus.Event) error {
 		a.Drop(event.OrganizationID, userID)
 	case "assignment":
 		return a.dropAssigned(event)
+	case "support_grant":
+		// That one was used changes nobody's access.
+		if action != "used" {
+			a.DropOrganization(event.OrganizationID)
+		}
 	case "invitation", "invitation_link":
 	default:
 		a.DropOrganization(event.OrganizationID)

@@ -73,9 +73,19 @@ func (h *Held) decide(question *access.Question) error {
 
 // AuthorizeResource implements rpc.Authorizer.
 func (a *Access) AuthorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
-	undecided, err := a.authorizeResource(ctx, organizationID, userID, permission, asked)
+	own := key{organizationID: organizationID, userID: userID}
+	operator, err := a.operatorIn(ctx, own)
+	if err != nil {
+		return nil, err
+	}
+	if operator != nil {
+		return a.letIn(ctx, own, operator, func(wanted key) (call.Undecided, error) {
+			return a.authorizeResource(ctx, wanted, permission, asked)
+		})
+	}
+	undecided, err := a.authorizeResource(ctx, own, permission, asked)
 	if err == nil {
-		err = a.boundByMaker(ctx, organizationID, userID, permission)
+		err = a.boundByMaker(ctx, own, permission)
 	}
 	if err != nil {
 		return nil, err
@@ -83,8 +93,7 @@ func (a *Access) AuthorizeResource(ctx context.Context, organizationID, userID i
 	return undecided, nil
 }
 
-func (a *Access) authorizeResource(ctx context.Context, organizationID, userID id.ID, permission string, asked rpc.Asked) (call.Undecided, error) {
-	wanted := key{organizationID, userID}
+func (a *Access) authorizeResource(ctx context.Context, wanted key, permission string, asked rpc.Asked) (call.Undecided, error) {
 	if a.remembers(ctx, wanted, permission, asked.ProjectID) {
 		return nil, nil
 	}
@@ -93,14 +102,15 @@ func (a *Access) authorizeResource(ctx context.Context, organizationID, userID i
 	question.Resource = &resource
 	held, err := a.hold(ctx, wanted, func(held *Held) bool {
 		_, refused := held.settle(question, asked)
-		return refused == nil && a.meetsPolicy(ctx, userID, held, permission) == nil
+		return refused == nil && a.meetsPolicy(ctx, wanted.userID, held, permission) == nil
 	})
 	if err == nil {
-		err = a.meetsPolicy(ctx, userID, &held, permission)
+		err = a.meetsPolicy(ctx, wanted.userID, &held, permission)
 	}
 	if err != nil {
 		return nil, err
 	}
+	noteGrant(ctx, &held)
 	return held.settle(question, asked)
 }
 

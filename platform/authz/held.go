@@ -37,6 +37,9 @@ type Answer struct {
 	Policy *organizationv1.Policy
 	// JoinedAt is when the member joined.
 	JoinedAt time.Time
+	// GrantID is the support grant that makes an operator a member until EndsAt; zero for members.
+	GrantID id.ID
+	EndsAt  time.Time
 	// RequiredConnection is the organization's that the member has to sign in by; zero for none.
 	RequiredConnection id.ID
 }
@@ -52,6 +55,8 @@ type Held struct {
 
 	policy   *Policy
 	joinedAt time.Time
+	grantID  id.ID
+	endsAt   time.Time
 }
 
 // ownersOwn is the role of an organization's graph that holds the permissions that it has added: an owner has it beside
@@ -112,7 +117,7 @@ func NewGraph(base *access.Graph, roles []access.Role, permissions []string) (*a
 func Hold(compiled *access.Graph, subjectID id.ID, answer Answer) (Held, error) {
 	held := Held{
 		Member: answer.Member, Suspended: answer.Suspended, Frozen: answer.Frozen, RoleIDs: answer.RoleIDs, Revision: answer.Revision,
-		joinedAt: answer.JoinedAt,
+		joinedAt: answer.JoinedAt, grantID: answer.GrantID, endsAt: answer.EndsAt,
 	}
 	if !answer.Member {
 		return held, nil

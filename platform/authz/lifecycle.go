@@ -4,6 +4,7 @@ import (
 	"context"
 
 	organizationv1 "github.com/braidhq/braid/gen/go/braid/organization/v1"
+	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
 	"github.com/braidhq/braid/platform/id"
 )
@@ -28,7 +29,10 @@ func FrozenBy(state organizationv1.Organization_State) *errs.Error {
 // Changeable answers nil when the organization can be changed, FailedPrecondition when it can only be read, and Unavailable
 // when nobody can tell. It is asked right after Authorize, and sees the answer that that one saw, or a later one.
 func (a *Access) Changeable(ctx context.Context, organizationID, userID id.ID) error {
-	wanted := key{organizationID, userID}
+	wanted := key{organizationID: organizationID, userID: userID}
+	if operator, _ := a.operatorIn(ctx, wanted); operator != nil && !operator.impersonates && !call.From(ctx).SupportGrantID.IsZero() {
+		wanted = operator.key
+	}
 	held, cached := a.recall(wanted)
 	if !cached {
 		var err error

@@ -5,7 +5,6 @@ import (
 
 	"github.com/braidhq/braid/platform/call"
 	"github.com/braidhq/braid/platform/errs"
-	"github.com/braidhq/braid/platform/id"
 )
 
 var errKeyExceedsMaker = errs.New(errs.PermissionDenied, "KEY_EXCEEDS_MAKER",
@@ -14,12 +13,12 @@ var errKeyExceedsMaker = errs.New(errs.PermissionDenied, "KEY_EXCEEDS_MAKER",
 // boundByMaker answers nil when a caller's key was made by somebody who holds the permission themselves, in the whole
 // organization and at this moment. Otherwise a key would be a way to do by a service account what one may not do oneself.
 // Like the policy it is asked of who calls only.
-func (a *Access) boundByMaker(ctx context.Context, organizationID, userID id.ID, permission string) error {
+func (a *Access) boundByMaker(ctx context.Context, own key, permission string) error {
 	actor := &call.From(ctx).Actor
-	if actor.Limits == nil || actor.Limits.MakerID.IsZero() || actor.UserID != userID {
+	if actor.Limits == nil || actor.Limits.MakerID.IsZero() || actor.UserID != own.userID {
 		return nil
 	}
-	err := a.authorize(ctx, organizationID, actor.Limits.MakerID, permission)
+	err := a.authorize(ctx, key{organizationID: own.organizationID, userID: actor.Limits.MakerID}, permission)
 	switch errs.KindOf(err) {
 	case errs.NotFound, errs.PermissionDenied:
 		return errKeyExceedsMaker.With("permission", permission)

@@ -29,6 +29,7 @@ const (
 	headerActorService   = "ce_actorservice"
 	headerSessionID      = "ce_sessionid"
 	headerCredentialID   = "ce_credentialid"
+	headerImpersonatorID = "ce_impersonatorid"
 	headerClientAddress  = "ce_clientaddress"
 	headerCorrelationID  = "ce_correlationid"
 	headerTraceParent    = "ce_traceparent"
@@ -49,7 +50,7 @@ func Encode(topic string, event Event) (Record, error) {
 		return Record{}, err
 	}
 	record := Record{Topic: topic, Partition: AnyPartition, Key: event.Key, Value: event.Data}
-	record.Headers = make([]Header, 0, 18+len(event.Extensions))
+	record.Headers = make([]Header, 0, 19+len(event.Extensions))
 	add := func(key, value string) {
 		if value != "" {
 			record.Headers = append(record.Headers, Header{Key: key, Value: []byte(value)})
@@ -69,6 +70,7 @@ func Encode(topic string, event Event) (Record, error) {
 	add(headerActorService, event.Actor.Service)
 	add(headerSessionID, event.Actor.SessionID.String())
 	add(headerCredentialID, event.Actor.CredentialID.String())
+	add(headerImpersonatorID, event.Actor.ImpersonatorID.String())
 	add(headerClientAddress, event.ClientAddress)
 	add(headerCorrelationID, event.CorrelationID)
 	add(headerTraceParent, event.TraceParent)
@@ -114,6 +116,7 @@ var attributeNames = [...]string{
 	headerContentType, headerSpecVersion, headerID, headerSource, headerType, headerTime, headerDataSchema, headerActorKind,
 	headerSubject, headerOrganizationID, headerActorID, headerActorService, headerSessionID, headerClientAddress,
 	headerCorrelationID, headerTraceParent, headerTraceState, headerCredentialID,
+	headerImpersonatorID,
 }
 
 // requiredAttributes are the first eight of attributeNames.
@@ -154,6 +157,8 @@ func (e *Event) set(name attribute, value []byte) error {
 		e.Actor.SessionID, err = id.Parse(text)
 	case headerCredentialID:
 		e.Actor.CredentialID, err = id.Parse(text)
+	case headerImpersonatorID:
+		e.Actor.ImpersonatorID, err = id.Parse(text)
 	case headerTime:
 		e.Time, err = time.Parse(time.RFC3339Nano, text)
 		e.Time = e.Time.UTC()

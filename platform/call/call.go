@@ -46,6 +46,10 @@ type Actor struct {
 	Operator OperatorRole
 	// CredentialID is the access token or API key that a machine has shown in place of a session.
 	CredentialID id.ID
+	// ImpersonatorID is the operator who acts in the person's name; zero for nobody. It travels with everything that is done.
+	ImpersonatorID id.ID
+	// Impersonation is what limits that operator; nil for everybody else. It does not travel.
+	Impersonation *Impersonation
 	// Limits are that credential's; nil for a session, which has none. They do not travel.
 	Limits *Limits
 	// Service is the calling service's name when Kind is Service.
@@ -68,6 +72,11 @@ type Call struct {
 	IdempotencyKey string
 	// IdempotencyHash is the keyed hash of the request's body; set when IdempotencyKey is.
 	IdempotencyHash []byte
+	// SupportOrganizationID is the one organization that an operator may be let into by a support grant, in this piece of
+	// work; zero is none. The chain sets it, which also records the access, and nobody else.
+	SupportOrganizationID id.ID
+	// SupportGrantID is the grant that has let the operator in; zero while none has.
+	SupportGrantID id.ID
 	// Lacking is what the caller was to be refused with, where the contract lets others than the holders of the permission
 	// call, too: the handler lets those through and answers everybody else with it.
 	Lacking error

@@ -25,6 +25,7 @@ type carriedCall struct {
 	UserID         id.ID             `json:"userId,omitzero"`
 	SessionID      id.ID             `json:"sessionId,omitzero"`
 	CredentialID   id.ID             `json:"credentialId,omitzero"`
+	ImpersonatorID id.ID             `json:"impersonatorId,omitzero"`
 	Service        string            `json:"service,omitempty"`
 	ClientAddress  netip.Addr        `json:"clientAddress,omitzero"`
 	Trace          map[string]string `json:"trace,omitempty"`
@@ -43,6 +44,7 @@ func carry(ctx context.Context) ([]byte, error) {
 		UserID:         current.Actor.UserID,
 		SessionID:      current.Actor.SessionID,
 		CredentialID:   current.Actor.CredentialID,
+		ImpersonatorID: current.Actor.ImpersonatorID,
 		Service:        current.Actor.Service,
 		ClientAddress:  current.ClientAddress,
 		Trace:          map[string]string{},
@@ -68,11 +70,12 @@ func restore(ctx context.Context, encoded []byte) context.Context {
 		CorrelationID:  carried.CorrelationID,
 		OrganizationID: carried.OrganizationID,
 		Actor: call.Actor{
-			Kind:         carried.ActorKind,
-			UserID:       carried.UserID,
-			SessionID:    carried.SessionID,
-			CredentialID: carried.CredentialID,
-			Service:      carried.Service,
+			Kind:           carried.ActorKind,
+			UserID:         carried.UserID,
+			SessionID:      carried.SessionID,
+			CredentialID:   carried.CredentialID,
+			ImpersonatorID: carried.ImpersonatorID,
+			Service:        carried.Service,
 		},
 		ClientAddress: carried.ClientAddress,
 	})

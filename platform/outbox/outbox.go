@@ -78,6 +78,7 @@ type attributes struct {
 	UserID        string         `json:"userId,omitempty"`
 	SessionID     string         `json:"sessionId,omitempty"`
 	CredentialID  string         `json:"credentialId,omitempty"`
+	Impersonator  string         `json:"impersonatorId,omitempty"`
 	Service       string         `json:"service,omitempty"`
 	ClientAddress string         `json:"clientAddress,omitempty"`
 	CorrelationID string         `json:"correlationId,omitempty"`
@@ -89,7 +90,7 @@ func attributesOf(ctx context.Context) attributes {
 	current := call.From(ctx)
 	carried := attributes{
 		ActorKind: current.Actor.Kind, UserID: current.Actor.UserID.String(), SessionID: current.Actor.SessionID.String(),
-		CredentialID: current.Actor.CredentialID.String(), Service: current.Actor.Service, CorrelationID: current.CorrelationID,
+		CredentialID: current.Actor.CredentialID.String(), Impersonator: current.Actor.ImpersonatorID.String(), Service: current.Actor.Service, CorrelationID: current.CorrelationID,
 	}
 	if carried.ActorKind == "" {
 		carried.ActorKind = call.Anonymous
@@ -175,7 +176,8 @@ func (r row) event(carried attributes, source string) (bus.Event, error) {
 		event.OrganizationID = *r.organizationID
 	}
 	err := errors.Join(event.Actor.UserID.UnmarshalText([]byte(carried.UserID)), event.Actor.SessionID.UnmarshalText([]byte(carried.SessionID)),
-		event.Actor.CredentialID.UnmarshalText([]byte(carried.CredentialID)))
+		event.Actor.CredentialID.UnmarshalText([]byte(carried.CredentialID)),
+		event.Actor.ImpersonatorID.UnmarshalText([]byte(carried.Impersonator)))
 	if err != nil {
 		return bus.Event{}, fmt.Errorf("decode attributes: %w", err)
 	}

@@ -70,12 +70,6 @@ type Lifecycle interface {
 	Changeable(ctx context.Context, organizationID, userID id.ID) error
 }
 
-// Refusals hears of members who were refused for lack of a permission; it must not block.
-type Refusals interface {
-	// Refused gets the permission and the reason that the refusal was answered with.
-	Refused(ctx context.Context, permission, reason string)
-}
-
 // ChainConfig is what a chain is made of.
 type ChainConfig struct {
 	Authenticator Authenticator
@@ -84,6 +78,8 @@ type ChainConfig struct {
 	Lifecycle Lifecycle
 	// Refusals may be nil.
 	Refusals Refusals
+	// Support records what operators do where a support grant has let them in; without it none is.
+	Support SupportRecorder
 	// HashKeyed hashes a request's body for the idempotency store, so that the store can't be searched for guesses.
 	HashKeyed func(data []byte) []byte
 	// Clock says how long ago a login was; nil is the system's.
@@ -243,7 +239,10 @@ func (c *Chain) authenticate(ctx context.Context, method *Method, in *inbound, w
 	if work.Actor, err = c.Authenticator.AuthenticateUser(ctx, in.token); err != nil {
 		return err
 	}
-	return admitMachine(method, work)
+	if err = admitMachine(method, work); err != nil {
+		return err
+	}
+	return admitImpersonation(method, &work.Actor)
 }
 
 // firstAddress returns the first address of an X-Forwarded-For list: the gateway puts only what it vouches for there.
@@ -278,7 +277,8 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 		return errs.ErrNotFound
 	}
 	permission := method.Permission
-	if method.names(request, work.Actor.UserID) {
+	impersonated := !work.Actor.ImpersonatorID.IsZero()
+	if !impersonated && method.names(request, work.Actor.UserID) {
 		permission, work.SelfAlways = "", method.SelfAlways
 	}
 	outside := outsideLimits(method, work.Actor.Limits, organizationID)
@@ -288,18 +288,25 @@ func (c *Chain) authorize(ctx context.Context, method *Method, work *call.Call, 
 	if outside != nil {
 		permission = "" // Only a member is told what is missing.
 	}
-	err := c.ask(ctx, method, work, request, organizationID, permission)
+	var err error
+	if work.SupportOrganizationID, err = supportIn(&work.Actor, organizationID); err != nil {
+		return err
+	}
+	err = c.ask(ctx, method, work, request, organizationID, permission)
 	if err == nil {
 		err = outside
 	}
 	if err == nil || errs.KindOf(err) == errs.PermissionDenied {
 		work.OrganizationID = organizationID
 	}
-	if method.Also != "" && err != nil && errs.From(err).Reason == reasonLacking {
+	if method.Also != "" && !impersonated && err != nil && errs.From(err).Reason == reasonLacking {
 		work.Lacking, err = err, nil
 	}
 	if err == nil && c.Lifecycle != nil && !method.ReadOnly && !method.InAnyState {
 		err = c.Lifecycle.Changeable(ctx, organizationID, work.Actor.UserID)
+	}
+	if err == nil && (impersonated || !work.SupportGrantID.IsZero()) {
+		err = c.recordSupport(ctx, method, work, request)
 	}
 	return err
 }
@@ -311,19 +318,6 @@ func (c *Chain) ask(ctx context.Context, method *Method, work *call.Call, reques
 	undecided, err := c.Authorizer.AuthorizeResource(ctx, organizationID, work.Actor.UserID, permission, method.asked(request, work.Actor.UserID))
 	work.Leave(undecided)
 	return err
-}
-
-// reportRefusal tells of a member who lacks a permission, whether the chain or the handler has found that out.
-func (c *Chain) reportRefusal(ctx context.Context, method *Method, work *call.Call, err error) {
-	if c.Refusals == nil || work.OrganizationID.IsZero() || errs.KindOf(err) != errs.PermissionDenied {
-		return
-	}
-	refusal := errs.From(err)
-	permission := refusal.Metadata["permission"]
-	if permission == "" {
-		permission = method.Permission
-	}
-	c.Refusals.Refused(ctx, permission, refusal.Reason)
 }
 
 // readIdempotency notes the key and the keyed hash of the request; the handler's transaction does the rest

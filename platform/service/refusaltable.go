@@ -34,13 +34,15 @@ type refusedCall struct {
 	ActorKind     call.ActorKind `json:"actorKind"`
 	SessionID     id.ID          `json:"sessionId"`
 	CredentialID  id.ID          `json:"credentialId"`
+	Impersonator  id.ID          `json:"impersonatorId,omitzero"`
 	ClientAddress netip.Addr     `json:"clientAddress"`
 	Reason        string         `json:"reason"`
 }
 
 func refusedCallOf(work *call.Call, reason string) refusedCall {
 	return refusedCall{
-		work.Procedure, work.CorrelationID, work.Actor.Kind, work.Actor.SessionID, work.Actor.CredentialID, work.ClientAddress, reason,
+		work.Procedure, work.CorrelationID, work.Actor.Kind, work.Actor.SessionID, work.Actor.CredentialID,
+		work.Actor.ImpersonatorID, work.ClientAddress, reason,
 	}
 }
 
@@ -168,6 +170,7 @@ func newDueRefusal(key refusalKey, count int64, latest refusedCall) dueRefusal {
 				// Rows from before there were machines are of people.
 				Kind:   cmp.Or(latest.ActorKind, call.User),
 				UserID: key.userID, SessionID: latest.SessionID, CredentialID: latest.CredentialID,
+				ImpersonatorID: latest.Impersonator,
 			},
 			ClientAddress: latest.ClientAddress,
 		},

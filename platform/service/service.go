@@ -84,6 +84,7 @@ func New(environment Environment, options Options) (*Service, error) {
 		Authorizer:    environment.Access,
 		Lifecycle:     environment.Access,
 		Refusals:      refusals,
+		Support:       supportRecorder{environment.DB, environment.Clock},
 		HashKeyed:     func(data []byte) []byte { return environment.Keys.HashKeyed("idempotency", data) },
 		Clock:         environment.Clock,
 		Logger:        environment.Logger,

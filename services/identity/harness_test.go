@@ -3,7 +3,6 @@ package identity_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	identityv1 "github.com/braidhq/braid/gen/go/braid/identity/v1"
 	"github.com/braidhq/braid/gen/go/braid/identity/v1/identityv1connect"
 	"github.com/braidhq/braid/gen/go/braid/organization/v1/organizationv1connect"
 	"github.com/braidhq/braid/platform/authn"
@@ -61,6 +61,8 @@ type harness struct {
 	serviceToken func() (string, error)
 	// belongs are the members of organizations with their roles.
 	belongs *belongs
+	// granted is what organizations have let operators in for.
+	granted *granted
 	// elsewhere is what organization holds of people.
 	elsewhere *elsewhere
 	clients   *rpc.Clients
@@ -153,8 +155,9 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	var err error
 	h.authenticator, err = authn.New(authn.Config{
 		UserKeys: h.publicKeys, ServiceKeys: h.material.serviceKeys,
-		SessionLive: func(context.Context, id.ID) (authn.SessionState, error) {
-			return authn.SessionState{}, errors.New("not asked for while fresh")
+		SessionLive: func(ctx context.Context, sessionID id.ID) (authn.SessionState, error) {
+			state, err := h.directory.GetSessionState(ctx, &identityv1.GetSessionStateRequest{SessionId: sessionID.String()})
+			return authn.SessionState{Live: state.GetLive(), Weak: state.GetWeak()}, err
 		},
 		PublicURL:   "http://braid.test",
 		Credentials: lateCredentials{h},
@@ -167,6 +170,8 @@ func (h *harness) start(db *pg.DB, config identity.Config) *harness {
 	h.forwarder, h.invited = h.material.signer, &invited{addresses: map[string]string{}, joined: map[string]string{}}
 	organization := http.NewServeMux()
 	organization.Handle(organizationv1connect.NewInvitedRegistrationServiceHandler(h.invited))
+	h.granted = &granted{}
+	organization.Handle(organizationv1connect.NewSupportAccessServiceHandler(h.granted))
 	h.owned = &owned{organizations: map[string][]string{}}
 	organization.Handle(organizationv1connect.NewSoleOwnershipServiceHandler(h.owned))
 	h.elsewhere = &elsewhere{items: map[string][]string{}}

@@ -96,9 +96,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		Passkeys:   passkeys, Avatars: avatar.New(environment.Registerer),
 		Authenticator: environment.Authenticator.Authenticator, SessionLimits: config.sessionLimits(),
 		Rules: &password.Rules{Lookup: lookup}, Limits: app.Limits{Network: config.GuessesPerNetwork, Everyone: config.GuessesTotal},
-		Invitations: invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
-		Ownership:   ownership{organizationv1connect.NewSoleOwnershipServiceClient(environment.Clients.Dial("organization"))},
-		Permissions: permissions, PublicURL: environment.PublicURL, DeletionGrace: config.DeletionGrace,
+		Invitations:   invitations{organizationv1connect.NewInvitedRegistrationServiceClient(environment.Clients.Dial("organization"))},
+		Ownership:     ownership{organizationv1connect.NewSoleOwnershipServiceClient(environment.Clients.Dial("organization"))},
+		SupportGrants: supportGrants{organizationv1connect.NewSupportAccessServiceClient(environment.Clients.Dial("organization"))},
+		Permissions:   permissions, PublicURL: environment.PublicURL, DeletionGrace: config.DeletionGrace,
 		Clock: environment.Clock, Logger: environment.Logger,
 	}
 	exporting, err := addExports(environment, useCases)
@@ -111,6 +112,7 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 	err = errors.Join(
 		mount(identity, environment, useCases),
 		identity.Consume([]string{"organization"}, consumer.Organization()),
+		identity.Consume([]string{"organization"}, consumer.Support()),
 		addDeletion(environment, identity, useCases),
 	)
 	if err != nil {

@@ -44,6 +44,7 @@ func mount(identity *service.Service, environment service.Environment, useCases 
 		api.NewOAuth(useCases).Mount(identity.Server),
 		identityv1braid.MountOperatorService(identity.Server, operators),
 		identityv1braid.MountOperatorUserService(identity.Server, operators),
+		identityv1braid.MountImpersonationService(identity.Server, api.NewImpersonations(useCases, identity.Runner)),
 		identityv1braid.MountAccountDeletionService(identity.Server, deletion),
 		identityv1braid.MountAccountDeletionMailService(identity.Server, deletion),
 	)

@@ -124,7 +124,7 @@ func TestSigningKeyRotatesOnSchedule(t *testing.T) {
 	h.clock.Advance(authn.AccessTokenLife - 2*time.Second)
 	both()
 	require.True(t, h.active(late), "a token of the old key is good until it expires")
-	h.clock.Advance(time.Minute)
+	h.clock.Advance(authn.ImpersonationLife - authn.AccessTokenLife + time.Minute)
 	require.Len(t, h.published(), 1, "then nothing needs the old key any more")
 	both()
 	require.Equal(t, 1, h.count(`select count(*) from signing_key`), "and its row goes")
@@ -144,14 +144,14 @@ func TestRotationOnCommandWaitsForTheVerifiers(t *testing.T) {
 	listed, err := h.signingKeys().List(t.Context())
 	require.NoError(t, err)
 	require.Len(t, listed, 2)
-	require.Equal(t, made.SignsFrom.Add(authn.AccessTokenLife+2*authn.ClockLeeway), listed[1].VerifiesUntil)
+	require.Equal(t, made.SignsFrom.Add(authn.ImpersonationLife+2*authn.ClockLeeway), listed[1].VerifiesUntil)
 	h.clock.Advance(authn.KeyNotice)
 	third, err := h.signingKeys().Rotate(t.Context())
 	require.NoError(t, err)
 	require.NotEqual(t, made.ID, third.ID)
 	listed, err = h.signingKeys().List(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, made.SignsFrom.Add(authn.AccessTokenLife+2*authn.ClockLeeway), listed[2].VerifiesUntil, "an end is not put off")
+	require.Equal(t, made.SignsFrom.Add(authn.ImpersonationLife+2*authn.ClockLeeway), listed[2].VerifiesUntil, "an end is not put off")
 }
 
 func TestEmergencyRotationEndsEveryAccessToken(t *testing.T) {
@@ -235,7 +235,7 @@ func TestNothingFailsWhileKeysRotate(t *testing.T) {
 	signers := 0
 	seen.Range(func(any, any) bool { signers++; return true })
 	require.Equal(t, rotations+1, signers, "every key has signed")
-	h.clock.Advance(authn.AccessTokenLife + time.Minute)
+	h.clock.Advance(authn.ImpersonationLife + time.Minute)
 	require.NoError(t, upkeep.Once(t.Context()))
 	require.Equal(t, 1, h.count(`select count(*) from signing_key`))
 	t.Log(requests.Load(), "turns")

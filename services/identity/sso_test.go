@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -30,7 +31,9 @@ func (h *harness) apply(happened time.Time, message proto.Message) {
 	event := bus.Event{
 		ID: id.New(), Type: bus.TypeOf(message), Schema: string(message.ProtoReflect().Descriptor().FullName()), Time: happened, Data: data,
 	}
-	handler := consumer.Organization()[event.Type]
+	handlers := consumer.Organization()
+	maps.Copy(handlers, consumer.Support())
+	handler := handlers[event.Type]
 	require.NotNil(h.t, handler)
 	for range 2 { // Each is heard twice.
 		require.NoError(h.t, h.database.DB.InWorkerTx(h.t.Context(), func(ctx context.Context, tx *pg.Tx) error {

@@ -137,6 +137,7 @@ func newDeliveries(environment service.Environment, config Config, mailer app.Ma
 		Invitations: organizationv1connect.NewInvitationMailServiceClient(environment.Clients.Dial("organization")),
 		Ownership:   organizationv1connect.NewOwnershipMailServiceClient(environment.Clients.Dial("organization")),
 		Domains:     organizationv1connect.NewDomainMailServiceClient(environment.Clients.Dial("organization")),
+		Support:     organizationv1connect.NewSupportAccessServiceClient(environment.Clients.Dial("organization")),
 		DataExports: identityv1connect.NewDataExportMailServiceClient(environment.Clients.Dial("identity")),
 		Owners:      organizationv1connect.NewOwnerServiceClient(environment.Clients.Dial("organization")),
 		Links:       identityv1connect.NewProviderLinkMailServiceClient(environment.Clients.Dial("identity")),

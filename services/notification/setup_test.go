@@ -64,7 +64,8 @@ func newBench(t *testing.T) *bench {
 		clock: clock.NewManual(time.Now()),
 		owners: &owners{users: map[string]*identityv1.User{}, registrations: map[string]*identityv1.GetRegistrationMailResponse{}, resets: map[string]*identityv1.GetPasswordResetMailResponse{}, changes: map[string]*identityv1.GetEmailChangeMailResponse{}, devices: map[string]*identityv1.GetNewDeviceMailResponse{}, invitations: map[string]*organizationv1.GetInvitationMailResponse{},
 			offers: map[string]*organizationv1.GetOwnershipMailResponse{}, domains: map[string]*organizationv1.GetDomainMailResponse{},
-			owning: map[string]*organizationv1.ListActiveOwnersResponse{}, links: map[string]*identityv1.GetProviderLinkMailResponse{}},
+			owning: map[string]*organizationv1.ListActiveOwnersResponse{}, links: map[string]*identityv1.GetProviderLinkMailResponse{},
+			grants: map[string]*organizationv1.GetSupportGrantMailResponse{}},
 		mailer: &mailer{}, logs: &logBuffer{},
 	}
 	b.rest = rpctest.NewServer(t, func(server *rpc.Server) error {
@@ -78,7 +79,7 @@ func newBench(t *testing.T) *bench {
 	composer := mail.New("https://braid.example.com")
 	b.delivery = &app.Deliveries{
 		DB: b.DB, Clock: b.clock, Logger: logger, Membership: b.rest.Roles, Directory: b.owners, Devices: b.owners, Invitations: b.owners, Accounts: b.owners,
-		Ownership: b.owners, Domains: b.owners, Owners: b.owners, Links: b.owners,
+		Ownership: b.owners, Domains: b.owners, Owners: b.owners, Links: b.owners, Support: b.owners,
 		Composer: composer, Mailer: b.mailer, From: netmail.Address{Name: "Braid", Address: "braid@example.com"}, Metrics: app.NewMetrics(b.Registry),
 	}
 	handlers := job.NewHandlers()
@@ -188,6 +189,7 @@ type owners struct {
 	domains       map[string]*organizationv1.GetDomainMailResponse
 	owning        map[string]*organizationv1.ListActiveOwnersResponse
 	links         map[string]*identityv1.GetProviderLinkMailResponse
+	grants        map[string]*organizationv1.GetSupportGrantMailResponse
 	fault         error
 }
 
@@ -239,6 +241,10 @@ func (o *owners) GetOwnershipMail(_ context.Context, request *organizationv1.Get
 
 func (o *owners) GetDomainMail(_ context.Context, request *organizationv1.GetDomainMailRequest) (*organizationv1.GetDomainMailResponse, error) {
 	return lookUp(o, o.domains, request.GetOrganizationId()+"/"+request.GetDomainId())
+}
+
+func (o *owners) GetSupportGrantMail(_ context.Context, request *organizationv1.GetSupportGrantMailRequest) (*organizationv1.GetSupportGrantMailResponse, error) {
+	return lookUp(o, o.grants, request.GetOrganizationId()+"/"+request.GetSupportGrantId())
 }
 
 // mailer remembers mails and answers with its faults, one after the other, then with nil.

@@ -83,6 +83,10 @@ func New(environment service.Environment, config Config) (*service.Service, erro
 		return nil, err
 	}
 	built.Parts = append(built.Parts, jobs.Part())
+	// Every service may be the one that an operator used.
+	if err := built.Consume(slices.Sorted(maps.Keys(environment.Topics)), consumer.Support(useCases)); err != nil {
+		return nil, err
+	}
 	return built, addDeletion(environment, built, useCases)
 }
 
@@ -174,6 +178,9 @@ func mount(server *rpc.Server, handlers *api.Handlers, people *about.Handler) er
 		organizationv1braid.MountOrganizationSuspensionService(server, handlers),
 		organizationv1braid.MountOperatorOrganizationService(server, handlers),
 		organizationv1braid.MountPolicyService(server, handlers),
+		organizationv1braid.MountSupportGrantService(server, handlers),
+		organizationv1braid.MountBreakGlassService(server, handlers),
+		organizationv1braid.MountSupportAccessService(server, handlers),
 		organizationv1braid.MountOwnerService(server, handlers),
 		organizationv1braid.MountSoleOwnershipService(server, handlers),
 	} {

@@ -33,7 +33,7 @@ var people = map[string]func() person.Own{
 var nobody = map[string]string{
 	"id":              "its row's own; a row that is a person is referred to, which is found below",
 	"organization_id": "an organization", "event_id": "an event", "attempt_id": "a try to delete an organization",
-	"project_id": "a project", "task_id": "a task", "team_id": "a team", "role_id": "a role", "domain_id": "a domain",
+	"project_id": "a project", "task_id": "a task", "team_id": "a team", "role_id": "a role", "domain_id": "a domain", "support_grant_id": "a support grant",
 	"parent_id": "another row of its table", "source_id": "another row of its table",
 	"scope_id": "a project or a resource of one", "deletion_id": "an organization that is being deleted", "link_id": "an invitation link",
 	"invitation_id": "an invitation", "transfer_id": "an offer of ownership", "registration_id": "a registration",

@@ -61,6 +61,9 @@ func oneTimeCode(t *testing.T, secret string, at time.Time) string {
 func (s *suite) operatorResources(t *testing.T, method *rpc.Method, admin *client.Person) values {
 	t.Helper()
 	made := examples()
+	if strings.HasPrefix(method.Path, "/api/v1/operator/impersonations") && !method.ReadOnly {
+		s.makeImpersonated(t, made, admin)
+	}
 	for _, variable := range pathVariables(method) {
 		switch {
 		case variable == "organization_id":
@@ -75,6 +78,20 @@ func (s *suite) operatorResources(t *testing.T, method *rpc.Method, admin *clien
 		}
 	}
 	return made
+}
+
+// makeImpersonated makes an organization that has let operators in, and somebody in whose name the admin acts there.
+func (s *suite) makeImpersonated(t *testing.T, made values, admin *client.Person) {
+	t.Helper()
+	owner := s.signUp(t, "Impersonated")
+	organization := s.organization(t, owner, "Let in")
+	s.must(t, owner, http.MethodPost, organization+"/support-grants", map[string]any{"access": "READ", "reason": "Example"})
+	begun := s.must(t, admin, http.MethodPost, "/api/v1/operator/impersonations", map[string]any{
+		"organizationId": idOf(organization), "userId": owner.ID, "reason": "Example",
+	})
+	// An operator acts in few names at once, and one that has ended is there as well.
+	s.must(t, admin, http.MethodDelete, "/api/v1/operator/impersonations/"+begun.Text("impersonation.id"), nil)
+	made["organization_id"], made["user_id"], made["impersonation_id"] = idOf(organization), owner.ID, begun.Text("impersonation.id")
 }
 
 var resetPattern = regexp.MustCompile(`reset-password\?token=([A-Za-z0-9_-]+)`)

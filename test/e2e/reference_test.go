@@ -20,6 +20,7 @@ import (
 
 // nobodys are references to what belongs to no tenant, with the reason.
 var nobodys = map[string]string{
+	"operator_id": "for services only", "impersonation_id": "the operator's who began it",
 	"role_id": "system roles are the same everywhere", "role_ids": "system roles are the same everywhere",
 	"reset_id": "for services only", "change_id": "for services only",
 	"avatar_id": "of whoever has it: it can't be guessed", "device_id": "for services only",

@@ -54,7 +54,8 @@ func encodeRecord(record domain.Record) (*auditv1.AuditEvent, error) {
 	encoded := &auditv1.AuditEvent{
 		Id: record.ID.String(), EventId: record.EventID.String(), Action: record.Action,
 		ActorKind: record.ActorKind, ActorId: record.ActorID.String(), CredentialId: record.CredentialID.String(),
-		ResourceType: record.Resource.Type, ResourceId: record.Resource.ID,
+		ImpersonatorId: record.ImpersonatorID.String(),
+		ResourceType:   record.Resource.Type, ResourceId: record.Resource.ID,
 		CorrelationId: record.CorrelationID, Source: record.Source, CreateTime: timestamppb.New(record.OccurredAt),
 		BodyHash: hex.EncodeToString(record.BodyHash), Erased: record.Body == nil,
 	}

@@ -81,8 +81,9 @@ func factOf(event bus.Event) domain.Fact {
 	fact := domain.Fact{
 		EventID: event.ID, OrganizationID: event.OrganizationID,
 		Action: clean(event.Type), ActorKind: string(event.Actor.Kind), ActorID: event.Actor.UserID, CredentialID: event.Actor.CredentialID,
-		Resource: domain.Resource{Type: clean(resource.Type), ID: clean(resource.ID)},
-		Source:   clean(strings.TrimPrefix(event.Source, bus.Source(""))), CorrelationID: clean(event.CorrelationID), OccurredAt: event.Time,
+		ImpersonatorID: event.Actor.ImpersonatorID,
+		Resource:       domain.Resource{Type: clean(resource.Type), ID: clean(resource.ID)},
+		Source:         clean(strings.TrimPrefix(event.Source, bus.Source(""))), CorrelationID: clean(event.CorrelationID), OccurredAt: event.Time,
 	}
 	if event.Source == bus.Source("identity") && event.OrganizationID.IsZero() {
 		// Identity's events are in order by the user they are about. A key that is no id names nobody.

@@ -34,11 +34,13 @@ type Fact struct {
 	ActorKind string
 	ActorID   id.ID
 	// CredentialID is the access token or key that a machine acted with; zero for a session.
-	CredentialID  id.ID
-	Resource      Resource
-	Source        string
-	CorrelationID string
-	OccurredAt    time.Time
+	CredentialID id.ID
+	// ImpersonatorID is the operator who acted in the actor's name; zero when nobody did.
+	ImpersonatorID id.ID
+	Resource       Resource
+	Source         string
+	CorrelationID  string
+	OccurredAt     time.Time
 }
 
 // BodyOwner is whose data the body is: who acted, or whom it is about when nobody is known to have acted. It is zero

@@ -13,6 +13,7 @@ const (
 var People = person.Own{
 	Columns: []person.Column{
 		{Name: "audit_record.actor_id", Section: "actions", Forget: person.Keep, Because: permanent},
+		{Name: "audit_record.impersonator_id", Withheld: "what operators did in somebody's name, which is that organization's to see", Forget: person.Keep, Because: permanent},
 		{Name: "audit_record.person_id", Section: "account-history", Forget: person.Keep, Because: permanent},
 		{Name: "audit_record.resource_id", Withheld: "what others did; the person's own history is a section", Forget: person.Keep, Because: permanent},
 		{Name: "audit_entry.actor_id", Withheld: "the record says it as well", Forget: person.Keep, Because: permanent},

@@ -48,7 +48,7 @@ and standing.occurred_at <= audit_entry.occurred_at order by standing.occurred_a
 // which keeps the page's order.
 const details = `select record.id, record.event_id, record.organization_id, record.person_id, record.action, record.actor_kind,
 record.actor_id, record.resource_type, record.resource_id, record.source, record.correlation_id, record.occurred_at,
-record.recorded_at, record.body_hash, record.credential_id, body.body
+record.recorded_at, record.body_hash, record.credential_id, record.impersonator_id, body.body
 from (%s) as entry
 cross join lateral (select * from audit_record where audit_record.id = entry.record_id limit 1) as record
 left join lateral (select * from audit_body where audit_body.record_id = entry.record_id limit 1) as body on true`
@@ -66,6 +66,7 @@ func InsertRecords(ctx context.Context, tx *pg.Tx, records []domain.SealedRecord
 		columns.ActorKinds = append(columns.ActorKinds, record.ActorKind)
 		columns.ActorIds = append(columns.ActorIds, record.ActorID)
 		columns.CredentialIds = append(columns.CredentialIds, record.CredentialID)
+		columns.ImpersonatorIds = append(columns.ImpersonatorIds, record.ImpersonatorID)
 		columns.ResourceTypes = append(columns.ResourceTypes, record.Resource.Type)
 		columns.ResourceIds = append(columns.ResourceIds, record.Resource.ID)
 		columns.Sources = append(columns.Sources, record.Source)
@@ -160,7 +161,7 @@ func scanRecord(rows pgx.Rows) (domain.Record, error) {
 	var text []byte
 	err := rows.Scan(&record.ID, &record.EventID, &record.OrganizationID, &record.PersonID, &record.Action, &record.ActorKind,
 		&record.ActorID, &record.Resource.Type, &record.Resource.ID, &record.Source, &record.CorrelationID,
-		&record.OccurredAt, &record.RecordedAt, &record.BodyHash, &record.CredentialID, &text)
+		&record.OccurredAt, &record.RecordedAt, &record.BodyHash, &record.CredentialID, &record.ImpersonatorID, &text)
 	if err != nil || text == nil {
 		return record, err
 	}

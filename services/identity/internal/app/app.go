@@ -38,6 +38,8 @@ type App struct {
 	Limits     Limits
 	// Invitations answers for those who register with an invitation's token.
 	Invitations Invitations
+	// SupportGrants answers by what operators are let into organizations.
+	SupportGrants SupportGrants
 	// Ownership answers who would be missed; DeletionGrace is how long the deletion of an account can be cancelled.
 	Ownership     Ownership
 	DeletionGrace time.Duration

@@ -69,9 +69,12 @@ func (a *App) ListSessions(ctx context.Context, request list.Request) (string, [
 	return store.ListSessions(ctx, a.DB.Read(pg.ScopeOf(ctx)), userID, query, a.Clock.Now())
 }
 
-// LiveSession returns a session that has not ended; ErrNotFound when there is none.
+// LiveSession returns a session, or an impersonation, that has not ended; ErrNotFound when there is none.
 func (a *App) LiveSession(ctx context.Context, sessionID id.ID) (domain.Session, error) {
 	session, err := store.FindSession(ctx, a.DB.Point(pg.Scope{}), sessionID)
+	if errors.Is(err, errs.ErrNotFound) {
+		session, err = store.FindImpersonation(ctx, a.DB.Point(pg.Scope{}), sessionID, a.Clock.Now())
+	}
 	if err == nil && !a.Clock.Now().Before(session.ExpiresAt) {
 		err = errs.ErrNotFound
 	}

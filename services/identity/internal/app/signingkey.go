@@ -19,7 +19,7 @@ import (
 
 // retirement is how long a key verifies after its successor signs: until the last token that it can have signed has
 // expired everywhere, whatever the clocks of the processes differ by.
-const retirement = authn.AccessTokenLife + 2*authn.ClockLeeway
+const retirement = authn.ImpersonationLife + 2*authn.ClockLeeway
 
 // SigningKeys replaces and removes the keys that sign access tokens. It works on the database alone, so an operator's
 // command needs no running process.

@@ -59,6 +59,13 @@ var (
 	ErrSSOIssuerInvalid    = errs.New(errs.FailedPrecondition, "SSO_ISSUER_INVALID", "The issuer's discovery document can't be read, or names another issuer.")
 )
 
+// What operators are refused who would act in somebody's name.
+var (
+	ErrImpersonationSelf = errs.New(errs.InvalidArgument, "IMPERSONATION_SELF", "You can't act in your own name.").
+				WithViolation(errs.Violation{Field: "userId", Rule: "user.other", Message: "must be somebody else"})
+	ErrImpersonationLimit = errs.New(errs.FailedPrecondition, "IMPERSONATION_LIMIT", "You act in as many names as you may; end one first.")
+)
+
 // What codes, mailed tokens and a new password are refused with, each about its field.
 var (
 	ErrCodeInvalid = errs.New(errs.InvalidArgument, "CODE_INVALID", "The code is wrong or no longer good. Ask for another code.").

@@ -24,6 +24,8 @@ var People = person.Own{
 		{Name: "deletion_step.deletion_id", Withheld: "how far services are with that", Forget: person.Keep, Because: "how the deletion ended"},
 		{Name: "data_export.account_id", Section: "data-exports", Forget: person.Remove},
 		{Name: "data_export_chunk.account_id", Withheld: "the archives themselves", Forget: person.Remove},
+		{Name: "impersonation.account_id", Section: "impersonations", Forget: person.Remove},
+		{Name: "impersonation.operator_id", Section: "impersonations", Forget: person.Remove},
 		{Name: "operator.account_id", Withheld: "a role in running the deployment, which its admins manage", Forget: person.Remove},
 		{Name: "operator.creator_id", Withheld: "who made an operator, which is the deployment's", Forget: person.Clear},
 		{Name: "machine_credential.creator_id", Withheld: "who made a key, which is its organization's", Forget: person.Replace},
@@ -79,6 +81,13 @@ var securitySections = []person.Section{
 	{
 		Name: "data-exports", Title: "When you asked for this", Own: true, From: "data_export", Where: "account_id = $1", Key: []person.Key{person.UUID("id")},
 		Item: `json_build_object('id', id, 'state', state, 'createTime', created_at, 'finishTime', finished_at)`,
+	},
+	{
+		// Who the operator was, and whose name it was, is about others.
+		Name: "impersonations", Title: "When support acted in your name, or you as an operator in another's", From: "impersonation",
+		Where: "account_id = $1 or operator_id = $1", Key: []person.Key{person.UUID("id")},
+		Item: `json_build_object('id', id, 'organizationId', organization_id, 'asOperator', operator_id = $1, 'writes', writes,
+    'reason', case when operator_id = $1 then reason end, 'createTime', created_at, 'expireTime', expires_at, 'endTime', ended_at)`,
 	},
 	{
 		Name: "service-accounts", Title: "Service accounts you made", From: "service_account", Where: "creator_id = $1",

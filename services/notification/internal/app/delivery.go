@@ -42,6 +42,7 @@ type Deliveries struct {
 	Deletions   DeletionMails
 	Ownership   Ownership
 	Domains     Domains
+	Support     Support
 	Owners      Owners
 	Links       Links
 	DataExports DataExports
@@ -147,7 +148,7 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.preparePasswordChanged(ctx, delivery)
 	case domain.FactorAdded, domain.FactorRemoved, domain.FactorSuspected, domain.BackupCodesRegenerated, domain.BackupCodeUsed,
 		domain.ProviderLinked, domain.ProviderUnlinked, domain.ProviderRefused, domain.SSOBypassed, domain.FactorsReset,
-		domain.FactorsResetByOperator, domain.OperatorRole:
+		domain.FactorsResetByOperator, domain.OperatorRole, domain.Impersonated:
 		message, skip, err = d.prepareSecurity(ctx, delivery)
 	case domain.DeletionRequested, domain.DeletionCancelled, domain.DeletionFailed, domain.AccountDeleted:
 		message, skip, err = d.prepareDeletion(ctx, delivery)
@@ -165,6 +166,8 @@ func (d *Deliveries) prepare(ctx context.Context, delivery domain.Delivery) (mes
 		message, skip, err = d.prepareProviderLink(ctx, delivery)
 	case domain.DomainLost:
 		message, skip, err = d.prepareDomain(ctx, delivery)
+	case domain.SupportGranted, domain.SupportUsed:
+		message, skip, err = d.prepareSupport(ctx, delivery)
 	case domain.TaskAssigned, domain.TaskCommented, domain.TaskStatusChanged:
 		message, skip, err = d.prepareTask(ctx, delivery)
 	default:

@@ -98,6 +98,18 @@ func (n *Notifier) PlanDomainMails(ctx context.Context, tx *pg.Tx, eventID, orga
 	return nil
 }
 
+// PlanSupportMails plans a mail about a support grant for each owner.
+func (n *Notifier) PlanSupportMails(ctx context.Context, tx *pg.Tx, eventID id.ID, kind domain.Kind, organizationID, grantID id.ID, owners []id.ID, happened time.Time) error {
+	for _, owner := range owners {
+		if err := n.planMail(ctx, tx, eventID, happened, domain.Delivery{
+			Kind: kind, OrganizationID: organizationID, UserID: owner, SupportGrantID: grantID,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // PlanBypassMails plans a mail for each owner about one of them who signed in past the required connection; that one is told
 // by a mail of their own.
 func (n *Notifier) PlanBypassMails(ctx context.Context, tx *pg.Tx, eventID, organizationID, bypassing id.ID, owners []id.ID, happened time.Time) error {

@@ -58,6 +58,11 @@ type Domains interface {
 	GetDomainMail(context.Context, *organizationv1.GetDomainMailRequest) (*organizationv1.GetDomainMailResponse, error)
 }
 
+// Support is what organization tells of a support grant.
+type Support interface {
+	GetSupportGrantMail(context.Context, *organizationv1.GetSupportGrantMailRequest) (*organizationv1.GetSupportGrantMailResponse, error)
+}
+
 // Owners is what organization tells of who owns it.
 type Owners interface {
 	ListActiveOwners(context.Context, *organizationv1.ListActiveOwnersRequest) (*organizationv1.ListActiveOwnersResponse, error)

@@ -22,6 +22,7 @@ func Handlers(notifier *app.Notifier) map[string]inbox.Handler {
 	maps.Copy(handlers, securityHandlers(notifier))
 	maps.Copy(handlers, dataExportHandlers(notifier))
 	maps.Copy(handlers, organizationHandlers(notifier))
+	maps.Copy(handlers, supportHandlers(notifier))
 	maps.Copy(handlers, workflowHandlers(notifier))
 	return handlers
 }

@@ -22,6 +22,7 @@ func securityHandlers(notifier *app.Notifier) map[string]inbox.Handler {
 		bus.TypeOf(&identityv1.ExternalIdentityLinked{}):   mailOwner[identityv1.ExternalIdentityLinked](notifier, domain.ProviderLinked),
 		bus.TypeOf(&identityv1.ExternalIdentityUnlinked{}): mailOwner[identityv1.ExternalIdentityUnlinked](notifier, domain.ProviderUnlinked),
 		bus.TypeOf(&identityv1.ExternalIdentityRefused{}):  mailOwner[identityv1.ExternalIdentityRefused](notifier, domain.ProviderRefused),
+		bus.TypeOf(&identityv1.ImpersonationStarted{}):     mailOwner[identityv1.ImpersonationStarted](notifier, domain.Impersonated),
 		bus.TypeOf(&identityv1.FactorsReset{}):             mailOwner[identityv1.FactorsReset](notifier, domain.FactorsReset),
 		bus.TypeOf(&identityv1.ProviderLinkRequested{}): inbox.Each(func(ctx context.Context, tx *pg.Tx, event bus.Event) error {
 			var payload identityv1.ProviderLinkRequested

@@ -34,6 +34,7 @@ type Delivery struct {
 	AccountMatterID id.ID
 	TransferID      id.ID
 	DomainID        id.ID
+	SupportGrantID  id.ID
 	ProjectID       id.ID
 	TaskID          id.ID
 	TaskKey         string

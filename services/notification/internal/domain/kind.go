@@ -20,6 +20,9 @@ const (
 	EmailChange       Kind = "email_change"
 	OwnershipOffer    Kind = "ownership_offer"
 	DomainLost        Kind = "domain_lost"
+	// SupportGranted tells owners that operators are let in, or have let themselves in; SupportUsed, that one has come.
+	SupportGranted Kind = "support_granted"
+	SupportUsed    Kind = "support_used"
 	// The two of an export are about identity's export.
 	DataExportReady  Kind = "data_export_ready"
 	DataExportFailed Kind = "data_export_failed"

@@ -12,6 +12,7 @@ const (
 	ProviderUnlinked       Kind = "provider_unlinked"
 	ProviderRefused        Kind = "provider_refused"
 	SSOBypassed            Kind = "sso_bypassed"
+	Impersonated           Kind = "impersonated"
 	FactorsReset           Kind = "factors_reset"
 	FactorsResetByOperator Kind = "factors_reset_by_operator"
 	OperatorRole           Kind = "operator_role"

@@ -75,9 +75,18 @@ func (m Message) messageID() string {
 // word, where no reader expects one.
 func displayName(name string) string { return line(strings.ReplaceAll(name, `\`, " ")) }
 
-// line makes a text fit one line: what would end it, or reorder it on the screen, becomes a space, and what is too long
-// is cut. A name can then add neither a header nor a line of its own to a mail.
+// line makes a text fit one line, and cuts what is too long. A name can then add neither a header nor a line of its own to a
+// mail.
 func line(text string) string {
+	text = unbroken(text)
+	if runes := []rune(text); len(runes) > maxLine {
+		return string(runes[:maxLine-1]) + "…"
+	}
+	return text
+}
+
+// unbroken makes a space of what would end a line, or reorder it on the screen.
+func unbroken(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029', r == unicode.ReplacementChar:
@@ -86,9 +95,5 @@ func line(text string) string {
 			return r
 		}
 	}, strings.ToValidUTF8(text, " "))
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > maxLine {
-		return string(runes[:maxLine-1]) + "…"
-	}
-	return text
+	return strings.Join(strings.Fields(text), " ")
 }

@@ -36,7 +36,7 @@ func InsertMailDelivery(ctx context.Context, tx *pg.Tx, delivery domain.Delivery
 		ID: delivery.ID, EventID: eventID, OrganizationID: delivery.OrganizationID, Kind: string(delivery.Kind),
 		RegistrationID: delivery.RegistrationID, InvitationID: delivery.InvitationID, AccountMatterID: delivery.AccountMatterID,
 		CreatedAt: created, UserID: delivery.UserID, DeviceID: delivery.DeviceID,
-		TransferID: delivery.TransferID, DomainID: delivery.DomainID,
+		TransferID: delivery.TransferID, DomainID: delivery.DomainID, SupportGrantID: delivery.SupportGrantID,
 	})
 	if err != nil {
 		return fmt.Errorf("insert delivery: %w", err)
@@ -57,7 +57,7 @@ func GetDelivery(ctx context.Context, querier pg.Querier, deliveryID id.ID) (del
 		ID: row.ID, Kind: domain.Kind(row.Kind), State: domain.State(row.State), OrganizationID: row.OrganizationID,
 		UserID: row.UserID, ActorID: row.ActorID, RegistrationID: row.RegistrationID, InvitationID: row.InvitationID,
 		AccountMatterID: row.AccountMatterID,
-		TransferID:      row.TransferID, DomainID: row.DomainID,
+		TransferID:      row.TransferID, DomainID: row.DomainID, SupportGrantID: row.SupportGrantID,
 		ProjectID: row.ProjectID, TaskID: row.TaskID, TaskKey: row.TaskKey, TaskTitle: row.TaskTitle,
 		TaskStatus: row.TaskStatus, Assignment: domain.Assignment{AssigneeID: row.AssigneeID, PreviousAssigneeID: row.PreviousAssigneeID},
 		DeviceID: row.DeviceID, Muted: row.Muted,

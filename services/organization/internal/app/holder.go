@@ -27,6 +27,8 @@ type holder struct {
 	// key: nil for everybody who acts by a session, or does not act at all.
 	limits *call.Limits
 	maker  *holder
+	// impersonated says that an operator acts in the holder's name.
+	impersonated bool
 }
 
 // readHolders reads what each of the subjects holds, all at the same moment.
@@ -78,14 +80,15 @@ func (a *App) lockAccess(ctx context.Context, tx *pg.Tx, organizationID id.ID) (
 	if err != nil {
 		return holder{}, err
 	}
-	return actingHolder(holders, work.Limits), nil
+	return actingHolder(holders, work), nil
 }
 
 // actingHolder is who makes a change, with what their credential may and not with all that is theirs: a person by a session,
 // a token, or a service account with the maker of its key behind it. All that is decided under the lock goes by it.
-func actingHolder(holders []holder, limits *call.Limits) holder {
+func actingHolder(holders []holder, acting *call.Actor) holder {
 	actor := holders[0]
-	actor.Held, actor.limits = actor.Within(limits), limits
+	actor.Held, actor.limits = actor.Within(acting.Limits), acting.Limits
+	actor.impersonated = !acting.ImpersonatorID.IsZero()
 	if len(holders) > 1 {
 		actor.maker = &holders[1]
 	}
@@ -93,9 +96,10 @@ func actingHolder(holders []holder, limits *call.Limits) holder {
 }
 
 // mayGive is the one place where a grant is measured: whoever makes it must hold it, within the limits of the credential that
-// they make it with; and behind a key whoever made the key must hold it, too.
+// they make it with; and behind a key whoever made the key must hold it, too. In somebody's name nothing is given: it would
+// outlast the support grant.
 func (h *holder) mayGive(given *access.Assignment, now time.Time) error {
-	if !h.Member || h.Suspended {
+	if !h.Member || h.Suspended || h.impersonated {
 		return domain.ErrGrantExceedsOwn
 	}
 	if err := h.CheckGrant(given, now); err != nil {
@@ -149,9 +153,10 @@ func (a *App) raise(ctx context.Context, tx *pg.Tx, organizationID id.ID, begun 
 // isOwner reports whether the holder is an owner of the organization.
 func (h *holder) isOwner() bool { return slices.Contains(h.RoleIDs, domain.Owner) }
 
-// holdsEverything reports whether there is nothing to measure: the holder is an owner, and no credential's limits are theirs.
+// holdsEverything reports whether there is nothing to measure: the holder is an owner, acts themselves, and no credential's
+// limits are theirs.
 func (h *holder) holdsEverything() bool {
-	return h.isOwner() && h.Member && !h.Suspended && h.limits == nil
+	return h.isOwner() && h.Member && !h.Suspended && h.limits == nil && !h.impersonated
 }
 
 // coversRole refuses a member's role that the holder may neither give nor take away. Who is an owner, owners say.

@@ -65,6 +65,9 @@ var (
 	ErrDeletionNotPending = errs.New(errs.FailedPrecondition, "DELETION_NOT_PENDING", "There is no deletion that could be cancelled.")
 	ErrNameMismatch       = errs.New(errs.InvalidArgument, "NAME_MISMATCH", "That is not the organization's name.").WithViolation(
 		errs.Violation{Field: "confirmName", Rule: "name", Message: "must be the organization's display name"})
+	ErrNoSupporter       = errs.New(errs.PermissionDenied, "PERMISSION_DENIED", "Automation is not let into organizations.")
+	ErrSupportGrantFixed = errs.New(errs.FailedPrecondition, "SUPPORT_GRANT_FIXED", "The grant has ended, or is an operator's who broke the glass: it can't be changed.")
+
 	ErrPolicyLocksOut   = errs.New(errs.FailedPrecondition, "POLICY_LOCKS_OUT", "You would not meet that policy yourself.")
 	ErrInvitationDomain = errs.New(errs.PermissionDenied, "POLICY_FORBIDS", "The organization's policy does not let people with an address of that domain be invited.").With("policy", "invitationDomain")
 )
@@ -80,5 +83,5 @@ func Errors() []*errs.Error {
 		ErrTeamMemberExists, ErrUserNotMember, ErrOwnerNotDeniable, ErrTransferNotPending, ErrTransferImpossible,
 		ErrLinkNotActive, ErrLinkOtherDomain, ErrDomainExists, ErrDomainNotAllowed, ErrDomainTaken, ErrDomainNotVerified,
 		ErrSuspended, ErrDeletionPending, ErrDeletionBegun, ErrDeletionNotPending, ErrNameMismatch,
-		ErrPolicyLocksOut, ErrInvitationDomain}
+		ErrPolicyLocksOut, ErrInvitationDomain, ErrNoSupporter, ErrSupportGrantFixed}
 }

@@ -16,6 +16,10 @@ var People = person.Own{
 		{Name: "role_version.author_id", Section: "roles-written", Forget: person.Replace},
 		{Name: "ownership_transfer.owner_id", Section: "ownership-transfers", Forget: person.Remove},
 		{Name: "ownership_transfer.user_id", Section: "ownership-transfers", Forget: person.Remove},
+		{Name: "support_grant.creator_id", Section: "support-grants-made", Forget: person.Replace},
+		{Name: "support_grant.operator_id", Withheld: "of a broken glass, who made it as well", Forget: person.Replace},
+		{Name: "support_grant.revoker_id", Withheld: "who ended a grant; what the person did is in the audit's section", Forget: person.Replace},
+		{Name: "support_grant.last_operator_id", Withheld: "which operator came last; the organization's audit has each request", Forget: person.Replace},
 		{Name: "deletion.requester_id", Section: "deletions-asked-for", Forget: person.Replace},
 		{Name: "deletion.reader_ids", Withheld: "who owned an organization when it was deleted; the audit has what they did", Forget: person.Clear},
 	},
@@ -75,6 +79,11 @@ var madeSections = []person.Section{
 		Where: "owner_id = $1 or user_id = $1", Key: organizationAndID,
 		Item: `json_build_object('organizationId', organization_id, 'id', id, 'offeredByYou', owner_id = $1, 'createTime', created_at,
     'expireTime', expires_at)`,
+	},
+	{
+		Name: "support-grants-made", Title: "Support grants you made", From: "support_grant", Where: "creator_id = $1", Key: organizationAndID,
+		Item: `json_build_object('organizationId', organization_id, 'id', id, 'kind', kind, 'access', access, 'reason', reason,
+    'createTime', created_at, 'expireTime', expires_at, 'revokeTime', revoked_at)`,
 	},
 	{
 		Name: "deletions-asked-for", Title: "Organizations you asked to delete", From: "deletion", Where: "requester_id = $1",

@@ -44,6 +44,8 @@ func (x *AuditEvent) AppendJSON(dst []byte) []byte {
 	dst = jsonwire.AppendBool(dst, x.GetErased())
 	dst = append(dst, `,"credentialId":`...)
 	dst = jsonwire.AppendString(dst, x.GetCredentialId())
+	dst = append(dst, `,"impersonatorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetImpersonatorId())
 	return append(dst, '}')
 }
 

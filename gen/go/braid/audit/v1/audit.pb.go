@@ -60,9 +60,11 @@ type AuditEvent struct {
 	// Whether the body was erased.
 	Erased bool `protobuf:"varint,14,opt,name=erased,proto3" json:"erased,omitempty"`
 	// The access token or key that it was done with; empty for a session.
-	CredentialId  string `protobuf:"bytes,20,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CredentialId string `protobuf:"bytes,20,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
+	// The operator who acted in the name of who is named as the actor; empty when nobody did.
+	ImpersonatorId string `protobuf:"bytes,21,opt,name=impersonator_id,json=impersonatorId,proto3" json:"impersonator_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *AuditEvent) Reset() {
@@ -196,6 +198,13 @@ func (x *AuditEvent) GetErased() bool {
 func (x *AuditEvent) GetCredentialId() string {
 	if x != nil {
 		return x.CredentialId
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetImpersonatorId() string {
+	if x != nil {
+		return x.ImpersonatorId
 	}
 	return ""
 }
@@ -396,7 +405,7 @@ var File_braid_audit_v1_audit_proto protoreflect.FileDescriptor
 
 const file_braid_audit_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x1abraid/audit/v1/audit.proto\x12\x0ebraid.audit.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x04\n" +
+	"\x1abraid/audit/v1/audit.proto\x12\x0ebraid.audit.v1\x1a\x1ebraid/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x04\n" +
 	"\n" +
 	"AuditEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
@@ -417,7 +426,8 @@ const file_braid_audit_v1_audit_proto_rawDesc = "" +
 	"\apayload\x18\f \x01(\v2\x17.google.protobuf.StructR\apayload\x12\x1b\n" +
 	"\tbody_hash\x18\r \x01(\tR\bbodyHash\x12\x16\n" +
 	"\x06erased\x18\x0e \x01(\bR\x06erased\x12#\n" +
-	"\rcredential_id\x18\x14 \x01(\tR\fcredentialId\"\xe1\x01\n" +
+	"\rcredential_id\x18\x14 \x01(\tR\fcredentialId\x12'\n" +
+	"\x0fimpersonator_id\x18\x15 \x01(\tR\x0eimpersonatorId\"\xe1\x01\n" +
 	"\x16ListAuditEventsRequest\x121\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x0eorganizationId\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +

@@ -116,6 +116,10 @@ const (
 	ErrorReason_UNSUPPORTED_GRANT_TYPE ErrorReason = 62
 	// OAuth 2: a scope is outside those of the key.
 	ErrorReason_INVALID_SCOPE ErrorReason = 63
+	// Nobody acts in their own name.
+	ErrorReason_IMPERSONATION_SELF ErrorReason = 120
+	// The operator acts in as many names as they may; end one first.
+	ErrorReason_IMPERSONATION_LIMIT ErrorReason = 121
 	// The scope named in the details allows what the caller doesn't hold in the whole organization, so a key with it is not
 	// theirs to make.
 	ErrorReason_GRANT_EXCEEDS_OWN ErrorReason = 150
@@ -185,6 +189,8 @@ var (
 		61:  "INVALID_CLIENT",
 		62:  "UNSUPPORTED_GRANT_TYPE",
 		63:  "INVALID_SCOPE",
+		120: "IMPERSONATION_SELF",
+		121: "IMPERSONATION_LIMIT",
 		150: "GRANT_EXCEEDS_OWN",
 		160: "MEMBER_NOT_CAPTURED",
 		110: "OPERATOR_EXISTS",
@@ -240,6 +246,8 @@ var (
 		"INVALID_CLIENT":                61,
 		"UNSUPPORTED_GRANT_TYPE":        62,
 		"INVALID_SCOPE":                 63,
+		"IMPERSONATION_SELF":            120,
+		"IMPERSONATION_LIMIT":           121,
 		"GRANT_EXCEEDS_OWN":             150,
 		"MEMBER_NOT_CAPTURED":           160,
 		"OPERATOR_EXISTS":               110,
@@ -283,7 +291,7 @@ var File_braid_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xd7\x13\n" +
+	"\x1ebraid/identity/v1/errors.proto\x12\x11braid.identity.v1\x1a\x1ebraid/options/v1/options.proto*\xbb\x14\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12.\n" +
 	"\x13CREDENTIALS_INVALID\x10\x01\x1a\x15ʻ\x18\x11\n" +
@@ -372,7 +380,11 @@ const file_braid_identity_v1_errors_proto_rawDesc = "" +
 	"\x16UNSUPPORTED_GRANT_TYPE\x10>\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12)\n" +
 	"\rINVALID_SCOPE\x10?\x1a\x16ʻ\x18\x12\n" +
-	"\x10INVALID_ARGUMENT\x12/\n" +
+	"\x10INVALID_ARGUMENT\x12.\n" +
+	"\x12IMPERSONATION_SELF\x10x\x1a\x16ʻ\x18\x12\n" +
+	"\x10INVALID_ARGUMENT\x122\n" +
+	"\x13IMPERSONATION_LIMIT\x10y\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x12/\n" +
 	"\x11GRANT_EXCEEDS_OWN\x10\x96\x01\x1a\x17ʻ\x18\x13\n" +
 	"\x11PERMISSION_DENIED\x123\n" +
 	"\x13MEMBER_NOT_CAPTURED\x10\xa0\x01\x1a\x19ʻ\x18\x15\n" +

@@ -128,6 +128,8 @@ const (
 	// An owner would be denied a permission over the organization itself, which nobody can, nor owners to themselves: with
 	// the last owner the organization would lose who can put it right.
 	ErrorReason_OWNER_NOT_DENIABLE ErrorReason = 60
+	// The support grant has ended, or is of an operator who broke the glass: it can't be changed.
+	ErrorReason_SUPPORT_GRANT_FIXED ErrorReason = 115
 	// Nothing has a resource of that type: neither the contract nor a permission of the organization's own names it.
 	ErrorReason_RESOURCE_TYPE_UNKNOWN ErrorReason = 128
 	// The caller was taken out of the organization, or left it suspended: an invitation lets them back in, or a link that was
@@ -187,6 +189,7 @@ var (
 		54:  "NAME_MISMATCH",
 		90:  "POLICY_LOCKS_OUT",
 		60:  "OWNER_NOT_DENIABLE",
+		115: "SUPPORT_GRANT_FIXED",
 		128: "RESOURCE_TYPE_UNKNOWN",
 		142: "MEMBER_REMOVED",
 	}
@@ -240,6 +243,7 @@ var (
 		"NAME_MISMATCH":                54,
 		"POLICY_LOCKS_OUT":             90,
 		"OWNER_NOT_DENIABLE":           60,
+		"SUPPORT_GRANT_FIXED":          115,
 		"RESOURCE_TYPE_UNKNOWN":        128,
 		"MEMBER_REMOVED":               142,
 	}
@@ -276,7 +280,7 @@ var File_braid_organization_v1_errors_proto protoreflect.FileDescriptor
 
 const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xfd\x12\n" +
+	"\"braid/organization/v1/errors.proto\x12\x15braid.organization.v1\x1a\x1ebraid/options/v1/options.proto*\xb1\x13\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n" +
 	"\n" +
@@ -380,6 +384,8 @@ const file_braid_organization_v1_errors_proto_rawDesc = "" +
 	"\x10POLICY_LOCKS_OUT\x10Z\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x121\n" +
 	"\x12OWNER_NOT_DENIABLE\x10<\x1a\x19ʻ\x18\x15\n" +
+	"\x13FAILED_PRECONDITION\x122\n" +
+	"\x13SUPPORT_GRANT_FIXED\x10s\x1a\x19ʻ\x18\x15\n" +
 	"\x13FAILED_PRECONDITION\x122\n" +
 	"\x15RESOURCE_TYPE_UNKNOWN\x10\x80\x01\x1a\x16ʻ\x18\x12\n" +
 	"\x10INVALID_ARGUMENT\x12,\n" +

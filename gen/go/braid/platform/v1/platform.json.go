@@ -79,6 +79,41 @@ func (x *OrganizationErasureDelayed) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON implements jsonwire.Appender.
+func (x *SupportAccessed) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"organizationId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOrganizationId())
+	dst = append(dst, `,"supportGrantId":`...)
+	dst = jsonwire.AppendString(dst, x.GetSupportGrantId())
+	dst = append(dst, `,"operatorId":`...)
+	dst = jsonwire.AppendString(dst, x.GetOperatorId())
+	dst = append(dst, `,"procedure":`...)
+	dst = jsonwire.AppendString(dst, x.GetProcedure())
+	dst = append(dst, `,"readOnly":`...)
+	dst = jsonwire.AppendBool(dst, x.GetReadOnly())
+	dst = append(dst, `,"resources":`...)
+	dst = append(dst, '[')
+	for i, item := range x.GetResources() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	dst = append(dst, ']')
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
+func (x *SupportedResource) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, `"type":`...)
+	dst = jsonwire.AppendString(dst, x.GetType())
+	dst = append(dst, `,"id":`...)
+	dst = jsonwire.AppendString(dst, x.GetId())
+	return append(dst, '}')
+}
+
+// AppendJSON implements jsonwire.Appender.
 func (x *PersonPrepared) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	dst = append(dst, `"userId":`...)

@@ -91,6 +91,11 @@ const (
 	// invitationDomain) and, where something can be done, the action: enrollFactor, or stepUp with acr or maxAge as for
 	// STEP_UP_REQUIRED. For an address or a domain they hold which.
 	ErrorReason_POLICY_FORBIDS ErrorReason = 90
+	// Who acts in somebody's name can't do this: it is about an account, asks for a login of one's own, or is of another
+	// organization's than the impersonation is for.
+	ErrorReason_IMPERSONATION_FORBIDS ErrorReason = 43
+	// Who acts in somebody's name can only read: the support grant does not allow to write.
+	ErrorReason_IMPERSONATION_READ_ONLY ErrorReason = 44
 )
 
 // Enum value maps for ErrorReason.
@@ -125,6 +130,8 @@ var (
 		52: "ADDRESS_NOT_ALLOWED",
 		53: "KEY_EXCEEDS_MAKER",
 		90: "POLICY_FORBIDS",
+		43: "IMPERSONATION_FORBIDS",
+		44: "IMPERSONATION_READ_ONLY",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED": 0,
@@ -156,6 +163,8 @@ var (
 		"ADDRESS_NOT_ALLOWED":      52,
 		"KEY_EXCEEDS_MAKER":        53,
 		"POLICY_FORBIDS":           90,
+		"IMPERSONATION_FORBIDS":    43,
+		"IMPERSONATION_READ_ONLY":  44,
 	}
 )
 
@@ -527,6 +536,153 @@ func (x *OrganizationErasureDelayed) GetReason() string {
 	return ""
 }
 
+// SupportAccessed: an operator of the deployment was let into an organization, by a support grant, for one request. It is
+// recorded before the request is answered. The service that answered is the event's source.
+type SupportAccessed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// The grant.
+	SupportGrantId string `protobuf:"bytes,2,opt,name=support_grant_id,json=supportGrantId,proto3" json:"support_grant_id,omitempty"`
+	// The operator, who is the event's actor or acts in the actor's name.
+	OperatorId string `protobuf:"bytes,3,opt,name=operator_id,json=operatorId,proto3" json:"operator_id,omitempty"`
+	// The RPC that was called.
+	Procedure string `protobuf:"bytes,4,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	// Whether the RPC only reads.
+	ReadOnly bool `protobuf:"varint,5,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	// What it was called for, outermost first: what the request's path names.
+	Resources     []*SupportedResource `protobuf:"bytes,6,rep,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupportAccessed) Reset() {
+	*x = SupportAccessed{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupportAccessed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupportAccessed) ProtoMessage() {}
+
+func (x *SupportAccessed) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupportAccessed.ProtoReflect.Descriptor instead.
+func (*SupportAccessed) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SupportAccessed) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *SupportAccessed) GetSupportGrantId() string {
+	if x != nil {
+		return x.SupportGrantId
+	}
+	return ""
+}
+
+func (x *SupportAccessed) GetOperatorId() string {
+	if x != nil {
+		return x.OperatorId
+	}
+	return ""
+}
+
+func (x *SupportAccessed) GetProcedure() string {
+	if x != nil {
+		return x.Procedure
+	}
+	return ""
+}
+
+func (x *SupportAccessed) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
+func (x *SupportAccessed) GetResources() []*SupportedResource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+// SupportedResource is something that a request names.
+type SupportedResource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is: "project", "task".
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// Its id.
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupportedResource) Reset() {
+	*x = SupportedResource{}
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupportedResource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupportedResource) ProtoMessage() {}
+
+func (x *SupportedResource) ProtoReflect() protoreflect.Message {
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupportedResource.ProtoReflect.Descriptor instead.
+func (*SupportedResource) Descriptor() ([]byte, []int) {
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SupportedResource) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *SupportedResource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // PersonPrepared: a service has looked whether it can let a person go. The service is the event's source.
 type PersonPrepared struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -544,7 +700,7 @@ type PersonPrepared struct {
 
 func (x *PersonPrepared) Reset() {
 	*x = PersonPrepared{}
-	mi := &file_braid_platform_v1_platform_proto_msgTypes[5]
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +712,7 @@ func (x *PersonPrepared) String() string {
 func (*PersonPrepared) ProtoMessage() {}
 
 func (x *PersonPrepared) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_platform_v1_platform_proto_msgTypes[5]
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +725,7 @@ func (x *PersonPrepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PersonPrepared.ProtoReflect.Descriptor instead.
 func (*PersonPrepared) Descriptor() ([]byte, []int) {
-	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{5}
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PersonPrepared) GetUserId() string {
@@ -615,7 +771,7 @@ type PersonErased struct {
 
 func (x *PersonErased) Reset() {
 	*x = PersonErased{}
-	mi := &file_braid_platform_v1_platform_proto_msgTypes[6]
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +783,7 @@ func (x *PersonErased) String() string {
 func (*PersonErased) ProtoMessage() {}
 
 func (x *PersonErased) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_platform_v1_platform_proto_msgTypes[6]
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +796,7 @@ func (x *PersonErased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PersonErased.ProtoReflect.Descriptor instead.
 func (*PersonErased) Descriptor() ([]byte, []int) {
-	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{6}
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PersonErased) GetUserId() string {
@@ -682,7 +838,7 @@ type PersonErasureDelayed struct {
 
 func (x *PersonErasureDelayed) Reset() {
 	*x = PersonErasureDelayed{}
-	mi := &file_braid_platform_v1_platform_proto_msgTypes[7]
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +850,7 @@ func (x *PersonErasureDelayed) String() string {
 func (*PersonErasureDelayed) ProtoMessage() {}
 
 func (x *PersonErasureDelayed) ProtoReflect() protoreflect.Message {
-	mi := &file_braid_platform_v1_platform_proto_msgTypes[7]
+	mi := &file_braid_platform_v1_platform_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +863,7 @@ func (x *PersonErasureDelayed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PersonErasureDelayed.ProtoReflect.Descriptor instead.
 func (*PersonErasureDelayed) Descriptor() ([]byte, []int) {
-	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{7}
+	return file_braid_platform_v1_platform_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PersonErasureDelayed) GetUserId() string {
@@ -773,7 +929,19 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1a\n" +
 	"\bfailures\x18\x03 \x01(\x05R\bfailures\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:+»\x18'\n" +
-	"%platform.organization.erasure_delayed\"\x9a\x01\n" +
+	"%platform.organization.erasure_delayed\"\xa5\x02\n" +
+	"\x0fSupportAccessed\x12'\n" +
+	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12(\n" +
+	"\x10support_grant_id\x18\x02 \x01(\tR\x0esupportGrantId\x12\x1f\n" +
+	"\voperator_id\x18\x03 \x01(\tR\n" +
+	"operatorId\x12\x1c\n" +
+	"\tprocedure\x18\x04 \x01(\tR\tprocedure\x12\x1b\n" +
+	"\tread_only\x18\x05 \x01(\bR\breadOnly\x12B\n" +
+	"\tresources\x18\x06 \x03(\v2$.braid.platform.v1.SupportedResourceR\tresources:\x1f»\x18\x1b\n" +
+	"\x19platform.support.accessed\"7\n" +
+	"\x11SupportedResource\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\x9a\x01\n" +
 	"\x0ePersonPrepared\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n" +
 	"\n" +
@@ -793,7 +961,8 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x1a\n" +
 	"\bfailures\x18\x03 \x01(\x05R\bfailures\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason:%»\x18!\n" +
-	"\x1fplatform.person.erasure_delayed*\xdd\t\n" +
+	"\x1fplatform.person.erasure_delayed*\xc7\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n" +
 	"\x10INVALID_ARGUMENT\x10\x01\x1a\x16ʻ\x18\x12\n" +
@@ -854,6 +1023,10 @@ const file_braid_platform_v1_platform_proto_rawDesc = "" +
 	"\x11KEY_EXCEEDS_MAKER\x105\x1a\x17ʻ\x18\x13\n" +
 	"\x11PERMISSION_DENIED\x12+\n" +
 	"\x0ePOLICY_FORBIDS\x10Z\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x122\n" +
+	"\x15IMPERSONATION_FORBIDS\x10+\x1a\x17ʻ\x18\x13\n" +
+	"\x11PERMISSION_DENIED\x124\n" +
+	"\x17IMPERSONATION_READ_ONLY\x10,\x1a\x17ʻ\x18\x13\n" +
 	"\x11PERMISSION_DENIEDB>Z<github.com/braidhq/braid/gen/go/braid/platform/v1;platformv1b\x06proto3"
 
 var (
@@ -869,7 +1042,7 @@ func file_braid_platform_v1_platform_proto_rawDescGZIP() []byte {
 }
 
 var file_braid_platform_v1_platform_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_braid_platform_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_braid_platform_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_braid_platform_v1_platform_proto_goTypes = []any{
 	(ErrorReason)(0),                   // 0: braid.platform.v1.ErrorReason
 	(*AccessRefused)(nil),              // 1: braid.platform.v1.AccessRefused
@@ -877,18 +1050,21 @@ var file_braid_platform_v1_platform_proto_goTypes = []any{
 	(*OrganizationErased)(nil),         // 3: braid.platform.v1.OrganizationErased
 	(*ErasedTable)(nil),                // 4: braid.platform.v1.ErasedTable
 	(*OrganizationErasureDelayed)(nil), // 5: braid.platform.v1.OrganizationErasureDelayed
-	(*PersonPrepared)(nil),             // 6: braid.platform.v1.PersonPrepared
-	(*PersonErased)(nil),               // 7: braid.platform.v1.PersonErased
-	(*PersonErasureDelayed)(nil),       // 8: braid.platform.v1.PersonErasureDelayed
+	(*SupportAccessed)(nil),            // 6: braid.platform.v1.SupportAccessed
+	(*SupportedResource)(nil),          // 7: braid.platform.v1.SupportedResource
+	(*PersonPrepared)(nil),             // 8: braid.platform.v1.PersonPrepared
+	(*PersonErased)(nil),               // 9: braid.platform.v1.PersonErased
+	(*PersonErasureDelayed)(nil),       // 10: braid.platform.v1.PersonErasureDelayed
 }
 var file_braid_platform_v1_platform_proto_depIdxs = []int32{
 	4, // 0: braid.platform.v1.OrganizationErased.tables:type_name -> braid.platform.v1.ErasedTable
-	4, // 1: braid.platform.v1.PersonErased.tables:type_name -> braid.platform.v1.ErasedTable
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	7, // 1: braid.platform.v1.SupportAccessed.resources:type_name -> braid.platform.v1.SupportedResource
+	4, // 2: braid.platform.v1.PersonErased.tables:type_name -> braid.platform.v1.ErasedTable
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_braid_platform_v1_platform_proto_init() }
@@ -902,7 +1078,7 @@ func file_braid_platform_v1_platform_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_braid_platform_v1_platform_proto_rawDesc), len(file_braid_platform_v1_platform_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file braid/platform/v1/platform.proto.
  */
 export const file_braid_platform_v1_platform: GenFile = /*@__PURE__*/
-  fileDesc("CiBicmFpZC9wbGF0Zm9ybS92MS9wbGF0Zm9ybS5wcm90bxIRYnJhaWQucGxhdGZvcm0udjEidAoNQWNjZXNzUmVmdXNlZBISCgpwZXJtaXNzaW9uGAEgASgJEhEKCXByb2NlZHVyZRgCIAEoCRINCgVjb3VudBgDIAEoBRIOCgZyZWFzb24YBCABKAk6HcK7GBkKF3BsYXRmb3JtLmFjY2Vzcy5yZWZ1c2VkIooBChRPcmdhbml6YXRpb25QcmVwYXJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIPCgdyZWZ1c2VkGAMgASgIEg4KBnJlYXNvbhgEIAEoCTokwrsYIAoecGxhdGZvcm0ub3JnYW5pemF0aW9uLnByZXBhcmVkIpUBChJPcmdhbml6YXRpb25FcmFzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSLgoGdGFibGVzGAMgAygLMh4uYnJhaWQucGxhdGZvcm0udjEuRXJhc2VkVGFibGU6IsK7GB4KHHBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzZWQiKQoLRXJhc2VkVGFibGUSDAoEbmFtZRgBIAEoCRIMCgRyb3dzGAIgASgDIpgBChpPcmdhbml6YXRpb25FcmFzdXJlRGVsYXllZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIQCghmYWlsdXJlcxgDIAEoBRIOCgZyZWFzb24YBCABKAk6K8K7GCcKJXBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzdXJlX2RlbGF5ZWQidgoOUGVyc29uUHJlcGFyZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJEg8KB3JlZnVzZWQYAyABKAgSDgoGcmVhc29uGAQgASgJOh7CuxgaChhwbGF0Zm9ybS5wZXJzb24ucHJlcGFyZWQigQEKDFBlcnNvbkVyYXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSLgoGdGFibGVzGAMgAygLMh4uYnJhaWQucGxhdGZvcm0udjEuRXJhc2VkVGFibGU6HMK7GBgKFnBsYXRmb3JtLnBlcnNvbi5lcmFzZWQihAEKFFBlcnNvbkVyYXN1cmVEZWxheWVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIQCghmYWlsdXJlcxgDIAEoBRIOCgZyZWFzb24YBCABKAk6JcK7GCEKH3BsYXRmb3JtLnBlcnNvbi5lcmFzdXJlX2RlbGF5ZWQq3QkKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiwKEElOVkFMSURfQVJHVU1FTlQQARoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChJQQUdFX1RPS0VOX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIoCg1UT0tFTl9NSVNTSU5HEAMaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCg1UT0tFTl9JTlZBTElEEAQaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIuChFQRVJNSVNTSU9OX0RFTklFRBAFGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIeCglOT1RfRk9VTkQQBhoPyrsYCwoJTk9UX0ZPVU5EEiAKDUVUQUdfTUlTTUFUQ0gQBxoNyrsYCQoHQUJPUlRFRBIpChZJREVNUE9URU5DWV9LRVlfUkVVU0VEEAgaDcq7GAkKB0FCT1JURUQSKQoWSURFTVBPVEVOQ1lfS0VZX0lOX1VTRRAJGg3KuxgJCgdBQk9SVEVEEigKDkFMUkVBRFlfRVhJU1RTEAoaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEioKDFJBVEVfTElNSVRFRBALGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSKAoKT1ZFUkxPQURFRBAMGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSIgoLVU5BVkFJTEFCTEUQDRoRyrsYDQoLVU5BVkFJTEFCTEUSLgoRREVBRExJTkVfRVhDRUVERUQQDhoXyrsYEwoRREVBRExJTkVfRVhDRUVERUQSHQoIQ0FOQ0VMRUQQDxoPyrsYCwoJQ0FOQ0VMTEVEEioKDkJPRFlfVE9PX0xBUkdFEBAaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSMgoWTUVESUFfVFlQRV9VTlNVUFBPUlRFRBARGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEiEKDFBBVEhfVU5LTk9XThASGg/KuxgLCglOT1RfRk9VTkQSKwoSTUVUSE9EX05PVF9BTExPV0VEEBMaE8q7GA8KDVVOSU1QTEVNRU5URUQSHAoISU5URVJOQUwQFBoOyrsYCgoISU5URVJOQUwSIwoMU1RPUkFHRV9GVUxMEBUaEcq7GA0KC1VOQVZBSUxBQkxFEjMKF0FDQ0VTU19SRVZJU0lPTl9VTktOT1dOEBYaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKwoQU1RFUF9VUF9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSMwoWQ1JFREVOVElBTF9OT1RfQUxMT1dFRBAyGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIqCg1TQ09QRV9NSVNTSU5HEDMaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjAKE0FERFJFU1NfTk9UX0FMTE9XRUQQNBoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSLgoRS0VZX0VYQ0VFRFNfTUFLRVIQNRoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSKwoOUE9MSUNZX0ZPUkJJRFMQWhoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRURCPlo8Z2l0aHViLmNvbS9icmFpZGhxL2JyYWlkL2dlbi9nby9icmFpZC9wbGF0Zm9ybS92MTtwbGF0Zm9ybXYxYgZwcm90bzM", [file_braid_options_v1_options]);
+  fileDesc("CiBicmFpZC9wbGF0Zm9ybS92MS9wbGF0Zm9ybS5wcm90bxIRYnJhaWQucGxhdGZvcm0udjEidAoNQWNjZXNzUmVmdXNlZBISCgpwZXJtaXNzaW9uGAEgASgJEhEKCXByb2NlZHVyZRgCIAEoCRINCgVjb3VudBgDIAEoBRIOCgZyZWFzb24YBCABKAk6HcK7GBkKF3BsYXRmb3JtLmFjY2Vzcy5yZWZ1c2VkIooBChRPcmdhbml6YXRpb25QcmVwYXJlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIPCgdyZWZ1c2VkGAMgASgIEg4KBnJlYXNvbhgEIAEoCTokwrsYIAoecGxhdGZvcm0ub3JnYW5pemF0aW9uLnByZXBhcmVkIpUBChJPcmdhbml6YXRpb25FcmFzZWQSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSLgoGdGFibGVzGAMgAygLMh4uYnJhaWQucGxhdGZvcm0udjEuRXJhc2VkVGFibGU6IsK7GB4KHHBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzZWQiKQoLRXJhc2VkVGFibGUSDAoEbmFtZRgBIAEoCRIMCgRyb3dzGAIgASgDIpgBChpPcmdhbml6YXRpb25FcmFzdXJlRGVsYXllZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIQCghmYWlsdXJlcxgDIAEoBRIOCgZyZWFzb24YBCABKAk6K8K7GCcKJXBsYXRmb3JtLm9yZ2FuaXphdGlvbi5lcmFzdXJlX2RlbGF5ZWQi2QEKD1N1cHBvcnRBY2Nlc3NlZBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSGAoQc3VwcG9ydF9ncmFudF9pZBgCIAEoCRITCgtvcGVyYXRvcl9pZBgDIAEoCRIRCglwcm9jZWR1cmUYBCABKAkSEQoJcmVhZF9vbmx5GAUgASgIEjcKCXJlc291cmNlcxgGIAMoCzIkLmJyYWlkLnBsYXRmb3JtLnYxLlN1cHBvcnRlZFJlc291cmNlOh/CuxgbChlwbGF0Zm9ybS5zdXBwb3J0LmFjY2Vzc2VkIi0KEVN1cHBvcnRlZFJlc291cmNlEgwKBHR5cGUYASABKAkSCgoCaWQYAiABKAkidgoOUGVyc29uUHJlcGFyZWQSDwoHdXNlcl9pZBgBIAEoCRISCgphdHRlbXB0X2lkGAIgASgJEg8KB3JlZnVzZWQYAyABKAgSDgoGcmVhc29uGAQgASgJOh7CuxgaChhwbGF0Zm9ybS5wZXJzb24ucHJlcGFyZWQigQEKDFBlcnNvbkVyYXNlZBIPCgd1c2VyX2lkGAEgASgJEhIKCmF0dGVtcHRfaWQYAiABKAkSLgoGdGFibGVzGAMgAygLMh4uYnJhaWQucGxhdGZvcm0udjEuRXJhc2VkVGFibGU6HMK7GBgKFnBsYXRmb3JtLnBlcnNvbi5lcmFzZWQihAEKFFBlcnNvbkVyYXN1cmVEZWxheWVkEg8KB3VzZXJfaWQYASABKAkSEgoKYXR0ZW1wdF9pZBgCIAEoCRIQCghmYWlsdXJlcxgDIAEoBRIOCgZyZWFzb24YBCABKAk6JcK7GCEKH3BsYXRmb3JtLnBlcnNvbi5lcmFzdXJlX2RlbGF5ZWQqxwoKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiwKEElOVkFMSURfQVJHVU1FTlQQARoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIuChJQQUdFX1RPS0VOX0lOVkFMSUQQAhoWyrsYEgoQSU5WQUxJRF9BUkdVTUVOVBIoCg1UT0tFTl9NSVNTSU5HEAMaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIoCg1UT0tFTl9JTlZBTElEEAQaFcq7GBEKD1VOQVVUSEVOVElDQVRFRBIuChFQRVJNSVNTSU9OX0RFTklFRBAFGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIeCglOT1RfRk9VTkQQBhoPyrsYCwoJTk9UX0ZPVU5EEiAKDUVUQUdfTUlTTUFUQ0gQBxoNyrsYCQoHQUJPUlRFRBIpChZJREVNUE9URU5DWV9LRVlfUkVVU0VEEAgaDcq7GAkKB0FCT1JURUQSKQoWSURFTVBPVEVOQ1lfS0VZX0lOX1VTRRAJGg3KuxgJCgdBQk9SVEVEEigKDkFMUkVBRFlfRVhJU1RTEAoaFMq7GBAKDkFMUkVBRFlfRVhJU1RTEioKDFJBVEVfTElNSVRFRBALGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSKAoKT1ZFUkxPQURFRBAMGhjKuxgUChJSRVNPVVJDRV9FWEhBVVNURUQSIgoLVU5BVkFJTEFCTEUQDRoRyrsYDQoLVU5BVkFJTEFCTEUSLgoRREVBRExJTkVfRVhDRUVERUQQDhoXyrsYEwoRREVBRExJTkVfRVhDRUVERUQSHQoIQ0FOQ0VMRUQQDxoPyrsYCwoJQ0FOQ0VMTEVEEioKDkJPRFlfVE9PX0xBUkdFEBAaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSMgoWTUVESUFfVFlQRV9VTlNVUFBPUlRFRBARGhbKuxgSChBJTlZBTElEX0FSR1VNRU5UEiEKDFBBVEhfVU5LTk9XThASGg/KuxgLCglOT1RfRk9VTkQSKwoSTUVUSE9EX05PVF9BTExPV0VEEBMaE8q7GA8KDVVOSU1QTEVNRU5URUQSHAoISU5URVJOQUwQFBoOyrsYCgoISU5URVJOQUwSIwoMU1RPUkFHRV9GVUxMEBUaEcq7GA0KC1VOQVZBSUxBQkxFEjMKF0FDQ0VTU19SRVZJU0lPTl9VTktOT1dOEBYaFsq7GBIKEElOVkFMSURfQVJHVU1FTlQSKwoQU1RFUF9VUF9SRVFVSVJFRBAeGhXKuxgRCg9VTkFVVEhFTlRJQ0FURUQSMwoWQ1JFREVOVElBTF9OT1RfQUxMT1dFRBAyGhfKuxgTChFQRVJNSVNTSU9OX0RFTklFRBIqCg1TQ09QRV9NSVNTSU5HEDMaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjAKE0FERFJFU1NfTk9UX0FMTE9XRUQQNBoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSLgoRS0VZX0VYQ0VFRFNfTUFLRVIQNRoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSKwoOUE9MSUNZX0ZPUkJJRFMQWhoXyrsYEwoRUEVSTUlTU0lPTl9ERU5JRUQSMgoVSU1QRVJTT05BVElPTl9GT1JCSURTECsaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEEjQKF0lNUEVSU09OQVRJT05fUkVBRF9PTkxZECwaF8q7GBMKEVBFUk1JU1NJT05fREVOSUVEQj5aPGdpdGh1Yi5jb20vYnJhaWRocS9icmFpZC9nZW4vZ28vYnJhaWQvcGxhdGZvcm0vdjE7cGxhdGZvcm12MWIGcHJvdG8z", [file_braid_options_v1_options]);
 
 /**
  * AccessRefused: a member was refused for lack of a permission. The service that refused is the event's source.
@@ -208,6 +208,91 @@ export const OrganizationErasureDelayedSchema: GenMessage<OrganizationErasureDel
   messageDesc(file_braid_platform_v1_platform, 4);
 
 /**
+ * SupportAccessed: an operator of the deployment was let into an organization, by a support grant, for one request. It is
+ * recorded before the request is answered. The service that answered is the event's source.
+ *
+ * @generated from message braid.platform.v1.SupportAccessed
+ */
+export type SupportAccessed = Message<"braid.platform.v1.SupportAccessed"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The grant.
+   *
+   * @generated from field: string support_grant_id = 2;
+   */
+  supportGrantId: string;
+
+  /**
+   * The operator, who is the event's actor or acts in the actor's name.
+   *
+   * @generated from field: string operator_id = 3;
+   */
+  operatorId: string;
+
+  /**
+   * The RPC that was called.
+   *
+   * @generated from field: string procedure = 4;
+   */
+  procedure: string;
+
+  /**
+   * Whether the RPC only reads.
+   *
+   * @generated from field: bool read_only = 5;
+   */
+  readOnly: boolean;
+
+  /**
+   * What it was called for, outermost first: what the request's path names.
+   *
+   * @generated from field: repeated braid.platform.v1.SupportedResource resources = 6;
+   */
+  resources: SupportedResource[];
+};
+
+/**
+ * Describes the message braid.platform.v1.SupportAccessed.
+ * Use `create(SupportAccessedSchema)` to create a new message.
+ */
+export const SupportAccessedSchema: GenMessage<SupportAccessed> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 5);
+
+/**
+ * SupportedResource is something that a request names.
+ *
+ * @generated from message braid.platform.v1.SupportedResource
+ */
+export type SupportedResource = Message<"braid.platform.v1.SupportedResource"> & {
+  /**
+   * What it is: "project", "task".
+   *
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message braid.platform.v1.SupportedResource.
+ * Use `create(SupportedResourceSchema)` to create a new message.
+ */
+export const SupportedResourceSchema: GenMessage<SupportedResource> = /*@__PURE__*/
+  messageDesc(file_braid_platform_v1_platform, 6);
+
+/**
  * PersonPrepared: a service has looked whether it can let a person go. The service is the event's source.
  *
  * @generated from message braid.platform.v1.PersonPrepared
@@ -247,7 +332,7 @@ export type PersonPrepared = Message<"braid.platform.v1.PersonPrepared"> & {
  * Use `create(PersonPreparedSchema)` to create a new message.
  */
 export const PersonPreparedSchema: GenMessage<PersonPrepared> = /*@__PURE__*/
-  messageDesc(file_braid_platform_v1_platform, 5);
+  messageDesc(file_braid_platform_v1_platform, 7);
 
 /**
  * PersonErased: nothing in a service names a person any more. The service is the event's source.
@@ -282,7 +367,7 @@ export type PersonErased = Message<"braid.platform.v1.PersonErased"> & {
  * Use `create(PersonErasedSchema)` to create a new message.
  */
 export const PersonErasedSchema: GenMessage<PersonErased> = /*@__PURE__*/
-  messageDesc(file_braid_platform_v1_platform, 6);
+  messageDesc(file_braid_platform_v1_platform, 8);
 
 /**
  * PersonErasureDelayed: a try to erase what a service holds of a person has failed; the service goes on trying. The service
@@ -325,7 +410,7 @@ export type PersonErasureDelayed = Message<"braid.platform.v1.PersonErasureDelay
  * Use `create(PersonErasureDelayedSchema)` to create a new message.
  */
 export const PersonErasureDelayedSchema: GenMessage<PersonErasureDelayed> = /*@__PURE__*/
-  messageDesc(file_braid_platform_v1_platform, 7);
+  messageDesc(file_braid_platform_v1_platform, 9);
 
 /**
  * ErrorReason names why a request failed before or beside its use case. Services add their own.
@@ -540,6 +625,21 @@ export enum ErrorReason {
    * @generated from enum value: POLICY_FORBIDS = 90;
    */
   POLICY_FORBIDS = 90,
+
+  /**
+   * Who acts in somebody's name can't do this: it is about an account, asks for a login of one's own, or is of another
+   * organization's than the impersonation is for.
+   *
+   * @generated from enum value: IMPERSONATION_FORBIDS = 43;
+   */
+  IMPERSONATION_FORBIDS = 43,
+
+  /**
+   * Who acts in somebody's name can only read: the support grant does not allow to write.
+   *
+   * @generated from enum value: IMPERSONATION_READ_ONLY = 44;
+   */
+  IMPERSONATION_READ_ONLY = 44,
 }
 
 /**

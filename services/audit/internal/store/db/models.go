@@ -45,6 +45,7 @@ type AuditRecord struct {
 	RecordedAt     time.Time
 	BodyHash       []byte
 	CredentialID   id.ID
+	ImpersonatorID id.ID
 }
 
 type ForgottenOrganization struct {

@@ -72,12 +72,13 @@ with told as materialized (
         unnest($11::text[]) as correlation_id, unnest($12::timestamptz[]) as occurred_at,
         unnest($13::bytea[]) as body_hash, unnest($14::uuid[]) as body_person_id,
         unnest($15::bytea[]) as salt, unnest($16::uuid[]) as credential_id,
-        unnest($17::text[]) as body
+        unnest($17::uuid[]) as impersonator_id,
+        unnest($18::text[]) as body
 ), record as (
     insert into audit_record (id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
-        source, correlation_id, occurred_at, recorded_at, body_hash, credential_id)
+        source, correlation_id, occurred_at, recorded_at, body_hash, credential_id, impersonator_id)
     select id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
-        source, correlation_id, occurred_at, $18, body_hash, credential_id from told
+        source, correlation_id, occurred_at, $19, body_hash, credential_id, impersonator_id from told
     on conflict (event_id) do nothing returning audit_record.id
 ), body as (
     insert into audit_body (record_id, person_id, salt, body)
@@ -113,6 +114,7 @@ type InsertRecordsParams struct {
 	BodyPersonIds   []id.ID
 	Salts           [][]byte
 	CredentialIds   []id.ID
+	ImpersonatorIds []id.ID
 	Bodies          []string
 	RecordedAt      time.Time
 }
@@ -137,6 +139,7 @@ func (q *Queries) InsertRecords(ctx context.Context, arg InsertRecordsParams) er
 		arg.BodyPersonIds,
 		arg.Salts,
 		arg.CredentialIds,
+		arg.ImpersonatorIds,
 		arg.Bodies,
 		arg.RecordedAt,
 	)

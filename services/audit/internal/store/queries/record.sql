@@ -9,12 +9,13 @@ with told as materialized (
         unnest(@correlation_ids::text[]) as correlation_id, unnest(@occurred_at::timestamptz[]) as occurred_at,
         unnest(@body_hashes::bytea[]) as body_hash, unnest(@body_person_ids::uuid[]) as body_person_id,
         unnest(@salts::bytea[]) as salt, unnest(@credential_ids::uuid[]) as credential_id,
+        unnest(@impersonator_ids::uuid[]) as impersonator_id,
         unnest(@bodies::text[]) as body
 ), record as (
     insert into audit_record (id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
-        source, correlation_id, occurred_at, recorded_at, body_hash, credential_id)
+        source, correlation_id, occurred_at, recorded_at, body_hash, credential_id, impersonator_id)
     select id, event_id, organization_id, person_id, action, actor_kind, actor_id, resource_type, resource_id,
-        source, correlation_id, occurred_at, @recorded_at, body_hash, credential_id from told
+        source, correlation_id, occurred_at, @recorded_at, body_hash, credential_id, impersonator_id from told
     on conflict (event_id) do nothing returning audit_record.id
 ), body as (
     insert into audit_body (record_id, person_id, salt, body)

@@ -169,6 +169,20 @@ type Factor struct {
 	CloneWarnedAt *time.Time
 }
 
+type Impersonation struct {
+	ID             id.ID
+	OperatorID     id.ID
+	SessionID      id.ID
+	AccountID      id.ID
+	OrganizationID id.ID
+	SupportGrantID id.ID
+	Writes         bool
+	Reason         string
+	CreatedAt      time.Time
+	ExpiresAt      time.Time
+	EndedAt        *time.Time
+}
+
 type MachineCredential struct {
 	ID               id.ID
 	AccountID        id.ID

@@ -62,7 +62,7 @@ const getDelivery = `-- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
     delivery.invitation_id, delivery.account_matter_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
     delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.device_id, delivery.transfer_id,
-    delivery.domain_id, delivery.state,
+    delivery.domain_id, delivery.support_grant_id, delivery.state,
     coalesce(exists (
         select from preference
         where preference.user_id = delivery.user_id and preference.kind = delivery.kind
@@ -93,6 +93,7 @@ type GetDeliveryRow struct {
 	DeviceID           id.ID
 	TransferID         id.ID
 	DomainID           id.ID
+	SupportGrantID     id.ID
 	State              string
 	Muted              bool
 }
@@ -119,6 +120,7 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 		&i.DeviceID,
 		&i.TransferID,
 		&i.DomainID,
+		&i.SupportGrantID,
 		&i.State,
 		&i.Muted,
 	)
@@ -143,10 +145,10 @@ func (q *Queries) HasAccountMails(ctx context.Context, arg HasAccountMailsParams
 
 const insertMailDelivery = `-- name: InsertMailDelivery :exec
 insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, account_matter_id, created_at, user_id, device_id,
-    transfer_id, domain_id)
+    transfer_id, domain_id, support_grant_id)
 values ($1, $2, $3, $4, $5,
     $6, $7, $8, $9, $10,
-    $11, $12)
+    $11, $12, $13)
 on conflict do nothing
 `
 
@@ -163,6 +165,7 @@ type InsertMailDeliveryParams struct {
 	DeviceID        id.ID
 	TransferID      id.ID
 	DomainID        id.ID
+	SupportGrantID  id.ID
 }
 
 func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDeliveryParams) error {
@@ -179,6 +182,7 @@ func (q *Queries) InsertMailDelivery(ctx context.Context, arg InsertMailDelivery
 		arg.DeviceID,
 		arg.TransferID,
 		arg.DomainID,
+		arg.SupportGrantID,
 	)
 	return err
 }

@@ -35,6 +35,7 @@ type Delivery struct {
 	DeviceID           id.ID
 	TransferID         id.ID
 	DomainID           id.ID
+	SupportGrantID     id.ID
 }
 
 type ForgottenOrganization struct {

@@ -13,17 +13,17 @@ on conflict do nothing;
 
 -- name: InsertMailDelivery :exec
 insert into delivery (id, event_id, organization_id, kind, registration_id, invitation_id, account_matter_id, created_at, user_id, device_id,
-    transfer_id, domain_id)
+    transfer_id, domain_id, support_grant_id)
 values (sqlc.arg(id), sqlc.arg(event_id), sqlc.narg(organization_id), sqlc.arg(kind), sqlc.narg(registration_id),
     sqlc.narg(invitation_id), sqlc.narg(account_matter_id), sqlc.arg(created_at), sqlc.narg(user_id), sqlc.narg(device_id),
-    sqlc.narg(transfer_id), sqlc.narg(domain_id))
+    sqlc.narg(transfer_id), sqlc.narg(domain_id), sqlc.narg(support_grant_id))
 on conflict do nothing;
 
 -- name: GetDelivery :one
 select delivery.id, delivery.kind, delivery.organization_id, delivery.user_id, delivery.actor_id, delivery.registration_id,
     delivery.invitation_id, delivery.account_matter_id, delivery.project_id, delivery.task_id, delivery.task_key, delivery.task_title,
     delivery.task_status, delivery.assignee_id, delivery.previous_assignee_id, delivery.device_id, delivery.transfer_id,
-    delivery.domain_id, delivery.state,
+    delivery.domain_id, delivery.support_grant_id, delivery.state,
     coalesce(exists (
         select from preference
         where preference.user_id = delivery.user_id and preference.kind = delivery.kind

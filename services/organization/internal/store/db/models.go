@@ -219,6 +219,23 @@ type SsoRequirement struct {
 	SsoConnectionID id.ID
 }
 
+type SupportGrant struct {
+	OrganizationID id.ID
+	ID             id.ID
+	Kind           string
+	Access         string
+	Reason         string
+	CreatorID      id.ID
+	OperatorID     id.ID
+	CreatedAt      time.Time
+	ExpiresAt      time.Time
+	RevokedAt      *time.Time
+	RevokerID      id.ID
+	LastUsedAt     *time.Time
+	LastOperatorID id.ID
+	Revision       int64
+}
+
 type Team struct {
 	OrganizationID id.ID
 	ID             id.ID
