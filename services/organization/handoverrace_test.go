@@ -34,8 +34,10 @@ var handoverModel = porcupine.Model{
 		}
 		switch {
 		case step.actor != now.owner:
-			// The chain says the one, and the use case the other to who has handed over after the chain had let them through.
-			return output == "PERMISSION_DENIED" || output == "GRANT_EXCEEDS_OWN", now
+			// The chain says the first, and the use case the others to who has handed over after the chain had let them
+			// through: there is nothing to take back then, or nothing that they could give.
+			late := output == "GRANT_EXCEEDS_OWN" || step.what == "cancel" && now.offered == nobody && output == "TRANSFER_NOT_PENDING"
+			return output == "PERMISSION_DENIED" || late, now
 		case step.what == "cancel" && now.offered == nobody:
 			return output == "TRANSFER_NOT_PENDING", now
 		case step.what == "cancel":

@@ -54,8 +54,8 @@ func (m *mailbox) read(ctx context.Context, speaker *client.Client, size int) er
 	}
 	m.mails = map[string]int{}
 	for _, mail := range box.Messages {
-		// Codes and invitations were mailed before the first kill.
-		if client.CodePattern.MatchString(mail.Text) || client.TokenPattern.MatchString(mail.Text) {
+		// Codes, invitations, and what owners are told of deletions, are none of the writers' doing.
+		if !strings.HasPrefix(mail.Headers["xCorrelationId"], "kill-") {
 			continue
 		}
 		deliveryID, _, _ := strings.Cut(strings.TrimPrefix(mail.Headers["messageId"], "<"), "@")

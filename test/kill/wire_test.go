@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	notificationv1 "github.com/braidhq/braid/gen/go/braid/notification/v1"
 	workflowv1 "github.com/braidhq/braid/gen/go/braid/workflow/v1"
@@ -154,7 +155,7 @@ func (w *wire) deliveries() ([]delivery, error) {
 			if err := event.Unmarshal(&payload); err != nil {
 				return nil, err
 			}
-			if payload.GetKind() != "invitation" && payload.GetKind() != "registration" {
+			if strings.HasPrefix(payload.GetKind(), "task_") {
 				ended = append(ended, delivery{id: payload.GetDeliveryId(), correlationID: event.CorrelationID})
 			}
 		case bus.TypeOf(&notificationv1.NotificationFailed{}):
