@@ -288,8 +288,10 @@ func examples() values {
 		"hash":      base64.StdEncoding.EncodeToString(make([]byte, 32)), "credential_id": id.New().String(),
 		"device_id": id.New().String(), "avatar_id": id.New().String(), "image": onePixel,
 		"transfer_id": id.New().String(), "CreateDomainRequest.name": domainName(),
-		"rows":         []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
-		"confirm_name": "Example", "reason": "Example", "access": "READ", "GetSupportGrantMailRequest.support_grant_id": id.New().String(),
+		// It gives nobody more than they have: the rows of the permission matrix come in any order.
+		"CreateAssignmentRequest.role_id": "viewer",
+		"rows":                            []map[string]any{{"email": client.NewPerson("Row").Email, "roleId": "viewer"}},
+		"confirm_name":                    "Example", "reason": "Example", "access": "READ", "GetSupportGrantMailRequest.support_grant_id": id.New().String(),
 		"operator_id": id.New().String(), "impersonation_id": id.New().String(), "CreateOperatorRequest.role": "SUPPORT", "Operator.role": "SYSTEM",
 		"provider_id": "none", "redirect_uri": "https://none.example", "state": "none", "browser_token": "none", "link_token": "none", "link_id": id.New().String(),
 		"identity_id": id.New().String(), "sso_connection_id": id.New().String(), "issuer": "https://none.invalid", "client_id": "none",
