@@ -42,17 +42,24 @@ func (a *App) ResetMemberFactors(ctx context.Context, tx *pg.Tx, userID id.ID, r
 	if err != nil {
 		return err
 	}
-	if err := store.DeleteFactors(ctx, tx, userID); err != nil {
+	if err := a.disarm(ctx, tx, userID, identityv1.SessionRevoked_FACTORS_RESET); err != nil {
 		return err
 	}
-	if err := a.endSessions(ctx, tx, userID, id.ID{}, identityv1.SessionRevoked_FACTORS_RESET); err != nil {
-		return err
-	}
-	store.ActAs(tx, caller(ctx))
 	return outbox.Append(ctx, tx, a.Clock, outbox.Event{
 		Message: &identityv1.FactorsReset{
 			OrganizationId: organizationID.String(), UserId: userID.String(), Reason: reason, Factors: int32(len(factors.Confirmed(""))),
 		},
 		Key: userID, OrganizationID: organizationID, Subject: "user/" + userID.String(),
 	})
+}
+
+// disarm removes a person's factors, which are locked, and ends their sessions: what was opened with a lost phone must not
+// stay open. The transaction acts as the person, and as the caller afterwards.
+func (a *App) disarm(ctx context.Context, tx *pg.Tx, userID id.ID, why identityv1.SessionRevoked_Reason) error {
+	if err := store.DeleteFactors(ctx, tx, userID); err != nil {
+		return err
+	}
+	err := a.endSessions(ctx, tx, userID, id.ID{}, why)
+	store.ActAs(tx, caller(ctx))
+	return err
 }

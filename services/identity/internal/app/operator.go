@@ -169,12 +169,8 @@ func (a *App) ResetFactors(ctx context.Context, tx *pg.Tx, userID id.ID, reason 
 	if len(confirmed) == 0 {
 		return domain.ErrNoFactors
 	}
-	if err := store.DeleteFactors(ctx, tx, userID); err != nil {
+	if err := a.disarm(ctx, tx, userID, identityv1.SessionRevoked_FACTORS_RESET_BY_OPERATOR); err != nil {
 		return err
 	}
-	if err := a.endSessions(ctx, tx, userID, id.ID{}, identityv1.SessionRevoked_FACTORS_RESET_BY_OPERATOR); err != nil {
-		return err
-	}
-	store.ActAs(tx, call.From(ctx).Actor.UserID)
 	return a.factorsReset(ctx, tx, userID, strings.TrimSpace(reason), len(confirmed))
 }

@@ -35,50 +35,48 @@ func (d *Deliveries) prepareOwnership(ctx context.Context, delivery domain.Deliv
 	return mail.Message{Content: content, To: netmail.Address{Address: offer.GetEmail()}}, "", nil
 }
 
-// prepareBypass asks once more who owns the organization: who does no longer must not hear of it.
-func (d *Deliveries) prepareBypass(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+// owner asks once more who owns the organization: who does no longer must not hear of it. It returns the organization's
+// name and where its owner is mailed to.
+func (d *Deliveries) owner(ctx context.Context, delivery domain.Delivery) (organization string, to netmail.Address, skip string, err error) {
 	owners, err := d.Owners.ListActiveOwners(ctx, &organizationv1.ListActiveOwnersRequest{OrganizationId: delivery.OrganizationID.String()})
 	if err != nil {
-		return mail.Message{}, "", fmt.Errorf("list owners: %w", err)
+		return "", to, "", fmt.Errorf("list owners: %w", err)
 	}
 	if !slices.Contains(owners.GetUserIds(), delivery.UserID.String()) {
-		return mail.Message{}, skipNoOwner, nil
+		return "", to, skipNoOwner, nil
 	}
 	recipient, found, err := d.user(ctx, delivery.UserID)
 	if err != nil || !found {
-		return mail.Message{}, skipUserGone, err
+		return "", to, skipUserGone, err
+	}
+	return owners.GetOrganizationDisplayName(), netmail.Address{Name: recipient.GetDisplayName(), Address: recipient.GetEmail()}, "", nil
+}
+
+// prepareBypass tells an owner who got past the required connection.
+func (d *Deliveries) prepareBypass(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
+	organization, to, skip, err := d.owner(ctx, delivery)
+	if err != nil || skip != "" {
+		return mail.Message{}, skip, err
 	}
 	bypassing, found, err := d.user(ctx, delivery.AccountMatterID)
 	if err != nil || !found {
 		return mail.Message{}, skipUserGone, err
 	}
-	content := d.Composer.SSOBroken(owners.GetOrganizationDisplayName(), bypassing.GetDisplayName())
-	return mail.Message{
-		Content: content, To: netmail.Address{Name: recipient.GetDisplayName(), Address: recipient.GetEmail()},
-	}, "", nil
+	return mail.Message{Content: d.Composer.SSOBroken(organization, bypassing.GetDisplayName()), To: to}, "", nil
 }
 
 // prepareOwnerMail writes to an owner about what was done to the organization. Who did it may be nobody that is known.
 func (d *Deliveries) prepareOwnerMail(ctx context.Context, delivery domain.Delivery) (mail.Message, string, error) {
-	owners, err := d.Owners.ListActiveOwners(ctx, &organizationv1.ListActiveOwnersRequest{OrganizationId: delivery.OrganizationID.String()})
-	if err != nil {
-		return mail.Message{}, "", fmt.Errorf("list owners: %w", err)
-	}
-	if !slices.Contains(owners.GetUserIds(), delivery.UserID.String()) {
-		return mail.Message{}, skipNoOwner, nil
-	}
-	recipient, found, err := d.user(ctx, delivery.UserID)
-	if err != nil || !found {
-		return mail.Message{}, skipUserGone, err
+	organization, to, skip, err := d.owner(ctx, delivery)
+	if err != nil || skip != "" {
+		return mail.Message{}, skip, err
 	}
 	actor, _, err := d.user(ctx, delivery.AccountMatterID)
 	if err != nil {
 		return mail.Message{}, "", err
 	}
-	content, err := d.Composer.OwnerMail(delivery.Kind, delivery.OrganizationID, owners.GetOrganizationDisplayName(), actor.GetDisplayName())
-	return mail.Message{
-		Content: content, To: netmail.Address{Name: recipient.GetDisplayName(), Address: recipient.GetEmail()},
-	}, "", err
+	content, err := d.Composer.OwnerMail(delivery.Kind, delivery.OrganizationID, organization, actor.GetDisplayName())
+	return mail.Message{Content: content, To: to}, "", err
 }
 
 // prepareDomain checks once more that the person belongs to the organization: who has left since must not hear of it.
